@@ -1,0 +1,53 @@
+# Two commands: `make train` and `make test`. Each makes .venv first if it is not there.
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name))))
+CONFIG ?= configs/resemotenet.py
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Which build of jax this machine wants: a working NVIDIA driver, a TPU's device files, or the CPU.
+ACCELERATOR ?= $(shell if nvidia-smi -L >/dev/null 2>&1; then echo cuda; \
+	elif ls /dev/accel* /dev/vfio/[0-9]* >/dev/null 2>&1; then echo tpu; else echo cpu; fi)
+JAX_cuda := jax[cuda13]
+JAX_tpu := jax[tpu]
+JAX_cpu := jax
+
+.PHONY: train test test-fast lint bench lock clean
+
+train: $(VENV)/.train
+	$(BIN)/python -m ferjax.main --config=$(CONFIG) $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "ferjax needs Python 3.11 or newer; set PYTHON=…"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	touch $@
+
+$(VENV)/.train: $(VENV)/.python requirements.txt pyproject.toml
+	$(BIN)/pip install --quiet -r requirements.txt "$(JAX_$(ACCELERATOR))" -c requirements.txt
+	$(BIN)/pip install --quiet --no-deps -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.train requirements-dev.txt
+	$(BIN)/pip install --quiet -r requirements-dev.txt -c requirements.txt
+	touch $@
+
+# The pinned versions, for every Python from 3.11 on, from the ranges in pyproject.toml.
+lock: $(VENV)/.dev
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-annotate --no-header --quiet \
+		pyproject.toml -o requirements.txt
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,1 @@
+"""Measurements that anyone can run again; nothing in ferjax imports them."""

@@ -1,0 +1,94 @@
+"""Interleaved timing and the record that every benchmark writes."""
+
+import datetime
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import jax
+
+Run = Callable[[], object]
+
+
+def interleaved(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each run, taken in turns so that a slow minute of the machine hits all alike.
+
+    Args:
+        runs: name → a call that does the work once and returns when it is done.
+        rounds: timed turns of each. Before each timed call one untimed call brings the run's threads, caches
+            and clocks back from the others'.
+    """
+    for run in runs.values():
+        run()
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            run()
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def summary(seconds: list[float]) -> dict[str, float]:
+    """Median, fastest and slowest, in seconds."""
+    return {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
+
+
+def device() -> str:
+    """The accelerator's kind, or the CPU's name and the number of cores this process may use."""
+    first = jax.devices()[0]
+    if first.platform != "cpu":
+        return f"{len(jax.devices())} × {first.device_kind}"
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        name = lines[0].split(":")[1].strip() if lines else name
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"
+
+
+def record(name: str, rows: list[dict], packages: tuple[str, ...], path: str) -> None:
+    """Writes `{"benchmark", "device", "python", "versions", "date", "rows"}` as JSON to `path`."""
+    text = json.dumps(
+        {
+            "benchmark": name,
+            "device": device(),
+            "python": platform.python_version(),
+            "versions": {package: metadata.version(package) for package in packages},
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "rows": rows,
+        },
+        indent=1,
+    )
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text + "\n")
+    print(f"wrote {path}")
+
+
+def table(title: str, images: int, seconds: dict[str, list[float]]) -> list[dict]:
+    """Prints a run a line with its ratio to the first, and returns the rows for `record`.
+
+    Args:
+        title: what was measured.
+        images: images that one call works on.
+        seconds: of each run, as `interleaved` gives them; `speed-up` is the run's median over the first's.
+    """
+    base = statistics.median(next(iter(seconds.values())))
+    print(f"\n{title}\n{'':32s} {'median ms':>10s} {'min':>9s} {'max':>9s} {'images/s':>9s} {'speed-up':>9s}")
+    rows = []
+    for name, values in seconds.items():
+        stats = summary(values)
+        ratio = stats["median"] / base
+        print(
+            f"{name:32s} {stats['median'] * 1e3:10.1f} {stats['min'] * 1e3:9.1f} {stats['max'] * 1e3:9.1f} "
+            f"{images / stats['median']:9.1f} {ratio:8.2f}×",
+            flush=True,
+        )
+        rows.append({"what": title, "run": name, "seconds": stats, "images": images, "speed_up": ratio})
+    return rows

@@ -1,0 +1,76 @@
+"""The PyTorch side of the training and inference benchmarks: the same work on the same device."""
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from ferjax.interop.torch_models.resemotenet import ResEmoteNet
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _normalise(images: torch.Tensor) -> torch.Tensor:
+    mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None]
+    std = torch.tensor(IMAGENET_STD, device=images.device)[:, None, None]
+    return (images.float() / 255 - mean) / std
+
+
+class TorchTraining:
+    """Flip, normalise, forward, cross entropy, backward, SGD with momentum and decay.
+
+    Args:
+        images: uint8 `[B, H, W, 3]`.
+        labels: int32 `[B]`.
+        bfloat16: autocast to bfloat16.
+        channels_last: PyTorch's NHWC memory format.
+        compiled: forward and loss through `torch.compile`.
+    """
+
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray, bfloat16: bool, channels_last: bool, compiled: bool
+    ) -> None:
+        memory = torch.channels_last if channels_last else torch.contiguous_format
+        self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory).to(DEVICE)
+        self.labels = torch.from_numpy(labels).long().to(DEVICE)
+        model = ResEmoteNet().to(DEVICE, memory_format=memory).train()
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
+
+        def loss(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            flip = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+            images = torch.where(flip, images.flip(3), images)
+            with torch.autocast(DEVICE, torch.bfloat16, enabled=bfloat16):
+                logits = model(_normalise(images))
+            return functional.cross_entropy(logits.float(), labels)
+
+        self.loss = torch.compile(loss) if compiled else loss
+
+    def __call__(self) -> float:
+        """One step; returns when the loss is known."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(self.images, self.labels)
+        loss.backward()
+        self.optimizer.step()
+        if DEVICE == "cuda":
+            torch.cuda.synchronize()
+        return loss.item()
+
+
+class TorchInference:
+    """Normalise and forward in evaluation mode; the arguments are `TorchTraining`'s."""
+
+    def __init__(self, images: np.ndarray, bfloat16: bool, channels_last: bool, compiled: bool) -> None:
+        memory = torch.channels_last if channels_last else torch.contiguous_format
+        self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory).to(DEVICE)
+        model = ResEmoteNet().to(DEVICE, memory_format=memory).eval()
+
+        def predict(images: torch.Tensor) -> torch.Tensor:
+            with torch.autocast(DEVICE, torch.bfloat16, enabled=bfloat16):
+                return model(_normalise(images))
+
+        self.predict = torch.compile(predict) if compiled else predict
+
+    @torch.inference_mode()
+    def __call__(self) -> np.ndarray:
+        """Logits on the host."""
+        return self.predict(self.images).float().cpu().numpy()

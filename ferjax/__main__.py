@@ -1,0 +1,34 @@
+"""`python -m ferjax VERB …`: the verbs and the module of the room that owns each."""
+
+import importlib
+import sys
+
+from ferjax import cli
+
+VERBS = {
+    "train": ("ferjax.main", "train a network, resume it, and test it once at the end"),
+    "prepare": ("ferjax.data.prepare", "build a data set from the files you downloaded"),
+    "report": ("ferjax.report.command", "write report/index.html of a run again"),
+}
+
+
+def usage() -> str:
+    """The table of verbs as text."""
+    rows = "\n".join(f"  {verb:10s} {what}" for verb, (_, what) in VERBS.items())
+    return f"usage: python -m ferjax VERB [flags]\n\n{rows}\n\nVERB --help lists the verb's flags."
+
+
+def main() -> None:
+    """Runs the verb of the command line."""
+    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help", "help"):
+        print(usage())
+        sys.exit(0 if len(sys.argv) > 1 else cli.BAD_INPUT)
+    verb = sys.argv[1]
+    if verb not in VERBS:
+        cli.fail(f"unknown verb {verb!r}; the verbs are {', '.join(VERBS)}")
+    module = importlib.import_module(VERBS[verb][0])
+    cli.run(module.main, [f"ferjax {verb}", *sys.argv[2:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The configuration: every field with its default, and the checks before anything is built."""
+
+import ast
+import difflib
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from ferjax import models, optimizers, schedules
+from ferjax.errors import UserError
+
+_CHOICES = {
+    "optimizer.name": optimizers.NAMES,
+    "schedule.name": schedules.NAMES,
+    "train.precision": ("float32", "bfloat16"),
+    "data.cache": ("memory", "stream"),
+    "loss.class_weights": ("none", "inverse"),
+}
+# What a number must be, in words and as a test, and the fields that must be so.
+_RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
+    (
+        "at least 1",
+        lambda value: value >= 1,
+        "train.batch_size train.accumulate_steps train.log_every eval.batch_size data.image_size "
+        "checkpoint.keep mesh.fsdp",
+    ),
+    (
+        "at least 0",
+        lambda value: value >= 0,
+        "train.max_steps train.early_stop_patience train.seed checkpoint.every_steps data.workers "
+        "schedule.patience schedule.warmup_epochs optimizer.weight_decay optimizer.clip_norm",
+    ),
+    (
+        "at least 0 and below 1",
+        lambda value: 0 <= value < 1,
+        "loss.label_smoothing augment.translate optimizer.momentum optimizer.ema_decay optimizer.beta1 "
+        "optimizer.beta2",
+    ),
+    (
+        "above 0",
+        lambda value: 0 < value < math.inf,
+        "train.epochs eval.every_epochs schedule.learning_rate schedule.every_epochs "
+        "schedule.start_divisor schedule.end_divisor optimizer.epsilon",
+    ),
+    (
+        "above 0 and below 1",
+        lambda value: 0 < value < 1,
+        "data.val_fraction schedule.factor schedule.rise_fraction",
+    ),
+    ("-1 or at least 1", lambda value: value == -1 or value >= 1, "mesh.data"),
+)
+
+
+def defaults() -> ConfigDict:
+    """A complete configuration; a recipe in `configs/` changes what its paper says and adds model options."""
+    return ConfigDict(
+        {
+            "model": {"name": "resemotenet"},
+            "data": {
+                "name": "toons/avataaars",
+                "dir": "",  # where data sets are built; empty: $TFDS_DATA_DIR or ~/tensorflow_datasets
+                "image_size": 64,  # pixels, both sides
+                "cache": "memory",  # memory: decoded once, uint8; stream: decoded when read
+                "workers": 0,  # processes that decode when streaming
+                "val_fraction": 0.1,  # carved from train where a set has no validation split
+            },
+            "augment": {
+                "flip": True,
+                "translate": 0.0,  # largest shift each way, a fraction of the image
+            },
+            "loss": {
+                "class_weights": "none",  # none, or inverse: inversely proportional to the class's frequency
+                "label_smoothing": 0.0,
+            },
+            "optimizer": {
+                "name": "sgd",
+                "momentum": 0.9,
+                "nesterov": False,
+                "weight_decay": 1e-4,
+                "decay_vectors": True,  # also biases and normalisation scales, as PyTorch does
+                "beta1": 0.9,
+                "beta2": 0.999,
+                "epsilon": 1e-8,
+                "clip_norm": 0.0,  # largest global gradient norm; 0: off
+                "ema_decay": 0.0,  # of the averaged weights and statistics; 0: off
+            },
+            "schedule": {
+                "name": "constant",
+                "learning_rate": 1e-3,
+                "warmup_epochs": 0.0,
+                "factor": 0.1,  # plateau and step: what the rate is multiplied with
+                "patience": 5,  # plateau: validations without a better accuracy that are borne
+                "every_epochs": 10.0,  # step: epochs between two falls
+                "rise_fraction": 0.3,  # onecycle: share of the steps that rise
+                "start_divisor": 25.0,  # onecycle: peak / first rate
+                "end_divisor": 1e4,  # onecycle: first rate / last rate
+            },
+            "train": {
+                "batch_size": 16,  # of all devices together
+                "epochs": 80.0,
+                "max_steps": 0,  # ends the run earlier; 0: off
+                "precision": "float32",
+                "accumulate_steps": 1,  # parts that a batch is split into, one after another
+                "seed": 0,
+                "log_every": 20,  # steps
+                "early_stop_patience": 0,  # validations without a better accuracy that are borne; 0: off
+            },
+            "mesh": {"data": -1, "fsdp": 1},  # devices along each axis; -1: all that are left
+            "checkpoint": {
+                "keep": 2,  # newest ones kept beside the best
+                "every_steps": 0,  # also between validations; 0: off
+            },
+            "eval": {"batch_size": 64, "every_epochs": 1.0},
+        }
+    )
+
+
+# Fields that never change a number: a run may go on with other values of these.
+FREE_FIELDS = (
+    "data.dir", "data.cache", "data.workers", "mesh.data", "mesh.fsdp", "checkpoint.keep",
+    "checkpoint.every_steps", "train.log_every",
+)  # fmt: skip
+
+
+def flat(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf as `("group.field", value)`."""
+    for key, value in config.items():
+        if isinstance(value, ConfigDict | dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def override(config: ConfigDict, field: str, value: Any) -> None:
+    """Sets `group.field`.
+
+    Raises:
+        UserError: there is no such field (the nearest are named) or the value has another type.
+    """
+    fields = dict(flat(config))
+    if field not in fields:
+        raise UserError(_unknown(field, fields))
+    try:
+        config.update_from_flattened_dict({field: value})
+    except TypeError:
+        wanted = type(fields[field]).__name__
+        raise UserError(f"config field {field} takes a {wanted}, not {value!r}") from None
+
+
+def split_argument(argument: str, default: str) -> tuple[str, dict[str, Any]]:
+    """Splits what stands behind the colon of `--config=FILE:DATASET,key=value,…`.
+
+    Args:
+        argument: `DATASET`, `DATASET,key=value,…`, `key=value,…` or empty.
+        default: the data set if none is named.
+
+    Returns:
+        `(dataset, {"group.field": value})`; values are Python literals or else strings.
+    """
+    dataset, overrides = default, {}
+    for position, part in enumerate(filter(None, argument.split(","))):
+        key, equals, text = part.partition("=")
+        if equals:
+            try:
+                overrides[key.strip()] = ast.literal_eval(text)
+            except (SyntaxError, ValueError):
+                overrides[key.strip()] = text
+        elif position == 0:
+            dataset = part.strip()
+        else:
+            raise UserError(f"in the config argument {argument!r}, {part!r} is not key=value")
+    return dataset, overrides
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field against the defaults' names and types, and the values' ranges.
+
+    Raises:
+        UserError: the first field that cannot be right, and what would be.
+    """
+    known, fields = dict(flat(defaults())), dict(flat(config))
+    for field, value in fields.items():
+        if field.startswith("model."):
+            continue  # a network's own options, which `model_options` checks
+        if field not in known:
+            raise UserError(_unknown(field, known))
+        if type(value) is not type(known[field]):
+            raise UserError(f"config field {field} takes a {type(known[field]).__name__}, not {value!r}")
+    for field in known.keys() - fields.keys():
+        raise UserError(f"the config lacks the field {field}; start from ferjax.config.defaults()")
+    for field, choices in _CHOICES.items():
+        value = fields[field]
+        if value not in choices:
+            near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.4)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise UserError(f"config field {field} is {value!r}{hint}; it takes {', '.join(choices)}")
+    for words, holds, names in _RANGES:
+        for field in names.split():
+            if not holds(fields[field]):
+                raise UserError(f"config field {field} is {fields[field]}; it must be {words}")
+    train = config.train
+    if train.batch_size % train.accumulate_steps:
+        raise UserError(
+            f"train.batch_size {train.batch_size} is not divisible by train.accumulate_steps "
+            f"{train.accumulate_steps}"
+        )
+    if config.data.workers and config.data.cache == "memory":
+        raise UserError("data.workers decode a streamed set: set data.cache=stream or data.workers=0")
+    model_options(config)
+
+
+def _unknown(field: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(field, known, n=3, cutoff=0.4)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"the config has no field {field!r}{hint}"
+
+
+def model_options(config: ConfigDict) -> dict[str, Any]:
+    """The group `model` without its name, checked against the network's options."""
+    options = {key: value for key, value in config.model.items() if key != "name"}
+    models.create(config.model.name, **options)
+    return options

@@ -1,0 +1,81 @@
+"""The table of data sets: a name, and the builder that it stands for (imported when asked for)."""
+
+import difflib
+import errno
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from ferjax.errors import UserError
+
+# name → (module, class, TFDS config)
+TABLE: dict[str, tuple[str, str, str | None]] = {
+    "fer2013": ("ferjax.data.builders.fer2013", "FER2013", None),
+    "toons/avataaars": ("ferjax.data.builders.toons", "Toons", "avataaars"),
+    "toons/avataaars_noisy": ("ferjax.data.builders.toons", "Toons", "avataaars_noisy"),
+    "toons/open_peeps": ("ferjax.data.builders.toons", "Toons", "open_peeps"),
+}
+
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+
+
+def data_root(data_dir: str | os.PathLike | None) -> Path:
+    """Returns the folder of the built sets: `data_dir`, else $TFDS_DATA_DIR, else ~/tensorflow_datasets."""
+    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+def builder_class(name: str) -> Any:
+    """Returns the TFDS builder class of a data set.
+
+    Raises:
+        UserError: no set has this name; the nearest names are told.
+    """
+    if name not in TABLE:
+        near = difflib.get_close_matches(name, TABLE, n=3, cutoff=0.4) or sorted(TABLE)
+        raise UserError(f"there is no data set {name!r}; the nearest names are {', '.join(near)}")
+    module, cls, _ = TABLE[name]
+    return getattr(importlib.import_module(module), cls)
+
+
+def folder(name: str, data_dir: str | os.PathLike | None = None) -> Path:
+    """Returns the folder of a data set once it is built. See `data_root` for the default of `data_dir`."""
+    builder = builder_class(name)
+    config = TABLE[name][2]
+    return data_root(data_dir) / builder.name / (config or "") / str(builder.VERSION)
+
+
+def create(name: str, data_dir: str | os.PathLike | None = None, **options: Any) -> Any:
+    """Makes the TFDS builder of a data set. Nothing is built yet.
+
+    Args:
+        name: a key of `TABLE`.
+        data_dir: see `data_root`.
+        **options: for licensed sets `manual_dir` and `skip_bad_rows`, see `LicensedBuilder`.
+    """
+    config = TABLE[name][2]
+    if config is not None:
+        options["config"] = config
+    return builder_class(name)(data_dir=data_root(data_dir), file_format="array_record", **options)
+
+
+def build(builder: Any) -> None:
+    """Builds a set unless it is built already, see `build_once`.
+
+    Raises:
+        UserError: the disk is full or may not be written to. Nothing half-built is left.
+    """
+    from ferjax.data.builders.build_once import build_once  # imports TFDS
+
+    try:
+        build_once(builder)
+    except (OSError, RuntimeError) as error:
+        # ArrayRecord's writer raises a RuntimeError that holds the system's words.
+        told = next((os.strerror(code) for code in _DISK_TROUBLE if os.strerror(code) in str(error)), None)
+        if told is None:
+            raise
+        name = getattr(error, "filename", None)
+        raise UserError(
+            f"cannot build {builder.name} in {builder.data_dir_root}: {told}{f' ({name})' if name else ''}; "
+            "--data_dir names another folder"
+        ) from error

@@ -1,0 +1,50 @@
+"""Encoded images to uint8 arrays and back: the one decode and resize of every source."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+_MODES = {1: "L", 3: "RGB"}
+_GREY_MODES = ("1", "L", "LA")
+
+
+class BadImage(ValueError):
+    """The bytes are not an image that can be read."""
+
+
+def decode(encoded: bytes, image_size: int | None = None, channels: int | None = None) -> np.ndarray:
+    """Decodes an image and resizes it.
+
+    Resizing is PIL's bilinear filter on uint8, whose support grows with the reduction (it
+    antialiases). The result is square: an image that is not is stretched, not cropped.
+
+    Args:
+        encoded: a PNG, JPEG or other file that PIL reads.
+        image_size: height and width of the result; the image's own if left out.
+        channels: 1 (grey, ITU-R 601 luma) or 3 (RGB); grey images stay 1 and others 3 if left out.
+            An alpha channel is dropped.
+
+    Returns:
+        uint8 [H, W, C], 0–255.
+
+    Raises:
+        BadImage: the bytes cannot be decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(encoded)) as opened:
+            grey = opened.mode in _GREY_MODES
+            image = opened.convert(_MODES[channels or (1 if grey else 3)])
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadImage(f"not a readable image ({error})") from error
+    if image_size is not None and image.size != (image_size, image_size):
+        image = image.resize((image_size, image_size), Image.Resampling.BILINEAR)
+    array = np.asarray(image)
+    return array[:, :, None] if array.ndim == 2 else array
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Encodes uint8 [H, W, C] (C is 1 or 3) losslessly as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, "PNG")
+    return buffer.getvalue()

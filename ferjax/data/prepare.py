@@ -1,0 +1,111 @@
+"""`python -m ferjax prepare NAME`: builds a data set and counts what came out."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from ferjax.data import builders
+from ferjax.data.records import Records, describe
+from ferjax.errors import UserError
+
+_MANUAL_DIR = flags.DEFINE_string(
+    "manual_dir", None, "Folder with the files that you downloaded (licensed sets only)."
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Folder of the built sets; $TFDS_DATA_DIR or ~/tensorflow_datasets if not given."
+)
+_SKIP_BAD_ROWS = flags.DEFINE_bool(
+    "skip_bad_rows", False, "Leave malformed rows and images out and count them, instead of stopping."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Builds the data set named by the one argument and prints a summary."""
+    if len(argv) != 2:
+        raise UserError(f"prepare takes one name: {', '.join(builders.TABLE)}")
+    prepare(argv[1], _MANUAL_DIR.value, _DATA_DIR.value, skip_bad_rows=_SKIP_BAD_ROWS.value)
+
+
+def prepare(
+    name: str,
+    manual_dir: str | None = None,
+    data_dir: str | None = None,
+    *,
+    skip_bad_rows: bool = False,
+) -> None:
+    """Builds a data set, or checks one that is there, and prints what it holds.
+
+    A set that is there and damaged is removed and built again.
+
+    Args:
+        name: a key of `ferjax.data.builders.TABLE`.
+        manual_dir: the folder with the files of a licensed set.
+        data_dir: where built sets are, see `ferjax.data.builders.data_root`.
+        skip_bad_rows: leave malformed rows out and count them.
+
+    Raises:
+        UserError: unknown name, wrong folder, malformed files, a full disk.
+    """
+    folder = builders.folder(name, data_dir)
+    builder = builders.builder_class(name)
+    licensed = bool(builder.MANUAL_DOWNLOAD_INSTRUCTIONS)
+    if manual_dir is not None and not licensed:
+        raise UserError(f"{name} is drawn by ferjax: it takes no --manual_dir")
+    options = {"manual_dir": manual_dir, "skip_bad_rows": skip_bad_rows} if licensed else {}
+
+    if folder.exists():
+        try:
+            counts = count(name, folder)
+            print(f"{name} is built already, in {folder} (remove that folder to build it anew)")
+        except UserError as damage:
+            if licensed and manual_dir is None:
+                raise
+            print(f"{damage}: building it again")
+            shutil.rmtree(folder)
+    if not folder.exists():
+        builders.build(builders.create(name, data_dir, **options))
+        counts = count(name, folder)
+        print(f"{name} is built in {folder}")
+
+    print(summary(counts, builder.PUBLISHED if licensed else {}))
+    metadata = describe(name, folder).metadata or {}
+    if metadata.get("bad_rows"):
+        print(f"{metadata['bad_rows']} bad rows were skipped")
+    for note in metadata.get("notes", ()):
+        print(f"note: {note}")
+
+
+def count(name: str, folder: Path) -> dict[str, dict[str, int]]:
+    """Reads a whole built set: split → class name → examples. Raises UserError if it is damaged."""
+    counts = {}
+    for split in describe(name, folder).splits:
+        records = Records(name, folder, split)
+        per_class = np.bincount(records.scan().labels, minlength=len(records.label_names))
+        counts[split] = dict(zip(records.label_names, per_class.tolist(), strict=True))
+    return counts
+
+
+def summary(counts: Mapping[str, Mapping[str, int]], published: Mapping[str, Mapping[str, int]]) -> str:
+    """Tabulates examples per split and class beside the published numbers; differences are marked.
+
+    Args:
+        counts: split → class name → examples.
+        published: split → class name or "total" → examples, as far as they are known.
+    """
+    lines = [f"{'split':<12}{'class':<10}{'examples':>9}{'published':>11}"]
+    differences = 0
+    for split in [*counts, *(split for split in published if split not in counts)]:
+        known = published.get(split, {})
+        found = counts.get(split, {})
+        for name, number in [*found.items(), ("total", sum(found.values()))]:
+            expected = known.get(name)
+            mark = "  differs" if expected not in (None, number) else ""
+            differences += bool(mark)
+            told = "" if expected is None else expected
+            lines.append(f"{split:<12}{name:<10}{number:>9}{told:>11}{mark}".rstrip())
+    if published:
+        lines.append(f"{differences} numbers differ" if differences else "all numbers are the published ones")
+    return "\n".join(lines)

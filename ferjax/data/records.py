@@ -1,0 +1,187 @@
+"""The records of a built set: opening them, reading them by index, and what is known of all of them."""
+
+import contextlib
+import functools
+import hashlib
+import os
+import uuid
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from array_record.python.array_record_module import ArrayRecordReader
+from tqdm import tqdm
+
+from ferjax.errors import UserError
+
+CHUNK = 1024
+
+
+class Index(NamedTuple):
+    """What one pass over a split tells.
+
+    Attributes:
+        labels: int32 [N].
+        digest: SHA-256 over every label and stored image, hex.
+    """
+
+    labels: np.ndarray
+    digest: str
+
+
+class Records:
+    """The records of one split, in stored order. Safe to read from several threads.
+
+    A pickle holds the arguments only, and opens the files again where it is read: that is what
+    makes it cheap to send to a worker process.
+
+    Args:
+        name: the set's name, for messages.
+        folder: the built set, as in `DATA_DIR/fer2013/1.0.0`.
+        split: one of its splits.
+
+    Attributes:
+        label_names: the class of each label.
+        image_shape: (H, W, C) as stored, None where it varies.
+
+    Raises:
+        UserError: the set is damaged or has no such split.
+    """
+
+    def __init__(self, name: str, folder: str | os.PathLike, split: str) -> None:
+        self.name, self.folder, self.split = name, Path(folder), split
+        info = describe(name, self.folder)
+        if split not in info.splits:
+            raise UserError(f"{name} has no split {split!r}; it has {', '.join(info.splits)}")
+        self.label_names: tuple[str, ...] = tuple(info.features["label"].names)
+        self.image_shape: tuple[int | None, ...] = info.features["image"].shape
+        self._specs = info.features.get_tensor_info()
+        shards = info.splits[split].file_instructions
+        try:
+            self._shards = [_open(shard.filename, shard.take) for shard in shards]
+        except RuntimeError as error:
+            raise _damaged(name, self.folder, error) from error
+        self._starts = np.cumsum([0, *(shard.take for shard in shards)])
+        self._index_path = self.folder / f"{split}.index.npz"
+
+    def __reduce__(self) -> tuple:
+        return Records, (self.name, self.folder, self.split)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def read(self, indices: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
+        """Reads records: feature → value, with the image still encoded (`bytes`).
+
+        Args:
+            indices: int [n], each at least 0 and less than the number of records.
+
+        Raises:
+            UserError: a shard is damaged.
+        """
+        indices = np.asarray(indices)
+        shards = np.searchsorted(self._starts, indices, side="right") - 1
+        records: list[dict[str, Any]] = [{}] * len(indices)
+        try:
+            for shard in np.unique(shards):
+                places = np.flatnonzero(shards == shard)
+                stored = self._shards[shard].read((indices[places] - self._starts[shard]).tolist())
+                for place, record in zip(places, stored, strict=True):
+                    records[place] = self._parse(record)
+        except RuntimeError as error:
+            raise _damaged(self.name, self.folder, error) from error
+        return records
+
+    @functools.cached_property
+    def index(self) -> Index:
+        """Labels and digest of the split, from the file that `scan` leaves beside the shards."""
+        try:
+            with np.load(self._index_path, allow_pickle=False) as stored:
+                index = Index(stored["labels"], str(stored["digest"]))
+            if len(index.labels) == len(self):
+                return index
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+            pass  # not written yet, or spoilt: the records tell it again
+        return self.scan()
+
+    def scan(self) -> Index:
+        """Reads every record, whatever is known already, and notes the outcome for the next time.
+
+        Raises:
+            UserError: a shard is damaged. Every record has a checksum.
+        """
+        labels = np.empty(len(self), np.int32)
+        digest = hashlib.sha256()
+        with tqdm(total=len(self), desc=f"reading {self.name} {self.split}", unit=" images", delay=2) as bar:
+            for start in range(0, len(self), CHUNK):
+                chunk = range(start, min(start + CHUNK, len(self)))
+                for i, record in zip(chunk, self.read(chunk), strict=True):
+                    labels[i] = record["label"]
+                    digest.update(record["label"].to_bytes(8, "little"))
+                    digest.update(len(record["image"]).to_bytes(8, "little"))
+                    digest.update(record["image"])
+                bar.update(len(chunk))
+        index = Index(labels, digest.hexdigest())
+        # The folder may not be ours to write to: then the next process scans again.
+        with contextlib.suppress(OSError):
+            _write_atomically(self._index_path, index)
+        return index
+
+    def _parse(self, record: bytes) -> dict[str, Any]:
+        """Turns a serialized tf.train.Example into feature → value; scalars and strings come bare."""
+        values = {}
+        for key, feature in _example_class().FromString(record).features.feature.items():
+            kind = feature.WhichOneof("kind")
+            stored = getattr(feature, kind).value if kind else ()
+            spec = self._specs[key]
+            if key == "image" or not spec.shape:
+                values[key] = stored[0]
+            else:
+                shape = [-1 if size is None else size for size in spec.shape]
+                values[key] = np.array(stored, spec.np_dtype).reshape(shape)
+        return values
+
+
+def describe(name: str, folder: str | os.PathLike) -> Any:
+    """Returns the `tfds.core.DatasetInfo` of a built set; raises UserError if it is damaged."""
+    import tensorflow_datasets as tfds  # half a second that `import ferjax.data` need not pay
+
+    try:
+        return tfds.builder_from_directory(folder).info
+    except Exception as error:
+        # Whatever is wrong with the description of a set, it can only be built again.
+        raise _damaged(name, folder, error) from error
+
+
+def _damaged(name: str, folder: str | os.PathLike, why: object) -> UserError:
+    return UserError(
+        f"the data set {name} in {folder} is damaged ({why}); "
+        f"build it again: python -m ferjax prepare {name} (and --manual_dir=FOLDER if it is licensed)"
+    )
+
+
+def _open(path: str, records: int) -> ArrayRecordReader:
+    # No read-ahead: records are read one by one, in any order.
+    reader = ArrayRecordReader(path, "readahead_buffer_size:0", file_reader_buffer_size=2**15)
+    if reader.num_records() != records:
+        raise RuntimeError(f"{path} holds {reader.num_records()} records, expected {records}")
+    return reader
+
+
+@functools.cache
+def _example_class() -> Any:
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    return tf_example_pb2.Example
+
+
+def _write_atomically(path: Path, index: Index) -> None:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(file, labels=index.labels, digest=np.array(index.digest))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,268 @@
+"""Sources: the examples of a split by index, decoded into memory once or whenever they are taken."""
+
+import abc
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ferjax.data.images import BadImage, decode
+from ferjax.data.records import CHUNK, Records
+from ferjax.errors import UserError
+
+# Of the machine's memory, the share that decoded images may fill.
+MEMORY_SHARE = 0.8
+
+
+class Source(abc.ABC):
+    """Random access to the examples of one split. Safe to read from several threads.
+
+    Attributes:
+        name: the set's name.
+        split: the split's name.
+        label_names: the class of each label.
+        image_shape: (H, W, C) of every image.
+    """
+
+    name: str
+    split: str
+    label_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+
+    @abc.abstractmethod
+    def __len__(self) -> int: ...
+
+    @abc.abstractmethod
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Returns one example.
+
+        Returns:
+            `image`: uint8 [H, W, C], `label`: np.int32, and whatever else the set stores.
+
+        Raises:
+            IndexError: `index` is not one of 0 … len − 1.
+        """
+
+    @abc.abstractmethod
+    def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+        """Returns a batch: `image` uint8 [N, H, W, C] and `label` int32 [N].
+
+        Args:
+            indices: int [N], each one of 0 … len − 1, in any order, repeated or not.
+
+        Raises:
+            IndexError: an index is out of range.
+        """
+
+    @property
+    @abc.abstractmethod
+    def labels(self) -> np.ndarray:
+        """All labels, int32 [len]."""
+
+    @abc.abstractmethod
+    def digest(self) -> str:
+        """Returns a hash (hex) of the labels and the stored images, for run records.
+
+        It covers the encoded images, before any resizing: memory and stream agree.
+        """
+
+    def _checked(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        indices = np.asarray(indices, np.int64)
+        if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(f"{self.name} {self.split} holds the examples 0 … {len(self) - 1}")
+        return indices
+
+
+class StreamSource(Source):
+    """Reads and decodes examples whenever they are taken. Its pickle is small: it opens the files again.
+
+    Args:
+        records: the stored split.
+        indices: int64 [len], the records that this source shows; all of them if left out.
+        split: the name of that choice; the stored split's if left out.
+        image_size: see `ferjax.data.images.decode`; as stored if left out.
+        channels: see `ferjax.data.images.decode`; as stored if left out.
+
+    Raises:
+        UserError: the stored images differ in size or channels, so these must be given.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        *,
+        indices: np.ndarray | None = None,
+        split: str | None = None,
+        image_size: int | None = None,
+        channels: int | None = None,
+    ) -> None:
+        height, width, stored_channels = records.image_shape
+        shape = (image_size or height, image_size or width, channels or stored_channels)
+        if None in shape:
+            raise UserError(f"the images of {records.name} differ in size: set image_size and channels")
+        self.name = records.name
+        self.split = split or records.split
+        self.label_names = records.label_names
+        self.image_shape = shape
+        self._records = records
+        self._indices = indices
+        self._image_size = image_size
+
+    def __len__(self) -> int:
+        return len(self._records) if self._indices is None else len(self._indices)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        (record,) = self.read([index])
+        return {
+            **extras(record),
+            "image": self.decode(record),
+            "label": np.int32(record["label"]),
+        }
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
+        records = self.read(indices)
+        images = np.empty((len(records), *self.image_shape), np.uint8)
+        for place, record in enumerate(records):
+            images[place] = self.decode(record)
+        return {"image": images, "label": np.array([record["label"] for record in records], np.int32)}
+
+    @property
+    def labels(self) -> np.ndarray:  # noqa: D102
+        labels = self._records.index.labels
+        return labels if self._indices is None else labels[self._indices]
+
+    def digest(self) -> str:  # noqa: D102
+        whole = self._records.index.digest
+        if self._indices is None:
+            return whole
+        return hashlib.sha256(whole.encode() + self._indices.astype("<i8").tobytes()).hexdigest()
+
+    def read(self, indices: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
+        """Returns the records behind some examples, their images still encoded."""
+        indices = self._checked(indices)
+        return self._records.read(indices if self._indices is None else self._indices[indices])
+
+    def decode(self, record: Mapping[str, Any]) -> np.ndarray:
+        """Decodes the image of a record: uint8 `image_shape`."""
+        try:
+            image = decode(record["image"], self._image_size, self.image_shape[2])
+        except BadImage as error:
+            raise UserError(
+                f"an image of {self.name} is damaged ({error}): run python -m ferjax prepare {self.name}"
+            ) from error
+        return image
+
+
+class MemorySource(Source):
+    """Holds every image decoded, in one array.
+
+    Args:
+        images: uint8 [N, H, W, C].
+        labels: int [N].
+        label_names: the class of each label.
+        name: the set's name.
+        split: the split's name.
+        others: the other values of each example; none if left out.
+        digest: of the data that the arrays were read from; of the arrays themselves if left out.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        *,
+        label_names: Sequence[str],
+        name: str,
+        split: str,
+        others: Sequence[Mapping[str, Any]] | None = None,
+        digest: str | None = None,
+    ) -> None:
+        self.name = name
+        self.split = split
+        self.label_names = tuple(label_names)
+        self.image_shape = images.shape[1:]
+        self._images = images
+        self._labels = np.asarray(labels, np.int32)
+        self._others = others
+        self._digest = digest
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        self._checked([index])
+        others = self._others[index] if self._others else {}
+        return {**others, "image": self._images[index], "label": self._labels[index]}
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
+        indices = self._checked(indices)
+        return {"image": self._images[indices], "label": self._labels[indices]}
+
+    @property
+    def labels(self) -> np.ndarray:  # noqa: D102
+        return self._labels
+
+    def digest(self) -> str:  # noqa: D102
+        if self._digest is None:
+            self._digest = hashlib.sha256(
+                self._labels.astype("<i4").tobytes() + self._images.tobytes()
+            ).hexdigest()
+        return self._digest
+
+
+def extras(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a record holds beside image and label; text comes as `str`."""
+    return {
+        key: value.decode() if isinstance(value, bytes) else value
+        for key, value in record.items()
+        if key not in ("image", "label")
+    }
+
+
+def into_memory(stream: StreamSource) -> MemorySource:
+    """Decodes a whole stream, on every core, into one array.
+
+    Raises:
+        UserError: the machine has not got the memory.
+    """
+    shape = (len(stream), *stream.image_shape)
+    needed = int(np.prod(shape, dtype=np.int64))
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > MEMORY_SHARE * total:
+        raise UserError(
+            f"{stream.name} {stream.split} takes {needed / 2**30:.0f} GiB in memory and this machine has "
+            f"{total / 2**30:.0f}: use cache='stream' or a smaller image_size"
+        )
+    images = np.empty(shape, np.uint8)
+    labels = np.empty(len(stream), np.int32)
+    others: list[dict[str, Any]] = [{}] * len(stream)
+
+    def fill(start: int) -> int:
+        stop = min(start + CHUNK, len(stream))
+        for place, record in enumerate(stream.read(range(start, stop)), start):
+            images[place] = stream.decode(record)
+            labels[place] = record["label"]
+            others[place] = extras(record)
+        return stop - start
+
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(
+            total=len(stream), desc=f"decoding {stream.name} {stream.split}", unit=" images", delay=2
+        ) as bar,
+    ):
+        for done in pool.map(fill, range(0, len(stream), CHUNK)):
+            bar.update(done)
+    return MemorySource(
+        images,
+        labels,
+        label_names=stream.label_names,
+        name=stream.name,
+        split=stream.split,
+        others=others,
+        digest=stream.digest(),
+    )

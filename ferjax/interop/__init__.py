@@ -1,0 +1,1 @@
+"""ferjax beside PyTorch: the same numbers, and weights both ways."""

@@ -1,0 +1,109 @@
+"""JSON files that are whole or absent, and clear errors when they are neither."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ferjax.errors import UserError
+
+
+def plain(value: Any) -> Any:
+    """Turns a value into one that strict JSON can hold.
+
+    NaN and infinities become None (JSON has no such numbers), tuples become lists, and NumPy or JAX
+    scalars and arrays become Python numbers and nested lists.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_atomic(path: Path | str, content: bytes) -> None:
+    """Writes a file so that a reader, or a kill at any moment, sees the old content or the new, whole.
+
+    The directory is made if it is missing. Two processes must not write the same path at once.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, because a rename is atomic only within one file system.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json_atomic(path: Path | str, obj: Any) -> None:
+    """Writes `plain(obj)` as indented JSON in UTF-8, whole or not at all (see `write_atomic`).
+
+    Raises:
+        TypeError: if a value has no JSON form.
+    """
+    text = json.dumps(plain(obj), indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, text.encode() + b"\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        UserError: if the file is missing, cannot be read, or is not JSON; the line says which.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # bad JSON and bad UTF-8
+        raise UserError(f"{path} is not valid JSON ({error}); restore or remove the file") from error
+
+
+def read_json_lines(path: Path | str, required: tuple[str, ...] = ()) -> list[dict]:
+    """Reads a file of one JSON object a line, in order.
+
+    A last line cut short, as a kill in the middle of a write leaves it, is dropped.
+
+    Args:
+        path: the file.
+        required: the keys that every object must have.
+
+    Raises:
+        UserError: if the file is missing, cannot be read, or another line is not such an object.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            if number == len(lines):  # every whole line ends with a newline, so this one was cut
+                break
+            raise UserError(f"{path} line {number} is not valid JSON; mend or remove the line") from error
+        if not isinstance(row, dict) or not row.keys() >= set(required):
+            wanted = f"a JSON object with {', '.join(required)}" if required else "a JSON object"
+            raise UserError(f"{path} line {number} is not {wanted}; mend or remove the line")
+        rows.append(row)
+    return rows

@@ -1,0 +1,1 @@
+"""Layers that several networks share, each a pure function or a small Linen module."""

@@ -1,0 +1,93 @@
+"""2-D convolution: XLA's own on GPU and TPU, the fastest lowering by shape on CPU.
+
+XLA's CPU convolution is good where the image is large and bad where it is small and the channels are many
+(ResEmoteNet's later layers). There the same sum is written as matrix products.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.typing import Dtype
+from jax import Array, lax
+
+from ferjax.layers import conv_lowerings
+from ferjax.layers.init import uniform_fan_in
+
+
+def _live_taps(size: int, kernel: int, stride: int, padding: int) -> tuple[int, int, int]:
+    """The first and last-plus-one tap that ever meet the image along one axis, and the output's size.
+
+    The other taps only multiply padding: at 1×1 with padding 1 that is eight of a 3×3 kernel's nine.
+    """
+    out = (size + 2 * padding - kernel) // stride + 1
+    first = max(0, padding - (out - 1) * stride)
+    last = min(kernel, size + padding)
+    return first, last, out
+
+
+def conv2d(x: Array, kernel: Array, stride: int = 1, padding: int = 0) -> Array:
+    """Cross-correlation with zero padding on all four sides, as PyTorch's `conv2d`.
+
+    Args:
+        x: `[B, H, W, C]`.
+        kernel: `[kh, kw, C, O]`, the dtype of `x`.
+        stride: step of the window on both axes.
+        padding: zeros before and after each axis.
+
+    Returns:
+        `[B, (H + 2·padding − kh) // stride + 1, …, O]`.
+    """
+    top, bottom, height = _live_taps(x.shape[1], kernel.shape[0], stride, padding)
+    left, right, width = _live_taps(x.shape[2], kernel.shape[1], stride, padding)
+    live = kernel[top:bottom, left:right]
+
+    def pads(size: int, first: int, taps: int, out: int) -> tuple[int, int]:
+        before = padding - first
+        return before, (out - 1) * stride + taps - size - before
+
+    window = conv_lowerings.Window(
+        stride=stride,
+        pads=(
+            pads(x.shape[1], top, bottom - top, height),
+            pads(x.shape[2], left, right - left, width),
+        ),
+    )
+
+    def on_cpu(x: Array, live: Array) -> Array:
+        return conv_lowerings.choose(x.shape, live.shape, window)(x, live, window)
+
+    def elsewhere(x: Array, live: Array) -> Array:
+        return conv_lowerings.xla(x, live, window)
+
+    return lax.platform_dependent(x, live, cpu=on_cpu, default=elsewhere)
+
+
+class Conv(nn.Module):
+    """A square convolution with PyTorch's default initialisation U(±1/√(k²·C)).
+
+    Attributes:
+        features: output channels.
+        kernel_size: k, of both axes.
+        stride: step on both axes.
+        padding: zeros on all four sides.
+        use_bias: whether a bias is added.
+        dtype: compute dtype, the input's if None; the parameters stay float32.
+    """
+
+    features: int
+    kernel_size: int
+    stride: int = 1
+    padding: int = 0
+    use_bias: bool = True
+    dtype: Dtype | None = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """`[B, H, W, C]` to `[B, H', W', features]`."""
+        size, channels = self.kernel_size, x.shape[-1]
+        init = uniform_fan_in(size * size * channels)
+        dtype = self.dtype or x.dtype
+        kernel = self.param("kernel", init, (size, size, channels, self.features), jnp.float32)
+        y = conv2d(x.astype(dtype), kernel.astype(dtype), self.stride, self.padding)
+        if self.use_bias:
+            y = y + self.param("bias", init, (self.features,), jnp.float32).astype(dtype)
+        return y

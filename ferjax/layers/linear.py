@@ -1,0 +1,33 @@
+"""A fully connected layer with PyTorch's default initialisation."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.typing import Dtype
+from jax import Array
+
+from ferjax.layers.init import uniform_fan_in
+
+
+class Linear(nn.Module):
+    """y = x W + b, W and b from U(±1/√inputs).
+
+    Attributes:
+        features: number of outputs.
+        use_bias: whether b is there.
+        dtype: compute dtype, the input's if None; the parameters stay float32.
+    """
+
+    features: int
+    use_bias: bool = True
+    dtype: Dtype | None = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """`[…, inputs]` to `[…, features]`."""
+        init = uniform_fan_in(x.shape[-1])
+        dtype = self.dtype or x.dtype
+        kernel = self.param("kernel", init, (x.shape[-1], self.features), jnp.float32)
+        y = x.astype(dtype) @ kernel.astype(dtype)
+        if self.use_bias:
+            y = y + self.param("bias", init, (self.features,), jnp.float32).astype(dtype)
+        return y

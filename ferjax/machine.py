@@ -1,0 +1,26 @@
+"""What a run is told to have run on."""
+
+import resource
+import sys
+
+import jax
+
+
+def describe_devices() -> dict[str, str | int]:
+    """`platform`, `kind`, `count` (of all processes) and `processes`."""
+    first = jax.devices()[0]
+    return {
+        "platform": first.platform,
+        "kind": first.device_kind,
+        "count": jax.device_count(),
+        "processes": jax.process_count(),
+    }
+
+
+def peak_memory() -> int:
+    """The most bytes this process's first device has held; on a CPU, the most memory of the process."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    if "peak_bytes_in_use" in stats:
+        return stats["peak_bytes_in_use"]
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

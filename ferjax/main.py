@@ -1,0 +1,55 @@
+"""`python -m ferjax.main --config=configs/resemotenet.py`: train, go on where a run stopped, test once."""
+
+import os
+import sys
+from pathlib import Path
+
+import jax
+from absl import flags
+from ml_collections import config_flags
+
+from ferjax import cli
+from ferjax.distributed import processes
+from ferjax.errors import UserError
+from ferjax.report.tables import text_table
+from ferjax.train import Stopped, train_and_evaluate
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
+WORKDIR = flags.DEFINE_string("workdir", "", "The run's folder; runs/MODEL-DATASET if empty.")
+REPORT = flags.DEFINE_bool("report", True, "Write report/index.html at the end.")
+DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes that the cluster tells of.")
+COORDINATOR = flags.DEFINE_string("coordinator", "", "host:port of process 0, without a cluster's help.")
+PROCESSES = flags.DEFINE_integer("processes", 0, "Number of processes, with --coordinator.")
+PROCESS = flags.DEFINE_integer("process", -1, "This process's number, with --coordinator.")
+flags.mark_flag_as_required("config")
+
+
+def main(argv: list[str]) -> int:
+    """Trains and prints the test's table; 128 + signal if a signal stopped it."""
+    if len(argv) > 1:
+        cli.fail(f"unexpected argument {argv[1]!r}; flags begin with --")
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/ferjax/compiled"))
+    config = CONFIG.value
+    try:
+        name = f"{config.model.name}-{config.data.name.replace('/', '-')}"
+    except OSError as error:  # the flag's value tells only now that its file could not be read
+        raise UserError(error) from error
+    workdir = WORKDIR.value or f"runs/{name}"
+    with processes(DISTRIBUTED.value, COORDINATOR.value, PROCESSES.value, PROCESS.value):
+        try:
+            result = train_and_evaluate(config, workdir)
+        except Stopped as stopped:
+            print(f"{stopped}, which is saved; the same command goes on from there", file=sys.stderr)
+            return 128 + stopped.signal
+        if jax.process_index() == 0:
+            print(text_table(result["test"]))
+            if REPORT.value:
+                from ferjax.report.page import write_page  # matplotlib: not needed to train
+
+                print(f"report: {write_page(workdir)}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,69 @@
+"""Adds up what the training steps return, without making the device wait."""
+
+import math
+import time
+from collections.abc import Mapping
+
+import jax
+
+from ferjax.errors import UserError
+from ferjax.progress import Progress
+
+# Steps that may be queued on the device before the host waits: enough to keep it busy, few enough that
+# a stop request is obeyed soon.
+IN_FLIGHT = 2
+
+
+class Meter:
+    """Means since the last report; the times go into `Progress`."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._pending: list[tuple[int, Mapping[str, jax.Array]]] = []
+        self._began: float | None = None
+        self._waited = 0.0
+
+    def waited(self, seconds: float) -> None:
+        """Takes the time that the loop waited for a batch."""
+        self._waited += seconds
+
+    def add(self, step: int, sums: Mapping[str, jax.Array]) -> None:
+        """Takes one step's sums; blocks until all but the last `IN_FLIGHT` steps are done."""
+        self._pending.append((step, sums))
+        if len(self._pending) > IN_FLIGHT:
+            jax.block_until_ready(self._pending[-1 - IN_FLIGHT][1])
+
+    def report(self) -> dict[str, float]:
+        """`loss`, `accuracy`, `learning_rate` and, but for the first step, `images_per_second`.
+
+        Raises:
+            UserError: a loss is not finite.
+        """
+        rows = [
+            (step, {k: float(v) for k, v in jax.device_get(sums).items()}) for step, sums in self._pending
+        ]
+        self._pending = []
+        for step, sums in rows:
+            if not math.isfinite(sums["loss"]):
+                raise UserError(
+                    f"the loss is {sums['loss']} at step {step}: the run has diverged; lower "
+                    "schedule.learning_rate or set optimizer.clip_norm, in a new --workdir"
+                )
+        total = {name: sum(sums[name] for _, sums in rows) for name in rows[0][1]}
+        values = {
+            "loss": total["loss"] / total["weight"],
+            "accuracy": total["correct"] / total["count"],
+            "learning_rate": rows[-1][1]["learning_rate"],
+        }
+        if self._began is not None:
+            seconds = time.perf_counter() - self._began
+            values["images_per_second"] = total["count"] / seconds
+            self._progress.training_seconds += seconds
+            self._progress.waited_seconds += self._waited
+            self._progress.images += int(total["count"])
+        self.start()
+        return values
+
+    def start(self) -> None:
+        """Starts the clock; called after each pause."""
+        self._began, self._waited = time.perf_counter(), 0.0

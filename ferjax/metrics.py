@@ -1,0 +1,131 @@
+"""Classification metrics of a confusion matrix: pure NumPy, one matrix in, numbers out.
+
+A confusion matrix is an integer array `[K, K]`: rows are the actual classes, columns the predicted
+ones. Matrices of batches and hosts add up, so every number here is that of the whole split and never
+a mean of batch means. All results lie in [0, 1].
+
+Two conventions hold everywhere:
+
+- A ratio with a zero denominator is 0 (scikit-learn's `zero_division=0`): the precision of a class
+  that was never predicted, the recall of a class without examples.
+- Means over classes leave out classes with zero support (no actual example), whose recall and F1
+  say nothing about the network. They still count as wrong predictions for the other classes.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class PerClass(NamedTuple):
+    """Metrics of each class: float64 `[K]` in [0, 1], and `support`, the actual examples, int64 `[K]`."""
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    support: np.ndarray
+
+
+def _checked(confusion: np.ndarray) -> np.ndarray:
+    counts = np.asarray(confusion)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.shape[0] == 0:
+        raise ValueError(f"a confusion matrix is square, [K, K]; got shape {counts.shape}")
+    if not np.issubdtype(counts.dtype, np.integer):
+        raise ValueError(f"a confusion matrix counts examples in integers; got {counts.dtype}")
+    if (counts < 0).any():
+        raise ValueError("a confusion matrix has no negative counts")
+    if not counts.any():
+        raise ValueError("the confusion matrix counts no example, so it has no metrics")
+    return counts.astype(np.int64)
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Element-wise quotient, 0 where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator != 0)
+
+
+def accuracy(confusion: np.ndarray) -> float:
+    """The share of examples on the diagonal.
+
+    Args:
+        confusion: integers `[K, K]`, rows actual, columns predicted.
+
+    Raises:
+        ValueError: if it is not a square matrix of counts or counts no example (so do all below).
+    """
+    counts = _checked(confusion)
+    return float(np.trace(counts) / counts.sum())
+
+
+def accuracy_interval(confusion: np.ndarray) -> tuple[float, float]:
+    """The 95 % Wilson score interval of the accuracy: what a test of this size can tell.
+
+    It covers the sampling of the test images only, not the spread between seeds.
+    """
+    counts = _checked(confusion)
+    n, share, z = counts.sum(), accuracy(counts), 1.959963984540054
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def per_class(confusion: np.ndarray) -> PerClass:
+    """Precision, recall, F1 and support of every class, those without examples included (as zeros)."""
+    counts = _checked(confusion)
+    hits, support, predicted = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
+    return PerClass(
+        precision=_ratio(hits, predicted),
+        recall=_ratio(hits, support),
+        f1=_ratio(2 * hits, support + predicted),
+        support=support,
+    )
+
+
+def mean_class_accuracy(confusion: np.ndarray) -> float:
+    """Mean recall over the classes with examples (balanced accuracy): each class weighs the same."""
+    classes = per_class(confusion)
+    return float(classes.recall[classes.support > 0].mean())
+
+
+def macro_f1(confusion: np.ndarray) -> float:
+    """Mean F1 over the classes with examples: each class weighs the same."""
+    classes = per_class(confusion)
+    return float(classes.f1[classes.support > 0].mean())
+
+
+def weighted_f1(confusion: np.ndarray) -> float:
+    """Mean F1 weighted by support: each example weighs the same."""
+    classes = per_class(confusion)
+    return float(np.average(classes.f1, weights=classes.support))
+
+
+def summary(confusion: np.ndarray, label_names: Sequence[str]) -> dict:
+    """Every metric of a confusion matrix, ready for JSON.
+
+    Args:
+        confusion: integers `[K, K]`, rows actual, columns predicted.
+        label_names: the K class names, in the matrix's order.
+
+    Returns:
+        `accuracy`, `mean_class_accuracy`, `macro_f1`, `weighted_f1` (floats), `per_class` (K rows of
+        name, precision, recall, f1, support) and `confusion_matrix` (K lists of K ints).
+
+    Raises:
+        ValueError: if the matrix is malformed, empty, or does not fit the names.
+    """
+    classes = per_class(confusion)
+    if len(label_names) != len(classes.support):
+        raise ValueError(f"{len(label_names)} names for {len(classes.support)} classes")
+    rows = [
+        {"name": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+        for name, p, r, f, n in zip(label_names, *classes, strict=True)
+    ]
+    return {
+        "accuracy": accuracy(confusion),
+        "mean_class_accuracy": mean_class_accuracy(confusion),
+        "macro_f1": macro_f1(confusion),
+        "weighted_f1": weighted_f1(confusion),
+        "per_class": rows,
+        "confusion_matrix": np.asarray(confusion).tolist(),
+    }

@@ -1,0 +1,1 @@
+"""Pictures, tables and one HTML page of a run, made from the files of its workdir alone."""

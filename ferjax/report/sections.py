@@ -1,0 +1,166 @@
+"""The pieces of the page as HTML text. Everything that comes from a file is escaped here."""
+
+from collections.abc import Iterable
+from html import escape
+
+import numpy as np
+
+from ferjax import metrics
+from ferjax.report import tables
+from ferjax.report.run import Run, series
+from ferjax.report.wording import count_of, day, duration, memory, number, percent
+
+_WORST_SHOWN = 7
+_MAIN_VERSIONS = ("ferjax", "jax", "python")
+
+
+def cards(result: dict) -> str:
+    """The summary of a finished run."""
+    test, validation, device = result["test"], result["validation"], result["device"]
+    matrix = np.array(test["confusion_matrix"])
+    low, high = metrics.accuracy_interval(matrix)
+    measured = sum(row["support"] > 0 for row in test["per_class"])
+    chips = f" × {device['count']}" if device["count"] > 1 else ""
+    return _cards(
+        (
+            "Test accuracy",
+            percent(test["accuracy"]),
+            f"{np.trace(matrix):,} of {matrix.sum():,} images; "
+            f"95% interval {percent(low, 1)} to {percent(high, 1)}",
+        ),
+        (
+            "Mean class accuracy",
+            percent(test["mean_class_accuracy"]),
+            f"mean recall of {count_of(measured, 'class')}",
+        ),
+        ("Macro F1", percent(test["macro_f1"]), f"weighted F1 {percent(test['weighted_f1'])}"),
+        (
+            "Best step",
+            number(result["best_step"]),
+            f"of {number(result['steps'])}; validation accuracy {percent(validation['accuracy'])}",
+        ),
+        ("Time", duration(result["seconds"]), f"{result['epochs']:g} epochs"),
+        (
+            "Images a second",
+            number(result["images_per_second"]),
+            f"{percent(result['data_wait_fraction'], 1)} of the time waiting for data",
+        ),
+        (
+            "Device",
+            f"{device['kind']}{chips}",
+            f"{count_of(device['processes'], 'process')}, peak memory {memory(result['peak_memory_bytes'])}",
+        ),
+        ("Date", day(result["date"]), _versions(result, _MAIN_VERSIONS)),
+    )
+
+
+def unfinished_cards(run: Run) -> str:
+    """The summary of a run that has no result yet: what validation says so far."""
+    last = max((row["step"] for row in run.rows), default=None)
+    found = []
+    for name, title in (("accuracy", "Validation accuracy"), ("loss", "Validation loss")):
+        at = dict(zip(*series(run.rows, "validation", name), strict=True))
+        if run.best_step in at:
+            value = percent(at[run.best_step]) if name == "accuracy" else number(at[run.best_step], 4)
+            found.append((title, value, f"at step {number(run.best_step)}, the best so far"))
+    return _cards(*found, ("Last step", number(last), "training has not ended"))
+
+
+def _cards(*entries: tuple[str, str, str]) -> str:
+    shown = [
+        f'<div class="panel card{" main" if position == 0 else ""}"><dt>{escape(title)}</dt>'
+        f'<dd class="value">{escape(value)}</dd><dd class="note">{escape(note)}</dd></div>'
+        for position, (title, value, note) in enumerate(entries)
+    ]
+    return f'<dl class="cards">{"".join(shown)}</dl>'
+
+
+def mistakes(test: dict, label_names: list[str]) -> str:
+    """The most frequent confusions, as shares of the actual class."""
+    counts = np.array(test["confusion_matrix"])
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0)
+    order = np.argsort(-shares, axis=None, kind="stable")[:_WORST_SHOWN]
+    items = []
+    for row, column in zip(*np.unravel_index(order, shares.shape), strict=True):
+        if counts[row, column] and row != column:
+            actual, predicted = escape(label_names[row]), escape(label_names[column])
+            note = f"{counts[row, column]:,} of {counts[row].sum():,} images"
+            items.append(
+                f"<li><b>{percent(shares[row, column], 0)}</b> of {actual} is taken for <b>{predicted}</b>"
+                f'<span class="note">{note}</span></li>'
+            )
+    if not items:
+        return "<p>No test image was classified wrongly.</p>"
+    return f'<ul class="mistakes">{"".join(items)}</ul>'
+
+
+def class_table(test: dict) -> str:
+    """The per-class table; scores in percent."""
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("class", "precision", "recall", "F1", "support")
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{tables.html_rows(test)}</tbody></table>"
+
+
+def method(result: dict) -> str:
+    """How the number was made, and of what."""
+    images = sum(row["support"] for row in result["test"]["per_class"])
+    absent = [row["name"] for row in result["test"]["per_class"] if not row["support"]]
+    left_out = (
+        f" Means over classes leave out {', '.join(absent)}: the test split has no such image."
+        if absent
+        else ""
+    )
+    text = (
+        f"The network trained for {number(result['steps'])} steps with seed {result['seed']}. "
+        f"Best step chosen on validation; test read once: step {number(result['best_step'])} was chosen on "
+        f"the validation split alone, and only then were the {images:,} test images read, a single time, "
+        "with the parameters of that step. Accuracy, recall and F1 all come from one confusion matrix over "
+        f"those images, never from means of batches.{left_out} The interval tells how far the number may "
+        "move on another test set of this size; it does not tell how far it moves with another seed."
+    )
+    facts = {
+        "test read": result["date"],
+        "test loss": number(result["test"]["loss"], 4),
+        "validation loss": number(result["validation"]["loss"], 4),
+        "versions": _versions(result, result["versions"]),
+        **{f"{split} split": digest for split, digest in result["split_digests"].items()},
+    }
+    return (
+        f'<div class="split"><div class="panel"><p>{escape(text)}</p></div>'
+        f'<div class="panel">{_facts(facts)}</div></div>'
+    )
+
+
+def _versions(result: dict, names: Iterable[str]) -> str:
+    known = result["versions"]
+    return ", ".join(f"{name} {known[name]}" for name in names if known.get(name))
+
+
+def config_tree(config: dict) -> str:
+    """The config as a tree that folds: one `<details>` a group."""
+    return f'<details class="tree"><summary>All settings</summary>{_branch(config)}</details>'
+
+
+def _branch(group: dict) -> str:
+    leaves = {name: value for name, value in group.items() if not isinstance(value, dict)}
+    branches = [
+        f"<details open><summary>{escape(str(name))}</summary>{_branch(value)}</details>"
+        for name, value in group.items()
+        if isinstance(value, dict)
+    ]
+    return (_facts(leaves) if leaves else "") + "".join(branches)
+
+
+def _facts(values: dict) -> str:
+    rows = [f"<dt>{escape(str(name))}</dt><dd>{escape(_leaf(value))}</dd>" for name, value in values.items()]
+    return f'<dl class="facts">{"".join(rows)}</dl>'
+
+
+def _leaf(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value in ("", []):
+        return "none" if value is None else "empty"
+    return ", ".join(map(_leaf, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,49 @@
+"""Numbers as a person reads them; None, JSON's stand-in for NaN or unknown, becomes a dash."""
+
+import datetime
+
+_DASH = "–"
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """A share in [0, 1] as percent: 0.7134 → "71.34%"."""
+    return _DASH if share is None else f"{100 * share:.{digits}f}%"
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """A number with thousands apart: 12300 → "12,300"."""
+    return _DASH if value is None else f"{value:,.{digits}f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the two largest units: 4530 → "1 h 15 min", 42 → "42 s"."""
+    if seconds is None:
+        return _DASH
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = [f"{days} d", f"{hours} h", f"{minutes} min", f"{rest} s"]
+    first = next((i for i, count in enumerate((days, hours, minutes)) if count), 3)
+    return " ".join(units[first : first + 2])
+
+
+def memory(count: int | None) -> str:
+    """Bytes as MiB or GiB: 3435973836 → "3.2 GiB"."""
+    if count is None:
+        return _DASH
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def day(date: str) -> str:
+    """The day of an ISO date, "2025-03-01T12:00:00+00:00" → "1 Mar 2025"; other text as it is."""
+    try:
+        moment = datetime.datetime.fromisoformat(date)
+    except ValueError:
+        return date
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def count_of(count: int, noun: str) -> str:
+    """A count with its noun: (1, "process") → "1 process", (8, "process") → "8 processes"."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{count:,} {noun if count == 1 else plural}"

@@ -1,0 +1,68 @@
+"""Learning-rate schedules: functions of the step, and the plateau rule that watches validation."""
+
+import dataclasses
+
+import optax
+from ml_collections import ConfigDict
+
+NAMES = ("constant", "plateau", "cosine", "onecycle", "step")
+
+
+def create(config: ConfigDict, steps_per_epoch: float, total_steps: int) -> optax.Schedule:
+    """The learning rate as a function of the optimizer step.
+
+    Args:
+        config: the group `schedule`. `constant` and `plateau` keep `learning_rate`; `cosine` falls to zero at
+            the last step; `onecycle` is Smith & Topin's (2018) with cosine phases; `step` multiplies by
+            `factor` every `every_epochs`. `warmup_epochs` of linear rise go before all but `onecycle`.
+        steps_per_epoch: optimizer steps of one pass over the training split, possibly a fraction.
+        total_steps: length of the run.
+    """
+    rate = config.learning_rate
+    if config.name == "onecycle":
+        return optax.cosine_onecycle_schedule(
+            max(total_steps, 2), rate, config.rise_fraction, config.start_divisor, config.end_divisor
+        )
+    warmup = round(config.warmup_epochs * steps_per_epoch)
+    if config.name == "cosine":
+        main = optax.cosine_decay_schedule(rate, max(total_steps - warmup, 1))
+    elif config.name == "step":
+        period = max(round(config.every_epochs * steps_per_epoch), 1)
+        main = optax.exponential_decay(rate, period, config.factor, staircase=True)
+    else:
+        main = optax.constant_schedule(rate)
+    if not warmup:
+        return main
+    return optax.join_schedules([optax.linear_schedule(rate / warmup, rate, warmup), main], [warmup])
+
+
+@dataclasses.dataclass
+class Plateau:
+    """Multiplies the learning rate by `factor` after `patience` validations without a better accuracy.
+
+    The rule of PyTorch's ReduceLROnPlateau with mode max: more than `patience` bad validations in a row.
+
+    Attributes:
+        factor: in (0, 1).
+        patience: bad validations that are borne.
+        scale: what the learning rate is multiplied with now, in (0, 1].
+        best: best accuracy so far.
+        bad: validations since the best.
+    """
+
+    factor: float
+    patience: int
+    scale: float = 1.0
+    best: float = -1.0
+    bad: int = 0
+
+    def update(self, accuracy: float) -> float:
+        """Takes one validation accuracy and gives the new scale."""
+        if accuracy > self.best:
+            self.best, self.bad = accuracy, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.scale *= self.factor
+            self.bad = 0
+        return self.scale

@@ -1,0 +1,68 @@
+"""What a training step carries from one step to the next."""
+
+from typing import Any
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+
+@flax.struct.dataclass
+class TrainState:
+    """The whole state of a run; a checkpoint is this and a few counters of the loop.
+
+    Attributes:
+        step: int32, optimizer steps taken.
+        params: the network's weights, float32.
+        batch_stats: running statistics of batch normalisation, float32.
+        opt_state: optax's.
+        ema: averaged `{"params", "batch_stats"}`, or None without averaging.
+        rng: typed key; step n uses `fold_in(rng, n)`.
+        lr_scale: float32, the plateau schedule's factor on every update.
+    """
+
+    step: jax.Array
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+    ema: Any
+    rng: jax.Array
+    lr_scale: jax.Array
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What evaluation uses: the averaged weights if there are any."""
+        return self.ema or {"params": self.params, "batch_stats": self.batch_stats}
+
+
+def create(
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    image_shape: tuple[int, int, int],
+    seed: int,
+    ema: bool,
+) -> TrainState:
+    """Initial state; pure, so that it can be jitted with sharded outputs.
+
+    Args:
+        model: the network.
+        tx: the optimizer.
+        image_shape: `(H, W, C)`.
+        seed: of the weights and, folded, of dropout and augmentation.
+        ema: whether averaged weights are kept.
+    """
+    init_key, rng = jax.random.split(jax.random.key(seed))
+    variables = model.init(init_key, jnp.zeros((1, *image_shape)), train=False)
+    params, batch_stats = variables["params"], variables.get("batch_stats", {})
+    average = {"params": params, "batch_stats": batch_stats}
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        batch_stats=batch_stats,
+        opt_state=tx.init(params),
+        ema=jax.tree.map(jnp.copy, average) if ema else None,
+        rng=rng,
+        lr_scale=jnp.ones((), jnp.float32),
+    )

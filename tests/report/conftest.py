@@ -1,0 +1,69 @@
+import datetime
+import functools
+import math
+
+import numpy as np
+import pytest
+
+from ferjax import json_files, result, writers
+from ferjax.report import page
+
+LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+
+def confusion(classes):
+    """About two thirds right, different in every row."""
+    matrix = np.random.default_rng(0).integers(0, 40, (classes, classes))
+    return matrix + np.diag(matrix.sum(axis=1) * 2)
+
+
+def make(parent, name="run", finished=True, labels=LABELS, matrix=None, config=None, points=60, **changes):
+    """Writes the files of a run as training does; `finished=False` leaves `result.json` out."""
+    workdir = parent / name
+    settings = {"model": {"name": "resemotenet"}, "data": {"name": "fer2013", "cache": True}}
+    json_files.write_json_atomic(workdir / "config.json", settings | (config or {}))
+    rows = writers.JsonlWriter(workdir / "metrics.jsonl")
+    for step in range(100, 100 * points + 1, 100):
+        share = step / 6000
+        rows.write(
+            step,
+            "train",
+            {"loss": 2 - 1.5 * share, "accuracy": 0.2 + 0.6 * share, "learning_rate": 1e-4 * (1 - share)},
+        )
+        loss = math.nan if step == 900 else 2 - share
+        rows.write(step, "validation", {"loss": loss, "accuracy": 0.7 - (share - 0.7) ** 2})
+    rows.close()
+    if finished:
+        fields = {
+            "model": "resemotenet",
+            "dataset": "fer2013",
+            "label_names": labels,
+            "best_step": 4200,
+            "steps": 6000,
+            "epochs": 60,
+            "validation": {"loss": 1.3, "accuracy": 0.7, "mean_class_accuracy": 0.65, "macro_f1": 0.64},
+            "test_loss": 1.4,
+            "test_confusion": confusion(len(labels)) if matrix is None else matrix,
+            "seconds": 4530.0,
+            "images_per_second": 2310.4,
+            "data_wait_fraction": 0.004,
+            "peak_memory_bytes": 3435973836,
+            "device": {"platform": "gpu", "kind": "Some GPU", "count": 2, "processes": 1},
+            "versions": {"python": "3.11.0", "ferjax": "0.1.0", "jax": "0.10.2", "grain": None},
+            "date": datetime.datetime(2025, 3, 1, 12, tzinfo=datetime.UTC),
+            "split_digests": {"train": "0123", "test": "4567"},
+            "seed": 0,
+        }
+        json_files.write_json_atomic(workdir / "result.json", result.build_result(**(fields | changes)))
+    return workdir
+
+
+@pytest.fixture
+def make_workdir(tmp_path):
+    return functools.partial(make, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished_page(tmp_path_factory):
+    """The page of a finished run, to read only."""
+    return page.write_page(make(tmp_path_factory.mktemp("finished")))

@@ -1,0 +1,108 @@
+import io
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferjax.report import plots
+from ferjax.report.palette import DARK, LIGHT
+
+ROWS = [
+    {
+        "step": step,
+        "split": split,
+        "loss": None if step == 3 else 1 / step,
+        "accuracy": step / 10,
+        "learning_rate": 1e-5,
+    }
+    for step in range(1, 9)
+    for split in ("train", "validation")
+]
+LONG = [
+    {"step": step, "split": "train", "loss": None if 300 < step < 400 else 1 + step % 7}
+    for step in range(900)
+]
+MATRIX = [[8, 2, 0], [1, 9, 0], [0, 0, 0]]
+
+
+FIGURES = {
+    "curve": plots.curve(ROWS, "loss", 4),
+    "small": plots.curve(ROWS, "learning_rate", None),
+    "long": plots.curve(LONG, "loss", 4),
+    "all": plots.curves(ROWS, 4),
+    "confusion": plots.confusion(MATRIX, ("a", "b & c", "a long name")),
+}
+
+
+@pytest.mark.parametrize(("name", "figure"), FIGURES.items())
+def test_pictures_are_valid_and_inline_ones_have_only_the_pages_colours(name, figure):
+    with Image.open(io.BytesIO(plots.png(figure))) as picture:
+        assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    assert ET.fromstring(plots.svg(figure)).tag.endswith("svg")
+    inline = plots.inline_svg(figure, name, "what it shows")
+    assert not re.findall(r"(?:fill|stroke): #", inline)
+    assert 'aria-label="what it shows"' in inline
+    assert "<metadata" not in inline
+    assert "http" not in inline
+
+
+def test_cells_show_shares_and_counts_and_survive_empty_classes():
+    text = plots.svg(plots.confusion(MATRIX, ("a", "b", "c"))).decode()
+    shown = re.findall(r"<text[^>]*>([^<]*)</text>", text)
+    assert {"80%", "20%", "90%", "0%", "8", "9"} <= set(shown)
+
+
+def test_a_long_curve_is_a_mean_with_its_range():
+    (axes,) = plots.curve(LONG, "loss", None).axes
+    (line,) = axes.get_lines()
+    assert len(line.get_xdata()) == 200
+    assert np.nanmean(line.get_ydata()) == pytest.approx(4, abs=0.1)
+    assert np.isnan(line.get_ydata()).any()
+    band = axes.collections[0].get_paths()[0].vertices
+    assert band[:, 1].max() == 7
+
+
+def test_only_the_curves_that_exist_are_named():
+    assert plots.curve_names(ROWS) == ["loss", "accuracy", "learning_rate"]
+    assert plots.curve_names([{"step": 1, "split": "validation", "accuracy": 0.5}]) == ["accuracy"]
+    assert plots.curve_names([{"step": 1, "split": "test", "accuracy": 0.5}]) == []
+
+
+def test_drawing_leaves_pyplot_alone():
+    code = (
+        "import sys; from ferjax.report import plots; plots.png(plots.confusion([[1]], ['a']));"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def luminance(colour):
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+def test_text_has_contrast(palette):
+    """WCAG 2 asks 4.5 for text and 3 for lines."""
+    for ground in ("page", "surface", "accent-soft", "warn-soft", "cell"):
+        assert contrast(palette["ink"], palette[ground]) >= 4.5
+    for ground in ("page", "surface", "accent-soft"):
+        assert contrast(palette["muted"], palette[ground]) >= 4.5
+        assert contrast(palette["accent"], palette[ground]) >= 4.5
+    for line in ("train", "accent", "best"):
+        assert contrast(palette[line], palette["surface"]) >= 3
+
+
+def test_the_palettes_fit_together():
+    assert LIGHT.keys() == DARK.keys()
+    assert len(set(LIGHT.values())) == len(LIGHT)

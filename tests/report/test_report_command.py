@@ -1,0 +1,62 @@
+import subprocess
+import sys
+
+import pytest
+
+from ferjax.errors import UserError
+from ferjax.report import command, run
+
+
+def test_every_named_run_gets_its_page(make_workdir, capsys):
+    runs = [make_workdir("one"), make_workdir("two", finished=False)]
+    command.main(["ferjax report", *map(str, runs)])
+    printed = capsys.readouterr().out
+    for workdir in runs:
+        assert (workdir / "report" / "index.html").exists()
+        assert str(workdir / "report" / "index.html") in printed
+    assert "mean of classes" in printed
+    assert "This run is unfinished" in printed
+
+
+def test_the_verb_tells_bad_input_in_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "ferjax", "report", str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert "is not a workdir: it has no config.json" in line
+
+
+def test_no_run_and_no_directory_are_told(tmp_path):
+    with pytest.raises(UserError, match="name the workdir"):
+        command.main(["ferjax report"])
+    with pytest.raises(UserError, match="is not a directory"):
+        command.main(["ferjax report", str(tmp_path / "none")])
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "result.json"])
+@pytest.mark.parametrize("content", ['{"a": \n\n', "[1]\n"])
+def test_corrupt_files_are_told_by_name(make_workdir, name, content):
+    workdir = make_workdir(points=2)
+    (workdir / name).write_text(content)
+    with pytest.raises(UserError, match=name):
+        command.main(["ferjax report", str(workdir)])
+
+
+def test_a_metrics_line_still_being_written_does_not_matter(make_workdir):
+    workdir = make_workdir(finished=False, points=3)
+    rows = run.read_run(workdir).rows
+    with (workdir / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 400, "spl')
+    assert run.read_run(workdir).rows == rows
+
+
+def test_the_best_step_so_far_is_the_first_of_the_best(make_workdir):
+    rows = [
+        {"step": step, "split": "validation", "accuracy": accuracy}
+        for step, accuracy in ((1, 0.5), (2, 0.7), (3, None), (4, 0.7))
+    ]
+    read = run.read_run(make_workdir(finished=False, points=0))
+    assert read.best_step is None
+    assert read._replace(rows=rows).best_step == 2

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from ferjax import metrics
+from ferjax.report import tables
+
+CONFUSION = np.array([[5, 1, 0], [2, 1500, 0], [0, 0, 0]])
+TEST = metrics.summary(CONFUSION, ("sad", "<happy>", "absent"))
+
+
+def test_the_text_table_is_aligned_and_closes_with_totals():
+    assert tables.text_table(TEST).splitlines() == [
+        "class            precision     recall         f1   support",
+        "----------------------------------------------------------",
+        "sad                 0.7143     0.8333     0.7692         6",
+        "<happy>             0.9993     0.9987     0.9990     1,502",
+        "absent              0.0000     0.0000     0.0000         0",
+        "----------------------------------------------------------",
+        "mean of classes     0.8568     0.9160     0.8841     1,508",
+        "weighted mean       0.9982     0.9980     0.9981     1,508",
+        "accuracy            0.9980",
+    ]
+
+
+def test_totals_agree_with_the_metrics():
+    mean, weighted = tables.totals(TEST["per_class"])
+    assert mean["recall"] == pytest.approx(metrics.mean_class_accuracy(CONFUSION))
+    assert mean["f1"] == pytest.approx(metrics.macro_f1(CONFUSION))
+    assert weighted["f1"] == pytest.approx(metrics.weighted_f1(CONFUSION))
+    assert weighted["recall"] == pytest.approx(metrics.accuracy(CONFUSION))
+    assert mean["support"] == weighted["support"] == CONFUSION.sum()
+
+
+def test_html_rows_are_escaped_and_have_bars():
+    html = tables.html_rows(TEST)
+    assert html.count("<tr") == 5
+    assert html.count('class="bar"') == 9
+    assert "&lt;happy&gt;" in html
+    assert "<happy>" not in html
+    assert "width:83.3%" in html

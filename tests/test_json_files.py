@@ -1,0 +1,84 @@
+import json
+
+import numpy as np
+import pytest
+
+from ferjax import json_files
+from ferjax.errors import UserError
+
+
+def test_values_come_back_and_nan_becomes_null(tmp_path):
+    path = tmp_path / "new" / "a.json"
+    json_files.write_json_atomic(
+        path,
+        {
+            "nan": float("nan"),
+            "inf": np.float32("inf"),
+            "scalar": np.int64(3),
+            "array": np.array([[1.0, np.nan]]),
+            "tuple": (1, "喜び"),
+            "flag": np.bool_(True),
+        },
+    )
+    assert json_files.read_json(path) == {
+        "nan": None,
+        "inf": None,
+        "scalar": 3,
+        "array": [[1.0, None]],
+        "tuple": [1, "喜び"],
+        "flag": True,
+    }
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    json_files.write_json_atomic(path, {"a": 1})
+    with pytest.raises(TypeError):
+        json_files.write_json_atomic(path, {"a": object()})
+
+    def full(_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="disk full"):
+        json_files.write_json_atomic(path, {"a": 2})
+    assert json_files.read_json(path) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": ', b"\xff\xfe", b"NOT"])
+def test_corrupt_json_is_named(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.json is not valid JSON"):
+        json_files.read_json(path)
+
+
+def test_missing_and_unreadable_files_are_named(tmp_path):
+    for read in (json_files.read_json, json_files.read_json_lines):
+        with pytest.raises(UserError, match="does not exist"):
+            read(tmp_path / "none.json")
+        with pytest.raises(UserError, match="cannot be read"):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize("tail", [b'{"step": 2, "lo', b'{"step": 2, "name": "\xe5', b""])
+def test_a_last_line_cut_short_is_dropped(tmp_path, tail):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"step": 1}\n\n' + tail)
+    assert json_files.read_json_lines(path) == [{"step": 1}]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 2 is not valid JSON"),
+        ("[1]", "line 2 is not a JSON object with step"),
+        ('{"a": 1}', "with step"),
+    ],
+)
+def test_another_broken_line_is_named(tmp_path, line, message):
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join([json.dumps({"step": 1}), line, ""]))
+    with pytest.raises(UserError, match=message):
+        json_files.read_json_lines(path, required=("step",))

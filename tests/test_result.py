@@ -1,0 +1,113 @@
+import datetime
+import json
+
+import numpy as np
+import pytest
+
+from ferjax import json_files, metrics, result
+from ferjax.errors import UserError
+
+CONFUSION = np.array([[5, 1], [2, 8]])
+
+
+def built(**changes):
+    values = {
+        "model": "resemotenet",
+        "dataset": "fer2013",
+        "label_names": ("sad", "happy"),
+        "best_step": np.int64(40),
+        "steps": 60,
+        "epochs": 3,
+        "validation": {
+            "loss": np.float32(1),
+            "accuracy": 0.8,
+            "mean_class_accuracy": 0.7,
+            "macro_f1": 0.6,
+            "extra": 1,
+        },
+        "test_loss": 0.5,
+        "test_confusion": CONFUSION,
+        "seconds": 12.5,
+        "images_per_second": 100.0,
+        "data_wait_fraction": 0.01,
+        "peak_memory_bytes": None,
+        "device": {"platform": "cpu", "kind": "cpu", "count": 1, "processes": 1},
+        "versions": result.library_versions(),
+        "date": datetime.datetime(2025, 3, 1, 13, tzinfo=datetime.timezone(datetime.timedelta(hours=1))),
+        "split_digests": {"test": "abc"},
+        "seed": 0,
+    }
+    return result.build_result(**(values | changes))
+
+
+def test_a_result_comes_back_from_its_file(tmp_path):
+    path = tmp_path / "result.json"
+    json_files.write_json_atomic(path, built())
+    assert result.read_result(path) == json.loads(json.dumps(built()))
+    assert tuple(built()) == result.FIELDS
+
+
+def test_the_test_field_is_the_summary_of_the_matrix():
+    test = built()["test"]
+    assert test == {"loss": 0.5, **metrics.summary(CONFUSION, ("sad", "happy"))}
+    assert set(test) == set(result.TEST)
+
+
+def test_only_the_named_validation_metrics_and_utc_are_kept():
+    assert built()["validation"] == {
+        "loss": 1.0,
+        "accuracy": 0.8,
+        "mean_class_accuracy": 0.7,
+        "macro_f1": 0.6,
+    }
+    assert built()["date"] == "2025-03-01T12:00:00+00:00"
+
+
+def test_a_date_without_zone_is_refused():
+    with pytest.raises(ValueError, match="time zone"):
+        built(date=datetime.datetime(2025, 3, 1))
+
+
+def test_a_nan_loss_is_null_in_the_file(tmp_path):
+    path = tmp_path / "result.json"
+    json_files.write_json_atomic(path, built(test_loss=float("nan")))
+    assert result.read_result(path)["test"]["loss"] is None
+
+
+def test_versions_name_python_ferjax_and_the_libraries():
+    versions = result.library_versions()
+    assert {"python", "ferjax", "numpy", "jax", "orbax-checkpoint"} <= versions.keys()
+    assert versions["numpy"] == np.__version__
+
+
+def change(value, path, new):
+    *parents, last = path
+    for key in parents:
+        value = value[key]
+    if new is None:
+        del value[last]
+    else:
+        value[last] = new
+
+
+@pytest.mark.parametrize(
+    ("path", "new", "message"),
+    [
+        (("test",), None, "the file lacks test"),
+        (("test",), [], "test is not a JSON object"),
+        (("test", "macro_f1"), None, "test lacks macro_f1"),
+        (("validation", "loss"), None, "validation lacks loss"),
+        (("device", "kind"), None, "device lacks kind"),
+        (("test", "per_class", 0, "support"), None, "a row of test.per_class lacks support"),
+        (("test", "per_class"), {}, "test.per_class is not a list"),
+        (("test", "confusion_matrix"), [[1]], "do not fit 2 label names"),
+        (("test", "confusion_matrix"), [[1, 2], [3]], "do not fit 2 label names"),
+        (("label_names",), ["sad"], "do not fit 1 label names"),
+    ],
+)
+def test_what_a_file_lacks_is_named(tmp_path, path, new, message):
+    value = json.loads(json.dumps(built()))
+    change(value, path, new)
+    json_files.write_json_atomic(tmp_path / "result.json", value)
+    with pytest.raises(UserError, match=message):
+        result.read_result(tmp_path / "result.json")
