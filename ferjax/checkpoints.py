@@ -1,21 +1,29 @@
 """Orbax checkpoints of a run: the newest few and the best, written in the background."""
 
 import dataclasses
+import json
 import logging
 import shutil
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from orbax.checkpoint import args as ocp_args
 from orbax.checkpoint import checkpoint_managers
 
+from ferjax.checksum import checksum
 from ferjax.errors import UserError
 from ferjax.state import TrainState
 
 STATE, META = "state", "meta"
+
+
+class Damaged(UserError):
+    """A checkpoint that cannot be read back as it was written."""
 
 
 @dataclasses.dataclass
@@ -31,6 +39,12 @@ class _NewestAndBest(checkpoint_managers.PreservationPolicy):
         return [i >= newest or info.step == self.best_step for i, info in enumerate(checkpoints)]
 
 
+def _sealed(meta: dict[str, Any]) -> dict[str, Any]:
+    """Adds a checksum of the rest, in place of an earlier one."""
+    rest = {name: value for name, value in meta.items() if name != "checksum"}
+    return {**rest, "checksum": zlib.crc32(json.dumps(rest, sort_keys=True).encode())}
+
+
 def _tree(state: TrainState) -> dict[str, Any]:
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
     return {name: value for name, value in fields.items() if value is not None}
@@ -41,7 +55,7 @@ class Checkpoints:
 
     A checkpoint is the `TrainState` and a JSON object `meta` with the loop's counters. Saving copies the
     state and returns; a thread writes it and renames the folder when it is whole, so a kill at any moment
-    leaves the earlier ones as they were.
+    leaves the earlier ones as they were. Checksums in `meta` tell damage that Orbax does not see.
     """
 
     def __init__(self, workdir: Path, model: str, keep: int) -> None:
@@ -58,11 +72,19 @@ class Checkpoints:
         self._policy = _NewestAndBest(keep)
         # Orbax tells every save and every step of the policy on INFO and WARNING.
         logging.getLogger("absl").setLevel(logging.ERROR)
+        if jax.process_index() == 0:
+            self._remove_half_written()
         self._open()
+
+    def _remove_half_written(self) -> None:
+        # Orbax would do so in a thread that outlives `close` and then fails at the end of a short process.
+        for path in self._directory.glob("*"):
+            if path.is_dir() and not path.name.isdigit():
+                shutil.rmtree(path)
 
     def _open(self) -> None:
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=self._policy, cleanup_tmp_directories=True, enable_async_checkpointing=True
+            preservation_policy=self._policy, enable_async_checkpointing=True
         )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
 
@@ -75,12 +97,9 @@ class Checkpoints:
         if step in self._manager.all_steps():
             return
         self._policy.best_step = meta["best_step"]
-        content = ocp_args.Composite(
-            **{
-                STATE: ocp_args.StandardSave(_tree(state)),
-                META: ocp_args.JsonSave({**meta, "model": self._model}),
-            }
-        )
+        tree = _tree(state)
+        meta = _sealed({**meta, "model": self._model, "state_checksum": checksum(tree)})
+        content = ocp_args.Composite(**{STATE: ocp_args.StandardSave(tree), META: ocp_args.JsonSave(meta)})
         try:
             self._manager.save(step, args=content)
         except Exception as error:
@@ -121,12 +140,9 @@ class Checkpoints:
         for step in steps:
             try:
                 restored = self.restore(step, like)
-            except UserError:
-                raise
-            except Exception as error:
-                reason = str(error).strip().splitlines() or [type(error).__name__]
+            except Damaged as error:
                 self._move_away(step)
-                print(f"warning: checkpoint {step} is damaged and skipped ({reason[0][:160]})", flush=True)
+                print(f"warning: {error}; it is skipped, and now in {self._damaged}", flush=True)
                 continue
             self._policy.best_step = restored[1]["best_step"]
             return restored
@@ -138,16 +154,34 @@ class Checkpoints:
         return None
 
     def restore(self, step: int, like: TrainState) -> tuple[TrainState, dict[str, Any]]:
-        """The state and meta of one step; see `restore_newest` for `like`."""
-        meta = self._manager.restore(step, args=ocp_args.Composite(**{META: ocp_args.JsonRestore()}))[META]
-        if meta["model"] != self._model:
-            raise UserError(
-                f"the checkpoint in {self._directory / str(step)} is of the network {meta['model']}, "
-                f"not {self._model}; use another --workdir"
-            )
-        content = ocp_args.Composite(**{STATE: ocp_args.StandardRestore(_tree(like))})
-        tree = self._manager.restore(step, args=content)[STATE]
+        """The state and meta of one step; see `restore_newest` for `like`.
+
+        Raises:
+            Damaged: it is not what was written.
+            UserError: it is of another network.
+        """
+        try:
+            meta = self._read(step, META, ocp_args.JsonRestore())
+            if meta != _sealed(meta):
+                raise ValueError("its counters differ from what was written")
+            if meta["model"] != self._model:
+                raise UserError(
+                    f"the checkpoint in {self._directory / str(step)} is of the network {meta['model']}, "
+                    f"not {self._model}; use another --workdir"
+                )
+            tree = self._read(step, STATE, ocp_args.StandardRestore(_tree(like)))
+            if checksum(tree) != meta["state_checksum"]:
+                raise ValueError("its arrays differ from what was written")
+        except UserError:
+            raise
+        except Exception as error:  # Orbax raises whatever its parts do
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            where = self._directory / str(step)
+            raise Damaged(f"the checkpoint {where} is damaged ({reason[0][:160]})") from error
         return like.replace(**tree), meta
+
+    def _read(self, step: int, item: str, how: ocp_args.CheckpointArgs) -> Any:
+        return self._manager.restore(step, args=ocp_args.Composite(**{item: how}))[item]
 
     def _move_away(self, step: int) -> None:
         self._manager.close()
@@ -156,6 +190,7 @@ class Checkpoints:
             target = self._damaged / str(step)
             shutil.rmtree(target, ignore_errors=True)
             shutil.move(self._directory / str(step), target)
+        multihost_utils.sync_global_devices("damaged checkpoint moved")
         self._open()
 
     def _failed(self, error: Exception) -> UserError:

@@ -1,16 +1,21 @@
 """How every command starts: absl flags, one-line errors, honest exit codes."""
 
+import errno
 import inspect
 import logging
+import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 from ferjax.errors import UserError
 
 BAD_INPUT = 2
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def fail(message: object) -> None:
@@ -33,13 +38,39 @@ def _parse(main: Callable, argv: Sequence[str]) -> list[str]:
     if {"-h", "-help", "--help"} & set(argv[1:]):
         _help(main)
     try:
-        return flags.FLAGS(argv)
+        rest = flags.FLAGS(argv)
+        if "config" in flags.FLAGS:
+            # A config file that could not be read tells only when something asks for a field.
+            hasattr(flags.FLAGS["config"].value, "model")
+        return rest
     except flags.Error as error:
-        fail(f"{error} (--help lists the flags)")
-    except (AttributeError, KeyError, TypeError, ValueError, OSError, SyntaxError, UserError) as error:
-        # A config file that cannot be read, or a --config.x override that does not fit, ends here.
-        fail(error.args[0] if isinstance(error, KeyError) else error)
+        text = re.sub(r"Traceback .*\n", "", str(error).strip(), flags=re.DOTALL)
+        fail(f"{text} (--help lists the flags)")
+    except UserError as error:
+        fail(error)
+    except OSError as error:
+        line = str(error).strip().splitlines()[-1]
+        fail(f"cannot read the config file: {line.rpartition('failure to load: ')[2]}")
+    except Exception as error:  # a config file is Python: what is wrong in it can be anything
+        fail(_unknown_field(argv) or f"the config cannot be used: {type(error).__name__}: {error}")
     raise AssertionError("unreachable")
+
+
+def _unknown_field(argv: Sequence[str]) -> str | None:
+    """What is wrong if a flag `--config.x.y=…` sets a field that the file of `--config=…` does not have."""
+    from ferjax.config import flat, unknown_field  # imports jax, which not all commands need
+
+    files = [argument.removeprefix("--config=") for argument in argv if argument.startswith("--config=")]
+    try:
+        known = dict(flat(flags.FLAGS["config"].parser.parse(files[-1])))
+    except Exception:
+        return None
+    groups = {field.rpartition(".")[0] for field in known}
+    for argument in argv:
+        field = argument.partition("=")[0].removeprefix("--config.")
+        if argument.startswith("--config.") and field not in known and field not in groups:
+            return unknown_field(field, known)
+    return None
 
 
 def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> None:
@@ -49,15 +80,25 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         main: takes the arguments left after the flags (program name first).
         argv: the command line, `sys.argv` if left out.
 
-    Bad flags and `UserError` become one line on stderr and exit code 2.
+    Bad flags, `UserError` and a full disk become one line on stderr and exit code 2.
     """
 
     def guarded(rest: list[str]) -> int | None:
+        # absl's commands show what libraries tell on INFO, unless told otherwise.
+        if not flags.FLAGS["verbosity"].present:
+            absl_logging.set_verbosity(absl_logging.WARNING)
         # JAX tells of every accelerator that the machine lacks.
         logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
         try:
             return main(rest)
         except UserError as error:
             fail(error)
+        except KeyboardInterrupt:
+            print("ferjax: interrupted", file=sys.stderr, flush=True)
+            return 128 + signal.SIGINT
+        except OSError as error:
+            if error.errno not in _DISK_FULL:
+                raise
+            fail(f"cannot write {error.filename or 'a file'}: {error.strerror}; make room and start again")
 
     app.run(guarded, argv=list(argv) if argv is not None else None, flags_parser=partial(_parse, main))

@@ -29,7 +29,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     (
         "at least 0",
         lambda value: value >= 0,
-        "train.max_steps train.early_stop_patience train.seed checkpoint.every_steps data.workers "
+        "train.max_steps train.early_stop_patience checkpoint.every_steps data.workers "
         "schedule.patience schedule.warmup_epochs optimizer.weight_decay optimizer.clip_norm",
     ),
     (
@@ -49,6 +49,8 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         lambda value: 0 < value < 1,
         "data.val_fraction schedule.factor schedule.rise_fraction",
     ),
+    # JAX would cut a larger one to 32 bits.
+    ("at least 0 and below 2**32", lambda value: 0 <= value < 2**32, "train.seed"),
     ("-1 or at least 1", lambda value: value == -1 or value >= 1, "mesh.data"),
 )
 
@@ -141,7 +143,7 @@ def override(config: ConfigDict, field: str, value: Any) -> None:
     """
     fields = dict(flat(config))
     if field not in fields:
-        raise UserError(_unknown(field, fields))
+        raise UserError(unknown_field(field, fields))
     try:
         config.update_from_flattened_dict({field: value})
     except TypeError:
@@ -180,15 +182,17 @@ def validate(config: ConfigDict) -> None:
     Raises:
         UserError: the first field that cannot be right, and what would be.
     """
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"a config is a ConfigDict, not a {type(config).__name__}; see ferjax.config")
     known, fields = dict(flat(defaults())), dict(flat(config))
     for field, value in fields.items():
         if field.startswith("model."):
             continue  # a network's own options, which `model_options` checks
         if field not in known:
-            raise UserError(_unknown(field, known))
+            raise UserError(unknown_field(field, known))
         if type(value) is not type(known[field]):
             raise UserError(f"config field {field} takes a {type(known[field]).__name__}, not {value!r}")
-    for field in known.keys() - fields.keys():
+    for field in sorted(known.keys() - fields.keys()):
         raise UserError(f"the config lacks the field {field}; start from ferjax.config.defaults()")
     for field, choices in _CHOICES.items():
         value = fields[field]
@@ -211,7 +215,8 @@ def validate(config: ConfigDict) -> None:
     model_options(config)
 
 
-def _unknown(field: str, known: Iterable[str]) -> str:
+def unknown_field(field: str, known: Iterable[str]) -> str:
+    """Says that a field is unknown, and which of the known ones are near."""
     near = difflib.get_close_matches(field, known, n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return f"the config has no field {field!r}{hint}"

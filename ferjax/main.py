@@ -9,8 +9,8 @@ from absl import flags
 from ml_collections import config_flags
 
 from ferjax import cli
+from ferjax.config import validate
 from ferjax.distributed import processes
-from ferjax.errors import UserError
 from ferjax.report.tables import text_table
 from ferjax.train import Stopped, train_and_evaluate
 
@@ -31,11 +31,8 @@ def main(argv: list[str]) -> int:
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/ferjax/compiled"))
     config = CONFIG.value
-    try:
-        name = f"{config.model.name}-{config.data.name.replace('/', '-')}"
-    except OSError as error:  # the flag's value tells only now that its file could not be read
-        raise UserError(error) from error
-    workdir = WORKDIR.value or f"runs/{name}"
+    validate(config)
+    workdir = WORKDIR.value or f"runs/{config.model.name}-{config.data.name.replace('/', '-')}"
     with processes(DISTRIBUTED.value, COORDINATOR.value, PROCESSES.value, PROCESS.value):
         try:
             result = train_and_evaluate(config, workdir)

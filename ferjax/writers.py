@@ -133,8 +133,9 @@ class JsonlWriter:
 
         Args:
             path: the file, `metrics.jsonl` of a workdir; its directory is made if it is missing.
-            resume_step: the step of the restored checkpoint: rows of later steps, which the resumed
-                run will write again, are dropped. None starts an empty file.
+            resume_step: the step of the restored checkpoint: rows that the resumed run will write
+                again, of later steps and of the test at the end, are dropped. None starts an empty
+                file.
 
         Raises:
             UserError: if the file to resume holds a broken line other than the last.
@@ -143,7 +144,7 @@ class JsonlWriter:
         kept = []
         if resume_step is not None and path.exists():
             rows = read_json_lines(path, required=("step", "split"))
-            kept = [row for row in rows if row["step"] <= resume_step]
+            kept = [row for row in rows if row["step"] <= resume_step and row["split"] != "test"]
         write_atomic(path, "".join(map(_json_line, kept)).encode())
         self._file = path.open("a", encoding="utf-8")
 

@@ -1,5 +1,62 @@
-"""Shared by all tests: absl flags count as parsed, as in a command."""
+"""Shared by all tests: absl flags count as parsed, as in a command, and the tiny network with its data."""
 
+import contextlib
+import io
+import json
+import subprocess
+import sys
+
+import jax
+import pytest
+import tiny
 from absl import flags
 
+from ferjax.data import builders
+
 flags.FLAGS.mark_as_parsed()
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """The tiny data set and the commands on it; what is compiled here is compiled once."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny.write_csv(folder)
+    with contextlib.redirect_stdout(io.StringIO()):
+        builders.build(builders.create("fer2013", folder / "data", manual_dir=folder))
+    jax.config.update("jax_compilation_cache_dir", str(folder / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    return tiny.Tiny(folder / "data", folder / "compiled")
+
+
+@pytest.fixture(scope="session")
+def never_killed(tiny_run, tmp_path_factory):
+    """The workdir of a run from beginning to end."""
+    workdir = tmp_path_factory.mktemp("never_killed") / "run"
+    tiny_run.run(workdir)
+    return workdir
+
+
+@pytest.fixture
+def tiny_model(monkeypatch):
+    """The tiny network is registered."""
+    monkeypatch.setitem(tiny.models._MODELS, "tiny", tiny.TinyNet)
+
+
+@pytest.fixture(scope="module")
+def shell(tiny_run):
+    """Runs `python -m ferjax` with some arguments, in a fork of a process that has imported the libraries."""
+    server = subprocess.Popen(
+        [sys.executable, str(tiny.HERE / "run_tiny.py"), "serve"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def run(*arguments):
+        server.stdin.write(json.dumps(list(map(str, arguments))) + "\n")
+        server.stdin.flush()
+        return subprocess.CompletedProcess(arguments, *json.loads(server.stdout.readline()))
+
+    with server:
+        yield run

@@ -200,7 +200,8 @@ class MemorySource(Source):
 
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
         indices = self._checked(indices)
-        return {"image": self._images[indices], "label": self._labels[indices]}
+        # The indices are good: "clip" only spares NumPy a second look, a quarter of the time.
+        return {"image": self._images.take(indices, axis=0, mode="clip"), "label": self._labels[indices]}
 
     @property
     def labels(self) -> np.ndarray:  # noqa: D102

@@ -1,8 +1,6 @@
-"""2-D convolution: XLA's own on GPU and TPU, the fastest lowering by shape on CPU.
+"""2-D convolution: XLA's own on GPU and TPU, `conv_lowerings` on CPU."""
 
-XLA's CPU convolution is good where the image is large and bad where it is small and the channels are many
-(ResEmoteNet's later layers). There the same sum is written as matrix products.
-"""
+from functools import partial
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -52,13 +50,12 @@ def conv2d(x: Array, kernel: Array, stride: int = 1, padding: int = 0) -> Array:
         ),
     )
 
-    def on_cpu(x: Array, live: Array) -> Array:
-        return conv_lowerings.choose(x.shape, live.shape, window)(x, live, window)
-
-    def elsewhere(x: Array, live: Array) -> Array:
-        return conv_lowerings.xla(x, live, window)
-
-    return lax.platform_dependent(x, live, cpu=on_cpu, default=elsewhere)
+    return lax.platform_dependent(
+        x,
+        live,
+        cpu=partial(conv_lowerings.cpu, window=window),
+        default=partial(conv_lowerings.xla, window=window),
+    )
 
 
 class Conv(nn.Module):

@@ -1,8 +1,16 @@
-"""The ways of writing one convolution for a CPU, and which is fastest by shape."""
+"""A convolution for CPUs, its three products written as what is fastest by shape.
+
+XLA's CPU convolution is near the machine's peak forwards, wherever the image is larger than a few pixels.
+Its gradients are not, and neither is it at 1×1 and 2×2 pixels with thousands of channels, where ResEmoteNet's
+last layers are. There the same sums are written as matrix products; `benchmarks/conv_lowerings.py` measures
+each against the others.
+"""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -16,25 +24,25 @@ class Window(NamedTuple):
 
 Lowering = Callable[[Array, Array, Window], Array]
 
+# Images of at most this many pixels, with at least this many channels, go through patches.
+FEW_PIXELS, MANY_CHANNELS = 64, 128
+
 
 def choose(image: tuple[int, ...], kernel: tuple[int, ...], window: Window) -> Lowering:
-    """The fastest lowering for these shapes on two x86-64 cores (`benchmarks/conv_lowerings.py`).
+    """The fastest forward lowering on x86-64.
 
     Args:
         image: `[B, H, W, C]`.
         kernel: `[kh, kw, C, O]`.
         window: stride and padding.
     """
-    kh, kw, channels, _ = kernel
-    if channels < 16 or image[1] * image[2] > 1024:
-        return xla
-    if (kh, kw) == (3, 3) and window.stride == 1 and image[1] >= 4:
-        return winograd
-    return patches
+    few = image[1] * image[2] <= (FEW_PIXELS if window.stride > 1 else FEW_PIXELS // 16)
+    pointwise = kernel[0] == kernel[1] == 1
+    return patches if pointwise or (few and kernel[2] >= MANY_CHANNELS) else xla
 
 
 def xla(x: Array, kernel: Array, window: Window) -> Array:
-    """XLA's convolution."""
+    """XLA's convolution: `[B, H, W, C]` and `[kh, kw, C, O]` to `[B, H', W', O]`."""
     return lax.conv_general_dilated(
         x,
         kernel,
@@ -44,64 +52,67 @@ def xla(x: Array, kernel: Array, window: Window) -> Array:
     )
 
 
-def _pad(x: Array, pads: tuple[tuple[int, int], tuple[int, int]]) -> Array:
-    config = ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0))
-    return lax.pad(x, jnp.zeros((), x.dtype), config)
+def patches(x: Array, kernel: Array, window: Window) -> Array:
+    """All patches side by side, then one matrix product; the same shapes as `xla`."""
+    columns = jnp.concatenate(list(_views(x, kernel.shape, window)), axis=-1)
+    return columns @ kernel.reshape(-1, kernel.shape[-1])
 
 
-def _shifts(x: Array, kernel: Array, window: Window) -> Iterator[Array]:
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def cpu(x: Array, kernel: Array, window: Window) -> Array:
+    """The chosen forward lowering with gradients that are matrix products too; the same shapes as `xla`."""
+    return choose(x.shape, kernel.shape, window)(x, kernel, window)
+
+
+def _forward(x: Array, kernel: Array, window: Window) -> tuple[Array, tuple[Array, Array]]:
+    return cpu(x, kernel, window), (x, kernel)
+
+
+def _backward(window: Window, inputs: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
+    x, kernel = inputs
+    return image_gradient(x, kernel, dy, window), kernel_gradient(x, kernel, dy, window)
+
+
+cpu.defvjp(_forward, _backward)
+
+
+def image_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array:
+    """The gradient by `x`, given that by the output, `dy [B, H', W', O]`.
+
+    Where XLA goes forwards with stride 1 it is a convolution of `dy` with the kernel turned by 180° (XLA's
+    own transposition of a convolution does not use its fast code); otherwise each patch's gradient is added
+    where it came from, which needs no turned copy of a large kernel.
+    """
+    if window.stride > 1 or choose(x.shape, kernel.shape, window) is patches:
+        (dx,) = jax.linear_transpose(lambda x: patches(x, kernel, window), x)(dy)
+        return dx
+    (top, bottom), (left, right) = window.pads
+    rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
+    back = Window(1, ((rows - top, rows - bottom), (columns - left, columns - right)))
+    return xla(dy, kernel[::-1, ::-1].swapaxes(2, 3), back)
+
+
+def kernel_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array:
+    """The gradient by `kernel`: one matrix product a tap, over batch and pixels."""
+    flat = dy.reshape(-1, dy.shape[-1])
+    taps = [
+        # The barrier keeps XLA from gathering the view anew inside the product.
+        lax.dot_general(
+            lax.optimization_barrier(view.reshape(-1, x.shape[-1])), flat, (((0,), (0,)), ((), ()))
+        )
+        for view in _views(x, kernel.shape, window)
+    ]
+    return jnp.stack(taps).reshape(kernel.shape)
+
+
+def _views(x: Array, kernel: tuple[int, ...], window: Window) -> Iterator[Array]:
     """The strided view of the padded image under each tap, `[B, H', W', C]`, row by row."""
-    batch, height, width, channels = (padded := _pad(x, window.pads)).shape
-    kh, kw, stride = kernel.shape[0], kernel.shape[1], window.stride
+    config = ((0, 0, 0), (*window.pads[0], 0), (*window.pads[1], 0), (0, 0, 0))
+    padded = lax.pad(x, jnp.zeros((), x.dtype), config)
+    batch, height, width, channels = padded.shape
+    kh, kw, stride = kernel[0], kernel[1], window.stride
     rows, columns = (height - kh) // stride * stride + 1, (width - kw) // stride * stride + 1
     for i in range(kh):
         for j in range(kw):
             stop = (batch, i + rows, j + columns, channels)
             yield lax.slice(padded, (0, i, j, 0), stop, (1, stride, stride, 1))
-
-
-def patches(x: Array, kernel: Array, window: Window) -> Array:
-    """All patches side by side, then one matrix product: best for small images with many channels."""
-    columns = jnp.concatenate(list(_shifts(x, kernel, window)), axis=-1)
-    return columns @ kernel.reshape(-1, kernel.shape[-1])
-
-
-def winograd(x: Array, kernel: Array, window: Window) -> Array:
-    """F(2×2, 3×3) of Lavin & Gray (2016): 16 products instead of 36 for four outputs; stride 1 only.
-
-    An odd height or width is padded by one row or column that is cut off again.
-    """
-    batch, height, width, channels = x.shape
-    (top, bottom), (left, right) = window.pads
-    out_h, out_w = height + top + bottom - 2, width + left + right - 2
-    tiles_h, tiles_w = -(-out_h // 2), -(-out_w // 2)
-    padded = _pad(x, ((top, bottom + out_h % 2), (left, right + out_w % 2)))
-
-    def tile(i: int, j: int) -> Array:
-        stop = (batch, i + 2 * tiles_h - 1, j + 2 * tiles_w - 1, channels)
-        return lax.slice(padded, (0, i, j, 0), stop, (1, 2, 2, 1))
-
-    data = _both_axes([[tile(i, j) for j in range(4)] for i in range(4)], _data)
-    filters = _both_axes([[kernel[i, j] for j in range(3)] for i in range(3)], _filter)
-    products = [[data[i][j] @ filters[i][j] for j in range(4)] for i in range(4)]
-    outputs = _both_axes(products, _output)
-    y = jnp.stack([jnp.stack(row, axis=3) for row in outputs], axis=2)
-    return y.reshape(batch, 2 * tiles_h, 2 * tiles_w, -1)[:, :out_h, :out_w]
-
-
-def _both_axes(grid: list[list[Array]], transform: Callable[..., list[Array]]) -> list[list[Array]]:
-    """Applies a one-dimensional transform along the rows and then the columns of a grid of arrays."""
-    rows = [transform(*column) for column in zip(*grid, strict=True)]
-    return [transform(*column) for column in zip(*rows, strict=True)]
-
-
-def _data(a: Array, b: Array, c: Array, d: Array) -> list[Array]:
-    return [a - c, b + c, c - b, b - d]
-
-
-def _filter(a: Array, b: Array, c: Array) -> list[Array]:
-    return [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c]
-
-
-def _output(a: Array, b: Array, c: Array, d: Array) -> list[Array]:
-    return [a + b + c, b - c - d]

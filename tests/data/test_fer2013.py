@@ -232,7 +232,8 @@ def run_build(tmp_path, before):
         from ferjax.data import builders
         from ferjax.errors import UserError
         try:
-            builders.build(builders.create("fer2013", {str(tmp_path / "data")!r}, manual_dir={str(tmp_path)!r}))
+            manual, data = {str(tmp_path)!r}, {str(tmp_path / "data")!r}
+            builders.build(builders.create("fer2013", data, manual_dir=manual))
         except UserError as error:
             print(error)
     """)

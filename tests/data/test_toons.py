@@ -56,7 +56,7 @@ def test_no_face_belongs_to_two_classes(style):
                 assert owners.setdefault(face, name) == name
 
 
-def test_no_single_part_of_avataaars_tells_the_class():
+def test_every_class_of_avataaars_shares_each_part_with_others():
     for part in ("eyebrows", "eyes", "mouth"):
         seen = {
             name: {variant for recipe in recipes for variant in recipe[part]}
@@ -97,7 +97,7 @@ def test_label_noise_changes_exactly_its_share():
 
 def test_draws_are_pinned():
     draws = Draws("a", 1)
-    assert [draws.below(1000) for _ in range(4)] == [0, 0, 0, 0]
+    assert [draws.below(1000) for _ in range(4)] == [416, 153, 644, 497]
     assert Draws("a", 1).unit() != Draws("a", 2).unit()
     assert sorted(Draws("order").order(50)) == list(range(50))
     noise = Draws("noise").noise((64, 64, 3))
@@ -118,10 +118,10 @@ def _pixels(style, split, index):
 @pytest.mark.parametrize(
     ("style", "split", "expected"),
     [
-        ("avataaars", "train", "0"),
-        ("avataaars", "test", "0"),
-        ("open_peeps", "train", "0"),
-        ("open_peeps", "test", "0"),
+        ("avataaars", "train", "38a4ffe544bdcb23"),
+        ("avataaars", "test", "b427abcca81290a5"),
+        ("open_peeps", "train", "52156910d386ddc0"),
+        ("open_peeps", "test", "67944e28ced10a5a"),
     ],
 )
 def test_pixels_are_pinned(style, split, expected):
@@ -187,6 +187,7 @@ def test_boxes_of_avataaars_hold_their_parts_in_any_pose(part):
 
 def test_boxes_of_open_peeps_hold_the_expressions_in_any_pose():
     variants = {v for recipe in itertools.chain(*OPEN_PEEPS.recipes.values()) for v in recipe["expression"]}
+    variants.remove("smileLOL")  # its tears run down the cheeks
     for pose in _poses("open_peeps"):
         images = np.stack(
             [

@@ -30,7 +30,8 @@ def draw_pose(draws: Draws, conditions: Conditions) -> np.ndarray:
     cos, sin = math.cos(angle), math.sin(angle)
     linear = np.array([[cos, -sin], [sin, cos]]) * [mirror * scale * (1 + stretch), scale * (1 - stretch)]
     centre = np.full(2, SIZE / 2)
-    return np.column_stack([linear, centre + shift - linear @ centre]).astype(np.float32)
+    # Sums, not a matrix product: BLAS may round differently from machine to machine.
+    return np.column_stack([linear, centre + shift - (linear * centre).sum(axis=1)]).astype(np.float32)
 
 
 def part_boxes(style: str, pose: np.ndarray = IDENTITY) -> dict[str, Box]:

@@ -53,11 +53,9 @@ def draw_face(
     """
     options: dict[str, object] = {"seed": colours}
     for part, variant in parts.items():
-        options |= (
-            {f"{part}Probability": 0}
-            if variant is None
-            else {f"{part}Variant": variant, f"{part}Probability": 100}
-        )
+        options[f"{part}Probability"] = 0 if variant is None else 100
+        if variant is not None:
+            options[f"{part}Variant"] = variant
     # The body follows dicebear's own header, whose canvas size and licence note mean nothing in our canvas.
     _, header_end, body = str(Avatar(definition(style), options)).partition("</metadata>")
     if not header_end:

@@ -55,7 +55,8 @@ class ToonStyle:
         names: class names in label order.
         recipes: class → recipes; a recipe gives for each part the variants it may take, in any combination.
         identity: part → the chance that a person has it, and its variants. Colours vary too.
-        boxes: where each part lies in the canonical image, pixels, for all variants together.
+        boxes: where each part lies in the canonical image, pixels, for all its variants (but for the tears
+            of laughter of `smileLOL`).
         counts: split → images of each class, in label order.
         images_per_identity: how many images in a row show the same person.
         conditions: how the images differ from clean drawings.
@@ -215,8 +216,8 @@ OPEN_PEEPS = ToonStyle(
     boxes={
         "brow_left": (16.0, 13.0, 33.0, 27.0),
         "brow_right": (33.0, 12.0, 51.0, 27.0),
-        "eye_left": (15.0, 20.0, 33.0, 36.0),
-        "eye_right": (33.0, 19.0, 51.0, 36.0),
+        "eye_left": (14.0, 20.0, 33.0, 38.0),
+        "eye_right": (33.0, 19.0, 52.0, 38.0),
         "nose": (30.0, 29.0, 43.0, 42.0),
         "mouth": (17.0, 38.0, 48.5, 54.0),
     },

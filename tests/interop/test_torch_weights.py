@@ -1,0 +1,206 @@
+"""Names and layouts: exact round trips, and one clear message for a state dict that does not fit."""
+
+import subprocess
+import sys
+from functools import partial
+
+import jax
+import numpy as np
+import pytest
+import torch
+from flax.traverse_util import flatten_dict
+
+from ferjax import models
+from ferjax.errors import UserError
+from ferjax.interop.torch_models.resemotenet import ResEmoteNet
+from ferjax.interop.torch_names import NETWORKS
+from ferjax.interop.torch_weights import export_state_dict, import_state_dict
+
+
+@pytest.fixture(scope="module")
+def torch_state():
+    torch.manual_seed(0)
+    net = ResEmoteNet()
+    for name, buffer in net.named_buffers():  # fresh ones are all 0 or 1 and could change places unseen
+        if not name.endswith("num_batches_tracked"):
+            buffer.uniform_(0.5, 1.5)
+    return net.state_dict()
+
+
+@pytest.fixture(scope="module")
+def variables(torch_state):
+    return import_state_dict("resemotenet", torch_state)
+
+
+@pytest.fixture
+def blank():
+    """The PyTorch names and shapes without the memory, for what is refused before a number is read."""
+    with torch.device("meta"):
+        state = ResEmoteNet().state_dict()
+    return {key: np.broadcast_to(np.float32(0), value.shape) for key, value in state.items()}
+
+
+def model_shapes(name, **options):
+    size = NETWORKS[name].image_size
+    model = models.create(name, **options)
+    images = np.zeros((1, size, size, 3), np.float32)
+    return jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
+
+
+def assert_same(tree, expected):
+    assert tree.keys() == expected.keys()
+    for key, value in expected.items():
+        assert tree[key].dtype == np.asarray(value).dtype, key
+        np.testing.assert_array_equal(tree[key], np.asarray(value), err_msg=key)
+
+
+def test_from_torch_and_back_is_exact(torch_state, variables):
+    exported = export_state_dict("resemotenet", variables)
+    assert len(exported) == 94
+    assert list(exported) == list(torch_state)
+    assert_same(exported, torch_state)
+    assert all(isinstance(value, np.ndarray) for value in exported.values())
+
+
+def test_to_torch_and_back_is_exact():
+    rng = np.random.default_rng(0)
+    random = jax.tree.map(
+        lambda leaf: rng.random(leaf.shape, np.float32), model_shapes("resemotenet", num_classes=5)
+    )
+    exported = export_state_dict("resemotenet", random)
+    with torch.device("meta"):
+        net = ResEmoteNet(num_classes=5)
+    tensors = {key: torch.from_numpy(value) for key, value in exported.items()}
+    net.load_state_dict(tensors, strict=True, assign=True)
+    back = import_state_dict("resemotenet", net.state_dict())
+    assert_same(flatten_dict(back, sep="/"), flatten_dict(random, sep="/"))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_row_names_a_layer_of_the_model(name):
+    network = NETWORKS[name]
+    blank = jax.tree.map(lambda leaf: np.broadcast_to(np.float32(0), leaf.shape), model_shapes(name))
+    layers = {key.rpartition(".")[0] for key in export_state_dict(name, blank)}
+    assert layers == {row.torch for row in network.rows}
+    assert network.head in layers
+
+
+@pytest.mark.parametrize("wrapper", ["model_state_dict", "state_dict"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_published_forms_are_unwrapped(blank, wrapper, prefix):
+    state = {prefix + key: value for key, value in blank.items()}
+    loaded = import_state_dict("resemotenet", {wrapper: state, "epoch": 7})
+    assert loaded["params"]["res_block3"]["shortcut_conv"]["kernel"].shape == (1, 1, 1024, 2048)
+
+
+def test_nothing_is_shared_with_the_other_side(torch_state, variables):
+    before = variables["params"]["fc3"]["bias"].copy()
+    exported = export_state_dict("resemotenet", variables)
+    torch_state["fc3.bias"].add_(1)
+    exported["fc3.bias"] += 1
+    np.testing.assert_array_equal(variables["params"]["fc3"]["bias"], before)
+    torch_state["fc3.bias"].copy_(torch.from_numpy(before))
+
+
+def test_the_caller_may_know_the_batch_counter(variables):
+    exported = export_state_dict("resemotenet", variables, num_batches_tracked=12)
+    counters = [value for key, value in exported.items() if key.endswith("num_batches_tracked")]
+    assert len(counters) == 12
+    for counter in counters:
+        np.testing.assert_array_equal(counter, np.array(12, np.int64), strict=True)
+
+
+def test_files_without_counters_are_read(blank):
+    state = {key: value for key, value in blank.items() if "num_batches" not in key}
+    assert import_state_dict("resemotenet", state).keys() == {"params", "batch_stats"}
+
+
+def test_half_precision_is_widened_and_double_is_kept(blank):
+    for given, kept in (("float16", "float32"), ("float32", "float32"), ("float64", "float64")):
+        state = {**blank, "fc3.bias": np.full(256, 0.1, given)}
+        bias = import_state_dict("resemotenet", state)["params"]["fc3"]["bias"]
+        assert bias.dtype == kept
+        np.testing.assert_array_equal(bias, state["fc3.bias"])
+
+
+def test_everything_that_does_not_fit_is_in_one_message(blank):
+    del blank["conv1.bias"], blank["bn2.running_var"]
+    blank |= {"res_block4.conv1.weight": np.zeros(3), "epoch": 4}
+    blank["fc1.weight"] = blank["fc1.weight"].T
+    blank["bn3.bias"] = np.zeros(())
+    with pytest.raises(UserError) as error:
+        import_state_dict("resemotenet", blank)
+    message = str(error.value)
+    for part in (
+        "2 missing: conv1.bias, bn2.running_var;",
+        "2 unknown: res_block4.conv1.weight, epoch;",
+        "2 wrong shapes: bn3.bias is [], not [256], fc1.weight is [2048, 1024], not [1024, 2048]",
+    ):
+        assert part in message
+    assert "\n" not in message
+
+
+def test_long_lists_are_shortened():
+    with pytest.raises(UserError, match=r"82 missing: conv1.weight, .* and 78 more; 1 unknown: model"):
+        import_state_dict("resemotenet", {"model": {}})
+
+
+def test_the_classifier_decides_the_number_of_classes(blank):
+    blank |= {"fc4.weight": np.ones((8, 256), np.float32), "fc4.bias": np.ones(8, np.float32)}
+    assert import_state_dict("resemotenet", blank)["params"]["fc4"]["kernel"].shape == (256, 8)
+    with pytest.raises(UserError, match=r"has 8 classes, not 7: pass .*head='new'"):
+        import_state_dict("resemotenet", blank, num_classes=7)
+
+
+@pytest.mark.parametrize("classes", [None, 7, 8])
+def test_a_new_head_is_left_out(blank, classes):
+    """Whether the file has another one, one of the same size or none."""
+    del blank["fc4.weight"], blank["fc4.bias"]
+    if classes:
+        blank |= {"fc4.weight": np.ones((classes, 256)), "fc4.bias": np.ones(classes)}
+    loaded = import_state_dict("resemotenet", blank, num_classes=7, head="new")
+    assert "fc4" not in loaded["params"]
+    assert len(jax.tree.leaves(loaded)) == 94 - 12 - 2
+
+
+def test_the_head_rule_is_one_of_two(blank):
+    with pytest.raises(UserError, match="'loose'; it takes strict or new"):
+        import_state_dict("resemotenet", blank, head="loose")
+
+
+@pytest.mark.parametrize(
+    ("bias", "message"),
+    [
+        (torch.zeros(7, dtype=torch.bfloat16), r"fc4\.bias \(.*BFloat16"),
+        (torch.zeros(7, requires_grad=True), r"fc4\.bias \(.*requires grad"),
+        (np.zeros(7, np.int32), r"fc4\.bias \(it is int32\)"),
+    ],
+)
+def test_what_cannot_be_a_weight_is_named(blank, bias, message):
+    with pytest.raises(UserError, match=message):
+        import_state_dict("resemotenet", {**blank, "fc4.bias": bias})
+
+
+@pytest.mark.parametrize("state", [3, ["conv1.weight"], {0: 1}, None])
+def test_what_is_no_state_dict_is_told(state):
+    with pytest.raises(UserError, match=r"maps names to arrays.*model\.state_dict\(\)"):
+        import_state_dict("resemotenet", state)
+
+
+def test_variables_of_another_network_are_refused(variables):
+    params = {key: value for key, value in variables["params"].items() if key != "se"}
+    params["attention"] = {"kernel": np.zeros((2, 2))}
+    with pytest.raises(UserError) as error:
+        export_state_dict("resemotenet", {**variables, "params": params})
+    assert "2 missing: params/se/fc1/kernel, params/se/fc2/kernel" in str(error.value)
+    assert "1 unknown: params/attention/kernel" in str(error.value)
+
+
+def test_a_network_without_a_table_is_told():
+    with pytest.raises(UserError, match="not known for 'resemotnet'; they are for resemotenet"):
+        import_state_dict("resemotnet", {})
+
+
+def test_torch_is_not_imported():
+    program = "import sys, ferjax.interop.torch_weights; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
