@@ -1,9 +1,13 @@
 """Orbax checkpoints of a run: the newest few and the best, written in the background."""
 
 import dataclasses
+import errno
+import functools
 import json
 import logging
+import os
 import shutil
+import sys
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +24,7 @@ from ferjax.errors import UserError
 from ferjax.state import TrainState
 
 STATE, META = "state", "meta"
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
 class Damaged(UserError):
@@ -37,6 +42,22 @@ class _NewestAndBest(checkpoint_managers.PreservationPolicy):
         del context
         newest = len(checkpoints) - self.keep
         return [i >= newest or info.step == self.best_step for i, info in enumerate(checkpoints)]
+
+
+@functools.cache
+def _hush() -> None:
+    """Leaves out what Orbax tells beside what it raises."""
+    # Every save and every step of the policy on INFO and WARNING, and an error once for each thread.
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    # When one write fails, Orbax closes the event loop before the others have failed too.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    before = sys.unraisablehook
+
+    def hook(told: "sys.UnraisableHookArgs") -> None:
+        if str(told.exc_value) != "Event loop is closed":
+            before(told)
+
+    sys.unraisablehook = hook
 
 
 def _sealed(meta: dict[str, Any]) -> dict[str, Any]:
@@ -70,8 +91,7 @@ class Checkpoints:
         self._damaged = workdir.resolve() / "checkpoints_damaged"
         self._model = model
         self._policy = _NewestAndBest(keep)
-        # Orbax tells every save and every step of the policy on INFO and WARNING.
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        _hush()
         if jax.process_index() == 0:
             self._remove_half_written()
         self._open()
@@ -195,11 +215,10 @@ class Checkpoints:
 
     def _failed(self, error: Exception) -> UserError:
         text = str(error)
-        full = isinstance(error, OSError) or "space left" in text or "RESOURCE_EXHAUSTED" in text
-        if not full:
+        told = [os.strerror(number) for number in _DISK_TROUBLE if os.strerror(number) in text]
+        if not told and not isinstance(error, OSError):
             raise error
-        line = text.strip().splitlines()[0][:200]
         return UserError(
-            f"cannot write a checkpoint to {self._directory}: {line}; earlier checkpoints are whole: make "
-            "room and run the same command again to go on from them"
+            f"cannot write a checkpoint to {self._directory}: {told[0] if told else text}; earlier "
+            "checkpoints are whole: make room and run the same command again to go on from them"
         )

@@ -3,6 +3,7 @@
 import errno
 import inspect
 import logging
+import os
 import re
 import signal
 import sys
@@ -18,10 +19,14 @@ BAD_INPUT = 2
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def fail(message: object) -> None:
-    """Prints one line that says what is wrong and exits with code 2."""
+def _tell(message: object) -> None:
     line = " ".join(str(message).split())
     print(f"ferjax: error: {line}", file=sys.stderr, flush=True)
+
+
+def fail(message: object) -> None:
+    """Prints one line that says what is wrong and exits with code 2."""
+    _tell(message)
     sys.exit(BAD_INPUT)
 
 
@@ -99,6 +104,11 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise
-            fail(f"cannot write {error.filename or 'a file'}: {error.strerror}; make room and start again")
+            first: BaseException | None = error  # closing files may have failed after a clear error
+            while first and not isinstance(first, UserError):
+                first = first.__context__
+            _tell(first or f"cannot write {error.filename or 'a file'}: {error.strerror}; make room")
+            sys.stdout.flush()
+            os._exit(BAD_INPUT)  # at an orderly exit all who hold open files would tell it again
 
     app.run(guarded, argv=list(argv) if argv is not None else None, flags_parser=partial(_parse, main))

@@ -6,6 +6,7 @@ input, a JSON list of arguments, in a fork; it answers with a line `[exit code, 
 
 import json
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -25,6 +26,8 @@ def run(arguments: list[str]) -> None:
     """Runs a command as its own process would; ends by SystemExit."""
     tiny.register()
     die_before(os.environ.get("TINY_DIES_BEFORE"))
+    if limit := os.environ.get("TINY_LARGEST_FILE"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
     sys.argv = ["ferjax", *arguments]
     __main__.main()
 

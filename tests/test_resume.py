@@ -88,6 +88,26 @@ def test_stopped_by_signals(tiny_run, never_killed, tmp_path):
     assert_as_never_killed(workdir, never_killed)
 
 
+@pytest.mark.slow
+def test_no_room_for_a_checkpoint(tiny_run, never_killed, tmp_path):
+    workdir = tmp_path / "run"
+    with tiny_run.start(workdir) as command:
+        assert command.reaches(5), command.text
+        command.process.kill()
+    # Room for everything but the arrays of a checkpoint.
+    with tiny_run.start(workdir, TINY_LARGEST_FILE="9000") as command:
+        assert command.finish() == 2
+    (line,) = [line for line in command.lines if line.startswith("ferjax: error: ")]
+    assert line == command.lines[-1]
+    assert f"cannot write a checkpoint to {workdir / 'checkpoints'}: " in line
+    assert "earlier checkpoints are whole" in line
+    assert "Traceback" not in command.text
+    output = tiny_run.run(workdir)
+    assert "going on from step" in output
+    assert "damaged" not in output
+    assert_as_never_killed(workdir, never_killed)
+
+
 def test_a_finished_run_says_so_and_stays_as_it_is(never_killed, tiny_run, shell):
     before = {path: path.stat().st_mtime_ns for path in never_killed.rglob("*") if path.is_file()}
     done = shell(*tiny.train_arguments(tiny_run.data, never_killed))

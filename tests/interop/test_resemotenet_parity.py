@@ -15,13 +15,13 @@ from ferjax import config as ferjax_config
 from ferjax import models, optimizers, schedules
 from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD, normalise
 from ferjax.interop.torch_models.resemotenet import ResEmoteNet
-from ferjax.interop.torch_names import BATCH_NORM, CONV, NETWORKS
+from ferjax.interop.torch_names import CONV, NETWORKS
 from ferjax.interop.torch_weights import export_state_dict, import_state_dict
+from ferjax.layers.conv import Conv
+from ferjax.layers.linear import Linear
 from ferjax.losses import cross_entropy
 from ferjax.state import TrainState
 from ferjax.steps import make_train_step
-
-pytestmark = pytest.mark.slow
 
 ROWS = NETWORKS["resemotenet"].rows
 # PyTorch's module → the path of ours: the layers of the table and the blocks that they make up.
@@ -176,6 +176,7 @@ def parted(batches):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-9), ("float32", 1e-4)])
 @pytest.mark.parametrize("group", ["evaluation", "training", "statistics"])
 def test_every_layer_gives_the_same(parted, group, precision, tolerance):
@@ -184,6 +185,7 @@ def test_every_layer_gives_the_same(parted, group, precision, tolerance):
     assert first_above(tolerance, found) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-8), ("float32", 1e-3)])
 def test_every_gradient_is_the_same(parted, precision, tolerance):
     found = parted[precision]["gradients"]
@@ -229,6 +231,7 @@ def jax_steps(variables, batches):
     return losses, state.variables
 
 
+@pytest.mark.slow
 def test_five_steps_of_sgd_agree(batches):
     net = torch_net()
     variables = import_state_dict("resemotenet", net.state_dict())
@@ -243,24 +246,28 @@ def test_five_steps_of_sgd_agree(batches):
     assert first_above(1e-6, gaps(exported, theirs)) is None
 
 
-def test_initial_weights_have_pytorchs_distribution():
+@pytest.mark.parametrize(
+    ("ours", "inputs", "theirs"),
+    [
+        (Conv(64, 3, padding=1), (1, 4, 4, 3), lambda: torch.nn.Conv2d(3, 64, 3, padding=1)),
+        (Conv(512, 3, stride=2, padding=1), (1, 4, 4, 256), lambda: torch.nn.Conv2d(256, 512, 3, 2, 1)),
+        (Conv(512, 1, stride=2), (1, 4, 4, 256), lambda: torch.nn.Conv2d(256, 512, 1, stride=2)),
+        (Linear(1024), (1, 2048), lambda: torch.nn.Linear(2048, 1024)),
+        (Linear(16, use_bias=False), (1, 256), lambda: torch.nn.Linear(256, 16, bias=False)),
+        (Linear(7), (1, 256), lambda: torch.nn.Linear(256, 7)),
+    ],
+    ids=["conv1", "res_block1.conv1", "res_block1.shortcut.0", "fc1", "se.fc.0", "fc4"],
+)
+def test_initial_weights_have_pytorchs_distribution(ours, inputs, theirs):
     """U(±1/√fan_in), for the biases too, whose own shape does not tell it."""
-    ours = model(jnp.float32)
-    init = jax.jit(partial(ours.init, train=False))
-    variables = init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    params = ours.init(jax.random.key(0), jnp.zeros(inputs))["params"]
     torch.manual_seed(0)
-    theirs = {name: value.numpy() for name, value in ResEmoteNet().state_dict().items()}
-    exported = export_state_dict("resemotenet", variables)
-    for row in ROWS:
-        if row.kind is BATCH_NORM:
-            for key in ("weight", "bias", "running_mean", "running_var"):
-                np.testing.assert_array_equal(exported[f"{row.torch}.{key}"], theirs[f"{row.torch}.{key}"])
-            continue
-        bound = 1 / math.sqrt(np.prod(theirs[f"{row.torch}.weight"].shape[1:]))
-        for key in {f"{row.torch}.weight", f"{row.torch}.bias"} & exported.keys():
-            for values in (exported[key], theirs[key]):
-                assert np.abs(values).max() <= bound * (1 + 1e-6), key
-                # The mean square of n uniform values is a third of the bound's, give or take √(4 / 5n).
-                ratio = 3 * np.square(values, dtype=np.float64).mean() / bound**2
-                assert abs(ratio - 1) <= 5 * math.sqrt(0.8 / values.size), key
-                assert abs(values.mean(dtype=np.float64)) <= 5 * bound / math.sqrt(3 * values.size), key
+    theirs = {name: value.numpy() for name, value in theirs().state_dict().items()}
+    assert len(params) == len(theirs)
+    bound = 1 / math.sqrt(np.prod(theirs["weight"].shape[1:]))
+    for values in (*params.values(), *theirs.values()):
+        values = np.asarray(values, np.float64)
+        assert np.abs(values).max() <= bound * (1 + 1e-6)
+        # Mean and mean square of n such values, within five standard deviations.
+        assert abs(values.mean()) <= 5 * bound / math.sqrt(3 * values.size)
+        assert abs(3 * np.square(values).mean() / bound**2 - 1) <= 5 * math.sqrt(0.8 / values.size)
