@@ -49,12 +49,14 @@ def _hush() -> None:
     """Leaves out what Orbax tells beside what it raises."""
     # Every save and every step of the policy on INFO and WARNING, and an error once for each thread.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
-    # When one write fails, Orbax closes the event loop before the others have failed too.
+    # When one read or write fails, Orbax raises and abandons the others, which then fail too.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     before = sys.unraisablehook
 
     def hook(told: "sys.UnraisableHookArgs") -> None:
-        if str(told.exc_value) != "Event loop is closed":
+        code = getattr(told.object, "cr_code", None)  # of a coroutine
+        abandoned = code is not None and "orbax" in Path(code.co_filename).parts
+        if not abandoned and str(told.exc_value) != "Event loop is closed":
             before(told)
 
     sys.unraisablehook = hook

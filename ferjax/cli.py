@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import absl.logging
 from absl import app, flags
 from absl import logging as absl_logging
 
@@ -94,6 +95,7 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
             absl_logging.set_verbosity(absl_logging.WARNING)
         # JAX tells of every accelerator that the machine lacks.
         logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
+        absl.logging.set_verbosity(absl.logging.WARNING)  # TFDS tells of every file that it opens
         try:
             return main(rest)
         except UserError as error:

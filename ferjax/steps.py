@@ -67,7 +67,9 @@ def make_train_step(
         are `loss` (weighted), `weight`, `correct` and `count`, totals over the batch, and this step's
         `learning_rate`: float32 scalars.
     """
-    weights = None if class_weights is None else jnp.asarray(class_weights)
+    weights = (
+        None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
+    )
     smoothing = config.loss.label_smoothing
     parts = config.train.accumulate_steps
     decay = config.optimizer.ema_decay

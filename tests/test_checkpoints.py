@@ -11,6 +11,9 @@ from ferjax import checkpoints, state
 from ferjax.checkpoints import Checkpoints, Damaged
 from ferjax.errors import UserError
 
+# Reads that Orbax abandons when another one fails; pytest looks at them before ferjax can leave them out.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture(scope="module")
 def like():

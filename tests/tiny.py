@@ -15,6 +15,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import numpy as np
+import tiny_config
 from flax.typing import Dtype
 from jax import Array
 from ml_collections import ConfigDict
@@ -155,14 +156,15 @@ class Tiny:
             return command.text
 
     def config(self, **fields: Any) -> ConfigDict:
-        """The tiny configuration; `train__epochs=1.0` sets `train.epochs`."""
-        # As the flag `--config` does it: the folder of this file is not always on the path.
-        import tiny_config
+        """See `tiny_configuration`; with the data set's folder."""
+        return tiny_configuration(data__dir=str(self.data), **fields)
 
-        config = tiny_config.get_config()
-        config.data.dir = str(self.data)
-        config.update_from_flattened_dict({name.replace("__", "."): value for name, value in fields.items()})
-        return config
+
+def tiny_configuration(**fields: Any) -> ConfigDict:
+    """The configuration of `tiny_config.py`; `train__epochs=1.0` sets `train.epochs`."""
+    config = tiny_config.get_config()
+    config.update_from_flattened_dict({name.replace("__", "."): value for name, value in fields.items()})
+    return config
 
 
 def rows(workdir: Path) -> list[dict]:

@@ -1,0 +1,62 @@
+"""Some training steps on each of several meshes, as a program: the number of devices is fixed when jax starts.
+
+`mesh_steps.py OUT.npz` stores for each case of `CASES` the state and the sums after `STEPS` steps.
+"""
+
+import sys
+
+import numpy as np
+import tiny
+
+from ferjax import setup
+from ferjax.checksum import checksum
+from ferjax.data.sources import MemorySource
+from ferjax.distributed import global_batch, make_mesh
+from ferjax.evaluate import evaluate
+
+STEPS = 3
+# name → (fsdp, accumulate_steps)
+CASES = {"data": (1, 1), "fsdp 2": (2, 1), "fsdp 8": (8, 1), "two parts": (1, 2), "two parts, fsdp 2": (2, 2)}
+
+
+def source(count: int = 40) -> MemorySource:
+    """Random images and labels."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+    labels = generator.integers(0, 7, count)
+    return MemorySource(images, labels, label_names=tuple("abcdefg"), name="random", split="train")
+
+
+def trained(fsdp: int, accumulate_steps: int, **fields: object) -> dict[str, np.ndarray]:
+    """Trains on the mesh of all devices and evaluates; everything as plain arrays."""
+    config = tiny.tiny_configuration(
+        mesh__fsdp=fsdp, train__accumulate_steps=accumulate_steps, train__batch_size=32, **fields
+    )
+    mesh = make_mesh(config.mesh)
+    with tiny.registered():
+        parts = setup.assemble(config, source(), mesh)
+    state = parts.init()
+    found = {}
+    for step in range(STEPS):
+        rows = source().take((np.arange(32) + 7 * step) % 40)
+        state, sums = parts.train_step(state, global_batch(rows, mesh))
+        found |= {f"sums {step} {name}": np.asarray(value) for name, value in sums.items()}
+    loss, confusion = evaluate(parts.eval_step, state.variables, source(), 16, mesh)
+    placed = {str(leaf.sharding.spec) for leaf in [*state.params["fc"].values()]}
+    return {
+        **found,
+        **tiny.plain_tree(state),
+        "loss": np.asarray(loss),
+        "confusion": confusion,
+        "checksum": np.asarray(checksum(parts.init())),
+        "placed": np.asarray(sorted(placed)),
+    }
+
+
+if __name__ == "__main__":
+    everything = {
+        f"{case}/{name}": value
+        for case, (fsdp, parts) in CASES.items()
+        for name, value in trained(fsdp, parts).items()
+    }
+    np.savez(sys.argv[1], **everything)

@@ -1,0 +1,109 @@
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import mesh_steps
+import numpy as np
+import pytest
+import tiny
+from jax.sharding import AbstractMesh, AxisType
+from ml_collections import ConfigDict
+
+from ferjax import distributed
+from ferjax.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def eight_devices(tiny_run, tmp_path_factory):
+    """What `mesh_steps.py` found on eight devices, by case."""
+    path = tmp_path_factory.mktemp("eight") / "found.npz"
+    environment = {
+        **os.environ,
+        "JAX_NUM_CPU_DEVICES": "8",
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": str(tiny_run.compiled),
+    }
+    done = subprocess.run(
+        [sys.executable, str(tiny.HERE / "mesh_steps.py"), str(path)],
+        env=environment, capture_output=True, text=True, timeout=tiny.LONGEST,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = {case: {} for case in mesh_steps.CASES}
+    with np.load(path) as stored:
+        for key in stored:
+            case, _, name = key.partition("/")
+            found[case][name] = stored[key]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [1, 2])
+def test_eight_devices_are_one(eight_devices, parts):
+    one = mesh_steps.trained(1, parts)
+    cases = [case for case, (_, accumulate) in mesh_steps.CASES.items() if accumulate == parts]
+    for case in cases:
+        eight = eight_devices[case]
+        assert eight.keys() == one.keys()
+        for name in one.keys() - {"placed"}:
+            exact = one[name].dtype.kind in "iu" or name.endswith(("count", "correct"))
+            # The statistics of a batch are sums over devices: another order of adding.
+            tolerance = {"rtol": 0, "atol": 0} if exact else {"rtol": 1e-4, "atol": 1e-6}
+            np.testing.assert_allclose(eight[name], one[name], **tolerance, err_msg=f"{case} {name}")
+
+
+@pytest.mark.slow
+def test_fsdp_splits_the_weights(eight_devices):
+    replicated, split = "PartitionSpec()", "PartitionSpec('fsdp',)"
+    assert set(eight_devices["data"]["placed"]) == {replicated}
+    assert set(eight_devices["fsdp 8"]["placed"]) == {replicated, split}
+
+
+def mesh(data, fsdp):
+    return AbstractMesh((data, fsdp), ("data", "fsdp"), axis_types=(AxisType.Auto, AxisType.Auto))
+
+
+def test_the_batch_must_divide():
+    distributed.check_batch(16, 1, mesh(8, 1), "train.batch_size")
+    distributed.check_batch(32, 2, mesh(4, 2), "train.batch_size")
+    for size, parts, words in ((12, 1, "8 devices; it must be a multiple of 8, for example 8"),
+                               (24, 2, "8 devices and 2 accumulation steps; it must be a multiple of 16"),
+                               (3, 1, "for example 8")):  # fmt: skip
+        with pytest.raises(UserError, match=f"^train.batch_size {size} cannot be divided over .*{words}"):
+            distributed.check_batch(size, parts, mesh(4, 2), "train.batch_size")
+
+
+def test_the_mesh_is_of_all_devices():
+    assert dict(distributed.make_mesh(ConfigDict({"data": -1, "fsdp": 1})).shape) == {"data": 1, "fsdp": 1}
+    for data, fsdp in ((2, 1), (-1, 2), (1, 3)):
+        with pytest.raises(UserError, match="devices, but there are 1; set mesh.data to -1"):
+            distributed.make_mesh(ConfigDict({"data": data, "fsdp": fsdp}))
+
+
+def test_weights_are_split_along_their_longest_divisible_axis():
+    shapes = {
+        "vector": (64,), "scalar": (), "matrix": (8, 64), "conv": (3, 3, 16, 32), "odd": (9, 7),
+        "one": (64, 7), "equal": (8, 8),
+    }  # fmt: skip
+    tree = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
+    specs = {name: tuple(s.spec) for name, s in distributed.state_shardings(tree, mesh(2, 4)).items()}
+    assert specs == {
+        "vector": (), "scalar": (), "odd": (), "matrix": (None, "fsdp"), "one": ("fsdp",), "equal": ("fsdp",),
+        "conv": (None, None, None, "fsdp"),
+    }  # fmt: skip
+    whole = distributed.state_shardings(tree, mesh(8, 1))
+    assert all(tuple(s.spec) == () for s in whole.values())
+
+
+def test_a_process_alone_needs_nothing_and_halves_of_the_flags_are_refused():
+    with distributed.processes():
+        pass
+    for arguments in ({"coordinator": "127.0.0.1:1"}, {"count": 2, "index": 0}, {"index": 0}, {"count": 1}):
+        with (
+            pytest.raises(UserError, match="need all of --coordinator, --processes and --process"),
+            distributed.processes(**arguments),
+        ):
+            pass
+    assert distributed.any_process(True) is True
+    assert distributed.any_process(False) is False
