@@ -15,8 +15,6 @@ JAX_cpu := jax
 
 .PHONY: train test test-fast lint bench lock clean
 
-# glibc asks Linux for huge pages: on a CPU the large buffers of a step then cost far fewer page faults.
-train: export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 train: $(VENV)/.train
 	$(BIN)/python -m ferjax.main --config=$(CONFIG) $(ARGS)
 

@@ -9,12 +9,17 @@ def get_config(argument: str = "") -> ConfigDict:
     dataset, overrides = ferjax_config.split_argument(argument, default="toons/avataaars")
     config = ferjax_config.defaults()
     config.data.name = dataset
-    config.model.update(name="resemotenet", stem_dropout=0.2, head_dropout=0.5)
-    config.loss.class_weights = "inverse"
+    config.model.update(name="resemotenet")
     if dataset.startswith("toons/"):
-        config.train.update(batch_size=64, epochs=6.0)
-        config.schedule.update(name="onecycle", learning_rate=0.02)
+        # Six epochs on 4,200 cartoons, not eighty on 28,709 photographs: weaker dropout, a faster schedule.
+        config.model.update(stem_dropout=0.1, head_dropout=0.2)
+        config.train.update(batch_size=32, epochs=6.0)
+        config.optimizer.nesterov = True
+        config.schedule.update(name="onecycle", learning_rate=0.03)
     else:
+        # The paper's section III-B and its released code; "plateaued" is read as on validation.
+        config.model.update(stem_dropout=0.2, head_dropout=0.5)
+        config.loss.class_weights = "inverse"
         config.train.update(batch_size=16, epochs=80.0)
         config.schedule.update(name="plateau", learning_rate=1e-3)
     for field, value in overrides.items():

@@ -4,15 +4,11 @@ import os
 import sys
 from pathlib import Path
 
-import jax
 from absl import flags
 from ml_collections import config_flags
 
-from ferjax import cli
-from ferjax.config import validate
-from ferjax.distributed import processes
-from ferjax.report.tables import text_table
-from ferjax.train import Stopped, train_and_evaluate
+from ferjax import cli, huge_pages
+from ferjax.errors import UserError
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 WORKDIR = flags.DEFINE_string("workdir", "", "The run's folder; runs/MODEL-DATASET if empty.")
@@ -26,8 +22,16 @@ flags.mark_flag_as_required("config")
 
 def main(argv: list[str]) -> int:
     """Trains and prints the test's table; 128 + signal if a signal stopped it."""
+    # Not at the top: the worker processes of `data.workers` import this file, and must stay small.
+    import jax
+
+    from ferjax.config import validate
+    from ferjax.distributed import processes
+    from ferjax.report.tables import text_table
+    from ferjax.train import Stopped, train_and_evaluate
+
     if len(argv) > 1:
-        cli.fail(f"unexpected argument {argv[1]!r}; flags begin with --")
+        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/ferjax/compiled"))
     config = CONFIG.value
@@ -49,4 +53,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    huge_pages.restart()
     cli.run(main)

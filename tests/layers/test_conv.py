@@ -1,0 +1,107 @@
+"""Every way of writing a convolution gives what XLA's gives, forwards and backwards."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax import lax
+
+from ferjax.layers import conv_lowerings
+from ferjax.layers.conv import Conv, conv2d
+
+CPU_WAYS = {
+    "patches": conv_lowerings.patches,
+    "cpu": conv_lowerings.cpu,
+}
+
+
+def reference(x, kernel, stride, padding):
+    pads = ((padding, padding), (padding, padding))
+    return lax.conv_general_dilated(
+        x, kernel, (stride, stride), pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def with_gradients(function, x, kernel):
+    y, transpose = jax.vjp(function, x, kernel)
+    dy = jnp.asarray(np.random.default_rng(1).normal(size=y.shape))
+    return (y, *transpose(dy))
+
+
+@st.composite
+def cases(draw):
+    size = draw(st.integers(1, 3)), draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    kernel, stride = draw(st.sampled_from((1, 2, 3, 5))), draw(st.integers(1, 3))
+    # At least one output; padding may reach beyond the image, as at 1×1 with a 3×3 kernel.
+    smallest = max(0, -(-(kernel - min(size[1:])) // 2))
+    padding = draw(st.integers(smallest, max(smallest, kernel // 2)))
+    channels = draw(st.sampled_from((1, 3, 128, 130)))
+    return size, kernel, stride, padding, channels, draw(st.integers(0, 2**32 - 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases())
+def test_conv2d_is_xlas_convolution(case):
+    (batch, height, width), size, stride, padding, channels, seed = case
+    rng = np.random.default_rng(seed)
+    with jax.enable_x64(True):
+        x = jnp.asarray(rng.normal(size=(batch, height, width, channels)))
+        kernel = jnp.asarray(rng.normal(size=(size, size, channels, 2)))
+        expected = with_gradients(lambda x, k: reference(x, k, stride, padding), x, kernel)
+        got = with_gradients(lambda x, k: conv2d(x, k, stride, padding), x, kernel)
+        for ours, theirs in zip(got, expected, strict=True):
+            assert ours.dtype == jnp.float64
+            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("way", CPU_WAYS)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [1, 2, 4, 9])
+def test_each_lowering_with_negative_and_uneven_padding(way, stride, size):
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        x = jnp.asarray(rng.normal(size=(2, size, size + 1, 128)))
+        kernel = jnp.asarray(rng.normal(size=(2, 3, 128, 4)))
+        window = conv_lowerings.Window(stride, ((1, 0), (2, -1)))
+        expected = with_gradients(lambda x, k: conv_lowerings.xla(x, k, window), x, kernel)
+        got = with_gradients(lambda x, k: CPU_WAYS[way](x, k, window), x, kernel)
+        for ours, theirs in zip(got, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+def test_only_taps_that_meet_the_image_are_multiplied():
+    # At 1×1 with padding 1 the eight outer taps see nothing but zeros.
+    x, kernel = jnp.ones((1, 1, 1, 128)), jnp.zeros((3, 3, 128, 2)).at[1, 1].set(1.0)
+    poisoned = jnp.where(jnp.arange(9).reshape(3, 3, 1, 1) == 4, kernel, jnp.nan)
+    np.testing.assert_array_equal(conv2d(x, poisoned, padding=1), 128.0)
+    gradient = jax.grad(lambda k: conv2d(x, k, padding=1).sum())(kernel)
+    assert jnp.count_nonzero(gradient) == gradient[1, 1].size
+
+
+def test_choice_by_shape():
+    window = conv_lowerings.Window(1, ((1, 1), (1, 1)))
+    assert conv_lowerings.choose((16, 32, 32, 64), (3, 3, 64, 128), window) is conv_lowerings.xla
+    assert conv_lowerings.choose((16, 2, 2, 1024), (3, 3, 1024, 1024), window) is conv_lowerings.patches
+    assert conv_lowerings.choose((16, 8, 8, 256), (1, 1, 256, 512), window) is conv_lowerings.patches
+
+
+def test_initialisation_is_pytorchs_uniform():
+    variables = Conv(64, 3).init(jax.random.key(0), jnp.zeros((1, 8, 8, 32)))["params"]
+    bound = 1 / np.sqrt(3 * 3 * 32)
+    for values in (variables["kernel"], variables["bias"]):
+        assert jnp.abs(values).max() <= bound
+        assert jnp.abs(values).max() > 0.9 * bound
+    np.testing.assert_allclose(variables["kernel"].std(), bound / np.sqrt(3), rtol=0.02)
+
+
+def test_bfloat16_result_and_float32_parameters():
+    layer = Conv(8, 3, padding=1, dtype=jnp.bfloat16)
+    x = jax.random.normal(jax.random.key(0), (2, 8, 8, 4))
+    variables = layer.init(jax.random.key(1), x)
+    assert variables["params"]["kernel"].dtype == jnp.float32
+    y = layer.apply(variables, x)
+    assert y.dtype == jnp.bfloat16
+    wide = Conv(8, 3, padding=1).apply(variables, x)
+    np.testing.assert_allclose(y.astype(jnp.float32), wide, atol=0.05)

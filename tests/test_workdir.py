@@ -1,0 +1,114 @@
+import json
+import multiprocessing
+import os
+
+import pytest
+import tiny
+
+from ferjax import workdir
+from ferjax.config import FREE_FIELDS, defaults, flat
+from ferjax.errors import UserError
+
+
+def claimed(folder, config=None, writes=True):
+    return workdir.claim(folder, config or defaults(), writes)
+
+
+def started(folder):
+    """A workdir whose run has written something."""
+    with claimed(folder):
+        (folder / "metrics.jsonl").write_text("")
+    return folder
+
+
+def test_a_new_folder_gets_the_config(tmp_path):
+    folder = tmp_path / "a" / "b"
+    with claimed(folder):
+        assert json.loads((folder / "config.json").read_text()) == defaults().to_dict()
+
+
+def test_a_process_that_does_not_write_touches_nothing(tmp_path):
+    with claimed(tmp_path / "run", writes=False):
+        assert not (tmp_path / "run").exists()
+
+
+def test_the_same_config_goes_on_and_another_is_refused(tmp_path):
+    folder = started(tmp_path / "run")
+    with claimed(folder):
+        pass
+    config = defaults()
+    config.train.epochs = 3.0
+    config.optimizer.name = "adamw"
+    with pytest.raises(UserError) as caught, claimed(folder, config):
+        pass
+    assert str(caught.value) == (
+        f"{folder} belongs to another config (optimizer.name was 'sgd', is 'adamw'; train.epochs was 80.0, "
+        "is 3.0); take another --workdir, or remove that folder"
+    )
+    config.update(tiny.tiny_configuration())
+    with pytest.raises(UserError, match=r"; and [0-9]+ more\); take"), claimed(folder, config):
+        pass
+
+
+def test_every_free_field_exists_and_may_differ(tmp_path):
+    folder = started(tmp_path / "run")
+    config = defaults()
+    for field in FREE_FIELDS:
+        value = dict(flat(config))[field]
+        config.update_from_flattened_dict({field: f"{value}x" if isinstance(value, str) else value + 1})
+    with claimed(folder, config):
+        pass
+    assert json.loads((folder / "config.json").read_text()) == defaults().to_dict()
+
+
+def test_a_start_that_failed_early_binds_nobody(tmp_path):
+    with claimed(tmp_path / "run"):
+        pass
+    config = defaults()
+    config.train.seed = 9
+    with claimed(tmp_path / "run", config):
+        pass
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["train"]["seed"] == 9
+
+
+def test_a_run_without_its_config_is_refused(tmp_path):
+    folder = started(tmp_path / "run")
+    (folder / "config.json").unlink()
+    with pytest.raises(UserError, match=r"holds a run without its config\.json"), claimed(folder):
+        pass
+    folder.joinpath("config.json").write_text("{")
+    with pytest.raises(UserError, match="is not valid JSON"), claimed(folder):
+        pass
+
+
+def test_two_runs_cannot_write_one_folder(tmp_path):
+    with (
+        claimed(tmp_path / "run"),
+        pytest.raises(UserError, match=r"another run is writing .*run; wait for it"),
+        claimed(tmp_path / "run"),
+    ):
+        pass
+    with claimed(tmp_path / "run"):  # the lock is gone with its run
+        pass
+
+
+def hold_and_die(folder):
+    with claimed(folder):
+        os._exit(0)
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path):
+    child = multiprocessing.get_context("fork").Process(target=hold_and_die, args=(tmp_path / "run",))
+    child.start()
+    child.join()
+    with claimed(tmp_path / "run"):
+        pass
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(UserError, match=r"cannot write the workdir .*file/run: Not a directory"),
+        claimed(tmp_path / "file" / "run"),
+    ):
+        pass
