@@ -1,4 +1,15 @@
-"""ResEmoteNet (Roy et al., 2024)."""
+"""ResEmoteNet (Roy et al., 2024): the embedded toons by default, `:fer2013` for the paper's recipe.
+
+    python -m ferjax.main --config=configs/resemotenet.py
+
+Expected: 91.3 % test accuracy (seed 0, one run; a linear classifier on pixels has 49.8 %) in under 10 minutes
+on two cores of an AMD EPYC, jax 0.10.2, measured on 2026-11-21.
+
+    python -m ferjax.main --config=configs/resemotenet.py:fer2013
+
+The paper's recipe, batch 16 and 80 epochs. The paper claims 79.79 %; people who retrain it on clean splits
+report 58 to 66 %. ferjax has not run it: the images are licensed, and nothing was measured on a GPU.
+"""
 
 from ml_collections import ConfigDict
 

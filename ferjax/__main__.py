@@ -3,11 +3,14 @@
 import importlib
 import sys
 
-from ferjax import cli
+from ferjax import cli, huge_pages
 
 VERBS = {
     "train": ("ferjax.main", "train a network, resume it, and test it once at the end"),
+    "evaluate": ("ferjax.evaluate_command", "score a run's best weights on any data set"),
     "prepare": ("ferjax.data.prepare", "build a data set from the files you downloaded"),
+    "audit": ("ferjax.audit.command", "look for copies, leaks and wrong labels in a data set"),
+    "augment-sheet": ("ferjax.report.augment_sheet_command", "draw what a config's augmentation does"),
     "report": ("ferjax.report.command", "write report/index.html of a run again"),
 }
 
@@ -31,4 +34,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    huge_pages.restart()
     main()

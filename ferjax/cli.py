@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import absl.logging
 from absl import app, flags
 from absl import logging as absl_logging
 
@@ -90,12 +89,11 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
     """
 
     def guarded(rest: list[str]) -> int | None:
-        # absl's commands show what libraries tell on INFO, unless told otherwise.
+        # absl's commands show what libraries tell on INFO: TFDS tells of every file that it opens.
         if not flags.FLAGS["verbosity"].present:
             absl_logging.set_verbosity(absl_logging.WARNING)
         # JAX tells of every accelerator that the machine lacks.
         logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
-        absl.logging.set_verbosity(absl.logging.WARNING)  # TFDS tells of every file that it opens
         try:
             return main(rest)
         except UserError as error:

@@ -8,15 +8,19 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from ferjax import models, optimizers, schedules
+from ferjax import losses, models, optimizers, schedules
+from ferjax.data import balance, folds
+from ferjax.data.augment import crops
 from ferjax.errors import UserError
 
 _CHOICES = {
     "optimizer.name": optimizers.NAMES,
     "schedule.name": schedules.NAMES,
     "train.precision": ("float32", "bfloat16"),
-    "data.cache": ("memory", "stream"),
-    "loss.class_weights": ("none", "inverse"),
+    "data.cache": ("memory", "stream", "disk"),
+    "eval.crops": tuple(crops.VIEWS),
+    "data.balance": balance.NAMES,
+    "loss.class_weights": losses.CLASS_WEIGHTS,
 }
 # What a number must be, in words and as a test, and the fields that must be so.
 _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
@@ -29,14 +33,15 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     (
         "at least 0",
         lambda value: value >= 0,
-        "train.max_steps train.early_stop_patience checkpoint.every_steps data.workers "
+        "train.max_steps train.early_stop_patience checkpoint.every_steps data.workers data.source_size "
+        "augment.mixup augment.cutmix "
         "schedule.patience schedule.warmup_epochs optimizer.weight_decay optimizer.clip_norm",
     ),
     (
         "at least 0 and below 1",
         lambda value: 0 <= value < 1,
-        "loss.label_smoothing augment.translate optimizer.momentum optimizer.ema_decay optimizer.beta1 "
-        "optimizer.beta2",
+        "loss.label_smoothing loss.effective_beta augment.translate augment.scale augment.elastic "
+        "augment.random_crop optimizer.momentum optimizer.ema_decay optimizer.beta1 optimizer.beta2",
     ),
     (
         "above 0",
@@ -49,6 +54,14 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         lambda value: 0 < value < 1,
         "data.val_fraction schedule.factor schedule.rise_fraction",
     ),
+    (
+        "at least 0 and at most 1",
+        lambda value: 0 <= value <= 1,
+        "augment.brightness augment.contrast augment.saturation augment.grey augment.erase",
+    ),
+    ("at least 0 and at most 0.5", lambda value: 0 <= value <= 0.5, "augment.hue"),
+    ("at least 0 and at most 180", lambda value: 0 <= value <= 180, "augment.rotate"),
+    ("at least 0 and at most 60", lambda value: 0 <= value <= 60, "augment.shear"),
     # JAX would cut a larger one to 32 bits.
     ("at least 0 and below 2**32", lambda value: 0 <= value < 2**32, "train.seed"),
     ("-1 or at least 1", lambda value: value == -1 or value >= 1, "mesh.data"),
@@ -63,17 +76,38 @@ def defaults() -> ConfigDict:
             "data": {
                 "name": "toons/avataaars",
                 "dir": "",  # where data sets are built; empty: $TFDS_DATA_DIR or ~/tensorflow_datasets
-                "image_size": 64,  # pixels, both sides
-                "cache": "memory",  # memory: decoded once, uint8; stream: decoded when read
+                "image_size": 64,  # pixels, both sides, of what the network takes
+                "source_size": 0,  # pixels that images are read at, to cut crops from; 0: image_size
+                "cache": "memory",  # memory or disk: decoded once, uint8; stream: decoded when read
                 "workers": 0,  # processes that decode when streaming
                 "val_fraction": 0.1,  # carved from train where a set has no validation split
+                "fold": "",  # 3/10, subject:NAME, character:NAME: divides the whole set anew; empty: official
+                "drop_leaks": False,  # leave out of train what also stands in validation or test
+                "balance": "none",  # oversample: every class as often as the largest, in every epoch
             },
             "augment": {
-                "flip": True,
+                # Geometry: one resampling for all of them. 0 is off, here and below.
+                "flip": True,  # mirrored left to right with probability one half
+                "rotate": 0.0,  # largest turn each way, degrees
                 "translate": 0.0,  # largest shift each way, a fraction of the image
+                "scale": 0.0,  # largest relative change of the size each way
+                "shear": 0.0,  # largest slant each way, degrees
+                "random_crop": 0.0,  # largest part of each side that is cut off; resized back
+                "elastic": 0.0,  # bound of smooth displacements, a fraction of the image
+                # Tone: factors within 1 ± the value.
+                "brightness": 0.0,
+                "contrast": 0.0,
+                "saturation": 0.0,
+                "hue": 0.0,  # largest turn each way, 1 is the whole circle
+                "grey": 0.0,  # probability of an image without colour
+                "erase": 0.0,  # probability that a rectangle is covered
+                # Two examples in one, with soft labels: α of Beta(α, α).
+                "mixup": 0.0,
+                "cutmix": 0.0,
             },
             "loss": {
-                "class_weights": "none",  # none, or inverse: inversely proportional to the class's frequency
+                "class_weights": "none",  # inverse: to the class's size; effective: to its effective number
+                "effective_beta": 0.999,  # effective: 0 weighs all classes alike, towards 1 as inverse does
                 "label_smoothing": 0.0,
             },
             "optimizer": {
@@ -114,7 +148,11 @@ def defaults() -> ConfigDict:
                 "keep": 2,  # newest ones kept beside the best
                 "every_steps": 0,  # also between validations; 0: off
             },
-            "eval": {"batch_size": 64, "every_epochs": 1.0},
+            "eval": {
+                "batch_size": 64,
+                "every_epochs": 1.0,
+                "crops": "none",  # none: the centre; five or ten: their mean probability (with source_size)
+            },
         }
     )
 
@@ -210,7 +248,23 @@ def validate(config: ConfigDict) -> None:
             f"train.batch_size {train.batch_size} is not divisible by train.accumulate_steps "
             f"{train.accumulate_steps}"
         )
-    if config.data.workers and config.data.cache == "memory":
+    data = config.data
+    if data.source_size and data.source_size <= data.image_size:
+        raise UserError(
+            f"data.source_size {data.source_size} must be above data.image_size {data.image_size}"
+        )
+    if config.eval.crops != "none" and not data.source_size:
+        raise UserError(
+            f"eval.crops={config.eval.crops} cuts crops: set data.source_size above data.image_size"
+        )
+    if data.fold:
+        folds.parse(data.fold)
+    if data.balance != "none" and config.loss.class_weights != "none":
+        raise UserError(
+            f"data.balance={data.balance} and loss.class_weights={config.loss.class_weights} both make up "
+            "for rare classes: set one of them to none"
+        )
+    if data.workers and data.cache != "stream":
         raise UserError("data.workers decode a streamed set: set data.cache=stream or data.workers=0")
     model_options(config)
 

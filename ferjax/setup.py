@@ -8,14 +8,17 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from ferjax import data, models, optimizers, schedules, state, steps
 from ferjax.config import model_options
+from ferjax.data.balance import epochs
 from ferjax.data.sources import Source
 from ferjax.distributed import batch_sharding, replicated, state_shardings
-from ferjax.losses import inverse_frequency
+from ferjax.losses import class_weights
 from ferjax.state import TrainState
 
 
@@ -33,9 +36,14 @@ class Plan:
     evaluate_every: int
     per_epoch: float
 
+    def evaluates(self, step: int) -> bool:
+        """Whether a validation follows this step: always the last, and none just before it."""
+        regular = step % self.evaluate_every == 0 and self.total - step >= self.evaluate_every / 2
+        return regular or step == self.total
+
 
 def plan(config: ConfigDict, examples: int) -> Plan:
-    """Turns epochs into steps for a training split of `examples` images."""
+    """Turns epochs into steps; an epoch trains on `examples` images, some of them twice if balanced."""
     per_epoch = examples / config.train.batch_size
     total = max(round(config.train.epochs * per_epoch), 1)
     if config.train.max_steps:
@@ -67,10 +75,21 @@ def load_split(config: ConfigDict, split: str, cache: str | None = None) -> Sour
         config.data.name,
         split,
         config.data.dir or None,
-        image_size=config.data.image_size,
+        image_size=config.data.source_size or config.data.image_size,
         cache=cache or config.data.cache,
         val_fraction=config.data.val_fraction,
+        fold=config.data.fold,
+        drop_leaks=config.data.drop_leaks,
     )
+
+
+def build_eval_step(
+    config: ConfigDict, model: nn.Module, allowed: np.ndarray | None = None
+) -> Callable[..., Any]:
+    """`ferjax.steps.make_eval_step` for images as `load_split` gives them; `allowed` is bool `[K]`."""
+    size = config.data.image_size if config.data.source_size else None
+    dtype = jnp.dtype(config.train.precision)
+    return steps.make_eval_step(model, model.num_classes, dtype, size, config.eval.crops, allowed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,32 +111,39 @@ class Parts:
     eval_step: Callable[..., Any]
 
 
-def assemble(config: ConfigDict, train: Source, mesh: Mesh) -> Parts:
-    """Builds network, optimizer and steps for a training split on a mesh; nothing is computed yet."""
-    num_classes = len(train.label_names)
-    lengths = plan(config, len(train))
-    model = build_model(config, num_classes)
-    schedule = schedules.create(config.schedule, lengths.per_epoch, lengths.total)
-    tx = optimizers.create(config.optimizer, schedule)
-    weights = None
-    if config.loss.class_weights == "inverse":
-        weights = inverse_frequency(train.labels, num_classes)
-
+def state_layout(
+    config: ConfigDict, model: nn.Module, tx: optax.GradientTransformation, mesh: Mesh
+) -> tuple[Callable[[], TrainState], TrainState]:
+    """How an initial state is made, and its `ShapeDtypeStruct`s with their shardings on the mesh."""
     averaging = config.optimizer.ema_decay > 0
     init = partial(state.create, model, tx, image_shape(config), config.train.seed, averaging)
     shapes = jax.eval_shape(init)
-    shardings = state_shardings(shapes, mesh)
+    like = jax.tree.map(
+        lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
+        shapes,
+        state_shardings(shapes, mesh),
+    )
+    return init, like
+
+
+def assemble(config: ConfigDict, train: Source, mesh: Mesh) -> Parts:
+    """Builds network, optimizer and steps for a training split on a mesh; nothing is computed yet."""
+    num_classes = len(train.label_names)
+    lengths = plan(config, len(epochs(train, config.data.balance)))
+    model = build_model(config, num_classes)
+    schedule = schedules.create(config.schedule, lengths.per_epoch, lengths.total)
+    tx = optimizers.create(config.optimizer, schedule)
+    weights = class_weights(config.loss.class_weights, train.labels, num_classes, config.loss.effective_beta)
+
+    init, like = state_layout(config, model, tx, mesh)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
     dtype = jnp.dtype(config.train.precision)
     train_step = steps.make_train_step(model, tx, schedule, config, weights, dtype)
-    eval_step = steps.make_eval_step(model, num_classes, dtype)
+    eval_step = build_eval_step(config, model)
     return Parts(
         plan=lengths,
         init=jax.jit(init, out_shardings=shardings),
-        like=jax.tree.map(
-            lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
-            shapes,
-            shardings,
-        ),
+        like=like,
         train_step=jax.jit(
             train_step,
             in_shardings=(shardings, batch_sharding(mesh)),

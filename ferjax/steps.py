@@ -11,8 +11,9 @@ import optax
 from jax import Array
 from ml_collections import ConfigDict
 
-from ferjax.data.augment import augment, normalise
-from ferjax.losses import cross_entropy
+from ferjax.data.augment import augment, mix, normalise
+from ferjax.data.augment.crops import random_crop, views
+from ferjax.losses import cross_entropy, example_weights
 from ferjax.state import TrainState
 
 Batch = dict[str, Array]
@@ -58,14 +59,15 @@ def make_train_step(
         model: the network.
         tx: the optimizer.
         schedule: the learning rate that `tx` uses, to be reported.
-        config: the groups `augment`, `loss`, `optimizer` and `train` are read.
+        config: the groups `augment`, `data`, `loss`, `optimizer` and `train` are read.
         class_weights: `[K]` or None.
         dtype: compute dtype.
 
     Returns:
         A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`. Its sums
         are `loss` (weighted), `weight`, `correct` and `count`, totals over the batch, and this step's
-        `learning_rate`: float32 scalars.
+        `learning_rate`: float32 scalars. Labels may also be distributions, float32 [B, K]; `correct` then
+        counts the largest.
     """
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
@@ -77,9 +79,12 @@ def make_train_step(
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(state.rng, state.step)
         augment_key, dropout_key = jax.random.split(key)
-        images = augment(augment_key, batch["image"], config.augment)
-        labels = batch["label"]
-        total = labels.size if weights is None else weights[labels].sum()
+        images, labels = batch["image"], batch["label"]
+        if config.data.source_size:
+            images = random_crop(augment_key, images, config.data.image_size)
+        images = augment(augment_key, images, config.augment)
+        images, labels = mix(augment_key, images, labels, model.num_classes, config.augment)
+        total = len(labels) if weights is None else example_weights(labels, weights).sum()
 
         def loss_of(params: Any, stats: Any, rows: Batch, dropout_key: Array) -> tuple[Array, Any]:
             logits, updates = model.apply(
@@ -90,10 +95,11 @@ def make_train_step(
                 rngs={"dropout": dropout_key},
             )
             loss, weight = cross_entropy(logits, rows["label"], weights, smoothing)
+            actual = rows["label"] if rows["label"].ndim == 1 else rows["label"].argmax(-1)
             sums = {
                 "loss": loss.sum(),
                 "weight": weight.sum(),
-                "correct": (logits.argmax(-1) == rows["label"]).sum(dtype=jnp.float32),
+                "correct": (logits.argmax(-1) == actual).sum(dtype=jnp.float32),
                 "count": jnp.float32(loss.size),
             }
             # Divided by the whole batch's weight, so that the parts' gradients add up to the batch's.
@@ -125,16 +131,35 @@ def make_train_step(
     return train_step
 
 
-def make_eval_step(model: nn.Module, num_classes: int, dtype: jnp.dtype) -> Callable[[Any, Batch], Sums]:
+def make_eval_step(
+    model: nn.Module,
+    num_classes: int,
+    dtype: jnp.dtype,
+    image_size: int | None = None,
+    crops: str = "none",
+    allowed: np.ndarray | None = None,
+) -> Callable[[Any, Batch], Sums]:
     """Builds `eval_step(variables, batch) -> sums`; rows whose `mask` is 0 change nothing.
+
+    Args:
+        model: the network.
+        num_classes: K.
+        dtype: compute dtype.
+        image_size: see `make_predict_step`.
+        crops: see `make_predict_step`.
+        allowed: bool `[K]`, the classes that occur; the others get probability zero, and the rest is
+            renormalised. All if None. Labels must be of allowed classes.
 
     The sums are `loss` (plain cross entropy), `count` and `confusion` (int32 `[K, K]`, rows actual, columns
     predicted); a batch is `{"image": uint8 [B, H, W, C], "label": int32 [B], "mask": float32 [B]}`.
     """
-    predict_step = make_predict_step(model, dtype)
+    predict_step = make_predict_step(model, dtype, image_size, crops)
 
     def eval_step(variables: Any, batch: Batch) -> Sums:
         logits = predict_step(variables, batch["image"])
+        if allowed is not None:
+            # Finite: the loss multiplies it with 0.
+            logits = jnp.where(jnp.asarray(allowed), logits, jnp.finfo(logits.dtype).min / 2)
         loss, _ = cross_entropy(logits, batch["label"])
         real = batch["mask"] > 0
         actual = jax.nn.one_hot(batch["label"], num_classes, dtype=jnp.int32) * real[:, None]
@@ -149,10 +174,29 @@ def make_eval_step(model: nn.Module, num_classes: int, dtype: jnp.dtype) -> Call
     return eval_step
 
 
-def make_predict_step(model: nn.Module, dtype: jnp.dtype) -> Callable[[Any, Array], Array]:
-    """Builds `predict_step(variables, images) -> logits`: uint8 `[B, H, W, C]` to `[B, K]`."""
+def make_predict_step(
+    model: nn.Module, dtype: jnp.dtype, image_size: int | None = None, crops: str = "none"
+) -> Callable[[Any, Array], Array]:
+    """Builds `predict_step(variables, images) -> logits`: uint8 `[B, H, W, C]` to `[B, K]`.
+
+    Args:
+        model: the network.
+        dtype: compute dtype.
+        image_size: what the network takes, cut out of larger images; the whole images if None.
+        crops: "none" cuts the centre; "five" and "ten" average the probabilities of as many crops, see
+            `ferjax.data.augment.crops.views`.
+    """
+
+    def logits_of(variables: Any, images: Array) -> Array:
+        return model.apply(variables, normalise(images, dtype), train=False)
 
     def predict_step(variables: Any, images: Array) -> Array:
-        return model.apply(variables, normalise(images, dtype), train=False)
+        if image_size is None:
+            return logits_of(variables, images)
+        logits = jnp.stack([logits_of(variables, view) for view in views(images, image_size, crops)])
+        if len(logits) == 1:
+            return logits[0]
+        chances = jax.nn.log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
+        return jax.nn.logsumexp(chances, axis=0) - jnp.log(len(logits))
 
     return predict_step

@@ -72,6 +72,7 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
             print(f"{workdir} is finished: this is its result")
             return read_result(workdir / RESULT)
         train, validation = load_split(config, "train"), load_split(config, "validation")
+        load_split(config, "test", cache="stream")  # a set without one fails now, not after training
         parts = assemble(config, train, mesh)
         checkpoints = Checkpoints(workdir, config.model.name, config.checkpoint.keep)
         with contextlib.closing(checkpoints):
@@ -134,6 +135,7 @@ def _train(
         process_index=jax.process_index(),
         process_count=jax.process_count(),
         workers=config.data.workers,
+        balance=config.data.balance,
     )
     with contextlib.closing(batches), Interrupts() as interrupts:
         step, ended = start, start >= total or progress.out_of_patience(config)
@@ -146,7 +148,7 @@ def _train(
             step += 1
             meter.add(step, sums)
 
-            evaluating = step % parts.plan.evaluate_every == 0 or step == total
+            evaluating = parts.plan.evaluates(step)
             logging = evaluating or step % config.train.log_every == 0 or step == start + 1
             # Every process must stop at the same step. Asking the others waits, so it is done when logging.
             stopping = interrupts.signal is not None

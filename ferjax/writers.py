@@ -168,6 +168,20 @@ def _json_line(row: Mapping[str, object]) -> str:
     return json.dumps(plain(row), ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def _summary_writer() -> type:
+    """tensorboardX's writer, kept from importing torch, which takes seconds wherever it is installed."""
+    torch = sys.modules.get("torch")
+    sys.modules["torch"] = None
+    try:
+        from tensorboardX import SummaryWriter
+    finally:
+        if torch is None:
+            del sys.modules["torch"]
+        else:
+            sys.modules["torch"] = torch
+    return SummaryWriter
+
+
 class TensorBoardWriter:
     """Scalars as TensorBoard event files; the tag is `split/name`."""
 
@@ -179,10 +193,7 @@ class TensorBoardWriter:
             resume_step: the step of the restored checkpoint: TensorBoard hides what an earlier
                 process wrote for later steps. None hides everything written before.
         """
-        # Here and not at the top, because tensorboardX imports torch wherever it is installed.
-        from tensorboardX import SummaryWriter
-
-        self._writer = SummaryWriter(
+        self._writer = _summary_writer()(
             str(directory),
             purge_step=0 if resume_step is None else resume_step + 1,
             flush_secs=30,

@@ -16,16 +16,24 @@ from ferjax.data import builders
 flags.FLAGS.mark_as_parsed()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled(tmp_path_factory):
+    """Where this process and its commands keep compiled programs."""
+    folder = tmp_path_factory.mktemp("compiled")
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return folder
+
+
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory):
-    """The tiny data set and the commands on it; what is compiled here is compiled once."""
+def tiny_run(compiled, tmp_path_factory):
+    """The tiny data set and the commands on it."""
     folder = tmp_path_factory.mktemp("tiny")
     tiny.write_csv(folder)
     with contextlib.redirect_stdout(io.StringIO()):
         builders.build(builders.create("fer2013", folder / "data", manual_dir=folder))
-    jax.config.update("jax_compilation_cache_dir", str(folder / "compiled"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    return tiny.Tiny(folder / "data", folder / "compiled")
+    return tiny.Tiny(folder / "data", compiled)
 
 
 @pytest.fixture(scope="session")

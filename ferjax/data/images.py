@@ -5,6 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from ferjax.data.jpeg import decode_jpeg
+
 _MODES = {1: "L", 3: "RGB"}
 _GREY_MODES = ("1", "L", "LA")
 
@@ -31,15 +33,23 @@ def decode(encoded: bytes, image_size: int | None = None, channels: int | None =
     Raises:
         BadImage: the bytes cannot be decoded.
     """
+    array = decode_jpeg(encoded, channels)
+    if array is None:
+        array = _decode_with_pil(encoded, channels)
+    if image_size is None or array.shape[:2] == (image_size, image_size):
+        return array
+    image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+    resized = np.asarray(image.resize((image_size, image_size), Image.Resampling.BILINEAR))
+    return resized[:, :, None] if resized.ndim == 2 else resized
+
+
+def _decode_with_pil(encoded: bytes, channels: int | None) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(encoded)) as opened:
             grey = opened.mode in _GREY_MODES
-            image = opened.convert(_MODES[channels or (1 if grey else 3)])
+            array = np.asarray(opened.convert(_MODES[channels or (1 if grey else 3)]))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadImage(f"not a readable image ({error})") from error
-    if image_size is not None and image.size != (image_size, image_size):
-        image = image.resize((image_size, image_size), Image.Resampling.BILINEAR)
-    array = np.asarray(image)
     return array[:, :, None] if array.ndim == 2 else array
 
 

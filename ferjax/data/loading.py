@@ -4,15 +4,14 @@ import os
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from ferjax.data import builders
-from ferjax.data.records import Records, describe
+from ferjax.data.disk_cache import onto_disk
+from ferjax.data.divisions import choose
+from ferjax.data.leaks import without_leaks
 from ferjax.data.sources import Source, StreamSource, into_memory
-from ferjax.data.splits import carve
 from ferjax.errors import UserError
 
-_announced: set[tuple[str, float]] = set()
+_announced: set[str] = set()
 
 
 def load(
@@ -22,13 +21,16 @@ def load(
     *,
     image_size: int | None = None,
     channels: int | None = None,
-    cache: Literal["memory", "stream"] = "memory",
+    cache: Literal["memory", "disk", "stream"] = "memory",
     val_fraction: float = 0.1,
+    fold: str = "",
+    drop_leaks: bool = False,
 ) -> Source:
     """Opens a split of a data set.
 
     Sets that ferjax draws itself are built at first use. If a set has no validation split, one is
     carved out of train (see `ferjax.data.splits.carve`), said so once, and left out of "train".
+    Which examples a split holds is kept in a file beside the set (see `ferjax.data.divisions.choose`).
 
     Args:
         name: a set, see `ferjax.data.builders.TABLE`.
@@ -37,27 +39,39 @@ def load(
         image_size: height and width of the images, resized with PIL's antialiased bilinear filter; as
             stored if left out.
         channels: 1 or 3; as stored if left out.
-        cache: "memory" decodes the whole split now; "stream" decodes what is taken. Both give the same
-            bytes.
+        cache: "memory" decodes the whole split now; "disk" does so once, into a file beside the set; "stream"
+            decodes what is taken. All give the same bytes.
         val_fraction: the part of train that is carved, 0 ≤ f < 1; with 0 train stays whole.
+        fold: divides the whole set anew: "3/10", "subject:NAME", "character:NAME*", see
+            `ferjax.data.folds`; the official splits if empty.
+        drop_leaks: leave out of "train" every image whose pixels also stand in validation or test.
 
     Raises:
-        UserError: unknown name or split, a licensed set that is not built yet, a damaged set, or images
+        UserError: unknown name, split or fold, a licensed set that is not built yet, a damaged set, or images
             that do not fit in memory.
     """
-    if cache not in ("memory", "stream"):
-        raise UserError(f"data cache {cache!r} is neither 'memory' nor 'stream'")
+    if cache not in ("memory", "disk", "stream"):
+        raise UserError(f"data cache {cache!r} is none of 'memory', 'disk' and 'stream'")
     if channels not in (None, 1, 3):
         raise UserError(f"images have 1 channel or 3, not {channels}")
-    folder = _built(name, data_dir)
-    carved = split in ("train", "validation") and "validation" not in describe(name, folder).splits
-    records = Records(name, folder, "train" if carved else split)
-    indices = _carve(records, split, val_fraction) if carved else None
+    folder = built_folder(name, data_dir)
+    records, indices, note = choose(name, folder, split, fold, val_fraction)
+    _say_once(note)
+    if drop_leaks and split == "train":
+        indices, note = without_leaks(name, folder, fold, val_fraction)
+        _say_once(note)
     stream = StreamSource(records, indices=indices, split=split, image_size=image_size, channels=channels)
-    return into_memory(stream) if cache == "memory" else stream
+    if cache == "memory":
+        return into_memory(stream)
+    return onto_disk(stream, folder) if cache == "disk" else stream
 
 
-def _built(name: str, data_dir: str | os.PathLike | None) -> Path:
+def built_folder(name: str, data_dir: str | os.PathLike | None) -> Path:
+    """Returns the folder of a built set; builds it if ferjax draws it itself.
+
+    Raises:
+        UserError: unknown name, or a licensed set that is not built yet.
+    """
     folder = builders.folder(name, data_dir)
     if not folder.exists():
         root = builders.data_root(data_dir)
@@ -71,16 +85,7 @@ def _built(name: str, data_dir: str | os.PathLike | None) -> Path:
     return folder
 
 
-def _carve(train: Records, split: str, fraction: float) -> np.ndarray:
-    """Returns the records of `train` that belong to `split`, and says once that a set has been carved."""
-    rest, held_out = carve(train.index.labels, fraction)
-    if len(held_out) and (train.name, fraction) not in _announced:
-        _announced.add((train.name, fraction))
-        print(
-            f"{train.name} has no validation split: {len(held_out)} of its {len(train)} training examples "
-            "are held out for validation, the same part of every class",
-            flush=True,
-        )
-    if split == "validation" and not len(held_out):
-        raise UserError(f"{train.name} has no validation split, and val_fraction={fraction} carves none")
-    return rest if split == "train" else held_out
+def _say_once(note: str) -> None:
+    if note and note not in _announced:
+        _announced.add(note)
+        print(note, flush=True)

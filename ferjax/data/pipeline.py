@@ -13,8 +13,8 @@ import sys
 import grain
 import numpy as np
 
-from ferjax.data.builders.seeded import Draws
-from ferjax.data.sources import MemorySource, Source
+from ferjax.data.balance import Epochs, epochs
+from ferjax.data.sources import MemorySource, Source, StreamSource
 from ferjax.errors import UserError
 
 # Batches that are ready before they are asked for.
@@ -30,11 +30,12 @@ def train_batches(
     process_index: int = 0,
     process_count: int = 1,
     workers: int = 0,
+    balance: str = "none",
 ) -> grain.DatasetIterator:
     """Iterates over shuffled batches without end.
 
-    Every epoch is a new order that visits each example once. The order has no gaps: a batch may hold
-    the end of one epoch and the start of the next.
+    Every epoch is a new order that visits each example once, or each class equally often. The order has
+    no gaps: a batch may hold the end of one epoch and the start of the next.
 
     Args:
         source: where the examples come from.
@@ -44,17 +45,19 @@ def train_batches(
         process_index: of this process, 0 … process_count − 1.
         process_count: of all processes that train together.
         workers: processes that read and decode a streamed source; 0 uses threads.
+        balance: "none", or "oversample" for as many examples of every class as the largest has, see
+            `ferjax.data.balance`.
 
     Returns:
         An iterator of {"image": uint8 [b, H, W, C], "label": int32 [b]} with b = batch_size //
         process_count. Call its `close()` when done; it ends threads and workers.
 
     Raises:
-        UserError: batch_size does not divide among the processes, or workers for a source in memory.
+        UserError: batch_size does not divide among the processes, or workers for decoded images.
     """
-    if workers and isinstance(source, MemorySource):
-        raise UserError("data in memory needs no workers: set workers=0, or cache='stream'")
-    order = _ShuffledOrder(len(source), batch_size, seed)
+    if workers and not isinstance(source, StreamSource):
+        raise UserError("decoded data needs no workers: set workers=0, or cache='stream'")
+    order = _ShuffledOrder(epochs(source, balance), batch_size, seed)
     rows = _rows(batch_size, process_index, process_count)
     steps = grain.MapDataset.range(sys.maxsize).map(_TrainBatch(source, order, rows))
     batches = steps[start_step:].to_iter_dataset(_read_options(source, workers))
@@ -93,25 +96,25 @@ def eval_batches(
 class _ShuffledOrder:
     """Which examples make up a step. (Grain's own shuffle asks for one index at a time: 30 times slower.)"""
 
-    length: int
+    epochs: Epochs
     batch_size: int
     seed: int
 
     def __call__(self, step: int) -> np.ndarray:
         """Returns int64 [batch_size]."""
-        epoch, start = divmod(step * self.batch_size, self.length)
-        indices = _epoch(self.length, self.seed, epoch)[start : start + self.batch_size]
+        epoch, start = divmod(step * self.batch_size, len(self.epochs))
+        indices = _epoch(self.epochs, self.seed, epoch)[start : start + self.batch_size]
         while len(indices) < self.batch_size:
             epoch += 1
             missing = self.batch_size - len(indices)
-            indices = np.concatenate([indices, _epoch(self.length, self.seed, epoch)[:missing]])
+            indices = np.concatenate([indices, _epoch(self.epochs, self.seed, epoch)[:missing]])
         return indices
 
 
 # Two epochs meet in a batch, and threads that read ahead are in either.
 @functools.lru_cache(maxsize=4)
-def _epoch(length: int, seed: int, epoch: int) -> np.ndarray:
-    return Draws("epoch", seed, epoch).order(length)
+def _epoch(epochs: Epochs, seed: int, epoch: int) -> np.ndarray:
+    return epochs.order(seed, epoch)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """`python -m ferjax prepare NAME`: builds a data set and counts what came out."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +20,22 @@ _DATA_DIR = flags.DEFINE_string(
 _SKIP_BAD_ROWS = flags.DEFINE_bool(
     "skip_bad_rows", False, "Leave malformed rows and images out and count them, instead of stopping."
 )
+_OPTION = flags.DEFINE_multi_string(
+    "option", [], "NAME=VALUE, an option of the set, see docs/data_sets.md; may be given several times."
+)
 
 
 def main(argv: list[str]) -> None:
     """Builds the data set named by the one argument and prints a summary."""
     if len(argv) != 2:
         raise UserError(f"prepare takes one name: {', '.join(builders.TABLE)}")
-    prepare(argv[1], _MANUAL_DIR.value, _DATA_DIR.value, skip_bad_rows=_SKIP_BAD_ROWS.value)
+    prepare(
+        argv[1],
+        _MANUAL_DIR.value,
+        _DATA_DIR.value,
+        skip_bad_rows=_SKIP_BAD_ROWS.value,
+        options=_options(_OPTION.value),
+    )
 
 
 def prepare(
@@ -35,16 +44,18 @@ def prepare(
     data_dir: str | None = None,
     *,
     skip_bad_rows: bool = False,
+    options: Mapping[str, str] | None = None,
 ) -> None:
     """Builds a data set, or checks one that is there, and prints what it holds.
 
     A set that is there and damaged is removed and built again.
 
     Args:
-        name: a key of `ferjax.data.builders.TABLE`.
+        name: a key of `ferjax.data.builders.TABLE`, or folder/NAME.
         manual_dir: the folder with the files of a licensed set.
         data_dir: where built sets are, see `ferjax.data.builders.data_root`.
         skip_bad_rows: leave malformed rows out and count them.
+        options: option of the set → value, see the `OPTIONS` of its builder.
 
     Raises:
         UserError: unknown name, wrong folder, malformed files, a full disk.
@@ -52,9 +63,11 @@ def prepare(
     folder = builders.folder(name, data_dir)
     builder = builders.builder_class(name)
     licensed = bool(builder.MANUAL_DOWNLOAD_INSTRUCTIONS)
-    if manual_dir is not None and not licensed:
-        raise UserError(f"{name} is drawn by ferjax: it takes no --manual_dir")
-    options = {"manual_dir": manual_dir, "skip_bad_rows": skip_bad_rows} if licensed else {}
+    if (manual_dir is not None or options) and not licensed:
+        raise UserError(f"{name} is drawn by ferjax: it takes no --manual_dir and no --option")
+    arguments = (
+        {"manual_dir": manual_dir, "skip_bad_rows": skip_bad_rows, "options": options} if licensed else {}
+    )
 
     if folder.exists():
         try:
@@ -65,8 +78,10 @@ def prepare(
                 raise
             print(f"{damage}: building it again")
             shutil.rmtree(folder)
+        else:
+            _refuse_other_options(name, folder, options or {})
     if not folder.exists():
-        builders.build(builders.create(name, data_dir, **options))
+        builders.build(builders.create(name, data_dir, **arguments))
         counts = count(name, folder)
         print(f"{name} is built in {folder}")
 
@@ -76,6 +91,23 @@ def prepare(
         print(f"{metadata['bad_rows']} bad rows were skipped")
     for note in metadata.get("notes", ()):
         print(f"note: {note}")
+
+
+def _options(texts: Sequence[str]) -> dict[str, str]:
+    for text in texts:
+        if not text.partition("=")[1]:
+            raise UserError(f"--option={text}: it takes NAME=VALUE")
+    return {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in texts)}
+
+
+def _refuse_other_options(name: str, folder: Path, options: Mapping[str, str]) -> None:
+    built = (describe(name, folder).metadata or {}).get("options", {})
+    for option, value in options.items():
+        if built.get(option) != value:
+            raise UserError(
+                f"{name} is built already, with {option}={built.get(option)}: remove {folder} to build it "
+                f"with {option}={value}, or name another --data_dir"
+            )
 
 
 def count(name: str, folder: Path) -> dict[str, dict[str, int]]:

@@ -1,34 +1,21 @@
 """The records of a built set: opening them, reading them by index, and what is known of all of them."""
 
-import contextlib
 import functools
 import hashlib
 import os
-import uuid
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
+from ferjax.data.index import KEYS, Index, from_arrays, joined, key_of, to_arrays
+from ferjax.data.stored import read_arrays, write_arrays
 from ferjax.errors import UserError
 
 CHUNK = 1024
-
-
-class Index(NamedTuple):
-    """What one pass over a split tells.
-
-    Attributes:
-        labels: int32 [N].
-        digest: SHA-256 over every label and stored image, hex.
-    """
-
-    labels: np.ndarray
-    digest: str
 
 
 class Records:
@@ -40,7 +27,7 @@ class Records:
     Args:
         name: the set's name, for messages.
         folder: the built set, as in `DATA_DIR/fer2013/1.0.0`.
-        split: one of its splits.
+        split: one of its splits, or several, one after the other: "train+test".
 
     Attributes:
         label_names: the class of each label.
@@ -53,12 +40,14 @@ class Records:
     def __init__(self, name: str, folder: str | os.PathLike, split: str) -> None:
         self.name, self.folder, self.split = name, Path(folder), split
         info = describe(name, self.folder)
-        if split not in info.splits:
-            raise UserError(f"{name} has no split {split!r}; it has {', '.join(info.splits)}")
+        parts = split.split("+")
+        for part in parts:
+            if part not in info.splits:
+                raise UserError(f"{name} has no split {part!r}; it has {', '.join(info.splits)}")
         self.label_names: tuple[str, ...] = tuple(info.features["label"].names)
         self.image_shape: tuple[int | None, ...] = info.features["image"].shape
         self._specs = info.features.get_tensor_info()
-        shards = info.splits[split].file_instructions
+        shards = [shard for part in parts for shard in info.splits[part].file_instructions]
         try:
             self._shards = [_open(shard.filename, shard.take) for shard in shards]
         except RuntimeError as error:
@@ -94,17 +83,19 @@ class Records:
             raise _damaged(self.name, self.folder, error) from error
         return records
 
+    def parts(self) -> list["Records"]:
+        """The splits that this one is put together from; empty if it is stored as it is."""
+        names = self.split.split("+")
+        return [Records(self.name, self.folder, name) for name in names] if len(names) > 1 else []
+
     @functools.cached_property
     def index(self) -> Index:
-        """Labels and digest of the split, from the file that `scan` leaves beside the shards."""
-        try:
-            with np.load(self._index_path, allow_pickle=False) as stored:
-                index = Index(stored["labels"], str(stored["digest"]))
-            if len(index.labels) == len(self):
-                return index
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-            pass  # not written yet, or spoilt: the records tell it again
-        return self.scan()
+        """Labels, keys and digest of the split, from the file that `scan` leaves beside the shards."""
+        if parts := self.parts():
+            return joined([part.index for part in parts])
+        index = from_arrays(read_arrays(self._index_path))
+        # None if it is not written yet, or spoilt: the records tell it again.
+        return index if index and len(index.labels) == len(self) else self.scan()
 
     def scan(self) -> Index:
         """Reads every record, whatever is known already, and notes the outcome for the next time.
@@ -112,21 +103,24 @@ class Records:
         Raises:
             UserError: a shard is damaged. Every record has a checksum.
         """
+        if parts := self.parts():
+            return joined([part.scan() for part in parts])
         labels = np.empty(len(self), np.int32)
+        values: dict[str, list] = {key: [] for key in KEYS if key in self._specs}
         digest = hashlib.sha256()
         with tqdm(total=len(self), desc=f"reading {self.name} {self.split}", unit=" images", delay=2) as bar:
             for start in range(0, len(self), CHUNK):
                 chunk = range(start, min(start + CHUNK, len(self)))
                 for i, record in zip(chunk, self.read(chunk), strict=True):
                     labels[i] = record["label"]
+                    for key, held in values.items():
+                        held.append(record.get(key, ""))
                     digest.update(record["label"].to_bytes(8, "little"))
                     digest.update(len(record["image"]).to_bytes(8, "little"))
                     digest.update(record["image"])
                 bar.update(len(chunk))
-        index = Index(labels, digest.hexdigest())
-        # The folder may not be ours to write to: then the next process scans again.
-        with contextlib.suppress(OSError):
-            _write_atomically(self._index_path, index)
+        index = Index(labels, digest.hexdigest(), {key: key_of(held) for key, held in values.items()})
+        write_arrays(self._index_path, **to_arrays(index))
         return index
 
     def _parse(self, record: bytes) -> dict[str, Any]:
@@ -175,13 +169,3 @@ def _example_class() -> Any:
     from tensorflow_datasets.proto import tf_example_pb2
 
     return tf_example_pb2.Example
-
-
-def _write_atomically(path: Path, index: Index) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, labels=index.labels, digest=np.array(index.digest))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,7 +1,5 @@
 """2-D convolution: XLA's own on GPU and TPU, `conv_lowerings` on CPU."""
 
-from functools import partial
-
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.typing import Dtype
@@ -36,7 +34,6 @@ def conv2d(x: Array, kernel: Array, stride: int = 1, padding: int = 0) -> Array:
     """
     top, bottom, height = _live_taps(x.shape[1], kernel.shape[0], stride, padding)
     left, right, width = _live_taps(x.shape[2], kernel.shape[1], stride, padding)
-    live = kernel[top:bottom, left:right]
 
     def pads(size: int, first: int, taps: int, out: int) -> tuple[int, int]:
         before = padding - first
@@ -50,12 +47,18 @@ def conv2d(x: Array, kernel: Array, stride: int = 1, padding: int = 0) -> Array:
         ),
     )
 
-    return lax.platform_dependent(
-        x,
-        live,
-        cpu=partial(conv_lowerings.cpu, window=window),
-        default=partial(conv_lowerings.xla, window=window),
-    )
+    few = x.shape[0] * height * width <= conv_lowerings.FEW_ROWS
+
+    def on_cpu(x: Array, kernel: Array) -> Array:
+        live = kernel[top:bottom, left:right]
+        if few and live.size < kernel.size:
+            return conv_lowerings.tap_by_tap(x, kernel, window, range(top, bottom), range(left, right))
+        return conv_lowerings.cpu(x, live, window)
+
+    def elsewhere(x: Array, kernel: Array) -> Array:
+        return conv_lowerings.xla(x, kernel[top:bottom, left:right], window)
+
+    return lax.platform_dependent(x, kernel, cpu=on_cpu, default=elsewhere)
 
 
 class Conv(nn.Module):

@@ -26,6 +26,8 @@ Lowering = Callable[[Array, Array, Window], Array]
 
 # Images of at most this many pixels, with at least this many channels, go through patches.
 FEW_PIXELS, MANY_CHANNELS = 64, 128
+# Up to this many output pixels in the whole batch, a trimmed kernel is read tap by tap.
+FEW_ROWS = 8
 
 
 def choose(image: tuple[int, ...], kernel: tuple[int, ...], window: Window) -> Lowering:
@@ -56,6 +58,31 @@ def patches(x: Array, kernel: Array, window: Window) -> Array:
     """All patches side by side, then one matrix product; the same shapes as `xla`."""
     columns = jnp.concatenate(list(_views(x, kernel.shape, window)), axis=-1)
     return columns @ kernel.reshape(-1, kernel.shape[-1])
+
+
+def tap_by_tap(x: Array, kernel: Array, window: Window, rows: range, columns: range) -> Array:
+    """One product a tap, each tap read straight from the whole kernel.
+
+    For a handful of output pixels: there, copying the taps that meet the image out of a large kernel costs
+    several times what the products do.
+
+    Args:
+        x: `[B, H, W, C]`.
+        kernel: `[kh, kw, C, O]`, whole.
+        window: of the taps in `rows` and `columns`.
+        rows: those that meet the image.
+        columns: likewise.
+    """
+    views = jnp.stack(list(_views(x, (len(rows), len(columns)), window)))
+    taps = jnp.array([row * kernel.shape[1] + column for row in rows for column in columns])
+    flat = kernel.reshape(-1, *kernel.shape[2:])
+
+    def add(total: Array, item: tuple[Array, Array]) -> tuple[Array, None]:
+        view, tap = item
+        return total + view @ lax.dynamic_index_in_dim(flat, tap, keepdims=False), None
+
+    zeros = jnp.zeros((*views.shape[1:-1], kernel.shape[-1]), x.dtype)
+    return lax.scan(add, zeros, (views, taps))[0]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

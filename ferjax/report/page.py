@@ -5,11 +5,8 @@ from pathlib import Path
 
 from ferjax.json_files import write_atomic
 from ferjax.report import plots, sections
+from ferjax.report.document import document
 from ferjax.report.run import Run, read_run
-from ferjax.report.style import STYLE
-
-# Nothing may be fetched and no script may run, whatever a label or a config holds.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def write_page(workdir: Path | str) -> Path:
@@ -46,31 +43,14 @@ def write_page(workdir: Path | str) -> Path:
 def _html(run: Run) -> str:
     title = _title(run)
     body = _unfinished(run) if run.result is None else _finished(run, run.result)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<link rel="icon" href="data:,">
-<title>{escape(title)}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-<header>
-<p class="eyebrow">ferjax report</p>
-<h1>{escape(title)}</h1>
-<p class="muted">Run <code>{escape(run.workdir.resolve().name)}</code></p>
-</header>
-{body}
-<h2>Config</h2>
-<div class="panel">{sections.config_tree(run.config)}</div>
-<footer>Written from the files of the run by <code>ferjax report</code>.</footer>
-</main>
-</body>
-</html>
-"""
+    config = f'<h2>Config</h2>\n<div class="panel">{sections.config_tree(run.config)}</div>'
+    return document(
+        title,
+        "ferjax report",
+        f"Run <code>{escape(run.workdir.resolve().name)}</code>",
+        f"{body}\n{config}",
+        "Written from the files of the run by <code>ferjax report</code>.",
+    )
 
 
 def _title(run: Run) -> str:
@@ -88,7 +68,7 @@ def _finished(run: Run, result: dict) -> str:
     matrix = plots.inline_svg(
         _confusion(result), "confusion", "Confusion matrix; the table below has each class"
     )
-    return f"""{sections.cards(result)}
+    return f"""{sections.result_cards(result)}
 {_curves(run)}
 <h2>Where it is right and wrong</h2>
 <p class="muted">Rows are the actual classes of the test split, columns what the network said.</p>

@@ -7,6 +7,7 @@ import numpy as np
 
 from ferjax import metrics
 from ferjax.report import tables
+from ferjax.report.document import cards
 from ferjax.report.run import Run, series
 from ferjax.report.wording import count_of, day, duration, memory, number, percent
 
@@ -14,14 +15,14 @@ _WORST_SHOWN = 7
 _MAIN_VERSIONS = ("ferjax", "jax", "python")
 
 
-def cards(result: dict) -> str:
+def result_cards(result: dict) -> str:
     """The summary of a finished run."""
     test, validation, device = result["test"], result["validation"], result["device"]
     matrix = np.array(test["confusion_matrix"])
     low, high = metrics.accuracy_interval(matrix)
     measured = sum(row["support"] > 0 for row in test["per_class"])
     chips = f" × {device['count']}" if device["count"] > 1 else ""
-    return _cards(
+    return cards(
         (
             "Test accuracy",
             percent(test["accuracy"]),
@@ -63,16 +64,7 @@ def unfinished_cards(run: Run) -> str:
         if run.best_step in at:
             value = percent(at[run.best_step]) if name == "accuracy" else number(at[run.best_step], 4)
             found.append((title, value, f"at step {number(run.best_step)}, the best so far"))
-    return _cards(*found, ("Last step", number(last), "training has not ended"))
-
-
-def _cards(*entries: tuple[str, str, str]) -> str:
-    shown = [
-        f'<div class="panel card{" main" if position == 0 else ""}"><dt>{escape(title)}</dt>'
-        f'<dd class="value">{escape(value)}</dd><dd class="note">{escape(note)}</dd></div>'
-        for position, (title, value, note) in enumerate(entries)
-    ]
-    return f'<dl class="cards">{"".join(shown)}</dl>'
+    return cards(*found, ("Last step", number(last), "training has not ended"))
 
 
 def mistakes(test: dict, label_names: list[str]) -> str:

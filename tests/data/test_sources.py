@@ -185,8 +185,8 @@ def test_questions_that_have_no_answer(data, tmp_path):
         load("fer2031", "train", data)
     with pytest.raises(UserError, match=r"no split 'dev'; it has train, validation, test"):
         load("fer2013", "dev", data)
-    with pytest.raises(UserError, match="cache 'disk'"):
-        load("fer2013", "train", data, cache="disk")
+    with pytest.raises(UserError, match="cache 'tape'"):
+        load("fer2013", "train", data, cache="tape")
     with pytest.raises(UserError, match="1 channel or 3, not 4"):
         load("fer2013", "train", data, channels=4)
     with pytest.raises(UserError) as caught:

@@ -25,8 +25,8 @@ def test_batch_norm_outputs_statistics_and_gradients():
     x, dy = images(4, 3, 5, 6) * 2 + 1, images(4, 3, 5, 6)[::-1].copy()
     theirs = torch.nn.BatchNorm2d(6).double()
     with torch.no_grad():
-        theirs.weight.copy_(torch.linspace(0.5, 2, 6))
-        theirs.bias.copy_(torch.linspace(-1, 1, 6))
+        theirs.weight.copy_(torch.linspace(0.5, 2, 6, dtype=torch.float64))
+        theirs.bias.copy_(torch.linspace(-1, 1, 6, dtype=torch.float64))
     inputs = nchw(x).requires_grad_()
     outputs = theirs(inputs)
     outputs.backward(nchw(dy))

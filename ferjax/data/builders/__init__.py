@@ -4,6 +4,7 @@ import difflib
 import errno
 import importlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,19 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
     "toons/avataaars": ("ferjax.data.builders.toons", "Toons", "avataaars"),
     "toons/avataaars_noisy": ("ferjax.data.builders.toons", "Toons", "avataaars_noisy"),
     "toons/open_peeps": ("ferjax.data.builders.toons", "Toons", "open_peeps"),
+    "ferplus": ("ferjax.data.builders.ferplus", "FERPlus", None),
+    "rafdb": ("ferjax.data.builders.rafdb", "RAFDB", None),
+    "affectnet7": ("ferjax.data.builders.affectnet", "AffectNet7", None),
+    "affectnet8": ("ferjax.data.builders.affectnet", "AffectNet8", None),
+    "expw": ("ferjax.data.builders.expw", "ExpW", None),
+    "ckplus": ("ferjax.data.builders.ckplus", "CKPlus", None),
+    "jaffe": ("ferjax.data.builders.jaffe", "JAFFE", None),
+    "ferg": ("ferjax.data.builders.ferg", "FERG", None),
+    "taiwan": ("ferjax.data.builders.taiwan", "Taiwan", None),
+    "folder": ("ferjax.data.builders.own_folder", "Folder", None),
 }
+# folder/NAME stands for any number of sets: the user has more than one folder.
+_FOLDER = re.compile(r"folder/([a-z0-9][a-z0-9_-]*)")
 
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
@@ -31,6 +44,8 @@ def builder_class(name: str) -> Any:
     Raises:
         UserError: no set has this name; the nearest names are told.
     """
+    if own := _FOLDER.fullmatch(name):
+        return importlib.import_module(TABLE["folder"][0]).called(own[1])
     if name not in TABLE:
         near = difflib.get_close_matches(name, TABLE, n=3, cutoff=0.4) or sorted(TABLE)
         raise UserError(f"there is no data set {name!r}; the nearest names are {', '.join(near)}")
@@ -41,22 +56,25 @@ def builder_class(name: str) -> Any:
 def folder(name: str, data_dir: str | os.PathLike | None = None) -> Path:
     """Returns the folder of a data set once it is built. See `data_root` for the default of `data_dir`."""
     builder = builder_class(name)
-    config = TABLE[name][2]
-    return data_root(data_dir) / builder.name / (config or "") / str(builder.VERSION)
+    return data_root(data_dir) / builder.name / (_config(name) or "") / str(builder.VERSION)
 
 
 def create(name: str, data_dir: str | os.PathLike | None = None, **options: Any) -> Any:
     """Makes the TFDS builder of a data set. Nothing is built yet.
 
     Args:
-        name: a key of `TABLE`.
+        name: a key of `TABLE`, or folder/NAME.
         data_dir: see `data_root`.
-        **options: for licensed sets `manual_dir` and `skip_bad_rows`, see `LicensedBuilder`.
+        **options: for licensed sets `manual_dir`, `skip_bad_rows` and `options`, see `LicensedBuilder`.
     """
-    config = TABLE[name][2]
-    if config is not None:
+    if config := _config(name):
         options["config"] = config
     return builder_class(name)(data_dir=data_root(data_dir), file_format="array_record", **options)
+
+
+def _config(name: str) -> str | None:
+    own = _FOLDER.fullmatch(name)
+    return own[1] if own else TABLE[name][2]
 
 
 def build(builder: Any) -> None:

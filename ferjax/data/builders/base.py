@@ -1,12 +1,14 @@
 """What the builders of licensed sets share: the user's folder in, ArrayRecord shards out.
 
-A builder of one set is its parsing (`examples`), its features (`_info`) and what it expects to find
-(`MANUAL_DOWNLOAD_INSTRUCTIONS`, `PUBLISHED`).
+A builder of one set is its parsing (`examples`), its classes and features (`LABELS`, `IMAGE_SHAPE`, …) and
+what it expects to find (`MANUAL_DOWNLOAD_INSTRUCTIONS`, `PUBLISHED`).
 """
 
 import abc
+import math
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,9 +17,12 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 from tqdm import tqdm
 
+from ferjax.data.builders.text_files import table
+from ferjax.data.labels import FER7
 from ferjax.errors import UserError
 
 SHARD_BYTES = 256 * 2**20
+ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
 
 class LicensedBuilder(FileReaderBuilder, skip_registration=True):
@@ -28,23 +33,72 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
     shuffles with TensorFlow. ferjax shuffles when it trains.) TFDS puts the finished folder in place
     with one rename, so a build that stops half-way leaves no set.
 
+    Every example holds `image`, `label`, `id` (where it came from, a file or a file and a line), `group` in
+    sets of known people or of several faces an image (examples of one group belong in one split; empty where
+    it is not known), and the set's own extras.
+
     Attributes:
         MANUAL_DOWNLOAD_INSTRUCTIONS: the files that are looked for in the user's folder.
+        DESCRIPTION: one sentence on the set.
         PUBLISHED: split → class name, or "total", → published number of examples.
+        LABELS: the classes in order; empty where the builder sets them while it reads.
+        IMAGE_SHAPE: (H, W, C) as stored, None where it varies.
+        GROUPED: whether examples have a `group`.
+        EXTRAS: further features.
+        OPTIONS: option → (its default, what it does).
+        TOLERANT: whether the set is known to list files that are missing or unreadable, which are
+            then counted instead of refused.
+        FIRST_SPLIT: the split that must hold an example.
+        options: option → value, as text.
         bad_rows: rows left out so far; stored in the metadata of the built set, as are the notes.
         notes: what the user should know about the copy that was read, a sentence each.
     """
 
+    DESCRIPTION: ClassVar[str] = ""
     PUBLISHED: ClassVar[dict[str, dict[str, int]]] = {}
+    LABELS: ClassVar[tuple[str, ...]] = FER7
+    IMAGE_SHAPE: ClassVar[tuple[int | None, int | None, int]] = (None, None, 3)
+    GROUPED: ClassVar[bool] = False
+    EXTRAS: ClassVar[dict[str, Any]] = {}
+    OPTIONS: ClassVar[dict[str, tuple[str, str]]] = {}
+    TOLERANT: ClassVar[bool] = False
+    FIRST_SPLIT: ClassVar[str] = "train"
 
     def __init__(
-        self, *, manual_dir: str | os.PathLike | None = None, skip_bad_rows: bool = False, **kwargs: Any
+        self,
+        *,
+        manual_dir: str | os.PathLike | None = None,
+        skip_bad_rows: bool = False,
+        options: Mapping[str, str] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._manual_dir = manual_dir
         self._skip_bad_rows = skip_bad_rows
+        for key in options or {}:
+            if key not in self.OPTIONS:
+                known = "; ".join(f"{name}: {text}" for name, (_, text) in self.OPTIONS.items())
+                raise UserError(f"{self.name} has no option {key!r}; it has {known or 'none'}")
+        self.options = {name: default for name, (default, _) in self.OPTIONS.items()} | dict(options or {})
         self.bad_rows = 0
         self.notes: list[str] = []
+        self._lost: list[str] = []
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "image": tfds.features.Image(shape=self.IMAGE_SHAPE),
+            "label": tfds.features.ClassLabel(names=list(self.LABELS) or None),
+            "id": tfds.features.Text(),
+            **({"group": tfds.features.Text()} if self.GROUPED else {}),
+            **self.EXTRAS,
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.DESCRIPTION,
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("image", "label"),
+            metadata=tfds.core.MetadataDict(),
+        )
 
     @abc.abstractmethod
     def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -56,13 +110,57 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
             raise UserError(f"{where}: {why}. --skip_bad_rows leaves such rows out and counts them")
         self.bad_rows += 1
 
+    def lose(self, where: str, why: object) -> None:
+        """Counts a listed file that cannot be had in a `TOLERANT` set, and rejects it in another."""
+        if not self.TOLERANT:
+            return self.reject(where, why)
+        self.bad_rows += 1
+        self._lost.append(f"{where} ({why})")
+        return None
+
+    def rows(
+        self, path: Path, columns: Sequence[str], *, headless: Sequence[str] = ()
+    ) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yields (line number, column → field) of a CSV file, see `text_files.table`; rejects bad lines."""
+        for number, row in table(path, columns, headless=headless):
+            if isinstance(row, ValueError):
+                self.reject(f"{path} line {number}", row)
+            else:
+                yield number, row
+
+    def meaning(self, codes: Mapping[str, str], code: str, where: str) -> str | None:
+        """Returns the class that a code stands for; rejects a code of no class and returns None."""
+        if code not in codes:
+            self.reject(where, f"label {code[:20]!r} is not one of {', '.join(codes)}")
+        return codes.get(code)
+
+    def number_option(self, name: str, low: float, high: float, *, whole: bool = False) -> float:
+        """Returns an option that is a number of low … high, or raises UserError."""
+        try:
+            value = float(self.options[name])
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high or (whole and not value.is_integer()):
+            what = "a whole number" if whole else "a number"
+            raise UserError(f"option {name}={self.options[name]}: it must be {what} of {low:g} … {high:g}")
+        return value
+
+    def note_no_splits(self, fold: str) -> None:
+        """Notes that the set has no official splits; `fold` is the `data.fold` to divide it with."""
+        self.notes.append(
+            f"{self.name} has no official splits: everything is in train; data.fold={fold} divides it"
+        )
+
     def missing(self, folder: Path) -> UserError:
         """The error for a folder without the expected files: what was looked for and what is there."""
         entries = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
         found = ", ".join(entries[:10]) or "nothing"
         more = f" and {len(entries) - 10} more" if len(entries) > 10 else ""
+        packed = [name for name in entries if name.lower().endswith(ARCHIVES)]
+        unpack = f". {packed[0]} is an archive: unpack it first" if packed else ""
         return UserError(
-            f"no {self.name} in {folder}: looked for {self.MANUAL_DOWNLOAD_INSTRUCTIONS}; found {found}{more}"
+            f"no {self.name} in {folder}: looked for {self.MANUAL_DOWNLOAD_INSTRUCTIONS}; "
+            f"found {found}{more}{unpack}"
         )
 
     def _download_and_prepare(self, dl_manager: object, download_config: object) -> None:
@@ -70,17 +168,43 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         self._sweep()
         serialize = self.info.features.serialize_example
         writers: dict[str, _SplitWriter] = {}
+        counts: dict[str, Counter[int | str]] = {}
+        # What is published tells how much is left to do, unless the copy differs.
+        expected = sum(published.get("total", 0) for published in self.PUBLISHED.values()) or None
         for split, example in tqdm(
-            self.examples(folder), desc=f"building {self.name}", unit=" images", mininterval=0.5
+            self.examples(folder),
+            total=expected,
+            desc=f"building {self.name}",
+            unit=" images",
+            mininterval=0.5,
         ):
             if split not in writers:
                 writers[split] = _SplitWriter(self._shards_of(split))
+                counts[split] = Counter()
             writers[split].write(serialize(example))
-        if "train" not in writers:
-            raise UserError(f"no training example of {self.name} in {folder}")
-        infos = [writers[split].finish() for split in ("train", "validation", "test") if split in writers]
-        self.info.set_splits(tfds.core.SplitDict(infos))
-        self.info.metadata.update(bad_rows=self.bad_rows, notes=self.notes)
+            counts[split][example["label"]] += 1
+        if self.FIRST_SPLIT not in writers:
+            what = "training" if self.FIRST_SPLIT == "train" else self.FIRST_SPLIT
+            first = f"; {self.bad_rows} were refused, the first is {self._lost[0]}" if self._lost else ""
+            raise UserError(f"no {what} example of {self.name} in {folder}{first}")
+        splits = [split for split in ("train", "validation", "test") if split in writers]
+        self._note_what_lacks({split: counts[split] for split in splits})
+        self.info.set_splits(tfds.core.SplitDict([writers[split].finish() for split in splits]))
+        self.info.metadata.update(bad_rows=self.bad_rows, notes=self.notes, options=self.options)
+
+    def _note_what_lacks(self, counts: Mapping[str, Counter[int | str]]) -> None:
+        feature = self.info.features["label"]
+        for split, found in counts.items():
+            present = {name if isinstance(name, str) else feature.names[name] for name in found}
+            if lacking := [name for name in feature.names if name not in present]:
+                self.notes.append(f"{split} has no image of {', '.join(lacking)}")
+        if self._lost:
+            share = len(self._lost) / (len(self._lost) + sum(map(Counter.total, counts.values())))
+            self.notes.append(
+                f"{len(self._lost)} listed files ({share:.2%}) are missing or unreadable, the first is "
+                f"{self._lost[0]}. This set lists some that its archives lack; many mean that the copy is "
+                "not whole"
+            )
 
     def _sweep(self) -> None:
         """Removes what a killed build left beside this one. `build_once` holds the lock, so none is alive."""
@@ -95,6 +219,8 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
                 f"{self.MANUAL_DOWNLOAD_INSTRUCTIONS} with --manual_dir"
             )
         folder = Path(self._manual_dir).expanduser()
+        if folder.is_file() and folder.name.lower().endswith(ARCHIVES):
+            raise UserError(f"--manual_dir={folder} is an archive: unpack it and name the folder")
         if not folder.is_dir():
             raise UserError(f"--manual_dir={folder} is not a folder; name the folder that holds the files")
         return folder
@@ -154,6 +280,10 @@ def inside(folder: Path, path: Path) -> Path:
     Raises:
         UserError: the path leads out of the folder.
     """
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        stays = path.resolve().is_relative_to(folder.resolve())
+    except (ValueError, OSError, RuntimeError) as error:  # a null character, a loop of links
+        raise UserError(f"{str(path)[:200]!r} is no path that can be followed ({error})") from error
+    if not stays:
         raise UserError(f"{path} leads out of {folder}; files are read only inside that folder")
     return path

@@ -4,7 +4,7 @@ The copies that are about come in three layouts, all read here: `fer2013.csv`, `
 (padded column names in another order) and image folders.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +12,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from ferjax.data.builders.base import LicensedBuilder, inside
+from ferjax.data.builders.image_files import image_paths
+from ferjax.data.builders.image_sets import class_folders
+from ferjax.data.builders.text_files import lines
 from ferjax.data.images import BadImage, decode, encode_png
 from ferjax.data.labels import FER7, FER2013_CODES, FER2013_FOLDERS
 from ferjax.errors import UserError
@@ -20,9 +23,6 @@ SIDE = 48
 COLUMNS = ("emotion", "pixels", "usage")
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-# 2,304 numbers of up to three digits fill less than 10,000 characters.
-MAX_LINE = 2**16
 _VALUES = {str(value): value for value in range(256)}
 
 
@@ -38,10 +38,12 @@ class FER2013(LicensedBuilder, skip_registration=True):
 
     name = "fer2013"
     VERSION = tfds.core.Version("1.0.0")
+    DESCRIPTION = "FER2013, facial expressions from the web in seven classes."
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "fer2013.csv, icml_face_data.csv (either may lie in a folder fer2013/), "
         "or the folders train/ and test/ with a folder for each of " + ", ".join(sorted(FER7))
     )
+    IMAGE_SHAPE = (SIDE, SIDE, 1)
     PUBLISHED: ClassVar[dict[str, dict[str, int]]] = {
         "train": {
             "angry": 3995,
@@ -66,27 +68,11 @@ class FER2013(LicensedBuilder, skip_registration=True):
         },
     }
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description="FER2013, facial expressions from the web in seven classes.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(SIDE, SIDE, 1), encoding_format="png"),
-                    "label": tfds.features.ClassLabel(names=list(FER7)),
-                    "id": tfds.features.Text(),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            metadata=tfds.core.MetadataDict(),
-        )
-
     def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields (split, example) of the first layout that `folder` holds."""
+        if path := find_csv(folder):
+            return self._from_csv(path)
         for place in (folder, folder / "fer2013"):
-            for name in CSV_NAMES:
-                if (place / name).is_file():
-                    return self._from_csv(inside(folder, place / name))
             if (place / "train").is_dir() and (place / "test").is_dir():
                 return self._from_folders(folder, place)
         if (folder / "test.csv").is_file():
@@ -97,23 +83,12 @@ class FER2013(LicensedBuilder, skip_registration=True):
         raise self.missing(folder)
 
     def _from_csv(self, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        # Read by lines, not with the csv module: no field holds a comma, and so a stray quote spoils one
-        # row instead of swallowing the rows after it.
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            parse = _row_parser(path, file.readline(MAX_LINE))
-            number = 1
-            while line := file.readline(MAX_LINE):
-                number += 1
-                if len(line) == MAX_LINE:
-                    raise UserError(f"{path} line {number} is longer than any row of FER2013")
-                if not line.strip():
-                    continue
-                try:
-                    split, image, label = parse(line)
-                except ValueError as error:
-                    self.reject(f"{path} line {number}", error)
-                    continue
-                yield split, {"image": encode_png(image), "label": label, "id": f"{path.name}:{number}"}
+        for number, row in pixel_rows(path):
+            if isinstance(row, ValueError):
+                self.reject(f"{path} line {number}", row)
+                continue
+            split, image, label = row
+            yield split, {"image": encode_png(image), "label": label, "id": f"{path.name}:{number}"}
 
     def _from_folders(self, folder: Path, place: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         self.notes.append(
@@ -121,7 +96,7 @@ class FER2013(LicensedBuilder, skip_registration=True):
         )
         tested = 0
         for split in ("train", "test"):
-            for path, label in self._image_files(folder, place / split):
+            for path, label in _image_files(folder, place / split):
                 try:
                     image = decode(path.read_bytes(), channels=1)
                     if image.shape != (SIDE, SIDE, 1):
@@ -144,21 +119,51 @@ class FER2013(LicensedBuilder, skip_registration=True):
                 "are not comparable with those on the official 3589"
             )
 
-    def _image_files(self, folder: Path, split_folder: Path) -> Iterator[tuple[Path, int]]:
-        for class_folder in sorted(inside(folder, split_folder).iterdir()):
-            if not class_folder.is_dir():
-                continue
-            name = FER2013_FOLDERS.get(class_folder.name.lower())
-            if name is None:
-                raise UserError(
-                    f"{class_folder} is not named after a class; expected {', '.join(FER2013_FOLDERS)}"
-                )
-            for path in sorted(inside(folder, class_folder).iterdir()):
-                if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-                    yield inside(folder, path), FER7.index(name)
+
+def find_csv(folder: Path) -> Path | None:
+    """Returns the CSV file of FER2013 in `folder` or in its folder fer2013/, None if there is none."""
+    for place in (folder, folder / "fer2013"):
+        for name in CSV_NAMES:
+            if (place / name).is_file():
+                return inside(folder, place / name)
+    return None
 
 
-def _row_parser(path: Path, header: str) -> Callable[[str], tuple[str, np.ndarray, int]]:
+def pixel_rows(
+    path: Path, codes: Mapping[str, str] = FER2013_CODES, labels: tuple[str, ...] = FER7
+) -> Iterator[tuple[int, tuple[str, np.ndarray, int] | ValueError]]:
+    """Yields (line number, (split, uint8 [48, 48, 1], label)) of a CSV file of pixels.
+
+    Where a line is bad a ValueError stands for the triple.
+
+    Args:
+        path: the file; see `COLUMNS`.
+        codes: code in the column `emotion` → class.
+        labels: the classes, in the order of the labels.
+    """
+    # Split at commas, not with the csv module: no field holds one, so a stray quote spoils one row only.
+    numbered = lines(path)
+    _, header = next(numbered, (1, ""))
+    parse = _row_parser(path, header, codes, labels)
+    for number, line in numbered:
+        try:
+            yield number, parse(line)
+        except ValueError as error:
+            yield number, error
+
+
+def _image_files(folder: Path, split_folder: Path) -> Iterator[tuple[Path, str]]:
+    for class_folder, label in class_folders(folder, split_folder, FER2013_FOLDERS):
+        for path in image_paths(folder, class_folder):
+            yield path, label
+
+
+def _row_parser(
+    path: Path,
+    header: str,
+    codes: Mapping[str, str] = FER2013_CODES,
+    labels: tuple[str, ...] = FER7,
+) -> Callable[[str], tuple[str, np.ndarray, int]]:
     """Returns the function that turns a line into (split, uint8 [48, 48, 1], label), or raises ValueError."""
     names = [name.strip().strip('"').lower() for name in header.split(",")]
     lacking = [column for column in COLUMNS if column not in names]
@@ -176,9 +181,9 @@ def _row_parser(path: Path, header: str) -> Callable[[str], tuple[str, np.ndarra
             raise ValueError(f"{len(fields)} fields, expected {len(names)}")
         if fields[usage_at] not in USAGES:
             raise ValueError(f"unknown Usage {fields[usage_at][:20]!r}, expected {', '.join(USAGES)}")
-        if fields[emotion_at] not in FER2013_CODES:
-            raise ValueError(f"label {fields[emotion_at][:20]!r} is not one of 0 … {len(FER2013_CODES) - 1}")
-        label = FER7.index(FER2013_CODES[fields[emotion_at]])
+        if fields[emotion_at] not in codes:
+            raise ValueError(f"label {fields[emotion_at][:20]!r} is not one of 0 … {len(codes) - 1}")
+        label = labels.index(codes[fields[emotion_at]])
         return USAGES[fields[usage_at]], _pixels(fields[pixels_at]), label
 
     return parse

@@ -1,0 +1,40 @@
+"""Random numbers of each example: by the step's key, the row in the global batch, and what they are for."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+# What the numbers are for. A new one goes to the end, so that the others stay as they are.
+_NAMES = (
+    "flip", "rotate", "translate.x", "translate.y", "scale", "shear", "random_crop", "random_crop.x",
+    "random_crop.y", "brightness", "contrast", "saturation", "hue", "grey", "erase", "erase.area",
+    "erase.aspect", "erase.x", "erase.y", "mixup", "cutmix", "cutmix.x", "cutmix.y", "cutmix, not mixup",
+    "crop.x", "crop.y",
+)  # fmt: skip
+
+
+class Draws:
+    """The draws of a batch; those of one name do not depend on which other names are asked for.
+
+    Args:
+        key: typed, of the step.
+        rows: examples in the global batch, B.
+    """
+
+    def __init__(self, key: Array, rows: int) -> None:
+        self._keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(rows))
+        # All at once: a call for each name would take a second to compile.
+        self._units = jax.vmap(lambda key: jax.random.uniform(key, (len(_NAMES),)))(self._keys)
+
+    def between(self, name: str, low: float = 0.0, high: float = 1.0) -> Array:
+        """Float32 `[B]` in [low, high)."""
+        return low + (high - low) * self._units[:, _NAMES.index(name)]
+
+    def chance(self, name: str, probability: float) -> Array:
+        """Bool `[B]`, true with this probability."""
+        return self.between(name) < probability
+
+    def grid(self, shape: tuple[int, ...]) -> Array:
+        """Float32 `[B, *shape]` in [−1, 1)."""
+        keys = jax.vmap(jax.random.fold_in, (0, None))(self._keys, 1)
+        return jax.vmap(lambda key: jax.random.uniform(key, shape, minval=-1.0))(keys)

@@ -1,0 +1,74 @@
+"""Epochs: which examples of a split one epoch visits, and in which order."""
+
+import abc
+import dataclasses
+import functools
+
+import numpy as np
+
+from ferjax.data.builders.seeded import Draws
+from ferjax.data.sources import Source
+
+NAMES = ("none", "oversample")
+
+
+class Epochs(abc.ABC):
+    """The epochs of a split. What one visits depends on the seed and its number alone."""
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """Visits of an epoch."""
+
+    @abc.abstractmethod
+    def order(self, seed: int, epoch: int) -> np.ndarray:
+        """Returns the examples that an epoch visits, in order: int64 [len]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Once(Epochs):
+    """Every example once, of `length`."""
+
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def order(self, seed: int, epoch: int) -> np.ndarray:  # noqa: D102
+        return Draws("epoch", seed, epoch).order(self.length)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Oversampled(Epochs):
+    """Every class as often as the largest one, M times.
+
+    An example of a class of n is visited ⌊M / n⌋ or ⌈M / n⌉ times an epoch; which ones are visited once
+    more is drawn anew for each epoch. Classes without examples stay without.
+
+    Attributes:
+        labels: int [N].
+    """
+
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return self._length
+
+    @functools.cached_property
+    def _length(self) -> int:
+        counts = np.bincount(self.labels)
+        return int((counts > 0).sum() * counts.max(initial=0))
+
+    def order(self, seed: int, epoch: int) -> np.ndarray:  # noqa: D102
+        largest = np.bincount(self.labels).max()
+        visited = []
+        for label in np.unique(self.labels):
+            members = np.flatnonzero(self.labels == label)
+            times, more = divmod(largest, len(members))
+            extra = Draws("oversample", seed, epoch, int(label)).order(len(members))[:more]
+            visited += [np.tile(members, times), members[extra]]
+        return np.concatenate(visited)[Draws("epoch", seed, epoch).order(len(self))]
+
+
+def epochs(source: Source, balance: str) -> Epochs:
+    """The epochs of a split; `balance` is one of `NAMES`."""
+    return Oversampled(source.labels) if balance == "oversample" else Once(len(source))

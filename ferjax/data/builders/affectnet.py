@@ -1,0 +1,200 @@
+"""AffectNet (Mollahosseini et al., 2017), manual annotations: faces from the web, seven or eight classes.
+
+Two layouts are about: the old one, whole photographs with CSV lists and face boxes, and that of 2021, aligned
+faces with one .npy file a label.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from ferjax.data.builders.base import inside
+from ferjax.data.builders.image_files import image_paths
+from ferjax.data.builders.image_sets import ImageSetBuilder, Item
+from ferjax.data.labels import AFFECTNET_CODES, FER8
+from ferjax.errors import UserError
+
+LISTS = "Manually_Annotated_file_lists"
+IMAGES = "Manually_Annotated_Images"
+# The annotators' codes that are no expression; they are left out.
+NO_EXPRESSION = {"8": "none", "9": "uncertain", "10": "non-face"}
+COLUMNS = (
+    "subdirectory_filepath",
+    "face_x",
+    "face_y",
+    "face_width",
+    "face_height",
+    "facial_landmarks",
+    "expression",
+    "valence",
+    "arousal",
+)
+MAX_NPY = 4096
+
+
+class AffectNet7(ImageSetBuilder, skip_registration=True):
+    """TFDS builder of AffectNet without contempt: 224×224 RGB.
+
+    The official validation set is stored as `test`: the real test set was never released, and papers report
+    on it. Validation for choosing is carved out of train.
+    """
+
+    name = "affectnet7"
+    VERSION = tfds.core.Version("1.0.0")
+    DESCRIPTION = "AffectNet, manually annotated faces from the web."
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "train_set/ and val_set/, each with images/ and annotations/ (the layout of 2021), "
+        f"or {LISTS}/training.csv and validation.csv with {IMAGES}/"
+    )
+    IMAGE_SHAPE = (224, 224, 3)
+    SIZE_AS_DISTRIBUTED = 224
+    TOLERANT = True
+    OPTIONS: ClassVar[dict[str, tuple[str, str]]] = {
+        "margin": (
+            "0.1",
+            "old layout: what the square around the face box grows by on each side, a part of its side",
+        )
+    }
+    PUBLISHED: ClassVar[dict[str, dict[str, int]]] = {
+        "train": {
+            "angry": 24882,
+            "disgust": 3803,
+            "fear": 6378,
+            "happy": 134415,
+            "sad": 25459,
+            "surprise": 14090,
+            "neutral": 74874,
+            "total": 283901,
+        },
+        "test": {
+            "angry": 500,
+            "disgust": 500,
+            "fear": 500,
+            "happy": 500,
+            "sad": 500,
+            "surprise": 500,
+            "neutral": 500,
+            "total": 3500,
+        },
+    }
+
+    def items(self, folder: Path) -> Iterator[Item]:
+        """Yields the faces of the layout that `folder` holds."""
+        self._left_out: dict[str, int] = {}
+        if (folder / "train_set" / "images").is_dir():
+            yield from self._new(folder)
+        elif (folder / LISTS).is_dir():
+            yield from self._old(folder)
+        else:
+            raise self.missing(folder)
+        if self._left_out:
+            told = ", ".join(f"{count} {name}" for name, count in sorted(self._left_out.items()))
+            self.notes.append(f"left out, being none of the classes: {told}")
+        self.notes.append(
+            "the official validation set is stored as test: the real test set was never released, and papers "
+            "report on it; a validation split is carved out of train"
+        )
+
+    def _new(self, folder: Path) -> Iterator[Item]:
+        for split, name in (("train", "train_set"), ("test", "val_set")):
+            place = folder / name
+            if not (place / "images").is_dir() or not (place / "annotations").is_dir():
+                raise UserError(f"{place} has no folders images/ and annotations/")
+            inside(folder, place / "annotations")
+            unpaired = {path.stem[:-4] for path in (place / "annotations").glob("*_exp.npy")}
+            for path in image_paths(folder, place / "images"):
+                unpaired.discard(path.stem)
+                annotation = place / "annotations" / f"{path.stem}_exp.npy"
+                try:
+                    code = read_label(inside(folder, annotation))
+                except FileNotFoundError:
+                    self.lose(str(path), f"no annotations/{annotation.name}")
+                    continue
+                except (OSError, ValueError) as error:
+                    self.reject(str(annotation), error)
+                    continue
+                if label := self._class(code, str(annotation)):
+                    yield Item(split, path, label, f"{name}/{path.name}")
+            for stem in sorted(unpaired):
+                self.lose(str(place / "images" / stem), "no image of that name")
+
+    def _old(self, folder: Path) -> Iterator[Item]:
+        margin = self.number_option("margin", 0, 2)
+        images = folder / IMAGES
+        if not images.is_dir():
+            raise UserError(f"{folder} has {LISTS}/ but no {IMAGES}/: unpack the images beside the lists")
+        for split, name in (("train", "training.csv"), ("test", "validation.csv")):
+            path = inside(folder, folder / LISTS / name)
+            if not path.is_file():
+                raise UserError(f"{path} is missing; {LISTS}/ must hold training.csv and validation.csv")
+            for number, row in self.rows(path, (*COLUMNS[:5], "expression"), headless=COLUMNS):
+                where = f"{path} line {number}"
+                label = self._class(row["expression"], where)
+                if label is None:
+                    continue
+                try:
+                    left, top, width, height = (float(row[column]) for column in COLUMNS[1:5])
+                except ValueError as error:
+                    self.reject(where, f"the face box is not made of numbers ({error})")
+                    continue
+                listed = row["subdirectory_filepath"]
+                yield Item(
+                    split,
+                    inside(images, images / listed),
+                    label,
+                    listed,
+                    box=(left, top, left + width, top + height),
+                    margin=margin,
+                    where=f"{where}: {listed}",
+                )
+
+    def _class(self, code: str, where: str) -> str | None:
+        """Returns the class of a code, None where there is none for it here."""
+        name = NO_EXPRESSION.get(code) or self.meaning(AFFECTNET_CODES, code, where)
+        if name is not None and name not in self.LABELS:
+            self._left_out[name] = self._left_out.get(name, 0) + 1
+            return None
+        return name
+
+
+class AffectNet8(AffectNet7, skip_registration=True):
+    """TFDS builder of AffectNet with contempt. See `AffectNet7`."""
+
+    name = "affectnet8"
+    LABELS = FER8
+    PUBLISHED: ClassVar[dict[str, dict[str, int]]] = {
+        "train": {**AffectNet7.PUBLISHED["train"], "contempt": 3750, "total": 287651},
+        "test": {**AffectNet7.PUBLISHED["test"], "contempt": 500, "total": 4000},
+    }
+
+
+def read_label(path: Path) -> str:
+    """Reads an `_exp.npy` file: an array of one number, or of one text that is a number.
+
+    Returns:
+        The number as text.
+
+    Raises:
+        ValueError: anything else. A pickle is never loaded.
+    """
+    if path.stat().st_size > MAX_NPY:
+        raise ValueError("too large for one label")
+    with open(path, "rb") as file:
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise ValueError(f"version {version} of the .npy format, expected (1, 0)")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        if dtype.hasobject:
+            raise ValueError("holds a pickle, which is never loaded")
+        if shape not in ((), (1,)) or dtype.kind not in "USiuf" or dtype.itemsize > MAX_NPY:
+            raise ValueError(f"an array of shape {shape} and type {dtype}, expected one number")
+        file.seek(0)
+        value = np.lib.format.read_array(file, allow_pickle=False).item()
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(f"{text[:20]!r} is not a whole number")
+    return str(int(number))

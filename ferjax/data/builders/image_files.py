@@ -1,0 +1,150 @@
+"""Image files as users have them, turned into what a set stores: checked, upright, cropped, not too large."""
+
+import io
+import math
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, ImageOps
+
+from ferjax.data.builders.base import inside
+from ferjax.data.images import BadImage
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+# No format that runs a program or holds a film.
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+# A small file can unpack to anything: no photograph of a face needs more than this.
+MAX_PIXELS = 50_000_000
+MAX_BYTES = 2**28
+# Where a set has images of all sizes, the shorter side of a stored one is at most this.
+SHORTER_SIDE = 256
+JPEG_QUALITY = 95
+_EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+_ORIENTATION = 0x0112
+
+Box = tuple[float, float, float, float]
+
+
+class Stored(NamedTuple):
+    """What is stored of an image.
+
+    Attributes:
+        encoded: JPEG or PNG.
+        size: width and height of the file's image.
+    """
+
+    encoded: bytes
+    size: tuple[int, int]
+
+
+def read_image(
+    path: Path, *, side: int | None, channels: int, box: Box | None = None, margin: float = 0.0
+) -> Stored:
+    """Reads an image file and gives the bytes to store.
+
+    A JPEG or PNG file that needs no change is stored byte for byte. Whatever is changed is encoded
+    again: as JPEG of quality 95 if it was one, else as PNG.
+
+    Args:
+        path: a file of one of `FORMATS`.
+        side: the image is resized to this height and width; if None, an image whose shorter side is
+            above `SHORTER_SIDE` is reduced to that, and its shape kept.
+        channels: 1 (grey) or 3.
+        box: left, top, right, bottom in pixels. The smallest square around it, of the same middle, is cut
+            out before resizing, so that nothing is stretched. What lies outside the image is black.
+        margin: what the square grows by on each side, a part of its side, at least 0.
+
+    Raises:
+        BadImage: missing, unreadable, truncated or too large, or the box is not on the image.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BadImage("not a file")
+        if status.st_size > MAX_BYTES:
+            raise BadImage(f"the file has more than {MAX_BYTES >> 20} MiB")
+        encoded = path.read_bytes()
+        image = Image.open(io.BytesIO(encoded), formats=FORMATS)
+        size, kind = image.size, image.format
+        if size[0] * size[1] > MAX_PIXELS:
+            raise BadImage(f"{size[0]}×{size[1]} pixels are more than {MAX_PIXELS:,}")
+        image.load()  # a truncated file shows here
+        if image.mode not in _EIGHT_BIT:
+            raise BadImage(f"pixels of mode {image.mode}, expected 8 bits a channel")
+        mode = "L" if channels == 1 else "RGB"
+        keep = kind in ("JPEG", "PNG") and image.mode in ("L", mode)
+        if box is not None:
+            image, keep = image.crop(_square(box, margin, size)), False
+        elif image.getexif().get(_ORIENTATION, 1) != 1:
+            image, keep = ImageOps.exif_transpose(image), False
+        target = _target(image.size, side)
+        if keep and target == image.size:
+            return Stored(encoded, size)
+        if image.mode != mode:
+            image = image.convert(mode)
+        if image.size != target:
+            image = image.resize(target, Image.Resampling.BILINEAR)
+    except BadImage:
+        raise
+    except FileNotFoundError:
+        raise BadImage("no such file") from None
+    except Exception as error:
+        # A damaged file makes Pillow's decoders trip in many ways, and none of them is our bug.
+        told = str(error).partition(" <_io.")[0]
+        raise BadImage(f"not a readable image ({told})") from error
+    buffer = io.BytesIO()
+    if kind == "JPEG":
+        image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    else:
+        image.save(buffer, "PNG")
+    return Stored(buffer.getvalue(), size)
+
+
+def image_paths(folder: Path, place: Path) -> Iterator[Path]:
+    """Yields the image files in `place` by name; hidden files and what has no image's suffix are left out.
+
+    Raises:
+        UserError: one leads out of `folder`.
+    """
+    for path in sorted(inside(folder, place).iterdir()):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            yield inside(folder, path)
+
+
+def subfolders(folder: Path, place: Path) -> list[Path]:
+    """Returns the folders in `place` by name, without hidden ones and what archivers leave behind.
+
+    Raises:
+        UserError: one leads out of `folder`.
+    """
+    return [
+        inside(folder, path)
+        for path in sorted(inside(folder, place).iterdir())
+        if path.is_dir() and not path.name.startswith((".", "__"))
+    ]
+
+
+def _target(size: tuple[int, int], side: int | None) -> tuple[int, int]:
+    if side is not None:
+        return side, side
+    scale = min(1.0, SHORTER_SIDE / min(size))
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+
+
+def _square(box: Box, margin: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Grows a box to a square of whole pixels; raises BadImage if it is empty, off the image or huge."""
+    left, top, right, bottom = box
+    told = "box " + " ".join(f"{number:g}" for number in box) + " (left top right bottom)"
+    if not all(map(math.isfinite, box)) or left >= right or top >= bottom:
+        raise BadImage(f"{told} is empty")
+    if right <= 0 or bottom <= 0 or left >= size[0] or top >= size[1]:
+        raise BadImage(f"{told} is off the image of {size[0]}×{size[1]} pixels")
+    if max(right - left, bottom - top) > 2 * max(size):
+        raise BadImage(f"{told} is far larger than the image of {size[0]}×{size[1]} pixels")
+    side = max(round(max(right - left, bottom - top) * (1 + 2 * margin)), 1)
+    if side * side > MAX_PIXELS:
+        raise BadImage(f"{told} with its margin has more than {MAX_PIXELS:,} pixels")
+    first, upper = round((left + right - side) / 2), round((top + bottom - side) / 2)
+    return first, upper, first + side, upper + side

@@ -1,0 +1,149 @@
+"""`folder`: a set of the user's own, as folders of images or as a CSV file of paths and labels."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import tensorflow_datasets as tfds
+
+from ferjax.data.builders.base import inside
+from ferjax.data.builders.image_files import image_paths, subfolders
+from ferjax.data.builders.image_sets import ImageSetBuilder, Item
+from ferjax.data.builders.text_files import table
+from ferjax.data.labels import SPACES, WORDS
+from ferjax.errors import UserError
+
+SPLITS: dict[str, str] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
+LEFT_OUT = "none"
+MOST_CLASSES = 1000
+
+
+class Folder(ImageSetBuilder, skip_registration=True):
+    """TFDS builder of any folder of images: RGB, any size. `group` is the column `subject` of a CSV file."""
+
+    name = "folder"
+    VERSION = tfds.core.Version("1.0.0")
+    DESCRIPTION = "A folder of the user's own images."
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "the folders SPLIT/CLASS/ or CLASS/ with images (SPLIT is train, validation or test), "
+        "or one CSV file with the columns path,label and, if you like, split and subject"
+    )
+    LABELS: ClassVar[tuple[str, ...]] = ()
+    GROUPED = True
+    OPTIONS: ClassVar[dict[str, tuple[str, str]]] = {
+        "space": (
+            "auto",
+            "fer7 or fer8 (auto: fer8 where contempt occurs), or own to keep the names as the classes",
+        ),
+        "labels": ("", f"NAME=CLASS,… for names that are no words for a class; CLASS may be {LEFT_OUT}"),
+    }
+
+    def items(self, folder: Path) -> Iterator[Item]:
+        """Yields what the one CSV file lists, or else what the folders hold."""
+        lists = [
+            path for path in sorted(folder.glob("*.csv")) if path.is_file() and not path.name.startswith(".")
+        ]
+        if len(lists) > 1:
+            raise UserError(
+                f"{folder} holds {len(lists)} CSV files ({lists[0].name}, {lists[1].name} …); leave one"
+            )
+        if lists:
+            return self._from_list(folder, inside(folder, lists[0]))
+        places = subfolders(folder, folder)
+        if places and all(path.name.lower() in SPLITS for path in places):
+            return self._from_folders(folder, [(SPLITS[path.name.lower()], path) for path in places])
+        if not any(True for place in places for _ in image_paths(folder, place)):
+            raise self.missing(folder)
+        return self._from_folders(folder, [("train", folder)])
+
+    def _from_folders(self, folder: Path, places: list[tuple[str, Path]]) -> Iterator[Item]:
+        found = [(split, path) for split, place in places for path in subfolders(folder, place)]
+        classes = self._classes({path.name for _, path in found})
+        for split, class_folder in found:
+            if label := classes[class_folder.name]:
+                for path in image_paths(folder, class_folder):
+                    yield Item(split, path, label, path.relative_to(folder).as_posix())
+
+    def _from_list(self, folder: Path, path: Path) -> Iterator[Item]:
+        columns = ("path", "label")
+        # Once for the names, which must all be known before the first example is written.
+        classes = self._classes(
+            {row["label"] for _, row in table(path, columns) if not isinstance(row, ValueError)} - {""}
+        )
+        for number, row in self.rows(path, columns):
+            where = f"{path} line {number}"
+            split = SPLITS.get(row.get("split", "train").lower())
+            if split is None:
+                self.reject(where, f"split {row['split'][:20]!r} is not train, validation or test")
+            elif not row["path"] or not row["label"]:
+                self.reject(where, "no path or no label")
+            elif label := classes[row["label"]]:
+                yield Item(
+                    split,
+                    inside(folder, folder / row["path"]),
+                    label,
+                    f"{path.name}:{number} {row['path']}",
+                    group=row.get("subject", ""),
+                    where=f"{where}: {row['path']}",
+                )
+
+    def _classes(self, names: set[str]) -> dict[str, str | None]:
+        """Maps the user's names to classes (None: left out) and sets the classes of the set.
+
+        Raises:
+            UserError: names without a class, all of them told, or an option that cannot be right.
+        """
+        space = self.options["space"]
+        if space not in ("auto", "own", *SPACES):
+            raise UserError(f"option space={space}: it takes auto, own, {', '.join(SPACES)}")
+        if len(names) > MOST_CLASSES:
+            raise UserError(f"{len(names)} different labels are no classes; the first is {min(names)[:40]!r}")
+        asked = self._asked()
+        if lost := sorted(asked.keys() - names):
+            raise UserError(f"option labels names {', '.join(lost)}, but the labels are {_told(names)}")
+        if space == "own":
+            classes = {name: asked.get(name, name) for name in names}
+        else:
+            classes = {name: asked.get(name, WORDS.get(name.lower())) for name in names}
+        unknown = [name for name in names if not classes[name]]
+        if unknown:
+            raise UserError(
+                f"no class is known for the labels {_told(unknown)}: --option=labels=NAME=CLASS,… maps them "
+                f"(CLASS may be {LEFT_OUT}), or --option=space=own keeps all names as they are"
+            )
+        found = {label for label in classes.values() if label != LEFT_OUT}
+        if space == "auto":
+            space = "fer8" if "contempt" in found else "fer7"
+        order = SPACES.get(space) or tuple(sorted(found))
+        if strange := sorted(found - set(order)):
+            raise UserError(f"{', '.join(strange)} is not in {space}, which has {', '.join(order)}")
+        self.info.features["label"].names = list(order)
+        return {name: None if label == LEFT_OUT else label for name, label in classes.items()}
+
+    def _asked(self) -> Mapping[str, str]:
+        asked = {}
+        for part in filter(None, self.options["labels"].split(",")):
+            name, equals, label = (text.strip() for text in part.rpartition("="))
+            if not (name and equals and label):
+                raise UserError(f"option labels: {part!r} is not NAME=CLASS")
+            asked[name] = label
+        return asked
+
+
+def _told(names: set[str] | list[str]) -> str:
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return ", ".join(repr(name[:40]) for name in sorted(names)[:20]) + more
+
+
+def called(config: str) -> type[Folder]:
+    """Returns the builder of `folder/CONFIG`: several folders, each a set of its own."""
+    configs = [tfds.core.BuilderConfig(name=config, description=Folder.DESCRIPTION)]
+    return type(Folder)("Folder", (Folder,), {"BUILDER_CONFIGS": configs}, skip_registration=True)

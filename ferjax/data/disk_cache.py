@@ -1,0 +1,162 @@
+"""Decoded images in a memory-mapped file beside the set: written once, then read by index.
+
+For sets that do not fit in memory: the system keeps in memory what fits of the file.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ferjax.data.sources import Source, StreamSource, extras
+from ferjax.errors import UserError
+
+FOLDER = "decoded"
+# Images that a thread decodes and writes at a time: what is not yet written stays small.
+CHUNK = 64
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class DiskSource(Source):
+    """Reads decoded images from the file that `onto_disk` wrote. Its pickle is small: it maps the file again.
+
+    Args:
+        stream: the same examples, encoded; gives whatever else they hold.
+        path: the file.
+    """
+
+    def __init__(self, stream: StreamSource, path: Path) -> None:
+        self.name, self.split = stream.name, stream.split
+        self.label_names, self.image_shape = stream.label_names, stream.image_shape
+        self._stream, self._path = stream, path
+        self._labels = stream.labels
+        self._images = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+    def __reduce__(self) -> tuple:
+        return DiskSource, (self._stream, self._path)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        (record,) = self._stream.read([index])
+        return {**extras(record), "image": np.array(self._images[index]), "label": self._labels[index]}
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
+        indices = self._checked(indices)
+        # The indices are good: "clip" spares NumPy a second look.
+        return {"image": self._images.take(indices, axis=0, mode="clip"), "label": self._labels[indices]}
+
+    @property
+    def labels(self) -> np.ndarray:  # noqa: D102
+        return self._labels
+
+    def digest(self) -> str:  # noqa: D102
+        return self._stream.digest()
+
+
+def onto_disk(stream: StreamSource, folder: Path) -> DiskSource:
+    """Opens the decoded images of a stream, after writing them if they are not there yet.
+
+    The file's name tells the examples (by their digest) and the shape, so another size, another division
+    or a set that was built anew has another file. It gets its name when it is whole.
+
+    Args:
+        stream: the examples.
+        folder: of the built set; the file comes into `decoded/` in it.
+
+    Raises:
+        UserError: the disk is full or may not be written to, or an image is damaged.
+    """
+    path = folder / FOLDER / _name(stream)
+    if not _whole(path, stream):
+        try:
+            with _alone(path):
+                if not _whole(path, stream):  # another process may have written it meanwhile
+                    _write(path, stream)
+        except OSError as error:
+            if error.errno not in _DISK_TROUBLE:
+                raise
+            size = _bytes(stream) / 2**30
+            raise UserError(
+                f"cannot write the decoded images of {stream.name} {stream.split} ({size:.1f} GiB) to "
+                f"{path.parent}: {error.strerror}; make room, or set data.cache=stream"
+            ) from error
+    return DiskSource(stream, path)
+
+
+def _name(stream: StreamSource) -> str:
+    shape = "x".join(map(str, stream.image_shape))
+    key = hashlib.sha256(f"{stream.digest()} {len(stream)}".encode()).hexdigest()[:16]
+    return f"{stream.split}-{shape}-{key}.npy"
+
+
+def _bytes(stream: StreamSource) -> int:
+    return len(stream) * int(np.prod(stream.image_shape, dtype=np.int64))
+
+
+def _whole(path: Path, stream: StreamSource) -> bool:
+    """Whether the file is there and of the right size; a copy may have cut it short."""
+    try:
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return (images.dtype, images.shape) == (np.uint8, (len(stream), *stream.image_shape))
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process writes; the others wait. The lock goes with the process, however it ends."""
+    path.parent.mkdir(exist_ok=True)
+    with open(path.parent / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # What a killed process left: nobody else writes now.
+        for leftover in path.parent.glob("*.part"):
+            leftover.unlink()
+        yield
+
+
+def _write(path: Path, stream: StreamSource) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if _bytes(stream) > free:
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({free / 2**30:.1f} GiB are free)")
+    part = path.with_suffix(".part")
+    try:
+        with open(part, "wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(stream), *stream.image_shape)}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.flush()
+            _fill(file.fileno(), file.tell(), stream)
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _fill(file: int, start: int, stream: StreamSource) -> None:
+    """Decodes on every core; each chunk is written to its place. (A full disk kills who writes to a map.)"""
+    size = int(np.prod(stream.image_shape, dtype=np.int64))
+
+    def fill(first: int) -> int:
+        images = stream.take(range(first, min(first + CHUNK, len(stream))))["image"]
+        written, content = 0, memoryview(images).cast("B")
+        while written < len(content):
+            written += os.pwrite(file, content[written:], start + first * size + written)
+        return len(images)
+
+    title = f"decoding {stream.name} {stream.split} to disk"
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=len(stream), desc=title, unit=" images", delay=2) as bar,
+    ):
+        for done in pool.map(fill, range(0, len(stream), CHUNK)):
+            bar.update(done)

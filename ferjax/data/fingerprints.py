@@ -1,0 +1,106 @@
+"""Fingerprints: what tells one stored image from another, for finding copies of it. Kept beside the set."""
+
+import functools
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from ferjax.data.images import BadImage, decode
+from ferjax.data.records import CHUNK, Records
+from ferjax.data.stored import read_arrays, write_arrays
+
+SIDE = 16
+
+
+class Fingerprints(NamedTuple):
+    """Of every image of a split, as it is stored.
+
+    Attributes:
+        pixels: uint64 [N], of the decoded pixels and their shape (64 bits of BLAKE2b): equal for exact
+            duplicates, however they are encoded.
+        shapes: int32 [N, 3], H, W, C; zeros where the image cannot be decoded.
+        constant: bool [N], all pixels are the same.
+        thumbnails: uint8 [N, 16, 16], grey, every pixel the mean of what it covers.
+    """
+
+    pixels: np.ndarray
+    shapes: np.ndarray
+    constant: np.ndarray
+    thumbnails: np.ndarray
+
+    @property
+    def readable(self) -> np.ndarray:
+        """bool [N]: the image can be decoded."""
+        return self.shapes[:, 0] > 0
+
+
+def fingerprints(records: Records) -> Fingerprints:
+    """Takes the fingerprints of every record, or reads them from where they were kept the last time.
+
+    Raises:
+        UserError: a shard is damaged.
+    """
+    if parts := records.parts():
+        return Fingerprints(*map(np.concatenate, zip(*map(fingerprints, parts), strict=True)))
+    path = records.folder / f"{records.split}.fingerprints.npz"
+    kept = read_arrays(path)
+    if kept is not None and str(kept.pop("digest", "")) == records.index.digest:
+        return Fingerprints(**kept)
+    taken = _take(records)
+    write_arrays(path, digest=np.array(records.index.digest), **taken._asdict())
+    return taken
+
+
+def _take(records: Records) -> Fingerprints:
+    count = len(records)
+    taken = Fingerprints(
+        np.zeros(count, np.uint64),
+        np.zeros((count, 3), np.int32),
+        np.zeros(count, bool),
+        np.zeros((count, SIDE, SIDE), np.uint8),
+    )
+
+    def fill(start: int) -> int:
+        chunk = range(start, min(start + CHUNK, count))
+        for place, record in zip(chunk, records.read(chunk), strict=True):
+            try:
+                image = decode(record["image"])
+            except BadImage:
+                continue
+            taken.pixels[place] = pixel_hash(image)
+            taken.shapes[place] = image.shape
+            taken.constant[place] = image.min() == image.max()
+            taken.thumbnails[place] = thumbnail(image)
+        return len(chunk)
+
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=count, desc=f"comparing {records.name} {records.split}", unit=" images", delay=2) as bar,
+    ):
+        for done in pool.map(fill, range(0, count, CHUNK)):
+            bar.update(done)
+    return taken
+
+
+def pixel_hash(image: np.ndarray) -> int:
+    """64 bits of the pixels of uint8 [H, W, C] and its shape."""
+    digest = hashlib.blake2b(
+        np.ascontiguousarray(image).tobytes(), digest_size=8, key=_shape_key(image.shape)
+    )
+    return int.from_bytes(digest.digest(), "little")
+
+
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """Shrinks uint8 [H, W, C] to uint8 [16, 16], grey (ITU-R 601 luma), by taking means."""
+    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).convert("L")
+    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX))
+
+
+@functools.lru_cache
+def _shape_key(shape: tuple[int, ...]) -> bytes:
+    return "x".join(map(str, shape)).encode()

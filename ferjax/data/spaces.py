@@ -1,0 +1,175 @@
+"""Label spaces against each other: a network of one scored on a set of another. Pure NumPy.
+
+A space is a tuple of class names: fer7, fer8 or a set's own. Names that mean the same class are one (`joy` is
+`happy`, see `ferjax.data.labels.WORDS`), so that spaces are compared by meaning and never by position.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ferjax.data.labels import SPACES, WORDS
+from ferjax.data.sources import Source
+from ferjax.errors import UserError
+
+ABSENT = -1
+
+
+def meaning(name: str) -> str:
+    """The class that a name stands for; an unknown name stands for itself."""
+    return WORDS.get(name.strip().lower(), name)
+
+
+def space_name(names: Sequence[str]) -> str:
+    """ "fer7" or "fer8" if the names are these, in order; else "own"."""
+    return next((space for space, known in SPACES.items() if known == tuple(names)), "own")
+
+
+def positions(names: Sequence[str], space: Sequence[str]) -> np.ndarray:
+    """Where each class of one space stands in another: int64 `[len(names)]`, `ABSENT` where it has no place.
+
+    The way back is `positions(space, names)`.
+    """
+    place = {meaning(name): index for index, name in enumerate(space)}
+    return np.array([place.get(meaning(name), ABSENT) for name in names], np.int64)
+
+
+class Bridge(NamedTuple):
+    """How a network of one space is scored on a set of another.
+
+    Attributes:
+        targets: int64 `[S]`, for each class of the set the network's class that counts as right; `ABSENT` for
+            classes that are not scored.
+        allowed: bool `[K]`, the network's classes that the set can show. The others get probability zero.
+    """
+
+    targets: np.ndarray
+    allowed: np.ndarray
+
+
+def bridge(
+    model_names: Sequence[str],
+    set_names: Sequence[str],
+    present: np.ndarray | None = None,
+    merges: Mapping[str, str] | None = None,
+) -> Bridge:
+    """Compares a network's space with a set's.
+
+    Args:
+        model_names: the network's K classes.
+        set_names: the set's S classes.
+        present: bool `[S]`, the classes that the set has examples of; all if None.
+        merges: classes of the set that the network lacks → the network's class that they count as. The
+            others that it lacks are not scored.
+
+    Raises:
+        UserError: a merge names a class that does not exist, or no class is left.
+    """
+    targets = positions(set_names, model_names)
+    for extra, known in (merges or {}).items():
+        source, target = positions([extra], set_names)[0], positions([known], model_names)[0]
+        if target == ABSENT:
+            raise UserError(f"{extra} cannot count as {known}: the network knows {', '.join(model_names)}")
+        if source != ABSENT and targets[source] == ABSENT:
+            targets[source] = target
+    scored = targets != ABSENT
+    if present is not None:
+        scored &= present
+    if not scored.any():
+        raise UserError(
+            f"the network's classes ({', '.join(model_names)}) and the set's ({', '.join(set_names)}) have "
+            "none in common"
+        )
+    allowed = np.zeros(len(model_names), bool)
+    allowed[targets[scored]] = True
+    return Bridge(targets, allowed)
+
+
+def restrict(probabilities: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """Sets the probability of classes that cannot occur to zero and makes the rest add up to one again.
+
+    Args:
+        probabilities: `[..., K]`, at least 0.
+        allowed: bool `[K]`, at least one is true.
+
+    Returns:
+        `[..., K]`. Where all the probability was on impossible classes, the possible ones share it equally.
+    """
+    kept = np.where(allowed, probabilities, 0.0)
+    total = kept.sum(-1, keepdims=True)
+    return np.where(total > 0, kept / np.where(total > 0, total, 1), allowed / allowed.sum())
+
+
+def convert(
+    probabilities: np.ndarray,
+    model_names: Sequence[str],
+    set_names: Sequence[str],
+    present: np.ndarray | None = None,
+) -> np.ndarray:
+    """A network's probabilities as probabilities of the set's classes.
+
+    Args:
+        probabilities: `[..., K]`, at least 0.
+        model_names: the network's K classes.
+        set_names: the set's S classes.
+        present: bool `[S]`, the classes that the set has examples of; all if None.
+
+    Returns:
+        `[..., S]`, adding up to one; 0 for classes that the network or the set lacks.
+    """
+    allowed = bridge(model_names, set_names, present).allowed
+    kept = restrict(probabilities, allowed)
+    places = positions(set_names, model_names)
+    known = places != ABSENT
+    return np.where(known, kept[..., np.where(known, places, 0)], 0.0)
+
+
+class BridgedSource(Source):
+    """The examples of a source that a network of another space is scored on, with its labels.
+
+    Args:
+        source: the split as it is stored.
+        model_names: the network's classes.
+        targets: see `Bridge`.
+
+    Attributes:
+        dropped: examples that are left out, by class name.
+
+    Raises:
+        UserError: no example is left.
+    """
+
+    def __init__(self, source: Source, model_names: Sequence[str], targets: np.ndarray) -> None:
+        self.name, self.split, self.image_shape = source.name, source.split, source.image_shape
+        self.label_names = tuple(model_names)
+        self._source = source
+        self._targets = targets
+        scored = targets[source.labels] != ABSENT
+        self._indices = np.flatnonzero(scored)
+        counts = np.bincount(source.labels[~scored], minlength=len(source.label_names))
+        self.dropped = {
+            name: int(count) for name, count in zip(source.label_names, counts, strict=True) if count
+        }
+        if not len(self._indices):
+            raise UserError(
+                f"no example of {source.name} {source.split} is of a class that the network knows"
+            )
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        example = self._source[int(self._indices[self._checked([index])[0]])]
+        return {**example, "label": np.int32(self._targets[example["label"]])}
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
+        batch = self._source.take(self._indices[self._checked(indices)])
+        return {**batch, "label": self._targets[batch["label"]].astype(np.int32)}
+
+    @property
+    def labels(self) -> np.ndarray:  # noqa: D102
+        return self._targets[self._source.labels[self._indices]].astype(np.int32)
+
+    def digest(self) -> str:  # noqa: D102
+        return self._source.digest()

@@ -1,0 +1,53 @@
+"""`python -m ferjax evaluate --workdir=RUN [--dataset=NAME]`: a run's best weights on any data set.
+
+Classes that the set lacks get probability zero. Classes that the network lacks are left out of the scoring
+(--extra=drop) or count as another class (--extra=map, by --map). The scores are also written to
+RUN/evaluations/NAME-SPLIT.json.
+"""
+
+import os
+from pathlib import Path
+
+import jax
+from absl import flags
+
+from ferjax.errors import UserError
+from ferjax.evaluate_run import evaluate_run, written
+from ferjax.report.tables import text_table
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder.", required=True)
+_DATASET = flags.DEFINE_string("dataset", "", "The set to score on; the one it was trained on if empty.")
+_SPLIT = flags.DEFINE_string("split", "test", "Which split of it.")
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the built sets; the run's own if empty.")
+_EXTRA = flags.DEFINE_enum("extra", "drop", ["drop", "map"], "What becomes of classes the network lacks.")
+_MAP = flags.DEFINE_list(
+    "map", ["contempt:disgust"], "With --extra=map: CLASS:COUNTS_AS, separated by commas."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Prints the per-class table."""
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/ferjax/compiled"))
+    merges = _pairs(_MAP.value) if _EXTRA.value == "map" else {}
+    found = evaluate_run(_WORKDIR.value, _DATASET.value, _SPLIT.value, _DATA_DIR.value, merges)
+    print(
+        f"{found['model']} of {_WORKDIR.value}, trained on {found['trained_on']}, at step {found['step']:,}, "
+        f"on {found['dataset']} {found['split']}\n{text_table(found['test'])}"
+    )
+    if found["masked"]:
+        print(f"masked, for the set has none: {', '.join(found['masked'])}")
+    for name, count in found["dropped"].items():
+        print(f"not scored, for the network lacks the class: {count:,} {name}")
+    for name, known in found["merged"].items():
+        print(f"counted as {known}: {name}")
+    print(f"written to {written(_WORKDIR.value, found['dataset'], found['split'])}")
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs = dict(text.partition(":")[::2] for text in texts)
+    if not all(pairs) or not all(pairs.values()):
+        raise UserError(f"--map={','.join(texts)} is not CLASS:COUNTS_AS, separated by commas")
+    return pairs

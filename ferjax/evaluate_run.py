@@ -1,0 +1,174 @@
+"""A run's best weights, scored on any data set, also one with other classes."""
+
+import contextlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from ferjax import config as ferjax_config
+from ferjax import data, metrics, optimizers, setup
+from ferjax.checkpoints import Checkpoints
+from ferjax.data import builders
+from ferjax.data.records import Records, describe
+from ferjax.data.sources import Source
+from ferjax.data.spaces import ABSENT, BridgedSource, bridge
+from ferjax.distributed import check_batch, make_mesh, replicated
+from ferjax.errors import UserError
+from ferjax.evaluate import evaluate
+from ferjax.json_files import read_json, write_json_atomic
+from ferjax.machine import describe_devices
+from ferjax.result import library_versions, read_result
+from ferjax.state import TrainState
+from ferjax.workdir import CONFIG, RESULT, claim
+
+EVALUATIONS = "evaluations"
+
+
+def evaluate_run(
+    workdir: Path | str,
+    dataset: str = "",
+    split: str = "test",
+    data_dir: str = "",
+    merges: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Scores the best checkpoint of a run and writes `evaluations/DATASET-SPLIT.json` in its workdir.
+
+    Classes that the set has no example of get probability zero, and the rest is renormalised. Classes that
+    the network lacks are left out, or count as another class.
+
+    Args:
+        workdir: of a run, finished or not, that nobody is writing.
+        dataset: a key of `ferjax.data.builders.TABLE`; the set that the run was trained on if empty.
+        split: of that set.
+        data_dir: where built sets are; the run's own if empty.
+        merges: classes that the network lacks → classes that they count as.
+
+    Returns:
+        What was written: `dataset`, `split`, `step`, `test` (as in `result.json`, over the classes that can
+        occur), `masked`, `dropped`, `merged`, and where the numbers come from.
+
+    Raises:
+        UserError: bad input, told in one line.
+    """
+    workdir = Path(workdir)
+    stored, config = stored_config(workdir)
+    dataset = dataset or config.data.name
+    folder = data_dir or config.data.dir
+    mesh = make_mesh(ConfigDict({"data": -1, "fsdp": 1}))
+    check_batch(config.eval.batch_size, 1, mesh, "eval.batch_size")
+    with claim(workdir, stored, writes=True):
+        names = _label_names(workdir, config)
+        model = setup.build_model(config, len(names))
+        # The rate is only used to train; the shapes are the same whatever it is.
+        tx = optimizers.create(config.optimizer, lambda step: 0.0)
+        state, step = _best(workdir, config, setup.state_layout(config, model, tx, mesh)[1])
+
+        source = _load(config, dataset, split, folder)
+        present = _present(dataset, source, folder)
+        across = bridge(names, source.label_names, present, merges)
+        bridged = BridgedSource(source, names, across.targets)
+        eval_step = jax.jit(
+            setup.build_eval_step(config, model, across.allowed), out_shardings=replicated(mesh)
+        )
+        loss, confusion = evaluate(eval_step, state.variables, bridged, config.eval.batch_size, mesh)
+
+        allowed = np.flatnonzero(across.allowed)
+        kept = [names[i] for i in allowed]
+        found = {
+            "model": config.model.name,
+            "trained_on": config.data.name,
+            "dataset": dataset,
+            "split": split,
+            "step": step,
+            "label_names": kept,
+            "masked": [name for name in names if name not in kept],
+            "dropped": bridged.dropped,
+            "merged": _merged(source, names, across.targets, present),
+            "test": {"loss": loss, **metrics.summary(confusion[np.ix_(allowed, allowed)], kept)},
+            "split_digest": source.digest(),
+            "crops": config.eval.crops,
+            "device": describe_devices(),
+            "versions": library_versions(),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        write_json_atomic(written(workdir, dataset, split), found)
+    return found
+
+
+def written(workdir: Path | str, dataset: str, split: str) -> Path:
+    """The file of an evaluation."""
+    return Path(workdir) / EVALUATIONS / f"{dataset.replace('/', '-')}-{split}.json"
+
+
+def stored_config(workdir: Path) -> tuple[ConfigDict, ConfigDict]:
+    """A run's config as it is stored, and with the fields that came later at their defaults.
+
+    Raises:
+        UserError: the folder holds no run.
+    """
+    if not (workdir / "checkpoints").is_dir():
+        raise UserError(f"{workdir} holds no run with a checkpoint; name the --workdir of one")
+    content = read_json(workdir / CONFIG)
+    if not isinstance(content, dict) or not all(isinstance(group, dict) for group in content.values()):
+        raise UserError(f"{workdir / CONFIG} is not the config of a run")
+    config = ferjax_config.defaults()
+    for group, fields in content.items():
+        config[group] = {**(config[group].to_dict() if group in config else {}), **fields}
+    ferjax_config.validate(config)
+    return ConfigDict(content), config
+
+
+def _label_names(workdir: Path, config: ConfigDict) -> tuple[str, ...]:
+    """The network's classes: of the result, or of the training set while there is none."""
+    if (workdir / RESULT).exists():
+        return tuple(read_result(workdir / RESULT)["label_names"])
+    return setup.load_split(config, "train", cache="stream").label_names
+
+
+def _best(workdir: Path, config: ConfigDict, like: TrainState) -> tuple[TrainState, int]:
+    """The state that validation chose, or the newest before the first validation, and its step."""
+    with contextlib.closing(Checkpoints(workdir, config.model.name, config.checkpoint.keep)) as checkpoints:
+        newest = checkpoints.restore_newest(like)
+        if newest is None:
+            raise UserError(f"{workdir} has no whole checkpoint yet: train it first")
+        state, meta = newest
+        if meta["best_step"] in checkpoints.steps():
+            state, _ = checkpoints.restore(meta["best_step"], like)
+        return state, int(state.step)
+
+
+def _load(config: ConfigDict, dataset: str, split: str, data_dir: str) -> Source:
+    own = dataset == config.data.name
+    return data.load(
+        dataset,
+        split,
+        data_dir or None,
+        image_size=config.data.source_size or config.data.image_size,
+        cache="stream",
+        # Of a set that was not trained on nothing needs to be held out.
+        val_fraction=config.data.val_fraction if own or split == "validation" else 0.0,
+        fold=config.data.fold if own else "",
+    )
+
+
+def _present(dataset: str, source: Source, data_dir: str) -> np.ndarray:
+    """Which classes the whole set has examples of: bool `[S]`. A split may lack one by chance."""
+    folder = builders.folder(dataset, data_dir or None)
+    labels = [Records(dataset, folder, split).index.labels for split in describe(dataset, folder).splits]
+    return np.bincount(np.concatenate(labels), minlength=len(source.label_names)) > 0
+
+
+def _merged(
+    source: Source, names: tuple[str, ...], targets: np.ndarray, present: np.ndarray
+) -> dict[str, str]:
+    """Classes of the set that count as another: name → the network's class."""
+    plain = bridge(names, source.label_names).targets
+    return {
+        source.label_names[i]: names[targets[i]]
+        for i in np.flatnonzero((plain == ABSENT) & (targets != ABSENT) & present)
+    }

@@ -1,0 +1,134 @@
+"""A contact sheet of the augmentation that a config asks for, so that a person can look at it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+from PIL import Image, ImageDraw, ImageFont
+
+from ferjax import config as ferjax_config
+from ferjax import setup
+from ferjax.data.augment import augment, mix
+from ferjax.data.augment.crops import random_crop
+from ferjax.data.sources import Source
+from ferjax.report.palette import LIGHT
+
+COLUMNS = 8
+_TILE = 96  # pixels, of the smallest tile
+_GAP = 6
+_TITLE_WIDTH = 132
+_CAPTION = 15
+_MIXING = ("mixup", "cutmix")
+# The options in the order of the sheet, and how their strength is told.
+_NOTES = {
+    "flip": "", "rotate": "± {}°", "translate": "± {}", "scale": "± {}", "shear": "± {}°",
+    "random_crop": "up to {}", "elastic": "up to {}", "brightness": "± {}", "contrast": "± {}",
+    "saturation": "± {}", "hue": "± {}", "grey": "p = {}", "erase": "p = {}", "mixup": "alpha = {}",
+    "cutmix": "alpha = {}",
+}  # fmt: skip
+
+
+class Row(NamedTuple):
+    """A line of the sheet: what it shows, uint8 images `[N, H, W, C]`, and a caption for each (or none)."""
+
+    title: str
+    note: str
+    images: np.ndarray
+    captions: Sequence[str] = ()
+
+
+def rows(source: Source, config: ConfigDict, seed: int = 0) -> list[Row]:
+    """The originals, each option that is on by itself, and all together at two steps.
+
+    Args:
+        source: the training split, at the size that training reads it.
+        config: of a run.
+        seed: of the draws.
+    """
+    picked = source.take(_of_each_class(source.labels))
+    names, key = source.label_names, jax.random.key(seed)
+    originals = np.asarray(picked["image"])
+    found = [Row("original", "", originals, [names[label] for label in picked["label"]])]
+    if config.data.source_size:
+        originals = np.asarray(random_crop(key, originals, config.data.image_size))
+        found.append(Row("crop", f"{config.data.source_size} → {config.data.image_size} pixels", originals))
+    for name, words in _NOTES.items():
+        if not config.augment[name]:
+            continue
+        alone = ferjax_config.defaults().augment
+        alone.update({"flip": False, name: config.augment[name]})
+        note = words.format(f"{config.augment[name]:g}")
+        found.append(_row(key, name.replace("_", " "), note, originals, picked["label"], names, alone))
+    for step in range(2):
+        title = "all together" if step == 0 else ""
+        key = jax.random.fold_in(key, step)
+        found.append(_row(key, title, f"step {step}", originals, picked["label"], names, config.augment))
+    return found
+
+
+def _row(
+    key: jax.Array,
+    title: str,
+    note: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+    group: ConfigDict,
+) -> Row:
+    changed, targets = mix(key, augment(key, images, group), labels, len(names), group)
+    mixed = any(group[name] for name in _MIXING)
+    captions = [_shares(target, names) for target in np.asarray(targets)] if mixed else ()
+    return Row(title, note, np.asarray(changed), captions)
+
+
+def _shares(target: np.ndarray, names: Sequence[str]) -> str:
+    """A soft label of at most two classes: `62% happy · 38% sad`."""
+    largest = [index for index in np.argsort(-target, kind="stable")[:2] if target[index] >= 0.005]
+    if len(largest) == 1:
+        return names[largest[0]]
+    return " · ".join(f"{100 * float(target[index]):.0f}% {names[index]}" for index in largest)
+
+
+def _of_each_class(labels: np.ndarray) -> np.ndarray:
+    """Indices of `COLUMNS` examples, of as many classes as there are, in turn."""
+    places = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
+    turns = [members[turn] for turn in range(COLUMNS) for members in places.values() if turn < len(members)]
+    return np.array(turns[:COLUMNS])
+
+
+def draw(lines: Sequence[Row]) -> Image.Image:
+    """The sheet: a title at the left of each line of tiles."""
+    widest = max(line.images.shape[2] for line in lines)
+    tile = widest * max(1, round(_TILE / widest))
+    heights = [tile + (_CAPTION if line.captions else 0) + _GAP for line in lines]
+    columns = max(len(line.images) for line in lines)
+    width = _TITLE_WIDTH + columns * (tile + _GAP) + _GAP
+    sheet = Image.new("RGB", (width, sum(heights) + 2 * _GAP), LIGHT["surface"])
+    pen = ImageDraw.Draw(sheet)
+    bold, small = ImageFont.load_default(15), ImageFont.load_default(11)
+    y = 2 * _GAP
+    for line, height in zip(lines, heights, strict=True):
+        middle = y + tile // 2
+        pen.text((2 * _GAP, middle), line.title, LIGHT["ink"], bold, anchor="lb" if line.note else "lm")
+        pen.text((2 * _GAP, middle + 3), line.note, LIGHT["muted"], small, anchor="lt")
+        for column, image in enumerate(line.images):
+            x = _TITLE_WIDTH + column * (tile + _GAP)
+            sheet.paste(_tile(image, tile), (x, y))
+            if line.captions:
+                place = (x + tile // 2, y + tile + _CAPTION - 4)
+                pen.text(place, line.captions[column], LIGHT["muted"], small, anchor="ms")
+        y += height
+    return sheet
+
+
+def _tile(image: np.ndarray, size: int) -> Image.Image:
+    """An image in the tile's size; pixels stay visible."""
+    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).convert("RGB")
+    return picture.resize((size, size), Image.Resampling.NEAREST)
+
+
+def sheet(config: ConfigDict, seed: int = 0) -> Image.Image:
+    """The sheet of a run's config, on its training set."""
+    return draw(rows(setup.load_split(config, "train", cache="stream"), config, seed))

@@ -1,0 +1,53 @@
+"""What every page of ferjax has around its content: offline, self-contained, light and dark."""
+
+from html import escape
+
+from ferjax.report.style import STYLE
+
+# Nothing may be fetched and no script may run, whatever a label or a config holds.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def document(title: str, eyebrow: str, subtitle: str, body: str, footer: str) -> str:
+    """A whole HTML page.
+
+    Args:
+        title: plain text, as are `eyebrow` above it.
+        eyebrow: what kind of page it is.
+        subtitle: HTML.
+        body: HTML.
+        footer: HTML.
+    """
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<link rel="icon" href="data:,">
+<title>{escape(title)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<main>
+<header>
+<p class="eyebrow">{escape(eyebrow)}</p>
+<h1>{escape(title)}</h1>
+<p class="muted">{subtitle}</p>
+</header>
+{body}
+<footer>{footer}</footer>
+</main>
+</body>
+</html>
+"""
+
+
+def cards(*entries: tuple[str, str, str]) -> str:
+    """Numbers at a glance: title, value, note, all plain text; the first is the main one."""
+    shown = [
+        f'<div class="panel card{" main" if position == 0 else ""}"><dt>{escape(title)}</dt>'
+        f'<dd class="value">{escape(value)}</dd><dd class="note">{escape(note)}</dd></div>'
+        for position, (title, value, note) in enumerate(entries)
+    ]
+    return f'<dl class="cards">{"".join(shown)}</dl>'

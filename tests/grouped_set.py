@@ -1,0 +1,48 @@
+"""A small set of the licensed kind whose examples name their subject and their character."""
+
+from typing import ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from ferjax.data import builders
+from ferjax.data.builders import base
+from ferjax.data.images import encode_png
+
+# (split, label, subject, character, image), as the examples are to be built.
+Row = tuple[str, int, str, str, np.ndarray]
+
+
+class Grouped(base.LicensedBuilder, skip_registration=True):
+    """Builds whatever `rows` holds."""
+
+    name = "grouped"
+    VERSION = tfds.core.Version("1.0.0")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "any folder"
+    IMAGE_SHAPE = (12, 12, 1)
+    GROUPED = True
+    EXTRAS: ClassVar = {"character": tfds.features.Text()}
+    rows: ClassVar[list[Row]] = []
+
+    def examples(self, folder):
+        for number, (split, label, group, character, image) in enumerate(self.rows):
+            yield (
+                split,
+                {
+                    "image": encode_png(image) if isinstance(image, np.ndarray) else image,
+                    "label": label,
+                    "id": f"{split}/{number}",
+                    "group": group,
+                    "character": character,
+                },
+            )
+
+
+def build(monkeypatch, folder, rows: list[Row], **attributes):
+    """Builds the set `grouped` in `folder / "data"`, with other class attributes if given; that folder."""
+    for name, value in attributes.items():
+        monkeypatch.setattr(Grouped, name, value)
+    monkeypatch.setitem(builders.TABLE, "grouped", (__name__, "Grouped", None))
+    monkeypatch.setattr(Grouped, "rows", rows)
+    builders.build(builders.create("grouped", folder / "data", manual_dir=folder))
+    return folder / "data"
