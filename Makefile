@@ -1,6 +1,8 @@
 # Two commands: `make train` and `make test`. Each makes .venv first if it is not there.
 
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name))))
+# The first of these that runs and is new enough. (A version manager's shim is found but may not run.)
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 CONFIG ?= configs/resemotenet.py
 ARGS ?=
 VENV := .venv
@@ -29,8 +31,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 
 $(VENV)/.python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "ferjax needs Python 3.11 or newer; set PYTHON=…"; exit 2; }
+	@test -n "$(PYTHON)" || { echo "ferjax needs Python 3.11 or newer; set PYTHON=…"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	touch $@
