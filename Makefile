@@ -5,6 +5,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 CONFIG ?= configs/resemotenet.py
 ARGS ?=
+# One test process a core, not more than 8.
+WORKERS ?= -n auto --maxprocesses=8 --dist=loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -21,10 +23,10 @@ train: $(VENV)/.train
 	$(BIN)/python -m ferjax.main --config=$(CONFIG) $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

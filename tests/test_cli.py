@@ -157,6 +157,34 @@ def test_a_file_where_the_workdir_should_be(shell, tiny_run, tmp_path):
     assert line.startswith(f"cannot write the workdir {tmp_path / 'file'}: ")
 
 
+ENDS = {
+    "None": ("return None", 0, ""),
+    "a code": ("return 143", 143, ""),
+    "bad input": ("raise UserError('a\\n  b')", 2, "ferjax: error: a b\n"),
+    "^C": ("raise KeyboardInterrupt", 130, "ferjax: interrupted\n"),
+    "no room": ("raise OSError(errno.ENOSPC, 'No space left', 'x')", 2,
+                "ferjax: error: cannot write x: No space left; make room\n"),
+    "no room, told before": ("""
+    try:
+        raise UserError('a')
+    except UserError:
+        open('/dev/full', 'w', 1).write('x\\n')""", 2, "ferjax: error: a\n"),
+    "a bug": ("raise OSError(errno.ENOENT, 'No such file')", 1, "Traceback"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_how_a_command_ends(case):
+    body, code, told = ENDS[case]
+    program = (
+        "import errno\nfrom ferjax import cli\nfrom ferjax.errors import UserError\n"
+        f"def main(_):\n    {body}\ncli.run(main)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stderr == told or (told == "Traceback" and told in done.stderr)
+
+
 @pytest.mark.parametrize("module", ["ferjax", "ferjax.main"])
 def test_both_ways_to_start_it(module):
     """As a process of its own, without a fork of a prepared one."""

@@ -58,6 +58,7 @@ def best_probabilities(workdir, images):
     return np.asarray(jax.nn.softmax(model.apply(state.variables, normalise(images))), np.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", ["drop", "map"])
 def test_a_fer7_network_on_a_fer8_set(workdir, ckplus, shell, extra):
     options = [f"--workdir={workdir}", "--dataset=ckplus", "--split=train", f"--data_dir={ckplus}"]
@@ -114,6 +115,7 @@ def test_an_unfinished_run_and_a_config_of_before(workdir, tiny_model):
     assert json.loads((workdir / "config.json").read_text()) == json.loads(before)
 
 
+@pytest.mark.slow
 def test_bad_input(workdir, ckplus, shell, tmp_path):
     own = f"--workdir={workdir}"
     ck = ("--dataset=ckplus", f"--data_dir={ckplus}", "--split=train")
@@ -141,6 +143,7 @@ def test_a_run_that_is_being_written_is_left_alone(workdir, tiny_model):
             evaluate_run(workdir)
 
 
+@pytest.mark.slow
 def test_masked_classes_are_never_predicted_and_cost_nothing(tiny_model):
     model = tiny.TinyNet()
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)

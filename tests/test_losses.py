@@ -9,19 +9,29 @@ from hypothesis import strategies as st
 from ferjax.losses import cross_entropy, inverse_frequency
 
 
-@settings(deadline=None, max_examples=40)
+@jax.jit
+def mean_loss(logits, labels, weights, smoothing):
+    """The mean loss and its gradient."""
+
+    def mean(logits):
+        loss, weight = cross_entropy(logits, labels, weights, smoothing)
+        return loss.sum() / weight.sum()
+
+    return jax.value_and_grad(mean)(logits)
+
+
+@settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
-    rows=st.sampled_from([1, 6]),
-    classes=st.sampled_from([2, 7]),
+    shape=st.sampled_from([(1, 2), (6, 7)]),
     weighted=st.booleans(),
     smoothing=st.sampled_from([0.0, 0.1, 0.9]),
 )
-def test_the_loss_and_its_gradient_are_pytorchs(seed, rows, classes, weighted, smoothing):
+def test_the_loss_and_its_gradient_are_pytorchs(seed, shape, weighted, smoothing):
     generator = np.random.default_rng(seed)
-    logits = generator.normal(0, 5, (rows, classes))
-    labels = generator.integers(0, classes, rows)
-    weights = generator.uniform(0.1, 5, classes) if weighted else None
+    logits = generator.normal(0, 5, shape)
+    labels = generator.integers(0, shape[1], shape[0])
+    weights = generator.uniform(0.1, 5, shape[1]) if weighted else None
 
     reference = torch.tensor(logits, requires_grad=True)
     criterion = torch.nn.CrossEntropyLoss(
@@ -29,15 +39,8 @@ def test_the_loss_and_its_gradient_are_pytorchs(seed, rows, classes, weighted, s
     )
     expected = criterion(reference, torch.tensor(labels))
     expected.backward()
-
-    def mean_loss(logits):
-        loss, weight = cross_entropy(
-            logits, jnp.asarray(labels), None if weights is None else jnp.asarray(weights), smoothing
-        )
-        return loss.sum() / weight.sum()
-
     with jax.enable_x64(True):
-        found, gradient = jax.value_and_grad(mean_loss)(jnp.asarray(logits))
+        found, gradient = mean_loss(logits, labels, weights, smoothing)
     np.testing.assert_allclose(found, expected.item(), rtol=1e-10)
     np.testing.assert_allclose(gradient, reference.grad.numpy(), rtol=1e-8, atol=1e-12)
 

@@ -1,6 +1,5 @@
 """A run that was killed, stopped or finished, and started again, ends as one that never was."""
 
-import json
 import random
 import shutil
 import signal
@@ -41,10 +40,9 @@ def test_the_run_to_compare_with_has_state_of_every_kind(never_killed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
-def test_killed_at_random_steps(tiny_run, never_killed, tmp_path, seed):
+def test_killed_at_random_steps(tiny_run, never_killed, tmp_path):
     workdir = tmp_path / "run"
-    for step in sorted(random.Random(seed).sample(range(1, 22), 3)):
+    for step in sorted(random.Random(1).sample(range(1, 22), 4)):
         with tiny_run.start(workdir) as command:
             assert command.reaches(step), command.text
             command.process.kill()
@@ -136,25 +134,10 @@ def test_killed_before_the_result(tiny_run, never_killed, unfinished, shell):
     assert_as_never_killed(unfinished, never_killed)
 
 
-def largest_file(folder):
-    return max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
-
-
-def flip(path, place=0.5):
-    content = bytearray(path.read_bytes())
-    content[int(len(content) * place)] ^= 0x10
-    path.write_bytes(content)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", ["flip", "truncate"])
-def test_a_damaged_newest_checkpoint_is_redone(tiny_run, never_killed, unfinished, damage, shell):
+def test_a_damaged_newest_checkpoint_is_redone(tiny_run, never_killed, unfinished, shell):
     newest = unfinished / "checkpoints" / "22"
-    data = largest_file(newest / "state")
-    if damage == "flip":
-        flip(data)
-    else:
-        data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    tiny.flip(newest / "state")
     done = shell(*tiny.train_arguments(tiny_run.data, unfinished))
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     (warning,) = [line for line in done.stdout.splitlines() if line.startswith("warning: ")]
@@ -162,15 +145,6 @@ def test_a_damaged_newest_checkpoint_is_redone(tiny_run, never_killed, unfinishe
     assert (unfinished / "checkpoints_damaged" / "22").is_dir()
     assert "going on from step 20" in done.stdout
     assert_as_never_killed(unfinished, never_killed)
-
-
-def test_a_damaged_best_checkpoint_is_told_in_one_line(tiny_run, unfinished, shell):
-    best = json.loads((unfinished / "checkpoints" / "22" / "meta" / "metadata").read_text())["best_step"]
-    if best == 22:
-        pytest.skip("the newest checkpoint is the best one")
-    flip(largest_file(unfinished / "checkpoints" / str(best) / "state"))
-    done = shell(*tiny.train_arguments(tiny_run.data, unfinished))
-    assert f"checkpoints/{best} is damaged" in tiny.only_line(done)
 
 
 def test_all_checkpoints_damaged(tiny_run, unfinished, shell):

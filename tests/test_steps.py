@@ -129,6 +129,7 @@ def test_parts_of_a_batch_add_up_to_it(parts):
     tiny.assert_near(found[0][1], found[1][1], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_parts_have_their_own_dropout_and_update_the_statistics_in_turn():
     fields = {**PLAIN, "model__dropout": 0.5}
     rows = batch(8)

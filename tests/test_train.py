@@ -50,6 +50,16 @@ def test_the_first_best_validation_is_tested(tiny_run, tmp_path, monkeypatch):
     assert kept == [6, 12]
 
 
+def test_a_damaged_best_checkpoint_is_told(tiny_run, tmp_path, monkeypatch):
+    scripted(monkeypatch, [30, 20, 10])
+    config = tiny_run.config(**LONG, train__max_steps=9)
+    train_and_evaluate(config, tmp_path)
+    (tmp_path / "result.json").unlink()
+    tiny.flip(tmp_path / "checkpoints" / "3" / "state")
+    with pytest.raises(UserError, match="checkpoints/3 is damaged"):
+        train_and_evaluate(config, tmp_path)
+
+
 def test_patience_ends_a_run_that_gets_no_better(tiny_run, tmp_path, monkeypatch):
     seen = scripted(monkeypatch, [30, 40, 40, 40, 35, 90, 90, 90])
     config = tiny_run.config(**LONG, train__early_stop_patience=2)

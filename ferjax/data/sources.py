@@ -236,7 +236,7 @@ def into_memory(stream: StreamSource) -> MemorySource:
     if needed > MEMORY_SHARE * total:
         raise UserError(
             f"{stream.name} {stream.split} takes {needed / 2**30:.0f} GiB in memory and this machine has "
-            f"{total / 2**30:.0f}: use cache='stream' or a smaller image_size"
+            f"{total / 2**30:.0f}: use cache='disk' or 'stream', or a smaller image_size"
         )
     images = np.empty(shape, np.uint8)
     labels = np.empty(len(stream), np.int32)

@@ -70,6 +70,7 @@ def test_the_same_key_gives_the_same_and_another_gives_another():
     assert not np.array_equal(first, run(2, images, flip=True, **EVERYTHING))
 
 
+@pytest.mark.slow
 def test_a_row_does_not_depend_on_the_others():
     images = pictures(rows=6)
     whole = run(5, images, flip=True, **EVERYTHING)
@@ -98,6 +99,7 @@ def test_one_option_does_not_change_the_draws_of_another():
         np.testing.assert_array_equal(one, other[:, ::-1] if which else other)
 
 
+@pytest.mark.slow
 @given(
     fields=st.fixed_dictionaries(
         {}, optional={name: st.sampled_from([0.01, value]) for name, value in EVERYTHING.items()}

@@ -206,7 +206,7 @@ def test_the_folder_of_built_sets_comes_from_the_environment(data, monkeypatch):
 
 
 def test_images_that_do_not_fit_in_memory(data):
-    with pytest.raises(UserError, match=r"takes \d+ GiB in memory.*cache='stream'"):
+    with pytest.raises(UserError, match=r"takes \d+ GiB in memory.*cache='disk' or 'stream'"):
         load("fer2013", "train", data, image_size=10**6)
 
 

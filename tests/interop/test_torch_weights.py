@@ -62,6 +62,7 @@ def test_from_torch_and_back_is_exact(torch_state, variables):
     assert all(isinstance(value, np.ndarray) for value in exported.values())
 
 
+@pytest.mark.slow
 def test_to_torch_and_back_is_exact():
     rng = np.random.default_rng(0)
     random = jax.tree.map(

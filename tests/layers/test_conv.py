@@ -41,6 +41,7 @@ def cases(draw):
     return size, kernel, stride, padding, channels, draw(st.integers(0, 2**32 - 1))
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(cases())
 def test_conv2d_is_xlas_convolution(case):

@@ -21,6 +21,7 @@ def nchw(x: np.ndarray) -> "torch.Tensor":
     return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous()
 
 
+@pytest.mark.slow
 def test_batch_norm_outputs_statistics_and_gradients():
     x, dy = images(4, 3, 5, 6) * 2 + 1, images(4, 3, 5, 6)[::-1].copy()
     theirs = torch.nn.BatchNorm2d(6).double()

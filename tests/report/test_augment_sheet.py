@@ -38,6 +38,7 @@ def test_a_row_for_each_option_that_is_on(source):
     assert not np.array_equal(lines[4].images, lines[5].images)
 
 
+@pytest.mark.slow
 def test_every_option_of_the_config_has_a_row(source):
     config = configuration()
     config.augment.update({name: type(value)(0.5) for name, value in config.augment.items()})
@@ -63,6 +64,7 @@ def test_the_tiles_are_the_images(source):
     assert (picture[y : y + tile, :x] != 255).any()  # the title
 
 
+@pytest.mark.slow
 def test_the_command(tiny_run, shell, tmp_path):
     arguments = [f"--config={tiny.CONFIG}", f"--config.data.dir={tiny_run.data}"]
     done = shell("augment-sheet", *arguments, f"--out={tmp_path / 'new' / 'sheet.png'}")
