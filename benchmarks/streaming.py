@@ -23,13 +23,14 @@ from PIL import Image
 from benchmarks import measure
 from ferjax.data import builders, load
 from ferjax.data.labels import FER7
-from ferjax.data.pipeline import train_batches
+from ferjax.data.pipeline import decoding_threads, train_batches
 from ferjax.data.sources import Source
 
 PACKAGES = ("grain", "array_record", "numpy", "pillow", "torch")
 SIZE = 224
 NAME = "folder/streaming"
-STREAM, CACHED = "ferjax, stream, {} workers", "ferjax, disk cache"
+THREADS, STREAM, CACHED = "ferjax, stream, {} threads", "ferjax, stream, {} workers", "ferjax, disk cache"
+LOADER = "DataLoader, {} workers"
 
 
 class JpegFiles(torch.utils.data.Dataset):
@@ -98,16 +99,17 @@ def compare(stream: Source, cached: Source, files: JpegFiles, args: argparse.Nam
     """Times every contender; returns the rows of the record."""
     size, workers = args.batch, args.workers
     contenders = {
-        f"DataLoader, {workers} workers": torch_batches(files, size, workers),
+        THREADS.format(decoding_threads()): train_batches(stream, batch_size=size, seed=0),
         STREAM.format(workers): train_batches(stream, batch_size=size, seed=0, workers=workers),
-        "ferjax, stream, threads": train_batches(stream, batch_size=size, seed=0),
+        LOADER.format(workers): torch_batches(files, size, workers),
         CACHED: train_batches(cached, batch_size=size, seed=0),
     }
     steps = max(1, len(stream) // size)
     runs = {name: draw(batches, steps) for name, batches in contenders.items()}
     rows = measure.table(f"{SIZE}×{SIZE} JPEG", steps * size, measure.interleaved(runs, args.rounds))
+    (loader,) = [row for row in rows if row["run"] == LOADER.format(workers)]
     for row in rows:
-        row["times_the_dataloader"] = rows[0]["seconds"]["median"] / row["seconds"]["median"]
+        row["times_the_dataloader"] = loader["seconds"]["median"] / row["seconds"]["median"]
         print(f"{row['run']}: {row['times_the_dataloader']:.2f} times the DataLoader")
     held = memory(contenders[STREAM.format(workers)], 2 * steps)
     print("memory over two streamed epochs, MiB: " + " ".join(f"{value:.0f}" for value in held))

@@ -92,6 +92,11 @@ def eval_batches(
     return iter(steps.to_iter_dataset(_read_options(source)))
 
 
+def decoding_threads() -> int:
+    """Threads that read and decode a streamed source without workers: one a core, at most 8."""
+    return min(os.cpu_count() or 1, 8)
+
+
 @dataclasses.dataclass(frozen=True)
 class _ShuffledOrder:
     """Which examples make up a step. (Grain's own shuffle asks for one index at a time: 30 times slower.)"""
@@ -151,5 +156,5 @@ def _read_options(source: Source, workers: int = 0) -> grain.ReadOptions:
     if isinstance(source, MemorySource):
         # A batch is one copy: to have it made by a thread takes longer than to make it.
         return grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
-    threads = 1 if workers else min(os.cpu_count() or 1, 8)
+    threads = 1 if workers else decoding_threads()
     return grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(AHEAD, threads))
