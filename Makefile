@@ -43,8 +43,9 @@ $(VENV)/.train: $(VENV)/.python requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --no-deps -e .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.train requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.train requirements-dev.txt requirements-dev-no-deps.txt
 	$(BIN)/pip install --quiet -r requirements-dev.txt -c requirements.txt
+	$(BIN)/pip install --quiet --no-deps -r requirements-dev-no-deps.txt
 	touch $@
 
 # The pinned versions, for every Python from 3.11 on, from the ranges in pyproject.toml.

@@ -23,7 +23,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 OPTIONS = {
     "flip": True, "rotate": 30.0, "translate": 0.1, "scale": 0.15, "shear": 10.0, "random_crop": 0.15,
     "elastic": 0.05, "brightness": 0.4, "contrast": 0.4, "saturation": 0.5, "hue": 0.1, "grey": 0.2,
-    "erase": 0.25, "mixup": 0.4, "cutmix": 1.0,
+    "randaugment": 2, "erase": 0.25, "mixup": 0.4, "cutmix": 1.0,
 }  # fmt: skip
 STEP = "training step"
 TOGETHER = "all together"

@@ -1,6 +1,6 @@
-"""Each lowering of ResEmoteNet's convolutions on a CPU, forwards and backwards: what `choose` rests on.
+"""Each lowering of a network's convolutions on a CPU, forwards and backwards: what `choose` rests on.
 
-python -m benchmarks.conv_lowerings [--batch 16] [--rounds 5] [--json FILE]
+python -m benchmarks.conv_lowerings [--model resemotenet|se_resnet18] [--batch 16] [--rounds 5] [--json FILE]
 """
 
 import argparse
@@ -13,17 +13,29 @@ import numpy as np
 from benchmarks import measure
 from ferjax.layers import conv_lowerings
 
-# Height and width, input and output channels, stride: ResEmoteNet's 3×3 convolutions at 64×64.
-LAYERS = (
-    (64, 3, 64, 1),
-    (32, 64, 128, 1),
-    (16, 128, 256, 1),
-    (8, 256, 512, 2),
-    (4, 512, 512, 1),
-    (4, 512, 1024, 2),
-    (2, 1024, 1024, 1),
-    (2, 1024, 2048, 2),
-)
+# Height and width, input and output channels, kernel, stride.
+LAYERS = {
+    "resemotenet": (  # at 64×64
+        (64, 3, 64, 3, 1),
+        (32, 64, 128, 3, 1),
+        (16, 128, 256, 3, 1),
+        (8, 256, 512, 3, 2),
+        (4, 512, 512, 3, 1),
+        (4, 512, 1024, 3, 2),
+        (2, 1024, 1024, 3, 1),
+        (2, 1024, 2048, 3, 2),
+    ),
+    "se_resnet18": (  # at 224×224
+        (224, 3, 64, 7, 2),
+        (56, 64, 64, 3, 1),
+        (56, 64, 128, 3, 2),
+        (56, 64, 128, 1, 2),
+        (28, 128, 128, 3, 1),
+        (14, 256, 256, 3, 1),
+        (14, 256, 512, 3, 2),
+        (7, 512, 512, 3, 1),
+    ),
+}
 LOWERINGS = {
     "chosen": conv_lowerings.cpu,
     "xla": conv_lowerings.xla,
@@ -46,24 +58,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--model", default="resemotenet", choices=sorted(LAYERS))
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", default="benchmarks/results/conv_lowerings.json")
+    parser.add_argument("--json", help="default: benchmarks/results/conv_lowerings.json, or …_MODEL.json")
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     rows = []
-    for size, channels, features, stride in LAYERS:
+    for size, channels, features, taps, stride in LAYERS[args.model]:
         x = jnp.asarray(rng.normal(size=(args.batch, size, size, channels)), jnp.float32)
-        kernel = jnp.asarray(rng.normal(size=(3, 3, channels, features)), jnp.float32)
-        window = conv_lowerings.Window(stride, ((1, 1), (1, 1)))
+        kernel = jnp.asarray(rng.normal(size=(taps, taps, channels, features)), jnp.float32)
+        window = conv_lowerings.Window(stride, ((taps // 2, taps // 2), (taps // 2, taps // 2)))
         for direction in ("forward", "backward"):
             runs = {
                 name: _call(lowering, direction == "backward", x, kernel, window)
                 for name, lowering in LOWERINGS.items()
             }
-            title = f"{direction}, {size}×{size}, {channels} to {features}, stride {stride}"
+            title = f"{direction}, {size}×{size}, {channels} to {features}, {taps}×{taps}, stride {stride}"
             rows += measure.table(title, args.batch, measure.interleaved(runs, args.rounds))
-    measure.record("conv_lowerings", rows, ("jax", "jaxlib"), args.json)
+    file = args.json or measure.path("conv_lowerings", args.model)
+    measure.record("conv_lowerings", rows, ("jax", "jaxlib"), file)
 
 
 if __name__ == "__main__":

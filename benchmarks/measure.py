@@ -53,8 +53,14 @@ def device() -> str:
     return f"{name}, {len(os.sched_getaffinity(0))} cores"
 
 
-def record(name: str, rows: list[dict], packages: tuple[str, ...], path: str) -> None:
-    """Writes `{"benchmark", "device", "python", "versions", "date", "rows"}` as JSON to `path`."""
+def path(name: str, network: str) -> str:
+    """Where a network's figures are kept: `…/NAME.json` for ResEmoteNet, `…/NAME_NETWORK.json` for others."""
+    suffix = "" if network == "resemotenet" else f"_{network}"
+    return f"benchmarks/results/{name}{suffix}.json"
+
+
+def record(name: str, rows: list[dict], packages: tuple[str, ...], file: str) -> None:
+    """Writes `{"benchmark", "device", "python", "versions", "date", "rows"}` as JSON to `file`."""
     text = json.dumps(
         {
             "benchmark": name,
@@ -66,9 +72,9 @@ def record(name: str, rows: list[dict], packages: tuple[str, ...], path: str) ->
         },
         indent=1,
     )
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(text + "\n")
-    print(f"wrote {path}")
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    Path(file).write_text(text + "\n")
+    print(f"wrote {file}")
 
 
 def table(title: str, images: int, seconds: dict[str, list[float]]) -> list[dict]:

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
-from ferjax.interop.torch_models.resemotenet import ResEmoteNet
+from ferjax.interop.torch_networks import counterpart
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -20,6 +20,7 @@ class TorchTraining:
     """Flip, normalise, forward, cross entropy, backward, SGD with momentum and decay.
 
     Args:
+        network: a name of `ferjax.models.names()`.
         images: uint8 `[B, H, W, 3]`.
         labels: int32 `[B]`.
         bfloat16: autocast to bfloat16.
@@ -28,12 +29,18 @@ class TorchTraining:
     """
 
     def __init__(
-        self, images: np.ndarray, labels: np.ndarray, bfloat16: bool, channels_last: bool, compiled: bool
+        self,
+        network: str,
+        images: np.ndarray,
+        labels: np.ndarray,
+        bfloat16: bool,
+        channels_last: bool,
+        compiled: bool,
     ) -> None:
         memory = torch.channels_last if channels_last else torch.contiguous_format
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory).to(DEVICE)
         self.labels = torch.from_numpy(labels).long().to(DEVICE)
-        model = ResEmoteNet().to(DEVICE, memory_format=memory).train()
+        model = counterpart(network, 7).to(DEVICE, memory_format=memory).train()
         self.optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
 
         def loss(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -59,10 +66,12 @@ class TorchTraining:
 class TorchInference:
     """Normalise and forward in evaluation mode; the arguments are `TorchTraining`'s."""
 
-    def __init__(self, images: np.ndarray, bfloat16: bool, channels_last: bool, compiled: bool) -> None:
+    def __init__(
+        self, network: str, images: np.ndarray, bfloat16: bool, channels_last: bool, compiled: bool
+    ) -> None:
         memory = torch.channels_last if channels_last else torch.contiguous_format
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory).to(DEVICE)
-        model = ResEmoteNet().to(DEVICE, memory_format=memory).eval()
+        model = counterpart(network, 7).to(DEVICE, memory_format=memory).eval()
 
         def predict(images: torch.Tensor) -> torch.Tensor:
             with torch.autocast(DEVICE, torch.bfloat16, enabled=bfloat16):

@@ -2,8 +2,9 @@
 
     python -m ferjax.main --config=configs/resemotenet.py
 
-Expected: 91.3 % test accuracy (seed 0, one run; a linear classifier on pixels has 49.8 %) in under 10 minutes
-on two cores of an AMD EPYC, jax 0.10.2, measured on 2026-11-21.
+Expected: 91.8 % ± 0.4 test accuracy (mean and standard deviation of seeds 0, 1 and 2: 92.1, 92.1 and 91.4 %; a
+linear classifier on pixels has 49.8 %) in under 10 minutes on two cores of an AMD EPYC, jax 0.10.2, measured on
+2026-11-22.
 
     python -m ferjax.main --config=configs/resemotenet.py:fer2013
 
@@ -20,11 +21,11 @@ def get_config(argument: str = "") -> ConfigDict:
     dataset, overrides = ferjax_config.split_argument(argument, default="toons/avataaars")
     config = ferjax_config.defaults()
     config.data.name = dataset
-    config.model.update(name="resemotenet")
+    config.model.update(name="resemotenet", without="")  # of ablations: se, conv64, conv128, rb256, rb512
     if dataset.startswith("toons/"):
-        # Six epochs on 4,200 cartoons, not eighty on 28,709 photographs: weaker dropout, a faster schedule.
-        config.model.update(stem_dropout=0.1, head_dropout=0.2)
-        config.train.update(batch_size=32, epochs=6.0)
+        # Five epochs on 4,200 cartoons, not eighty on 28,709 photographs: almost no dropout.
+        config.model.update(stem_dropout=0.0, head_dropout=0.1)
+        config.train.update(batch_size=32, epochs=5.0)
         config.optimizer.nesterov = True
         config.schedule.update(name="onecycle", learning_rate=0.03)
     else:

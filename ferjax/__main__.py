@@ -11,13 +11,22 @@ VERBS = {
     "prepare": ("ferjax.data.prepare", "build a data set from the files you downloaded"),
     "audit": ("ferjax.audit.command", "look for copies, leaks and wrong labels in a data set"),
     "augment-sheet": ("ferjax.report.augment_sheet_command", "draw what a config's augmentation does"),
-    "report": ("ferjax.report.command", "write report/index.html of a run again"),
+    "lr-find": ("ferjax.lr_find_command", "try rising learning rates and suggest one"),
+    "repeat": ("ferjax.experiments.repeat_command", "train with several seeds: mean and 95 % intervals"),
+    "compare": ("ferjax.experiments.compare_command", "tell whether one run or recipe beats another"),
+    "ablate": ("ferjax.experiments.ablate_command", "train ResEmoteNet without one part or another"),
+    "crossdb": ("ferjax.experiments.crossdb_command", "train on each of several sets, test on all"),
+    "report": ("ferjax.report.command", "write the pages of runs, and one that compares them"),
+    "torch-import": ("ferjax.interop.torch_import", "turn a file of PyTorch weights into ones to train on"),
+    "torch-export": ("ferjax.interop.torch_export", "write a run's weights as a PyTorch state dict"),
+    "torch-compare": ("ferjax.interop.torch_compare", "the same numbers as PyTorch, or where they part"),
+    "aot": ("ferjax.aot_command", "memory, work and exchanges of a step on chips you have not"),
 }
 
 
 def usage() -> str:
     """The table of verbs as text."""
-    rows = "\n".join(f"  {verb:10s} {what}" for verb, (_, what) in VERBS.items())
+    rows = "\n".join(f"  {verb:13s} {what}" for verb, (_, what) in VERBS.items())
     return f"usage: python -m ferjax VERB [flags]\n\n{rows}\n\nVERB --help lists the verb's flags."
 
 

@@ -45,7 +45,7 @@ class _NewestAndBest(checkpoint_managers.PreservationPolicy):
 
 
 @functools.cache
-def _hush() -> None:
+def hush() -> None:
     """Leaves out what Orbax tells beside what it raises."""
     # Every save and every step of the policy on INFO and WARNING, and an error once for each thread.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
@@ -62,7 +62,7 @@ def _hush() -> None:
     sys.unraisablehook = hook
 
 
-def _sealed(meta: dict[str, Any]) -> dict[str, Any]:
+def sealed(meta: dict[str, Any]) -> dict[str, Any]:
     """Adds a checksum of the rest, in place of an earlier one."""
     rest = {name: value for name, value in meta.items() if name != "checksum"}
     return {**rest, "checksum": zlib.crc32(json.dumps(rest, sort_keys=True).encode())}
@@ -93,7 +93,7 @@ class Checkpoints:
         self._damaged = workdir.resolve() / "checkpoints_damaged"
         self._model = model
         self._policy = _NewestAndBest(keep)
-        _hush()
+        hush()
         if jax.process_index() == 0:
             self._remove_half_written()
         self._open()
@@ -120,7 +120,8 @@ class Checkpoints:
             return
         self._policy.best_step = meta["best_step"]
         tree = _tree(state)
-        meta = _sealed({**meta, "model": self._model, "state_checksum": checksum(tree)})
+        sums = {"state_checksum": checksum(tree), "weights_checksum": checksum(state.variables)}
+        meta = sealed({**meta, "model": self._model, **sums})
         content = ocp_args.Composite(**{STATE: ocp_args.StandardSave(tree), META: ocp_args.JsonSave(meta)})
         try:
             self._manager.save(step, args=content)
@@ -184,7 +185,7 @@ class Checkpoints:
         """
         try:
             meta = self._read(step, META, ocp_args.JsonRestore())
-            if meta != _sealed(meta):
+            if meta != sealed(meta):
                 raise ValueError("its counters differ from what was written")
             if meta["model"] != self._model:
                 raise UserError(

@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import keyword
 import logging
 import os
 import re
@@ -39,11 +40,21 @@ def _help(main: Callable) -> None:
     sys.exit(0)
 
 
+def _quoted(argument: str) -> str:
+    """`--config.init.from=…` as `--config.init["from"]=…`: config flags are read as Python expressions."""
+    name, equals, value = argument.partition("=")
+    if not name.startswith("--config."):
+        return argument
+    first, *parts = name.split(".")
+    return first + "".join(f'["{p}"]' if keyword.iskeyword(p) else f".{p}" for p in parts) + equals + value
+
+
 def _parse(main: Callable, argv: Sequence[str]) -> list[str]:
     if {"-h", "-help", "--help"} & set(argv[1:]):
         _help(main)
     try:
-        rest = flags.FLAGS(argv)
+        sys.argv = list(map(_quoted, sys.argv))  # where config flags look for their fields
+        rest = flags.FLAGS(list(map(_quoted, argv)))
         if "config" in flags.FLAGS:
             # A config file that could not be read tells only when something asks for a field.
             hasattr(flags.FLAGS["config"].value, "model")

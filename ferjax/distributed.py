@@ -1,27 +1,38 @@
 """Processes, the device mesh, and how arrays lie on it."""
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
+from jax.experimental import mesh_utils, multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
 
+from ferjax.agreement import agree
+from ferjax.coordinator import CoordinatorStore, coordinator_address, position, reach
 from ferjax.errors import UserError
+from ferjax.liveness import Limits
+from ferjax.watchdog import exit_code, leave, watching
 
 BATCH = PartitionSpec(("data", "fsdp"))
 
 
 @contextlib.contextmanager
 def processes(
-    automatic: bool = False, coordinator: str = "", count: int = 0, index: int = -1, timeout: int = 300
+    automatic: bool = False,
+    coordinator: str = "",
+    count: int = 0,
+    index: int = -1,
+    timeout: float = 300,
+    facts: dict[str, Any] | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[None]:
     """Joins the processes of one run, and leaves together; does nothing for a single process.
 
-    Must be entered before any device is touched.
+    Must be entered before any device is touched. Inside, a watchdog ends all processes when one is lost.
 
     Args:
         automatic: let JAX find out from SLURM, Kubernetes, Open MPI or Cloud TPU.
@@ -29,9 +40,11 @@ def processes(
         count: number of processes.
         index: this process's number.
         timeout: seconds to wait for the others.
+        facts: what must be the same in all processes, see `ferjax.agreement`.
+        limits: when the watchdog gives up; its defaults if None.
 
     Raises:
-        UserError: the others cannot be reached, or only a part of the arguments is given.
+        UserError: the others cannot be reached or run something else, or a part of the arguments is missing.
     """
     explicit = bool(coordinator) or count > 0 or index >= 0
     if explicit and not (coordinator and count > 0 and index >= 0):
@@ -39,31 +52,47 @@ def processes(
     if not (automatic or explicit):
         yield
         return
+    end = time.monotonic() + timeout
     try:
         if explicit:
-            jax.distributed.initialize(coordinator, count, index, initialization_timeout=timeout)
+            reach(coordinator, listens=index == 0, timeout=timeout)
+            left = max(int(end - time.monotonic()), 1)
+            jax.distributed.initialize(coordinator, count, index, initialization_timeout=left)
         else:
-            jax.distributed.initialize(initialization_timeout=timeout)
+            jax.distributed.initialize(initialization_timeout=int(timeout))
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        where = coordinator or "found automatically"
+        where = coordinator or coordinator_address()
         raise UserError(f"could not join the other processes (coordinator {where}): {reason}") from error
-    yield
-    # Leaving early would make the others' last collective fail.
-    multihost_utils.sync_global_devices("end of run")
+    (index, count), where = position(), coordinator_address()
+    store = CoordinatorStore()
+    try:
+        agree(store, index, count, facts or {}, where, max(end - time.monotonic(), 1))
+        with watching(store, index, count, where, limits or Limits()):
+            yield
+            # Leaving early would make the others' last collective fail.
+            multihost_utils.sync_global_devices("end of run")
+    except BaseException as error:
+        leave(exit_code(error), last=index == 0)
+        raise
     jax.distributed.shutdown()
 
 
-def make_mesh(config: ConfigDict) -> Mesh:
-    """A `data × fsdp` mesh of all devices.
+def make_mesh(config: ConfigDict, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """A `data × fsdp` mesh of all devices, process after process.
+
+    An fsdp group lies within a process or spans neighbouring ones, so that weights are gathered over the
+    fastest links; `data` is the outer axis, over hosts and slices.
 
     Args:
         config: the group `mesh`; `data` −1 takes all devices that `fsdp` leaves.
+        devices: those of all processes; the run's if None.
 
     Raises:
-        UserError: the axes do not multiply to the number of devices.
+        UserError: the axes do not multiply to the number of devices, or an fsdp group would cut a process.
     """
-    count = jax.device_count()
+    devices = jax.devices() if devices is None else list(devices)
+    count = len(devices)
     data, fsdp = config.data, config.fsdp
     if data == -1:
         data = max(count // fsdp, 1)
@@ -72,7 +101,20 @@ def make_mesh(config: ConfigDict) -> Mesh:
             f"a mesh of data {data} × fsdp {fsdp} needs {data * fsdp} devices, but there are {count}; "
             f"set mesh.data to -1 and mesh.fsdp to a divisor of {count}"
         )
-    return jax.make_mesh((data, fsdp), ("data", "fsdp"), axis_types=(AxisType.Auto, AxisType.Auto))
+    hosts = len({device.process_index for device in devices})
+    if hosts == 1:
+        grid = mesh_utils.create_device_mesh((data, fsdp), devices)
+    else:
+        chips = count // hosts
+        if fsdp % chips and chips % fsdp:
+            raise UserError(
+                f"mesh.fsdp {fsdp} does not fit {hosts} processes of {chips} devices: it must divide {chips} "
+                "or be a multiple of it"
+            )
+        inner = (max(chips // fsdp, 1), min(fsdp, chips))
+        outer = (data // inner[0], fsdp // inner[1])
+        grid = mesh_utils.create_hybrid_device_mesh(inner, outer, devices, process_is_granule=True)
+    return Mesh(grid, ("data", "fsdp"), axis_types=(AxisType.Auto, AxisType.Auto))
 
 
 def check_batch(size: int, parts: int, mesh: Mesh, field: str) -> None:
@@ -128,14 +170,25 @@ def state_shardings(shapes: Any, mesh: Mesh) -> Any:
     return jax.tree.map(rule, shapes)
 
 
+def describe_sharding(like: Any, mesh: Mesh) -> str:
+    """The rule of `state_shardings` in words, and what it makes of a state.
+
+    Args:
+        like: a tree of `ShapeDtypeStruct`s with shardings.
+        mesh: the mesh.
+    """
+    leaves = [(leaf, leaf.size * leaf.dtype.itemsize) for leaf in jax.tree.leaves(like)]
+    total = sum(size for _, size in leaves)
+    split = [size for leaf, size in leaves if not leaf.sharding.is_fully_replicated]
+    fsdp = mesh.shape["fsdp"]
+    return (
+        f"arrays of two and more axes are split over fsdp={fsdp} along their longest divisible axis: "
+        f"{len(split)} of {len(leaves)} arrays, {sum(split) / total:.1%} of the state's {total / 1e6:,.1f} "
+        f"MB; the others are on every device: {(total - sum(split) * (1 - 1 / fsdp)) / 1e6:,.1f} MB a device"
+    )
+
+
 def global_batch(rows: dict[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
     """This process's rows `[b, …]` as its part of global arrays `[B, …]`, row order by process."""
     sharding = batch_sharding(mesh)
     return {name: jax.make_array_from_process_local_data(sharding, value) for name, value in rows.items()}
-
-
-def any_process(flag: bool) -> bool:
-    """Whether the flag is set on any process; all processes must call it."""
-    if jax.process_count() == 1:
-        return flag
-    return bool(multihost_utils.process_allgather(np.asarray(flag)).any())

@@ -32,6 +32,20 @@ def evaluate(
     Returns:
         The mean cross entropy and the confusion matrix int64 `[K, K]` (rows actual, columns predicted).
     """
+    return evaluate_rows(eval_step, variables, source, batch_size, mesh)[:2]
+
+
+def evaluate_rows(
+    eval_step: Callable[[Any, dict[str, jax.Array]], dict[str, jax.Array]],
+    variables: Any,
+    source: Source,
+    batch_size: int,
+    mesh: Mesh,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """As `evaluate`, and the log-probabilities of every example in the split's order: float32 `[N, K]`.
+
+    One pass and one compiled step serve both; every process gets all rows.
+    """
     batches = eval_batches(
         source,
         batch_size=batch_size,
@@ -43,7 +57,8 @@ def evaluate(
     loss = sum(float(part["loss"]) for part in sums)
     count = sum(float(part["count"]) for part in sums)
     confusion = sum(part["confusion"].astype(np.int64) for part in sums)
-    return loss / count, confusion
+    rows = np.concatenate([part["log_probabilities"] for part in sums])[: len(source)]
+    return loss / count, confusion, rows.astype(np.float32)
 
 
 def scores(loss: float, confusion: np.ndarray) -> dict[str, float]:

@@ -2,18 +2,17 @@
 
 Classes that the set lacks get probability zero. Classes that the network lacks are left out of the scoring
 (--extra=drop) or count as another class (--extra=map, by --map). The scores are also written to
-RUN/evaluations/NAME-SPLIT.json.
+RUN/evaluations/NAME-SPLIT.json, what the network said about every example to NAME-SPLIT.npz, and the same as
+predict.csv and ground_truth.csv to the folder NAME-SPLIT.
 """
 
-import os
-from pathlib import Path
-
-import jax
 from absl import flags
 
 from ferjax.errors import UserError
-from ferjax.evaluate_run import evaluate_run, written
-from ferjax.report.tables import text_table
+from ferjax.evaluate_run import evaluate_run
+from ferjax.machine import keep_compiled
+from ferjax.predictions import place
+from ferjax.report.tables import probability_lines, text_table
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder.", required=True)
 _DATASET = flags.DEFINE_string("dataset", "", "The set to score on; the one it was trained on if empty.")
@@ -29,8 +28,7 @@ def main(argv: list[str]) -> None:
     """Prints the per-class table."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/ferjax/compiled"))
+    keep_compiled()
     merges = _pairs(_MAP.value) if _EXTRA.value == "map" else {}
     found = evaluate_run(_WORKDIR.value, _DATASET.value, _SPLIT.value, _DATA_DIR.value, merges)
     print(
@@ -43,7 +41,9 @@ def main(argv: list[str]) -> None:
         print(f"not scored, for the network lacks the class: {count:,} {name}")
     for name, known in found["merged"].items():
         print(f"counted as {known}: {name}")
-    print(f"written to {written(_WORKDIR.value, found['dataset'], found['split'])}")
+    print(probability_lines(found["probabilities"]))
+    path = place(_WORKDIR.value, found["dataset"], found["split"], "json")
+    print(f"written to {path}; the predictions to {path.with_suffix('')}/predict.csv")
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

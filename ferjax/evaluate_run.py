@@ -11,22 +11,21 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from ferjax import config as ferjax_config
-from ferjax import data, metrics, optimizers, setup
+from ferjax import data, metrics, optimizers, overlap, predictions, setup, transfer
 from ferjax.checkpoints import Checkpoints
 from ferjax.data import builders
 from ferjax.data.records import Records, describe
-from ferjax.data.sources import Source
+from ferjax.data.sources import Source, StreamSource
 from ferjax.data.spaces import ABSENT, BridgedSource, bridge
 from ferjax.distributed import check_batch, make_mesh, replicated
 from ferjax.errors import UserError
-from ferjax.evaluate import evaluate
+from ferjax.evaluate import evaluate_rows
 from ferjax.json_files import read_json, write_json_atomic
 from ferjax.machine import describe_devices
-from ferjax.result import library_versions, read_result
+from ferjax.predictions import Predictions
+from ferjax.result import library_versions, probability_scores, read_result
 from ferjax.state import TrainState
 from ferjax.workdir import CONFIG, RESULT, claim
-
-EVALUATIONS = "evaluations"
 
 
 def evaluate_run(
@@ -36,7 +35,10 @@ def evaluate_run(
     data_dir: str = "",
     merges: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Scores the best checkpoint of a run and writes `evaluations/DATASET-SPLIT.json` in its workdir.
+    """Scores the best checkpoint of a run and writes `evaluations/DATASET-SPLIT.*` in its workdir.
+
+    These are the scores (`.json`), what the network said about every example (`.npz`), and the folder with
+    the same as `predict.csv` and `ground_truth.csv`.
 
     Classes that the set has no example of get probability zero, and the rest is renormalised. Classes that
     the network lacks are left out, or count as another class.
@@ -50,7 +52,8 @@ def evaluate_run(
 
     Returns:
         What was written: `dataset`, `split`, `step`, `test` (as in `result.json`, over the classes that can
-        occur), `masked`, `dropped`, `merged`, and where the numbers come from.
+        occur), `probabilities` (see `ferjax.result.probability_scores`), `masked`, `dropped`, `merged`, and
+        where the numbers come from.
 
     Raises:
         UserError: bad input, told in one line.
@@ -68,17 +71,24 @@ def evaluate_run(
         tx = optimizers.create(config.optimizer, lambda step: 0.0)
         state, step = _best(workdir, config, setup.state_layout(config, model, tx, mesh)[1])
 
-        source = _load(config, dataset, split, folder)
-        present = _present(dataset, source, folder)
+        source = load_for(config, dataset, split, folder)
+        overlapping = _overlap(workdir, config, source, folder)
+        present = present_classes(dataset, source, folder)
         across = bridge(names, source.label_names, present, merges)
         bridged = BridgedSource(source, names, across.targets)
         eval_step = jax.jit(
             setup.build_eval_step(config, model, across.allowed), out_shardings=replicated(mesh)
         )
-        loss, confusion = evaluate(eval_step, state.variables, bridged, config.eval.batch_size, mesh)
+        loss, confusion, rows = evaluate_rows(
+            eval_step, state.variables, bridged, config.eval.batch_size, mesh
+        )
 
         allowed = np.flatnonzero(across.allowed)
         kept = [names[i] for i in allowed]
+        said = Predictions(
+            dataset, split, source.digest(), step, tuple(kept), bridged.indices,
+            np.searchsorted(allowed, bridged.labels), rows[:, allowed],
+        )  # fmt: skip
         found = {
             "model": config.model.name,
             "trained_on": config.data.name,
@@ -90,19 +100,35 @@ def evaluate_run(
             "dropped": bridged.dropped,
             "merged": _merged(source, names, across.targets, present),
             "test": {"loss": loss, **metrics.summary(confusion[np.ix_(allowed, allowed)], kept)},
-            "split_digest": source.digest(),
+            "probabilities": probability_scores(said, _validation(workdir, config, step)),
+            "split_digest": said.split_digest,
+            "overlap": overlapping,
             "crops": config.eval.crops,
             "device": describe_devices(),
             "versions": library_versions(),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        write_json_atomic(written(workdir, dataset, split), found)
+        path = predictions.save(workdir, said)
+        predictions.write_csv(path.with_suffix(""), said)
+        write_json_atomic(predictions.place(workdir, dataset, split, "json"), found)
     return found
 
 
-def written(workdir: Path | str, dataset: str, split: str) -> Path:
-    """The file of an evaluation."""
-    return Path(workdir) / EVALUATIONS / f"{dataset.replace('/', '-')}-{split}.json"
+def _overlap(workdir: Path, config: ConfigDict, source: StreamSource, data_dir: str) -> dict[str, Any]:
+    """Looks for the scored images in what the weights have seen, and tells loudly of any."""
+    earlier = transfer.recorded(config, workdir) or {"trained_on": []}
+    own, *others = overlap.seen_by(config, (), earlier["trained_on"])
+    found = overlap.find(source, [{**own, "data": {**own["data"], "dir": data_dir}}, *others])
+    if told := overlap.warning(found, f"{source.name} {source.split}"):
+        print(told, flush=True)
+    return found
+
+
+def _validation(workdir: Path, config: ConfigDict, step: int) -> Predictions | None:
+    """What the same weights said about the run's own validation split, if that is kept."""
+    path = predictions.place(workdir, config.data.name, "validation", "npz")
+    kept = predictions.read(path) if path.exists() else None
+    return kept if kept is not None and kept.step == step else None
 
 
 def stored_config(workdir: Path) -> tuple[ConfigDict, ConfigDict]:
@@ -142,13 +168,15 @@ def _best(workdir: Path, config: ConfigDict, like: TrainState) -> tuple[TrainSta
         return state, int(state.step)
 
 
-def _load(config: ConfigDict, dataset: str, split: str, data_dir: str) -> Source:
+def load_for(config: ConfigDict, dataset: str, split: str, data_dir: str) -> Source:
+    """A split of any set as a network of this config takes it; not kept in memory."""
     own = dataset == config.data.name
     return data.load(
         dataset,
         split,
         data_dir or None,
         image_size=config.data.source_size or config.data.image_size,
+        resize=config.data.resize,
         cache="stream",
         # Of a set that was not trained on nothing needs to be held out.
         val_fraction=config.data.val_fraction if own or split == "validation" else 0.0,
@@ -156,7 +184,7 @@ def _load(config: ConfigDict, dataset: str, split: str, data_dir: str) -> Source
     )
 
 
-def _present(dataset: str, source: Source, data_dir: str) -> np.ndarray:
+def present_classes(dataset: str, source: Source, data_dir: str) -> np.ndarray:
     """Which classes the whole set has examples of: bool `[S]`. A split may lack one by chance."""
     folder = builders.folder(dataset, data_dir or None)
     labels = [Records(dataset, folder, split).index.labels for split in describe(dataset, folder).splits]

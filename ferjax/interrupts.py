@@ -1,23 +1,32 @@
-"""SIGTERM and ^C as a request to stop at the next step."""
+"""SIGTERM and ^C as a request to stop, in one process or in all of a run's at the same step."""
 
 import signal
 from types import FrameType
 from typing import Self
 
+import jax
+from jax.experimental import multihost_utils
+
 
 class Interrupts:
-    """While entered, SIGTERM and SIGINT set `signal` instead of ending the process; a second ^C ends it.
+    """While entered, SIGTERM and SIGINT ask the run to stop instead of ending it; a second ^C ends it.
+
+    In a run of several processes JAX's pre-emption service takes SIGTERM: it tells all processes within
+    about a second, and they agree on the next step that none of them has begun.
 
     Attributes:
-        signal: the number of the signal that came, or None.
+        signal: the number of the signal that stops the run, or None.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._together = jax.process_count() > 1
+        self._interrupted = False
         self._before: dict[int, signal.Handlers] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        # With several processes SIGTERM stays with JAX.
+        for number in (signal.SIGINT,) if self._together else (signal.SIGTERM, signal.SIGINT):
             self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -25,7 +34,17 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def asked(self, step: int) -> bool:
+        """Whether to stop after this step: the same answer in all processes. To be asked after every step."""
+        if self._together and multihost_utils.reached_preemption_sync_point(step):
+            self.signal = signal.SIGTERM
+        return self.signal is not None
+
     def _handle(self, number: int, _: FrameType | None) -> None:
-        if self.signal is not None and number == signal.SIGINT:
+        if self._interrupted or (self.signal is not None and number == signal.SIGINT):
             raise KeyboardInterrupt
-        self.signal = number
+        if self._together:
+            self._interrupted = True
+            signal.raise_signal(signal.SIGTERM)
+        else:
+            self.signal = number

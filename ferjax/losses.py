@@ -1,17 +1,27 @@
-"""Cross entropy with class weights, label smoothing and soft labels, and the class weights themselves."""
+"""Cross entropy: class weights, label smoothing, soft labels, focal; L2 on chosen weights."""
+
+import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict
 from jax import Array
+
+from ferjax.errors import UserError
 
 CLASS_WEIGHTS = ("none", "inverse", "effective")
 
 
 def cross_entropy(
-    logits: Array, labels: Array, class_weights: Array | None = None, label_smoothing: float = 0.0
+    logits: Array,
+    labels: Array,
+    class_weights: Array | None = None,
+    label_smoothing: float = 0.0,
+    focal_gamma: float = 0.0,
 ) -> tuple[Array, Array]:
-    """Weighted, smoothed cross entropy of each example, and the weight that it counts with.
+    """Weighted, smoothed, focal cross entropy of each example, and the weight that it counts with.
 
     The mean loss is `loss.sum() / weight.sum()`, which is what PyTorch's `CrossEntropyLoss` gives, smoothing
     included: `(1 − ε) w_y (−log p_y) + ε / K · Σ_k w_k (−log p_k)`.
@@ -22,14 +32,22 @@ def cross_entropy(
             of the class weights (PyTorch counts such an example as one).
         class_weights: `[K]`, all ones if None.
         label_smoothing: ε in [0, 1).
+        focal_gamma: γ ≥ 0; each term −log p_k is multiplied by (1 − p_k)^γ, so that examples which the
+            network is already sure of count less. 0 is plain cross entropy.
 
     Returns:
         `(loss [B], weight [B])`.
+
+    References:
+        Lin et al., Focal loss for dense object detection, ICCV 2017, equation 4 (α_t are the class weights).
     """
     logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
     classes = logits.shape[-1]
     weights = jnp.ones(classes, logits.dtype) if class_weights is None else class_weights.astype(logits.dtype)
-    losses = -jax.nn.log_softmax(logits) * weights
+    chances = jax.nn.log_softmax(logits)
+    losses = -chances * weights
+    if focal_gamma:
+        losses = losses * _focus(chances, focal_gamma)
     weight = example_weights(labels, weights)
     target = (
         labels.astype(logits.dtype)
@@ -38,6 +56,12 @@ def cross_entropy(
     )
     target = (1 - label_smoothing) * target + label_smoothing / classes
     return (target * losses).sum(-1), weight
+
+
+def _focus(log_chances: Array, gamma: float) -> Array:
+    """(1 − p)^γ. Its gradient is finite at p = 1 too, where a power below one of zero would have none."""
+    rest = -jnp.expm1(log_chances)
+    return jnp.maximum(rest, jnp.finfo(rest.dtype).tiny) ** gamma
 
 
 def example_weights(labels: Array, class_weights: Array) -> Array:
@@ -91,3 +115,54 @@ def class_weights(name: str, labels: np.ndarray, num_classes: int, beta: float) 
     if name == "inverse":
         return inverse_frequency(labels, num_classes)
     return effective_number(labels, num_classes, beta) if name == "effective" else None
+
+
+def parse_l2(text: str) -> tuple[tuple[str, float], ...]:
+    """The pairs (pattern, λ) of `loss.l2`, such as `"fc1/kernel:0.001,fc2/kernel:0.01"`.
+
+    Raises:
+        UserError: a part is not PATTERN:NUMBER with a regular expression and a number that is not negative.
+    """
+    rules = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        pattern, colon, number = part.rpartition(":")
+        try:
+            strength = float(number)
+            re.compile(pattern)
+        except (ValueError, re.error):
+            strength = -1.0
+        if not (colon and pattern and 0 <= strength < float("inf")):
+            raise UserError(
+                f"in loss.l2, {part!r} is not PATTERN:NUMBER, such as fc1/kernel:0.001 (a regular expression "
+                "that is searched in the parameters' paths, and a strength of at least 0)"
+            )
+        rules.append((pattern, strength))
+    return tuple(rules)
+
+
+def l2_penalty(params: Any, rules: tuple[tuple[str, float], ...]) -> Array | float:
+    """Σ over the rules of 0.5 · λ · ΣW² over the parameters whose path the pattern is found in.
+
+    Args:
+        params: a tree of dicts; a path is `"block/conv1/kernel"`.
+        rules: see `parse_l2`.
+
+    Returns:
+        A scalar, 0 without rules.
+
+    Raises:
+        UserError: a pattern is found in no path.
+
+    References:
+        Khan et al., Facial emotion recognition using a spatial deep learning network, 2023: the last two
+        fully connected layers, λ1 = 0.001 and λ2 = 0.01.
+    """
+    flat = flatten_dict(params, sep="/")
+    total: Array | float = 0.0
+    for pattern, strength in rules:
+        chosen = [leaf for path, leaf in flat.items() if re.search(pattern, path)]
+        if not chosen:
+            last = ", ".join(list(flat)[-4:])
+            raise UserError(f"in loss.l2, {pattern!r} is in no parameter's path; the last ones are {last}")
+        total = total + 0.5 * strength * sum(jnp.square(leaf).sum() for leaf in chosen)
+    return total

@@ -1,9 +1,17 @@
-"""What a run is told to have run on."""
+"""What a run is told to have run on, and where this machine keeps compiled programs."""
 
+import os
 import resource
 import sys
+from pathlib import Path
 
 import jax
+
+
+def keep_compiled() -> None:
+    """Keeps compiled programs in ~/.cache/ferjax/compiled, unless JAX_COMPILATION_CACHE_DIR says where."""
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/ferjax/compiled"))
 
 
 def describe_devices() -> dict[str, str | int]:

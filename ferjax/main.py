@@ -1,8 +1,6 @@
 """`python -m ferjax.main --config=configs/resemotenet.py`: train, go on where a run stopped, test once."""
 
-import os
 import sys
-from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
@@ -17,6 +15,13 @@ DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes that t
 COORDINATOR = flags.DEFINE_string("coordinator", "", "host:port of process 0, without a cluster's help.")
 PROCESSES = flags.DEFINE_integer("processes", 0, "Number of processes, with --coordinator.")
 PROCESS = flags.DEFINE_integer("process", -1, "This process's number, with --coordinator.")
+JOIN_LIMIT = flags.DEFINE_float("join_limit", 300, "Seconds to wait for all processes at the start.", 1)
+SILENCE_LIMIT = flags.DEFINE_float(
+    "silence_limit", 30, "Seconds without a sign of life from a process until all others end.", 1
+)
+PROGRESS_LIMIT = flags.DEFINE_float(
+    "progress_limit", 1800, "Seconds without a finished step in any process until all end.", 1
+)
 flags.mark_flag_as_required("config")
 
 
@@ -25,19 +30,29 @@ def main(argv: list[str]) -> int:
     # Not at the top: the worker processes of `data.workers` import this file, and must stay small.
     import jax
 
+    from ferjax.agreement import facts
     from ferjax.config import validate
     from ferjax.distributed import processes
+    from ferjax.liveness import Limits
+    from ferjax.machine import keep_compiled
     from ferjax.report.tables import text_table
     from ferjax.train import Stopped, train_and_evaluate
 
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/ferjax/compiled"))
+    keep_compiled()
     config = CONFIG.value
     validate(config)
     workdir = WORKDIR.value or f"runs/{config.model.name}-{config.data.name.replace('/', '-')}"
-    with processes(DISTRIBUTED.value, COORDINATOR.value, PROCESSES.value, PROCESS.value):
+    with processes(
+        DISTRIBUTED.value,
+        COORDINATOR.value,
+        PROCESSES.value,
+        PROCESS.value,
+        timeout=JOIN_LIMIT.value,
+        facts=facts(config, workdir),
+        limits=Limits(SILENCE_LIMIT.value, PROGRESS_LIMIT.value),
+    ):
         try:
             result = train_and_evaluate(config, workdir)
         except Stopped as stopped:

@@ -34,7 +34,9 @@ class Meter:
             jax.block_until_ready(self._pending[-1 - IN_FLIGHT][1])
 
     def report(self) -> dict[str, float]:
-        """`loss`, `accuracy`, `learning_rate` and, but for the first step, `images_per_second`.
+        """`loss`, `accuracy`, `learning_rate` and, but for steps that compile, `images_per_second`.
+
+        Where the network has losses of its own, also their mean, `auxiliary_loss`.
 
         Raises:
             UserError: a loss is not finite.
@@ -55,6 +57,8 @@ class Meter:
             "accuracy": total["correct"] / total["count"],
             "learning_rate": rows[-1][1]["learning_rate"],
         }
+        if "auxiliary_loss" in total:
+            values["auxiliary_loss"] = total["auxiliary_loss"] / total["count"]
         if self._began is not None:
             seconds = time.perf_counter() - self._began
             values["images_per_second"] = total["count"] / seconds
@@ -63,6 +67,10 @@ class Meter:
             self._progress.images += int(total["count"])
         self.start()
         return values
+
+    def stop(self) -> None:
+        """Stops the clock until the next report: the step that comes compiles."""
+        self._began = None
 
     def start(self) -> None:
         """Starts the clock; called after each pause."""

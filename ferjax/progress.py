@@ -37,6 +37,11 @@ class Progress:
         """Of a new run."""
         return cls(Plateau(config.schedule.factor, config.schedule.patience))
 
+    def start_stage(self, config: ConfigDict) -> None:
+        """A new stage: the learning rate and the patience are whole again, the best step stays."""
+        self.plateau = Plateau(config.schedule.factor, config.schedule.patience)
+        self.bad_evaluations = 0
+
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Self:
         """Of a checkpoint's meta, which may hold more."""

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 import ferjax
-from ferjax import json_files, metrics
+from ferjax import calibration, json_files, metrics, ranking, statistics
 from ferjax.errors import UserError
+from ferjax.predictions import Predictions
 
 PACKAGES = (
     "jax",
@@ -26,6 +27,9 @@ PACKAGES = (
 VALIDATION = ("loss", "accuracy", "mean_class_accuracy", "macro_f1")
 TEST = (*VALIDATION, "weighted_f1", "per_class", "confusion_matrix")
 PER_CLASS = ("name", "precision", "recall", "f1", "support")
+PROBABILITIES = (
+    "roc_auc", "average_precision", "per_class", "calibration_error", "temperature", "intervals",
+)  # fmt: skip
 DEVICE = ("platform", "kind", "count", "processes")
 FIELDS = (
     "model",
@@ -59,6 +63,44 @@ def library_versions() -> dict[str, str | None]:
     return versions
 
 
+def probability_scores(test: Predictions, validation: Predictions | None) -> dict[str, Any]:
+    """What probabilities tell beyond the confusion matrix, ready for JSON.
+
+    Args:
+        test: what is scored.
+        validation: what the same weights said about validation, for the temperature; None: no temperature.
+
+    Returns:
+        `roc_auc` and `average_precision` (one against the rest, means of the classes that have them),
+        `per_class` (name, roc_auc, average_precision), `calibration_error`, `cross_entropy`, the same two
+        with `temperature` as `…_scaled`, and `intervals`: 95 % over test images, by bootstrap. NaN where
+        there is nothing to tell, None without a temperature.
+    """
+    labels, said, classes = test.labels, test.log_probabilities, len(test.label_names)
+    auc, precision = ranking.roc_auc(labels, said), ranking.average_precision(labels, said)
+    cells = labels * classes + test.predicted
+    confusion = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+    temperature = error = loss = None
+    if validation is not None:
+        temperature = calibration.fit_temperature(validation.labels, validation.log_probabilities)
+        scaled = calibration.with_temperature(said, temperature)
+        error, loss = calibration.reliability(labels, scaled).error, calibration.cross_entropy(labels, scaled)
+    return {
+        "roc_auc": ranking.mean(auc),
+        "average_precision": ranking.mean(precision),
+        "per_class": [
+            {"name": name, "roc_auc": float(a), "average_precision": float(p)}
+            for name, a, p in zip(test.label_names, auc, precision, strict=True)
+        ],
+        "calibration_error": calibration.reliability(labels, said).error,
+        "cross_entropy": calibration.cross_entropy(labels, said),
+        "temperature": temperature,
+        "calibration_error_scaled": error,
+        "cross_entropy_scaled": loss,
+        "intervals": {name: list(ends) for name, ends in statistics.image_intervals(confusion).items()},
+    }
+
+
 def build_result(
     *,
     model: str,
@@ -79,6 +121,9 @@ def build_result(
     date: datetime.datetime,
     split_digests: Mapping[str, str],
     seed: int,
+    probabilities: Mapping[str, Any] | None = None,
+    init: Mapping[str, Any] | None = None,
+    overlap: Mapping[str, Any] | None = None,
 ) -> dict:
     """Builds the content of `result.json`. Pure: nothing is read, measured or written.
 
@@ -101,6 +146,9 @@ def build_result(
         date: when the test was read; timezone-aware, stored in UTC.
         split_digests: a digest of each split's examples, by split name.
         seed: the run's seed.
+        probabilities: see `probability_scores`; left out of the result if None.
+        init: what the run began from, see `ferjax.transfer`; left out if None: at random.
+        overlap: test images that the weights have seen, see `ferjax.overlap.find`; left out if None.
 
     Raises:
         ValueError: if the matrix does not fit the labels or counts nothing, or `date` has no zone.
@@ -126,6 +174,9 @@ def build_result(
         "date": date.astimezone(datetime.UTC).isoformat(timespec="seconds"),
         "split_digests": dict(split_digests),
         "seed": int(seed),
+        **({"probabilities": dict(probabilities)} if probabilities else {}),
+        **({"init": dict(init)} if init else {}),
+        **({"overlap": dict(overlap)} if overlap else {}),
     }
 
 
@@ -142,6 +193,8 @@ def read_result(path: Path | str) -> dict:
     _require(path, "device", result["device"], DEVICE)
     _require(path, "versions", result["versions"], ())
     _require(path, "split_digests", result["split_digests"], ())
+    if "probabilities" in result:  # not in runs of before
+        _require(path, "probabilities", result["probabilities"], PROBABILITIES)
     classes, rows, matrix = (
         _list(path, "label_names", result["label_names"]),
         _list(path, "test.per_class", result["test"]["per_class"]),

@@ -1,14 +1,34 @@
 """Learning-rate schedules: functions of the step, and the plateau rule that watches validation."""
 
 import dataclasses
+import math
 
 import optax
 from ml_collections import ConfigDict
 
 NAMES = ("constant", "plateau", "cosine", "onecycle", "step")
+SCALES = ("none", "linear", "sqrt")
 
 
-def create(config: ConfigDict, steps_per_epoch: float, total_steps: int) -> optax.Schedule:
+def rate_factor(config: ConfigDict, batch_size: int) -> float:
+    """What every learning rate of a run is multiplied with for its batch size.
+
+    Args:
+        config: the group `schedule`: with `scale_rate` linear the batch over `base_batch`, with sqrt the
+            square root of that, with none 1.
+        batch_size: of all devices together.
+
+    References:
+        Goyal et al., Accurate, large minibatch SGD, 2017, section 2.1 (linear); You et al., Large batch
+        optimization for deep learning, ICLR 2020, table 1 (square root).
+    """
+    ratio = batch_size / config.base_batch
+    return {"none": 1.0, "linear": ratio, "sqrt": math.sqrt(ratio)}[config.scale_rate]
+
+
+def create(
+    config: ConfigDict, steps_per_epoch: float, total_steps: int, factor: float = 1.0
+) -> optax.Schedule:
     """The learning rate as a function of the optimizer step.
 
     Args:
@@ -17,8 +37,9 @@ def create(config: ConfigDict, steps_per_epoch: float, total_steps: int) -> opta
             `factor` every `every_epochs`. `warmup_epochs` of linear rise go before all but `onecycle`.
         steps_per_epoch: optimizer steps of one pass over the training split, possibly a fraction.
         total_steps: length of the run.
+        factor: see `rate_factor`.
     """
-    rate = config.learning_rate
+    rate = config.learning_rate * factor
     if config.name == "onecycle":
         return optax.cosine_onecycle_schedule(
             max(total_steps, 2), rate, config.rise_fraction, config.start_divisor, config.end_divisor

@@ -1,9 +1,11 @@
 """From a config to the parts of a run: data, network, optimizer, shardings and jitted steps."""
 
+import bisect
 import dataclasses
+import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -13,11 +15,11 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from ferjax import data, models, optimizers, schedules, state, steps
+from ferjax import data, losses, models, optimizers, schedules, stages, state, steps
 from ferjax.config import model_options
 from ferjax.data.balance import epochs
 from ferjax.data.sources import Source
-from ferjax.distributed import batch_sharding, replicated, state_shardings
+from ferjax.distributed import batch_sharding, make_mesh, replicated, state_shardings
 from ferjax.losses import class_weights
 from ferjax.state import TrainState
 
@@ -27,40 +29,61 @@ class Plan:
     """Lengths in steps.
 
     Attributes:
-        total: of the run.
+        ends: the step at which each stage ends, ascending.
         evaluate_every: between validations.
         per_epoch: of one pass over the training split, possibly a fraction.
     """
 
-    total: int
+    ends: tuple[int, ...]
     evaluate_every: int
     per_epoch: float
 
+    @property
+    def total(self) -> int:
+        """Of the run."""
+        return self.ends[-1]
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The steps that are done when each stage begins."""
+        return (0, *self.ends[:-1])
+
+    def stage(self, step: int) -> int:
+        """The stage, from 0 on, of the step that comes after `step` steps; the last one when all are done."""
+        return min(bisect.bisect_right(self.ends, step), len(self.ends) - 1)
+
     def evaluates(self, step: int) -> bool:
-        """Whether a validation follows this step: always the last, and none just before it."""
-        regular = step % self.evaluate_every == 0 and self.total - step >= self.evaluate_every / 2
-        return regular or step == self.total
+        """Whether a validation follows this step: always a stage's last, and none just before it."""
+        stage = self.stage(step - 1)
+        start, end = self.starts[stage], self.ends[stage]
+        regular = (step - start) % self.evaluate_every == 0 and end - step >= self.evaluate_every / 2
+        return regular or step == end
 
 
 def plan(config: ConfigDict, examples: int) -> Plan:
     """Turns epochs into steps; an epoch trains on `examples` images, some of them twice if balanced."""
     per_epoch = examples / config.train.batch_size
-    total = max(round(config.train.epochs * per_epoch), 1)
-    if config.train.max_steps:
-        total = min(total, config.train.max_steps)
-    return Plan(total, max(round(config.eval.every_epochs * per_epoch), 1), per_epoch)
+    last = config.train.max_steps or sys.maxsize
+    ends: list[int] = []
+    for stage in stages.stages_of(config):
+        end = (ends[-1] if ends else 0) + max(round(stage.epochs * per_epoch), 1)
+        ends.append(min(end, last))
+        if end >= last:
+            break
+    return Plan(tuple(ends), max(round(config.eval.every_epochs * per_epoch), 1), per_epoch)
 
 
 def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
     """The network of the group `model` in the precision of `train`, tried on the config's image size.
 
     Raises:
-        UserError: it cannot take such images.
+        UserError: it cannot take such images, or has not the weights that `loss.l2` names.
     """
     dtype = jnp.dtype(config.train.precision)
     model = models.create(config.model.name, num_classes, dtype=dtype, **model_options(config))
     images = jnp.zeros((1, *image_shape(config)))
-    jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
+    variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
+    jax.eval_shape(partial(losses.l2_penalty, rules=losses.parse_l2(config.loss.l2)), variables["params"])
     return model
 
 
@@ -76,10 +99,14 @@ def load_split(config: ConfigDict, split: str, cache: str | None = None) -> Sour
         split,
         config.data.dir or None,
         image_size=config.data.source_size or config.data.image_size,
+        resize=config.data.resize,
         cache=cache or config.data.cache,
         val_fraction=config.data.val_fraction,
         fold=config.data.fold,
         drop_leaks=config.data.drop_leaks,
+        train_fraction=config.data.train_fraction,
+        # Scores are against the one right class.
+        soft_labels=config.data.soft_labels and split == "train",
     )
 
 
@@ -87,7 +114,7 @@ def build_eval_step(
     config: ConfigDict, model: nn.Module, allowed: np.ndarray | None = None
 ) -> Callable[..., Any]:
     """`ferjax.steps.make_eval_step` for images as `load_split` gives them; `allowed` is bool `[K]`."""
-    size = config.data.image_size if config.data.source_size else None
+    size = config.data.image_size if config.data.source_size or config.eval.crops != "none" else None
     dtype = jnp.dtype(config.train.precision)
     return steps.make_eval_step(model, model.num_classes, dtype, size, config.eval.crops, allowed)
 
@@ -98,26 +125,32 @@ class Parts:
 
     Attributes:
         plan: the run's lengths.
-        init: jitted; gives the initial state, laid out on the mesh.
+        init: jitted; from a seed, uint32, to the initial state, laid out on the mesh.
+        restart: jitted; the state as a new stage begins, see `ferjax.state.restarted`. It is donated.
         like: a state of `ShapeDtypeStruct`s with shardings, to restore into.
-        train_step: jitted `(state, batch) -> (state, sums)`; the state is donated.
+        rules: of each stage.
+        train_steps: of each stage, jitted `(state, batch) -> (state, sums)`; the state is donated.
         eval_step: jitted `(variables, batch) -> sums`.
+        model: the network.
     """
 
     plan: Plan
-    init: Callable[[], TrainState]
+    init: Callable[[np.uint32], TrainState]
+    restart: Callable[[TrainState], TrainState]
     like: TrainState
-    train_step: Callable[..., Any]
+    rules: tuple[stages.Rules, ...]
+    train_steps: tuple[Callable[..., Any], ...]
     eval_step: Callable[..., Any]
+    model: nn.Module
 
 
 def state_layout(
     config: ConfigDict, model: nn.Module, tx: optax.GradientTransformation, mesh: Mesh
-) -> tuple[Callable[[], TrainState], TrainState]:
-    """How an initial state is made, and its `ShapeDtypeStruct`s with their shardings on the mesh."""
+) -> tuple[Callable[[np.uint32], TrainState], TrainState]:
+    """How an initial state is made from a seed, and its `ShapeDtypeStruct`s with their shardings."""
     averaging = config.optimizer.ema_decay > 0
-    init = partial(state.create, model, tx, image_shape(config), config.train.seed, averaging)
-    shapes = jax.eval_shape(init)
+    init = partial(state.create, model, tx, image_shape(config), ema=averaging)
+    shapes = jax.eval_shape(init, np.uint32(0))
     like = jax.tree.map(
         lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
         shapes,
@@ -126,29 +159,87 @@ def state_layout(
     return init, like
 
 
-def assemble(config: ConfigDict, train: Source, mesh: Mesh) -> Parts:
-    """Builds network, optimizer and steps for a training split on a mesh; nothing is computed yet."""
+def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Schedule | None = None) -> Parts:
+    """Builds network, optimizer and steps for a training split on a mesh; nothing is computed yet.
+
+    Args:
+        config: the seed is not read.
+        train: the training split.
+        mesh: the devices.
+        schedule: the learning rate of every stage, by its own steps; the group `schedule`'s if None.
+    """
     num_classes = len(train.label_names)
     lengths = plan(config, len(epochs(train, config.data.balance)))
     model = build_model(config, num_classes)
-    schedule = schedules.create(config.schedule, lengths.per_epoch, lengths.total)
-    tx = optimizers.create(config.optimizer, schedule)
     weights = class_weights(config.loss.class_weights, train.labels, num_classes, config.loss.effective_beta)
+    dtype = jnp.dtype(config.train.precision)
 
+    # The rate is no part of the state: one layout serves all stages.
+    tx = optimizers.create(config.optimizer, lambda step: 0.0)
     init, like = state_layout(config, model, tx, mesh)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
-    dtype = jnp.dtype(config.train.precision)
-    train_step = steps.make_train_step(model, tx, schedule, config, weights, dtype)
-    eval_step = build_eval_step(config, model)
+    rules, train_steps = [], []
+    for stage, start, end in zip(stages.stages_of(config), lengths.starts, lengths.ends, strict=False):
+        rate = schedule or _schedule(config, stage, lengths.per_epoch, end - start)
+        rule = stages.rules(config, stage, model, image_shape(config))
+        step = steps.make_train_step(
+            model,
+            optimizers.create(config.optimizer, rate),
+            _after(rate, start),
+            config,
+            weights,
+            dtype,
+            rule,
+        )
+        rules.append(rule)
+        train_steps.append(
+            jax.jit(
+                step,
+                in_shardings=(shardings, batch_sharding(mesh)),
+                out_shardings=(shardings, replicated(mesh)),
+                donate_argnums=0,
+            )
+        )
     return Parts(
         plan=lengths,
         init=jax.jit(init, out_shardings=shardings),
+        restart=jax.jit(partial(state.restarted, tx=tx), out_shardings=shardings, donate_argnums=0),
         like=like,
-        train_step=jax.jit(
-            train_step,
-            in_shardings=(shardings, batch_sharding(mesh)),
-            out_shardings=(shardings, replicated(mesh)),
-            donate_argnums=0,
-        ),
-        eval_step=jax.jit(eval_step, out_shardings=replicated(mesh)),
+        rules=tuple(rules),
+        train_steps=tuple(train_steps),
+        eval_step=jax.jit(build_eval_step(config, model), out_shardings=replicated(mesh)),
+        model=model,
     )
+
+
+def _schedule(config: ConfigDict, stage: ConfigDict, per_epoch: float, length: int) -> optax.Schedule:
+    group = config.schedule.copy_and_resolve_references()
+    group.learning_rate = stage.learning_rate
+    factor = schedules.rate_factor(config.schedule, config.train.batch_size)
+    return schedules.create(group, per_epoch, length, factor)
+
+
+def _after(schedule: optax.Schedule, start: int) -> optax.Schedule:
+    """A stage's schedule as a function of the run's step."""
+    return lambda step: schedule(step - start)
+
+
+class Prepared(NamedTuple):
+    """All that a run needs before its own state."""
+
+    mesh: Mesh
+    parts: Parts
+    train: Source
+    validation: Source
+
+
+def prepare(config: ConfigDict) -> Prepared:
+    """Opens the data and builds the steps; `train.seed` is not read.
+
+    Raises:
+        UserError: a split is missing or damaged, or the config does not fit it.
+    """
+    mesh = make_mesh(config.mesh)
+    train, validation = load_split(config, "train"), load_split(config, "validation")
+    load_split(config, "test", cache="stream")  # a set without one fails now, not after training
+    return Prepared(mesh, assemble(config, train, mesh), train, validation)

@@ -41,7 +41,7 @@ def create(
     model: nn.Module,
     tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
-    seed: int,
+    seed: int | jax.Array,
     ema: bool,
 ) -> TrainState:
     """Initial state; pure, so that it can be jitted with sharded outputs.
@@ -50,7 +50,7 @@ def create(
         model: the network.
         tx: the optimizer.
         image_shape: `(H, W, C)`.
-        seed: of the weights and, folded, of dropout and augmentation.
+        seed: of the weights and, folded, of dropout and augmentation; uint32 where it is traced.
         ema: whether averaged weights are kept.
     """
     init_key, rng = jax.random.split(jax.random.key(seed))
@@ -66,3 +66,8 @@ def create(
         rng=rng,
         lr_scale=jnp.ones((), jnp.float32),
     )
+
+
+def restarted(state: TrainState, tx: optax.GradientTransformation) -> TrainState:
+    """As a new stage of training begins: the optimizer knows nothing, the learning rate is whole again."""
+    return state.replace(opt_state=tx.init(state.params), lr_scale=jnp.ones_like(state.lr_scale))

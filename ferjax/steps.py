@@ -8,12 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax.traverse_util import path_aware_map
 from jax import Array
 from ml_collections import ConfigDict
 
 from ferjax.data.augment import augment, mix, normalise
 from ferjax.data.augment.crops import random_crop, views
-from ferjax.losses import cross_entropy, example_weights
+from ferjax.errors import UserError
+from ferjax.losses import cross_entropy, example_weights, l2_penalty, parse_l2
+from ferjax.optimizers import without_frozen
+from ferjax.remat import rematerialised
+from ferjax.stages import Rules, auxiliary_loss, join, split, statistics_kept
 from ferjax.state import TrainState
 
 Batch = dict[str, Array]
@@ -52,27 +57,35 @@ def make_train_step(
     config: ConfigDict,
     class_weights: np.ndarray | None,
     dtype: jnp.dtype,
+    rules: Rules = Rules(),  # noqa: B008  (it is frozen)
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
     """Builds `train_step(state, batch) -> (state, sums)`, to be jitted with shardings.
 
     Args:
         model: the network.
         tx: the optimizer.
-        schedule: the learning rate that `tx` uses, to be reported.
+        schedule: the learning rate that `tx` uses as a function of `state.step`, to be reported.
         config: the groups `augment`, `data`, `loss`, `optimizer` and `train` are read.
         class_weights: `[K]` or None.
         dtype: compute dtype.
+        rules: what stays, how fast the rest moves, and which losses count.
 
     Returns:
         A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`. Its sums
         are `loss` (weighted), `weight`, `correct` and `count`, totals over the batch, and this step's
-        `learning_rate`: float32 scalars. Labels may also be distributions, float32 [B, K]; `correct` then
-        counts the largest.
+        `learning_rate`: float32 scalars; beside them `auxiliary_loss`, a total, where the network sows
+        losses that count. Labels may also be distributions, float32 [B, K]; `correct` then counts the
+        largest.
+
+    Raises:
+        UserError: when traced, if no loss counts.
     """
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
     )
-    smoothing = config.loss.label_smoothing
+    smoothing, l2 = config.loss.label_smoothing, parse_l2(config.loss.l2)
+    apply = rematerialised(model, config.train.remat)
+    mutable = ["batch_stats", "losses"] if rules.auxiliary else ["batch_stats"]
     parts = config.train.accumulate_steps
     decay = config.optimizer.ema_decay
 
@@ -86,15 +99,19 @@ def make_train_step(
         images, labels = mix(augment_key, images, labels, model.num_classes, config.augment)
         total = len(labels) if weights is None else example_weights(labels, weights).sum()
 
-        def loss_of(params: Any, stats: Any, rows: Batch, dropout_key: Array) -> tuple[Array, Any]:
-            logits, updates = model.apply(
-                {"params": params, "batch_stats": stats},
-                normalise(rows["image"], dtype),
-                train=True,
-                mutable=["batch_stats"],
-                rngs={"dropout": dropout_key},
-            )
-            loss, weight = cross_entropy(logits, rows["label"], weights, smoothing)
+        trained, frozen = split(state.params, rules.frozen)
+
+        def loss_of(trained: Any, stats: Any, rows: Batch, dropout_key: Array) -> tuple[Array, Any]:
+            params = join(trained, frozen)
+            with nn.intercept_methods(statistics_kept(rules)):
+                logits, updates = apply(
+                    {"params": params, "batch_stats": stats},
+                    normalise(rows["image"], dtype),
+                    train=True,
+                    mutable=mutable,
+                    rngs={"dropout": dropout_key},
+                )
+            loss, weight = cross_entropy(logits, rows["label"], weights, smoothing, config.loss.focal_gamma)
             actual = rows["label"] if rows["label"].ndim == 1 else rows["label"].argmax(-1)
             sums = {
                 "loss": loss.sum(),
@@ -102,11 +119,20 @@ def make_train_step(
                 "correct": (logits.argmax(-1) == actual).sum(dtype=jnp.float32),
                 "count": jnp.float32(loss.size),
             }
+            own = auxiliary_loss(updates.get("losses", {}), rules, loss.size) if rules.auxiliary else None
+            if own is None and not rules.cross_entropy:
+                raise UserError("a stage has cross_entropy 0 and the network has no loss of its own")
             # Divided by the whole batch's weight, so that the parts' gradients add up to the batch's.
-            return loss.sum() / total, (updates.get("batch_stats", {}), sums)
+            value = l2_penalty(params, l2) / parts
+            if rules.cross_entropy:
+                value += rules.cross_entropy * loss.sum() / total
+            if own is not None:
+                sums["auxiliary_loss"] = own.sum()
+                value += rules.auxiliary * own.sum() / len(labels)
+            return value, (updates.get("batch_stats", {}), sums)
 
         def gradients(stats: Any, rows: Batch, dropout_key: Array) -> tuple[Any, Any, Sums]:
-            grads, (stats, sums) = jax.grad(loss_of, has_aux=True)(state.params, stats, rows, dropout_key)
+            grads, (stats, sums) = jax.grad(loss_of, has_aux=True)(trained, stats, rows, dropout_key)
             return grads, stats, sums
 
         rows = {"image": images, "label": labels}
@@ -115,13 +141,20 @@ def make_train_step(
         else:
             grads, stats, sums = gradients(state.batch_stats, rows, dropout_key)
 
+        grads = join(grads, jax.tree.map(jnp.zeros_like, frozen))
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
-        updates = jax.tree.map(lambda u: u * state.lr_scale, updates)
+        if rules.frozen:
+            opt_state = without_frozen(tx, opt_state, state.opt_state, rules.frozen, state.params)
+        updates = path_aware_map(
+            lambda path, u: u * (state.lr_scale * rules.rates.get("/".join(path), 1.0)), updates
+        )
         params = optax.apply_updates(state.params, updates)
+        params = join(split(params, rules.frozen)[0], frozen)
         ema = state.ema
         if ema is not None:
             new = {"params": params, "batch_stats": stats}
-            ema = jax.tree.map(lambda old, x: decay * old + (1 - decay) * x, ema, new)
+            # In this form the average of what does not change is the same in every bit.
+            ema = jax.tree.map(lambda old, x: old + (1 - decay) * (x - old), ema, new)
         sums["learning_rate"] = jnp.asarray(schedule(state.step) * state.lr_scale, jnp.float32)
         state = state.replace(
             step=state.step + 1, params=params, batch_stats=stats, opt_state=opt_state, ema=ema
@@ -151,7 +184,8 @@ def make_eval_step(
             renormalised. All if None. Labels must be of allowed classes.
 
     The sums are `loss` (plain cross entropy), `count` and `confusion` (int32 `[K, K]`, rows actual, columns
-    predicted); a batch is `{"image": uint8 [B, H, W, C], "label": int32 [B], "mask": float32 [B]}`.
+    predicted); beside them stand the rows' `log_probabilities`, float32 `[B, K]`. A batch is
+    `{"image": uint8 [B, H, W, C], "label": int32 [B], "mask": float32 [B]}`.
     """
     predict_step = make_predict_step(model, dtype, image_size, crops)
 
@@ -169,6 +203,9 @@ def make_eval_step(
             "loss": jnp.where(real, loss, 0).sum(),
             "count": real.sum(dtype=jnp.float32),
             "confusion": actual.T @ predicted,
+            "log_probabilities": jax.nn.log_softmax(
+                logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+            ),
         }
 
     return eval_step

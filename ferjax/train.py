@@ -4,30 +4,31 @@ import contextlib
 import dataclasses
 import math
 import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from clu import parameter_overview
-from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from ferjax import overlap, predictions, transfer, watchdog
+from ferjax.announce import announce
 from ferjax.checkpoints import Checkpoints
 from ferjax.config import validate
 from ferjax.data.pipeline import train_batches
-from ferjax.data.sources import Source
-from ferjax.distributed import any_process, check_batch, global_batch, make_mesh
+from ferjax.distributed import check_batch, global_batch, make_mesh
 from ferjax.errors import UserError
-from ferjax.evaluate import evaluate, scores
+from ferjax.evaluate import evaluate, evaluate_rows, scores
 from ferjax.interrupts import Interrupts
 from ferjax.json_files import write_json_atomic
 from ferjax.machine import describe_devices, peak_memory
 from ferjax.meter import Meter
+from ferjax.predictions import Predictions
 from ferjax.progress import Progress
-from ferjax.result import build_result, library_versions, read_result
-from ferjax.setup import Parts, assemble, build_model, load_split
+from ferjax.result import build_result, library_versions, probability_scores, read_result
+from ferjax.setup import Plan, Prepared, build_model, load_split, prepare
 from ferjax.state import TrainState
 from ferjax.workdir import METRICS, RESULT, TENSORBOARD, claim
 from ferjax.writers import ConsoleWriter, JsonlWriter, MultiWriter, TensorBoardWriter, Writer
@@ -47,12 +48,26 @@ class Stopped(Exception):
         self.step = step
 
 
-def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What stays the same in a run."""
+
+    config: ConfigDict
+    workdir: Path
+    ready: Prepared
+    checkpoints: Checkpoints
+
+
+def train_and_evaluate(
+    config: ConfigDict, workdir: str | Path, prepared: Callable[[ConfigDict], Prepared] = prepare
+) -> dict[str, Any]:
     """Trains, resumes where there is a checkpoint, chooses on validation and tests once.
 
     Args:
         config: see `ferjax.config.defaults`.
         workdir: the run's folder; the same config in the same folder goes on, or is already finished.
+        prepared: opens the data and builds the steps; called unless the run is finished. Runs that differ in
+            `train.seed` alone may share what it gives.
 
     Returns:
         The content of `result.json`.
@@ -71,60 +86,96 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
         if (workdir / RESULT).exists():
             print(f"{workdir} is finished: this is its result")
             return read_result(workdir / RESULT)
-        train, validation = load_split(config, "train"), load_split(config, "validation")
-        load_split(config, "test", cache="stream")  # a set without one fails now, not after training
-        parts = assemble(config, train, mesh)
+        ready = prepared(config)
+        start = transfer.plan(config, workdir, ready.parts, ready.train.label_names)
         checkpoints = Checkpoints(workdir, config.model.name, config.checkpoint.keep)
         with contextlib.closing(checkpoints):
-            return _run(config, workdir, mesh, parts, checkpoints, train, validation)
+            return _run(_Run(config, workdir, ready, checkpoints), start)
 
 
-def _run(
-    config: ConfigDict,
-    workdir: Path,
-    mesh: Mesh,
-    parts: Parts,
-    checkpoints: Checkpoints,
-    train: Source,
-    validation: Source,
-) -> dict[str, Any]:
+def _run(run: _Run, start: transfer.Start | None) -> dict[str, Any]:
+    config, workdir, checkpoints = run.config, run.workdir, run.checkpoints
+    mesh, parts, train, validation = run.ready
     restored = checkpoints.restore_newest(parts.like)
     if restored:
         state, progress = restored[0], Progress.restore(restored[1])
     else:
-        state, progress = parts.init(), Progress.start(config)
-    start = int(state.step)
-    _announce(config, workdir, mesh, parts, state, train, validation, resumed=restored is not None)
+        state, progress = parts.init(np.uint32(config.train.seed)), Progress.start(config)
+    announce(config, workdir, run.ready, state, resumed=restored is not None)
+    if start:
+        state, taken = transfer.begin(config, workdir, parts, state, start)
+    else:
+        taken = transfer.recorded(config, workdir)
+    seen = overlap.seen_by(config, (train, validation), taken["trained_on"] if taken else [])
+    overlapping = _overlap(config, seen)
 
-    with contextlib.closing(_writer(workdir, parts.plan.total, start if restored else None)) as writer:
-        state = _train(config, mesh, parts, checkpoints, train, validation, state, progress, start, writer)
+    with contextlib.closing(
+        _writer(workdir, parts.plan.total, int(state.step) if restored else None)
+    ) as writer:
+        state = _train(run, state, progress, {"trained_on": seen}, writer)
         checkpoints.wait()
         if progress.best_step != int(state.step):
             del state  # frees the last weights before the best ones are read
             state, _ = checkpoints.restore(progress.best_step, parts.like)
         test = load_split(config, "test")
-        loss, confusion = evaluate(parts.eval_step, state.variables, test, config.eval.batch_size, mesh)
+        said = {}
+        for split in (validation, test):
+            loss, confusion, rows = evaluate_rows(
+                parts.eval_step, state.variables, split, config.eval.batch_size, mesh
+            )
+            said[split.split] = Predictions.of(split, rows, progress.best_step)
         writer.write(progress.best_step, "test", scores(loss, confusion))
-    result = _result(config, parts, progress, checkpoints, loss, confusion, train, validation, test)
-    if jax.process_index() == 0:
+    first = jax.process_index() == 0
+    if first:
+        for one in said.values():
+            predictions.save(workdir, one)
+    result = build_result(
+        model=config.model.name,
+        dataset=config.data.name,
+        label_names=train.label_names,
+        best_step=progress.best_step,
+        steps=checkpoints.steps()[-1],
+        epochs=checkpoints.steps()[-1] / parts.plan.per_epoch,
+        validation=progress.best,
+        test_loss=loss,
+        test_confusion=confusion,
+        seconds=progress.seconds,
+        images_per_second=progress.images / max(progress.training_seconds, 1e-9),
+        data_wait_fraction=progress.waited_seconds / max(progress.training_seconds, 1e-9),
+        peak_memory_bytes=peak_memory(),
+        device=describe_devices(),
+        versions=library_versions(),
+        date=datetime.now(UTC),
+        split_digests={source.split: source.digest() for source in (train, validation, test)},
+        seed=config.train.seed,
+        # Only the first process keeps the result.
+        probabilities=probability_scores(said["test"], said["validation"]) if first else None,
+        init=taken,
+        overlap=overlapping,
+    )
+    if first:
         write_json_atomic(workdir / RESULT, result)
     return result
 
 
+def _overlap(config: ConfigDict, seen: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Looks for test images in what the weights will have seen; only the first process does."""
+    if jax.process_index() != 0:
+        return None
+    found = overlap.find(load_split(config, "test", cache="stream"), seen)
+    if told := overlap.warning(found, f"{config.data.name} test"):
+        print(told, flush=True)
+    return found
+
+
 def _train(
-    config: ConfigDict,
-    mesh: Mesh,
-    parts: Parts,
-    checkpoints: Checkpoints,
-    train: Source,
-    validation: Source,
-    state: TrainState,
-    progress: Progress,
-    start: int,
-    writer: Writer,
+    run: _Run, state: TrainState, progress: Progress, facts: Mapping[str, Any], writer: Writer
 ) -> TrainState:
-    """The loop; `progress` is updated in place."""
-    total, every = parts.plan.total, config.checkpoint.every_steps
+    """The loop; `progress` is updated in place, `facts` go into every checkpoint's meta."""
+    config, checkpoints = run.config, run.checkpoints
+    mesh, parts, train, validation = run.ready
+    plan, every, start = parts.plan, config.checkpoint.every_steps, int(state.step)
+    facts = {**facts, "label_names": list(train.label_names), "image_size": config.data.image_size}
     meter = Meter(progress)
     began, seconds_before = time.perf_counter(), progress.seconds
     batches = train_batches(
@@ -138,22 +189,26 @@ def _train(
         balance=config.data.balance,
     )
     with contextlib.closing(batches), Interrupts() as interrupts:
-        step, ended = start, start >= total or progress.out_of_patience(config)
+        step, ended = start, _ended(config, plan, progress, start)
         while not ended:
+            stage = plan.stage(step)
+            beginning = step == plan.starts[stage]
+            if beginning and step > 0:
+                state = parts.restart(state)
+                progress.start_stage(config)
+                meter.stop()
             asked = time.perf_counter()
             batch = global_batch(next(batches), mesh)
             meter.waited(time.perf_counter() - asked)
             with jax.transfer_guard("disallow"):
-                state, sums = parts.train_step(state, batch)
+                state, sums = parts.train_steps[stage](state, batch)
             step += 1
             meter.add(step, sums)
+            watchdog.progressed(step)
 
-            evaluating = parts.plan.evaluates(step)
-            logging = evaluating or step % config.train.log_every == 0 or step == start + 1
-            # Every process must stop at the same step. Asking the others waits, so it is done when logging.
-            stopping = interrupts.signal is not None
-            if jax.process_count() > 1:
-                stopping = logging and any_process(stopping)
+            evaluating = plan.evaluates(step)
+            logging = evaluating or step % config.train.log_every == 0 or step == start + 1 or beginning
+            stopping = interrupts.asked(step)
             saving = evaluating or stopping or (every > 0 and step % every == 0)
             if logging or saving:
                 writer.write(step, "train", meter.report())
@@ -168,19 +223,26 @@ def _train(
                     )
                 values = scores(loss, confusion)
                 writer.write(step, "validation", values)
-                progress.judge(step, values)
+                # A classifier that is not trained chooses nothing, unless there is nothing else.
+                if parts.rules[stage].cross_entropy or (step == plan.total and progress.best_step < 0):
+                    progress.judge(step, values)
                 if config.schedule.name == "plateau":
                     scale = np.float32(progress.plateau.scale)
                     state = state.replace(lr_scale=jax.device_put(scale, parts.like.lr_scale.sharding))
             if saving:
                 progress.seconds = seconds_before + time.perf_counter() - began
-                checkpoints.save(state, step, dataclasses.asdict(progress))
+                checkpoints.save(state, step, {**dataclasses.asdict(progress), **facts})
                 meter.start()
-            ended = step == total or progress.out_of_patience(config)
+            ended = _ended(config, plan, progress, step)
             if stopping and not ended:
                 checkpoints.wait()
                 raise Stopped(interrupts.signal or 0, step)
     return state
+
+
+def _ended(config: ConfigDict, plan: Plan, progress: Progress, step: int) -> bool:
+    """Whether this was the last step; patience can end the last stage alone."""
+    return step >= plan.total or (step > plan.starts[-1] and progress.out_of_patience(config))
 
 
 def _writer(workdir: Path, total: int, resume_step: int | None) -> Writer:
@@ -193,60 +255,4 @@ def _writer(workdir: Path, total: int, resume_step: int | None) -> Writer:
             JsonlWriter(workdir / METRICS, resume_step),
             TensorBoardWriter(workdir / TENSORBOARD, resume_step),
         ]
-    )
-
-
-def _announce(
-    config: ConfigDict,
-    workdir: Path,
-    mesh: Mesh,
-    parts: Parts,
-    state: TrainState,
-    train: Source,
-    validation: Source,
-    resumed: bool,
-) -> None:
-    if jax.process_index() != 0:
-        return
-    print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
-    devices, lengths = describe_devices(), parts.plan
-    print(
-        f"{config.model.name} on {config.data.name}: {len(train):,} training and {len(validation):,} "
-        f"validation images, {len(train.label_names)} classes\n"
-        f"{devices['count']} × {devices['kind']}, mesh {dict(mesh.shape)}, {config.train.precision}, "
-        f"batch {config.train.batch_size}, {lengths.total:,} steps, {lengths.per_epoch:,.1f} an epoch\n"
-        f"workdir {workdir}" + (f", going on from step {int(state.step):,}" if resumed else ""),
-        flush=True,
-    )
-
-
-def _result(
-    config: ConfigDict,
-    parts: Parts,
-    progress: Progress,
-    checkpoints: Checkpoints,
-    loss: float,
-    confusion: np.ndarray,
-    *splits: Source,
-) -> dict[str, Any]:
-    steps = checkpoints.steps()[-1]
-    return build_result(
-        model=config.model.name,
-        dataset=config.data.name,
-        label_names=splits[0].label_names,
-        best_step=progress.best_step,
-        steps=steps,
-        epochs=steps / parts.plan.per_epoch,
-        validation=progress.best,
-        test_loss=loss,
-        test_confusion=confusion,
-        seconds=progress.seconds,
-        images_per_second=progress.images / max(progress.training_seconds, 1e-9),
-        data_wait_fraction=progress.waited_seconds / max(progress.training_seconds, 1e-9),
-        peak_memory_bytes=peak_memory(),
-        device=describe_devices(),
-        versions=library_versions(),
-        date=datetime.now(UTC),
-        split_digests={source.split: source.digest() for source in splits},
-        seed=config.train.seed,
     )

@@ -209,6 +209,6 @@ def test_a_disk_without_room_is_told(tmp_path, like, monkeypatch):
 
 
 def test_the_counters_checksum_ignores_itself():
-    sealed = checkpoints._sealed({"b": 1.5, "a": None})
-    assert checkpoints._sealed(sealed) == sealed
-    assert checkpoints._sealed({**sealed, "b": 1.25}) != {**sealed, "b": 1.25}
+    sealed = checkpoints.sealed({"b": 1.5, "a": None})
+    assert checkpoints.sealed(sealed) == sealed
+    assert checkpoints.sealed({**sealed, "b": 1.25}) != {**sealed, "b": 1.25}

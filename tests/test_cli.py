@@ -15,6 +15,7 @@ from ferjax.__main__ import VERBS
 CONFIG = f"--config={tiny.CONFIG}"
 
 
+@pytest.mark.slow
 def test_every_verb_has_help(shell):
     for verb in VERBS:
         done = shell(verb, "--help")

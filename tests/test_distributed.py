@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import subprocess
 import sys
@@ -81,6 +82,50 @@ def test_the_mesh_is_of_all_devices():
             distributed.make_mesh(ConfigDict({"data": data, "fsdp": fsdp}))
 
 
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """What a mesh is arranged by."""
+
+    id: int
+    process_index: int
+    platform: str = "cpu"
+    device_kind: str = "cpu"
+
+
+@pytest.mark.parametrize(("hosts", "chips", "fsdp"), [(2, 4, 1), (2, 4, 2), (2, 4, 4), (4, 2, 4), (4, 1, 2)])
+def test_hosts_come_one_after_the_other_and_fsdp_groups_are_neighbours(monkeypatch, hosts, chips, fsdp):
+    devices = [Device(number, number // chips) for number in range(hosts * chips)]
+    monkeypatch.setattr(distributed, "Mesh", lambda grid, *_, **__: grid)
+    grid = distributed.make_mesh(ConfigDict({"data": -1, "fsdp": fsdp}), devices[::-1])
+    assert grid.shape == (hosts * chips // fsdp, fsdp)
+    order = [device.process_index for device in grid.ravel()]
+    assert order == sorted(order)  # a process's rows of the batch lie together
+    assert {device.id for device in grid.ravel()} == set(range(hosts * chips))
+    assert all(len({device.process_index for device in row}) == max(fsdp // chips, 1) for row in grid)
+
+
+def test_an_fsdp_group_does_not_cut_a_process():
+    devices = [Device(number, number // 4) for number in range(12)]
+    with pytest.raises(
+        UserError, match=r"mesh\.fsdp 6 does not fit 3 processes of 4 devices: it must divide 4"
+    ):
+        distributed.make_mesh(ConfigDict({"data": -1, "fsdp": 6}), devices)
+
+
+def test_the_rule_is_told_with_its_effect():
+    tree = {
+        "split": jax.ShapeDtypeStruct((8, 64), jnp.float32),
+        "whole": jax.ShapeDtypeStruct((64,), jnp.float32),
+    }
+    where = mesh(2, 4)
+    like = jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        tree, distributed.state_shardings(tree, where),
+    )  # fmt: skip
+    told = distributed.describe_sharding(like, where)
+    assert "split over fsdp=4 along their longest divisible axis: 1 of 2 arrays, 88.9% of" in told
+
+
 def test_weights_are_split_along_their_longest_divisible_axis():
     shapes = {
         "vector": (64,), "scalar": (), "matrix": (8, 64), "conv": (3, 3, 16, 32), "odd": (9, 7),
@@ -105,5 +150,3 @@ def test_a_process_alone_needs_nothing_and_halves_of_the_flags_are_refused():
             distributed.processes(**arguments),
         ):
             pass
-    assert distributed.any_process(True) is True
-    assert distributed.any_process(False) is False

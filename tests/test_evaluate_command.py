@@ -1,6 +1,7 @@
 """A run scored on another set, against its probabilities turned into the set's space one by one."""
 
 import contextlib
+import csv
 import fcntl
 import io
 import json
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import tiny
 
-from ferjax import setup
+from ferjax import predictions, setup
 from ferjax.checkpoints import Checkpoints
 from ferjax.data import builders, load
 from ferjax.data.augment import normalise
@@ -86,6 +87,19 @@ def test_a_fer7_network_on_a_fer8_set(workdir, ckplus, shell, extra):
     assert found["test"]["loss"] == pytest.approx(np.mean(losses), rel=1e-4)
     assert found["step"] == json.loads((workdir / "result.json").read_text())["best_step"]
 
+    said = predictions.read(workdir / "evaluations" / "ckplus-train.npz")
+    kept = [k for k, label in enumerate(LABELS) if FER8[label] != "contempt" or extra == "map"]
+    assert said.label_names == tuple(names)
+    assert said.indices.tolist() == kept
+    shares = probabilities[kept][:, [FER8.index(name) for name in names]]
+    np.testing.assert_allclose(np.exp(said.log_probabilities), shares, atol=1e-5)
+    with (workdir / "evaluations" / "ckplus-train" / "predict.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["predicted"] for row in rows] == [names[k] for k in said.predicted]
+    assert (workdir / "evaluations" / "ckplus-train" / "ground_truth.csv").exists()
+    assert found["probabilities"]["cross_entropy"] == pytest.approx(found["test"]["loss"], rel=1e-4)
+    assert found["probabilities"]["temperature"] > 0  # the run kept what it said about validation
+
     assert "masked, for the set has none: fear" in done.stdout
     said = "counted as disgust: contempt" if extra == "map" else "network lacks the class: 2 contempt"
     assert said in done.stdout
@@ -99,6 +113,10 @@ def test_its_own_test_split_gives_the_runs_result_again(workdir, tiny_model):
     assert found["test"]["confusion_matrix"] == result["test"]["confusion_matrix"]
     assert found["test"]["loss"] == pytest.approx(result["test"]["loss"], rel=1e-5)
     assert found["split_digest"] == result["split_digests"]["test"]
+    ours, theirs = found["probabilities"], result["probabilities"]
+    assert ours["temperature"] == pytest.approx(theirs["temperature"], rel=1e-4)
+    assert ours["roc_auc"] == pytest.approx(theirs["roc_auc"], rel=1e-4)
+    assert ours["intervals"] == theirs["intervals"]
 
 
 def test_an_unfinished_run_and_a_config_of_before(workdir, tiny_model):
@@ -133,7 +151,7 @@ def test_bad_input(workdir, ckplus, shell, tmp_path):
         assert words in tiny.only_line(shell("evaluate", *arguments))
     (workdir / "config.json").write_text("[]")
     assert "is not the config of a run" in tiny.only_line(shell("evaluate", own))
-    assert not (workdir / "evaluations").exists()
+    assert not list((workdir / "evaluations").glob("*.json"))
 
 
 def test_a_run_that_is_being_written_is_left_alone(workdir, tiny_model):
@@ -160,14 +178,15 @@ def test_masked_classes_are_never_predicted_and_cost_nothing(tiny_model):
     assert np.asarray(sums["confusion"]).sum() == 8
 
 
-@pytest.mark.parametrize("crops", ["none", "five", "ten"])
+@pytest.mark.slow
+@pytest.mark.parametrize("crops", ["none", "flip", "five", "ten"])
 def test_crops_are_averaged(crops):
     model = tiny.TinyNet(dropout=0.0)
     images = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 3), dtype=np.uint8)
     variables = model.init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
-    corners = {"none": [(2, 2)]}.get(crops, [(2, 2), (0, 0), (0, 4), (4, 0), (4, 4)])
+    corners = [(2, 2), (0, 0), (0, 4), (4, 0), (4, 4)] if crops in ("five", "ten") else [(2, 2)]
     cut = [images[:, y : y + 16, x : x + 16] for y, x in corners]
-    cut += [view[:, :, ::-1] for view in cut] if crops == "ten" else []
+    cut += [view[:, :, ::-1] for view in cut] if crops in ("flip", "ten") else []
     chances = [jax.nn.softmax(model.apply(variables, normalise(view))) for view in cut]
     found = jax.nn.softmax(make_predict_step(model, jnp.float32, 16, crops)(variables, images))
     np.testing.assert_allclose(found, np.mean(chances, axis=0), atol=1e-6)

@@ -10,7 +10,9 @@ def test_a_signal_is_noted_and_the_handlers_come_back(number):
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     with Interrupts() as interrupts:
         assert interrupts.signal is None
+        assert not interrupts.asked(1)
         signal.raise_signal(number)
+        assert interrupts.asked(2)
         assert interrupts.signal == number
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 

@@ -97,3 +97,49 @@ def test_a_small_gradient_is_not_clipped():
     assert_same_way(ours(settings(clip_norm=1e3)), ours(settings(clip_norm=0.0)), rtol=1e-15)
     clipped, whole = ours(settings(clip_norm=1.0)), ours(settings(clip_norm=0.0))
     assert not np.allclose(clipped[0]["kernel"], whole[0]["kernel"])
+
+
+def independent(group, update):
+    """The parameters after each step of an optimizer written with NumPy: one call a step and weight."""
+    params = gradients(99)
+    states = {name: {} for name in params}
+    found = []
+    for step, rate in enumerate(RATES):
+        for name, gradient in gradients(step).items():
+            decay = group.weight_decay if name == "kernel" or group.decay_vectors else 0.0
+            params[name] = update(
+                states[name], params[name], gradient, rate, step + 1, decay, name == "kernel"
+            )
+        found.append({name: value.copy() for name, value in params.items()})
+    return found
+
+
+@pytest.mark.parametrize("decay_vectors", [False, True])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_lars_is_its_paper_s_and_leaves_vectors_to_sgd(decay_vectors, nesterov):
+    group = settings(name="lars", weight_decay=0.3, trust_coefficient=0.02, decay_vectors=decay_vectors,
+                     nesterov=nesterov)  # fmt: skip
+
+    def update(state, w, g, rate, step, decay, is_matrix):
+        g = g + decay * w
+        ratio = 0.02 * np.linalg.norm(w) / np.linalg.norm(g) if is_matrix else 1.0
+        move = rate * ratio * g
+        state["v"] = 0.9 * state.get("v", 0.0) + move
+        return w - (0.9 * state["v"] + move if nesterov else state["v"])
+
+    assert_same_way(ours(group), independent(group, update))
+
+
+@pytest.mark.parametrize("decay_vectors", [False, True])
+def test_lamb_is_its_algorithm_2_and_leaves_vectors_to_adamw(decay_vectors):
+    group = settings(name="lamb", beta1=0.8, beta2=0.95, epsilon=1e-6, weight_decay=0.3,
+                     decay_vectors=decay_vectors)  # fmt: skip
+
+    def update(state, w, g, rate, step, decay, is_matrix):
+        state["m"] = 0.8 * state.get("m", 0.0) + 0.2 * g
+        state["v"] = 0.95 * state.get("v", 0.0) + 0.05 * g**2
+        r = (state["m"] / (1 - 0.8**step)) / (np.sqrt(state["v"] / (1 - 0.95**step)) + 1e-6) + decay * w
+        ratio = np.linalg.norm(w) / np.linalg.norm(r) if is_matrix else 1.0
+        return w - rate * ratio * r
+
+    assert_same_way(ours(group), independent(group, update))

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import socket
 
@@ -9,21 +10,23 @@ import numpy as np
 import pytest
 import tiny
 
+from ferjax.liveness import LOST
+
 pytestmark = pytest.mark.slow
 
 
 @contextlib.contextmanager
-def two(tiny_run, workdir, *flags):
-    """Starts the verb train in two processes."""
+def two(tiny_run, workdir, *flags, second=()):
+    """Starts the verb train in two processes; the second one with more flags."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     joined = [f"--coordinator=127.0.0.1:{port}", "--processes=2", *flags]
     with (
         tiny_run.start(workdir, *joined, "--process=0") as first,
-        tiny_run.start(workdir, *joined, "--process=1") as second,
+        tiny_run.start(workdir, *joined, "--process=1", *second) as other,
     ):
-        yield first, second
+        yield first, other
 
 
 def assert_near_numbers(workdir, reference):
@@ -60,12 +63,53 @@ def test_two_processes_stop_together_and_one_goes_on(tiny_run, never_killed, tmp
     with two(tiny_run, workdir) as (first, second):
         assert first.reaches(8), first.text
         first.process.send_signal(signal.SIGTERM)
-        assert first.finish() == 128 + signal.SIGTERM, first.text
-        assert second.finish() in (128, 128 + signal.SIGTERM), second.text
+        for command in (first, second):
+            assert command.finish() == 128 + signal.SIGTERM, command.text
     at = max(int(path.name) for path in (workdir / "checkpoints").iterdir())
     assert 8 <= at < 22
     assert f"going on from step {at}" in tiny_run.run(workdir)
     assert_near_numbers(workdir, never_killed)
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_one_of_two_is_killed_the_other_ends_and_one_goes_on(tiny_run, never_killed, tmp_path, victim):
+    workdir = tmp_path / "run"
+    with two(tiny_run, workdir, "--silence_limit=10") as commands:
+        assert commands[0].reaches(8), commands[0].text
+        commands[victim].process.kill()
+        commands[victim].finish()
+        left = commands[1 - victim]
+        code = left.finish()
+    if victim:
+        assert code == LOST, left.text
+        assert "ferjax: error: no sign of life for 10 s from process 1 (" in left.text
+    else:
+        assert code != 0, left.text
+        assert re.search(r"process 0, the coordinator at 127\.0\.0\.1:\d+, is gone", left.text)
+    assert "the same command goes on from the last checkpoint" in left.text
+    assert "going on from step" in tiny_run.run(workdir)
+    assert_near_numbers(workdir, never_killed)
+
+
+def test_another_config_is_refused_in_both(tiny_run, tmp_path):
+    with two(tiny_run, tmp_path / "run", second=["--config.train.seed=1"]) as commands:
+        for command in commands:
+            assert command.finish() == 2
+            assert "ferjax: error: the processes do not run the same thing" in command.lines[-1]
+            assert "config train.seed is 1 there, 0 in process 0" in command.lines[-1]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_coordinator_that_is_not_there(tiny_run, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+        flags = [f"--coordinator={address}", "--processes=2", "--process=1", "--join_limit=1"]
+        with tiny_run.start(tmp_path / "run", *flags) as command:
+            assert command.finish() == 2
+    assert command.lines[-1].startswith(
+        f"ferjax: error: the coordinator {address} could not be reached within 1 s"
+    )
 
 
 def test_one_process_is_killed_and_two_go_on_past_a_damaged_checkpoint(tiny_run, never_killed, tmp_path):

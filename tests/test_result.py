@@ -6,6 +6,7 @@ import pytest
 
 from ferjax import json_files, metrics, result
 from ferjax.errors import UserError
+from ferjax.predictions import Predictions
 
 CONFUSION = np.array([[5, 1], [2, 8]])
 
@@ -51,6 +52,37 @@ def test_the_test_field_is_the_summary_of_the_matrix():
     test = built()["test"]
     assert test == {"loss": 0.5, **metrics.summary(CONFUSION, ("sad", "happy"))}
     assert set(test) == set(result.TEST)
+
+
+def test_probabilities_are_told_beside_the_confusion_matrix():
+    names = ("sad", "happy")
+    chances = np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]])
+    said = Predictions("s", "test", "d", 1, names, np.arange(4), np.array([0, 0, 1, 1]), np.log(chances))
+    found = result.probability_scores(said, said)
+    assert set(result.PROBABILITIES) <= set(found)
+    assert found["roc_auc"] == pytest.approx(0.75)
+    assert found["per_class"][0] == {
+        "name": "sad",
+        "roc_auc": 0.75,
+        "average_precision": pytest.approx(5 / 6),
+    }
+    assert found["cross_entropy_scaled"] <= found["cross_entropy"]
+    assert found["intervals"]["accuracy"][0] <= 0.75 <= found["intervals"]["accuracy"][1]
+    without = result.probability_scores(said, None)
+    assert without["temperature"] is without["calibration_error_scaled"] is None
+    assert built(probabilities=found)["probabilities"] == found
+    assert "probabilities" not in built()
+
+
+def test_a_class_without_examples_has_no_auc_and_json_holds_null(tmp_path):
+    said = Predictions(
+        "s", "test", "d", 1, ("a", "b"), np.arange(2), np.array([0, 0]), np.log([[0.9, 0.1], [0.6, 0.4]])
+    )
+    content = built(probabilities=result.probability_scores(said, None))
+    json_files.write_json_atomic(tmp_path / "result.json", content)
+    read = result.read_result(tmp_path / "result.json")
+    assert read["probabilities"]["roc_auc"] is None
+    assert read["probabilities"]["per_class"][1]["average_precision"] is None
 
 
 def test_only_the_named_validation_metrics_and_utc_are_kept():

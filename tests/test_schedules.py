@@ -84,6 +84,17 @@ def test_warm_up_rises_linearly_and_then_the_rest_begins():
     np.testing.assert_allclose(cosine[15:], expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(("scale", "factor"), [("none", 1), ("linear", 16), ("sqrt", 4)])
+def test_the_rate_grows_with_the_batch(scale, factor):
+    group = config.defaults().schedule
+    group.update(scale_rate=scale, base_batch=256, name="cosine", learning_rate=0.1, warmup_epochs=2.0)
+    assert schedules.rate_factor(group, 4096) == factor
+    plain = schedules.create(group, PER_EPOCH, TOTAL)
+    scaled = schedules.create(group, PER_EPOCH, TOTAL, schedules.rate_factor(group, 4096))
+    for step in (0, 7, 15, 40):
+        assert float(scaled(step)) == pytest.approx(factor * float(plain(step)), rel=1e-5)
+
+
 @pytest.mark.parametrize("name", schedules.NAMES)
 def test_no_run_is_too_short(name):
     for total in (1, 2, 3):

@@ -56,6 +56,7 @@ def batch(rows=16, start=0):
     return {name: jnp.asarray(x) for name, x in mesh_steps.source().take(range(start, start + rows)).items()}
 
 
+@pytest.mark.slow
 def test_one_step_is_sgd_on_the_mean_weighted_loss():
     weights = np.linspace(0.5, 3, 7).astype(np.float32)
     model, first, step = built(weights, **{**PLAIN, "loss__label_smoothing": 0.1}, optimizer__momentum=0.0)

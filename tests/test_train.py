@@ -19,30 +19,36 @@ LONG = {"checkpoint__every_steps": 0, "train__epochs": 9.0}
 
 
 def scripted(monkeypatch, accuracies):
-    """Replaces what validation finds; tells the checksums of the weights that each evaluation saw."""
+    """Replaces what validations find; tells the checksums of the weights that each evaluation saw."""
     seen = []
-    real = ferjax.train.evaluate
+    real = ferjax.train.evaluate_rows
 
     def evaluate(eval_step, variables, source, batch_size, mesh):
         seen.append((source.split, checksum(variables)))
-        if source.split == "test":
-            return real(eval_step, variables, source, batch_size, mesh)
         hits = accuracies[len(seen) - 1]
         confusion = np.zeros((7, 7), np.int64)
         confusion[0, :2] = hits, 100 - hits
         return 1.0, confusion
 
+    def evaluate_rows(eval_step, variables, source, batch_size, mesh):
+        seen.append((f"last {source.split}", checksum(variables)))
+        return real(eval_step, variables, source, batch_size, mesh)
+
     monkeypatch.setattr(ferjax.train, "evaluate", evaluate)
+    monkeypatch.setattr(ferjax.train, "evaluate_rows", evaluate_rows)
     return seen
+
+
+LAST = ["last validation", "last test"]
 
 
 def test_the_first_best_validation_is_tested(tiny_run, tmp_path, monkeypatch):
     seen = scripted(monkeypatch, [30, 50, 50, 20])
     config = tiny_run.config(**LONG, train__max_steps=12, checkpoint__keep=1)
     result = train_and_evaluate(config, tmp_path)
-    assert [split for split, _ in seen] == ["validation"] * 4 + ["test"]
+    assert [split for split, _ in seen] == ["validation"] * 4 + LAST
     assert len({weights for _, weights in seen}) == 4
-    assert seen[4][1] == seen[1][1]  # of the second validation, step 6
+    assert seen[4][1] == seen[5][1] == seen[1][1]  # of the second validation, step 6
     assert result["best_step"] == 6
     assert result["steps"] == 12
     assert result["validation"]["accuracy"] == 0.5
@@ -65,7 +71,7 @@ def test_patience_ends_a_run_that_gets_no_better(tiny_run, tmp_path, monkeypatch
     config = tiny_run.config(**LONG, train__early_stop_patience=2)
     result = train_and_evaluate(config, tmp_path)
     # Best at 6; 9 and 12 are borne, 15 is not.
-    assert [split for split, _ in seen] == ["validation"] * 5 + ["test"]
+    assert [split for split, _ in seen] == ["validation"] * 5 + LAST
     assert (result["best_step"], result["steps"]) == (6, 15)
     (tmp_path / "result.json").unlink()
     again = train_and_evaluate(config, tmp_path)  # the patience is still over
@@ -103,7 +109,7 @@ def test_rows_are_sums_over_their_steps(tiny_run, tmp_path):
 def test_a_workdir_holds_what_the_contract_says(tiny_run, tmp_path):
     result = train_and_evaluate(tiny_run.config(**QUICK), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
-        ".lock", "checkpoints", "config.json", "metrics.jsonl", "result.json", "tensorboard",
+        ".lock", "checkpoints", "config.json", "evaluations", "metrics.jsonl", "result.json", "tensorboard",
     }  # fmt: skip
     assert json.loads((tmp_path / "result.json").read_text()) == json.loads(json.dumps(result))
     assert (result["model"], result["dataset"], result["seed"]) == ("tiny", "fer2013", 0)
@@ -112,6 +118,8 @@ def test_a_workdir_holds_what_the_contract_says(tiny_run, tmp_path):
     assert result["images_per_second"] > 0
     assert set(result["split_digests"]) == {"train", "validation", "test"}
     assert sum(map(sum, result["test"]["confusion_matrix"])) == tiny.SPLITS["PrivateTest"]
+    assert result["overlap"] == {"images": 28, "train": 0, "validation": 0, "earlier": 0, "unchecked": []}
+    assert "init" not in result
     tiny.assert_once(tmp_path)
 
 

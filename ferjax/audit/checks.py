@@ -46,7 +46,7 @@ def images(content: Content) -> tuple[dict[str, Any], list[Finding]]:
 
 def groups(content: Content) -> tuple[dict[str, Any], list[Finding]]:
     """Identities or groups that stand in two splits: splits → their names, and the findings."""
-    if content.groups is None:
+    if content.groups is None or not content.groups.names:
         return {"known": False}, []
     codes, names = content.groups
     report: dict[str, Any] = {"known": True, "groups": len(names)}

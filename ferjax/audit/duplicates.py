@@ -70,7 +70,12 @@ def exact(content: Content) -> tuple[dict[str, Any], Duplicates, list[Finding]]:
             )
         )
     findings += [
-        Finding("exact_inside", False, count, f"{count_of(count, 'image')} of {name} that copy others there")
+        Finding(
+            "exact_inside",
+            False,
+            count,
+            f"{count_of(count, 'image')} of {name}, pixel for pixel as another one there",
+        )
         for name, count in inside.items()
         if count
     ]

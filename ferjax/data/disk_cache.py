@@ -39,6 +39,7 @@ class DiskSource(Source):
         self.label_names, self.image_shape = stream.label_names, stream.image_shape
         self._stream, self._path = stream, path
         self._labels = stream.labels
+        self._targets = _votes(stream) if stream.soft_labels else self._labels
         self._images = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
     def __reduce__(self) -> tuple:
@@ -54,7 +55,7 @@ class DiskSource(Source):
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
         indices = self._checked(indices)
         # The indices are good: "clip" spares NumPy a second look.
-        return {"image": self._images.take(indices, axis=0, mode="clip"), "label": self._labels[indices]}
+        return {"image": self._images.take(indices, axis=0, mode="clip"), "label": self._targets[indices]}
 
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
@@ -64,11 +65,18 @@ class DiskSource(Source):
         return self._stream.digest()
 
 
+def _votes(stream: StreamSource) -> np.ndarray:
+    """The soft labels of a stream, float32 [N, K]; its images are not decoded."""
+    starts = range(0, len(stream), CHUNK)
+    parts = [stream.targets(stream.read(range(i, min(i + CHUNK, len(stream))))) for i in starts]
+    return np.concatenate(parts)
+
+
 def onto_disk(stream: StreamSource, folder: Path) -> DiskSource:
     """Opens the decoded images of a stream, after writing them if they are not there yet.
 
-    The file's name tells the examples (by their digest) and the shape, so another size, another division
-    or a set that was built anew has another file. It gets its name when it is whole.
+    The file's name tells the examples (by their digest), the shape and how they are resized, so another size,
+    another division or a set that was built anew has another file. It gets its name when it is whole.
 
     Args:
         stream: the examples.
@@ -97,7 +105,7 @@ def onto_disk(stream: StreamSource, folder: Path) -> DiskSource:
 def _name(stream: StreamSource) -> str:
     shape = "x".join(map(str, stream.image_shape))
     key = hashlib.sha256(f"{stream.digest()} {len(stream)}".encode()).hexdigest()[:16]
-    return f"{stream.split}-{shape}-{key}.npy"
+    return f"{stream.split}-{shape}-{stream.resize}-{key}.npy"
 
 
 def _bytes(stream: StreamSource) -> int:

@@ -64,7 +64,8 @@ def choose(name: str, folder: Path, split: str, fold: str, val_fraction: float) 
     elif split in ("train", "validation") and "validation" not in official:
         records = Records(name, folder, "train")
         parts = _kept(folder, records, "", val_fraction)
-        kept_whole = ", no group on both sides" if records.index.groups else ""
+        groups = records.index.groups
+        kept_whole = ", no group on both sides" if groups and groups.names else ""
         note = (
             f"{name} has no validation split: {len(parts['validation'])} of its {len(records)} training "
             f"examples are held out for validation, the same part of every class{kept_whole}"

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from ferjax.data.jpeg import decode_jpeg
+from ferjax.data.resize import resize
 
 _MODES = {1: "L", 3: "RGB"}
 _GREY_MODES = ("1", "L", "LA")
@@ -15,17 +16,17 @@ class BadImage(ValueError):
     """The bytes are not an image that can be read."""
 
 
-def decode(encoded: bytes, image_size: int | None = None, channels: int | None = None) -> np.ndarray:
-    """Decodes an image and resizes it.
-
-    Resizing is PIL's bilinear filter on uint8, whose support grows with the reduction (it
-    antialiases). The result is square: an image that is not is stretched, not cropped.
+def decode(
+    encoded: bytes, image_size: int | None = None, channels: int | None = None, filter: str = "pil"
+) -> np.ndarray:
+    """Decodes an image and resizes it. The result is square: an image that is not is stretched, not cropped.
 
     Args:
         encoded: a PNG, JPEG or other file that PIL reads.
         image_size: height and width of the result; the image's own if left out.
         channels: 1 (grey, ITU-R 601 luma) or 3 (RGB); grey images stay 1 and others 3 if left out.
             An alpha channel is dropped.
+        filter: how it is resized, see `ferjax.data.resize.resize`.
 
     Returns:
         uint8 [H, W, C], 0–255.
@@ -38,9 +39,7 @@ def decode(encoded: bytes, image_size: int | None = None, channels: int | None =
         array = _decode_with_pil(encoded, channels)
     if image_size is None or array.shape[:2] == (image_size, image_size):
         return array
-    image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
-    resized = np.asarray(image.resize((image_size, image_size), Image.Resampling.BILINEAR))
-    return resized[:, :, None] if resized.ndim == 2 else resized
+    return resize(array, image_size, filter)
 
 
 def _decode_with_pil(encoded: bytes, channels: int | None) -> np.ndarray:

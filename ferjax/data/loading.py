@@ -4,11 +4,14 @@ import os
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from ferjax.data import builders
 from ferjax.data.disk_cache import onto_disk
 from ferjax.data.divisions import choose
 from ferjax.data.leaks import without_leaks
 from ferjax.data.sources import Source, StreamSource, into_memory
+from ferjax.data.splits import subset
 from ferjax.errors import UserError
 
 _announced: set[str] = set()
@@ -21,10 +24,13 @@ def load(
     *,
     image_size: int | None = None,
     channels: int | None = None,
+    resize: str = "pil",
     cache: Literal["memory", "disk", "stream"] = "memory",
     val_fraction: float = 0.1,
     fold: str = "",
     drop_leaks: bool = False,
+    train_fraction: float = 1.0,
+    soft_labels: bool = False,
 ) -> Source:
     """Opens a split of a data set.
 
@@ -36,15 +42,18 @@ def load(
         name: a set, see `ferjax.data.builders.TABLE`.
         split: "train", "validation" or "test".
         data_dir: where built sets are; $TFDS_DATA_DIR or ~/tensorflow_datasets if left out.
-        image_size: height and width of the images, resized with PIL's antialiased bilinear filter; as
-            stored if left out.
+        image_size: height and width of the images; as stored if left out.
         channels: 1 or 3; as stored if left out.
+        resize: how they are resized: "pil" or "opencv", see `ferjax.data.resize.resize`.
         cache: "memory" decodes the whole split now; "disk" does so once, into a file beside the set; "stream"
             decodes what is taken. All give the same bytes.
         val_fraction: the part of train that is carved, 0 ≤ f < 1; with 0 train stays whole.
         fold: divides the whole set anew: "3/10", "subject:NAME", "character:NAME*", see
             `ferjax.data.folds`; the official splits if empty.
         drop_leaks: leave out of "train" every image whose pixels also stand in validation or test.
+        train_fraction: the part of "train" that is kept, 0 < f ≤ 1, of every class alike; after all else
+            was taken out of it, see `ferjax.data.splits.subset`.
+        soft_labels: batches hold the annotators' votes as distributions, see `StreamSource`.
 
     Raises:
         UserError: unknown name, split or fold, a licensed set that is not built yet, a damaged set, or images
@@ -60,7 +69,19 @@ def load(
     if drop_leaks and split == "train":
         indices, note = without_leaks(name, folder, fold, val_fraction)
         _say_once(note)
-    stream = StreamSource(records, indices=indices, split=split, image_size=image_size, channels=channels)
+    if train_fraction != 1 and split == "train":
+        before = np.arange(len(records)) if indices is None else indices
+        indices = before[subset(records.index.labels[before], train_fraction)]
+        _say_once(f"{len(indices)} of {len(before)} training examples of {name} are kept (train_fraction)")
+    stream = StreamSource(
+        records,
+        indices=indices,
+        split=split,
+        image_size=image_size,
+        channels=channels,
+        resize=resize,
+        soft_labels=soft_labels,
+    )
     if cache == "memory":
         return into_memory(stream)
     return onto_disk(stream, folder) if cache == "disk" else stream

@@ -1,5 +1,6 @@
 """`python -m ferjax prepare NAME`: builds a data set and counts what came out."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,17 @@ _SKIP_BAD_ROWS = flags.DEFINE_bool(
 _OPTION = flags.DEFINE_multi_string(
     "option", [], "NAME=VALUE, an option of the set, see docs/data_sets.md; may be given several times."
 )
+_BEAM = flags.DEFINE_bool(
+    "beam",
+    False,
+    "Build in parallel under Apache Beam (pip install 'ferjax[beam]'), for large sets of files.",
+)
+_BEAM_OPTION = flags.DEFINE_multi_string(
+    "beam_option",
+    [],
+    "NAME=VALUE, an option of the Beam pipeline, as runner=FlinkRunner or direct_num_workers=4; without a "
+    "runner this machine's cores do the work. Implies --beam.",
+)
 
 
 def main(argv: list[str]) -> None:
@@ -34,7 +46,8 @@ def main(argv: list[str]) -> None:
         _MANUAL_DIR.value,
         _DATA_DIR.value,
         skip_bad_rows=_SKIP_BAD_ROWS.value,
-        options=_options(_OPTION.value),
+        options=_options("option", _OPTION.value),
+        beam=_options("beam_option", _BEAM_OPTION.value) if _BEAM.value or _BEAM_OPTION.value else None,
     )
 
 
@@ -45,6 +58,7 @@ def prepare(
     *,
     skip_bad_rows: bool = False,
     options: Mapping[str, str] | None = None,
+    beam: Mapping[str, str] | None = None,
 ) -> None:
     """Builds a data set, or checks one that is there, and prints what it holds.
 
@@ -56,6 +70,7 @@ def prepare(
         data_dir: where built sets are, see `ferjax.data.builders.data_root`.
         skip_bad_rows: leave malformed rows out and count them.
         options: option of the set → value, see the `OPTIONS` of its builder.
+        beam: see `ferjax.data.builders.build`.
 
     Raises:
         UserError: unknown name, wrong folder, malformed files, a full disk.
@@ -63,8 +78,8 @@ def prepare(
     folder = builders.folder(name, data_dir)
     builder = builders.builder_class(name)
     licensed = bool(builder.MANUAL_DOWNLOAD_INSTRUCTIONS)
-    if (manual_dir is not None or options) and not licensed:
-        raise UserError(f"{name} is drawn by ferjax: it takes no --manual_dir and no --option")
+    if (manual_dir is not None or options or beam is not None) and not licensed:
+        raise UserError(f"{name} is drawn by ferjax: it takes no --manual_dir, no --option and no --beam")
     arguments = (
         {"manual_dir": manual_dir, "skip_bad_rows": skip_bad_rows, "options": options} if licensed else {}
     )
@@ -74,14 +89,15 @@ def prepare(
             counts = count(name, folder)
             print(f"{name} is built already, in {folder} (remove that folder to build it anew)")
         except UserError as damage:
-            if licensed and manual_dir is None:
+            # What may not be read is perhaps whole: it is not for us to remove.
+            if (licensed and manual_dir is None) or not os.access(folder, os.R_OK | os.X_OK | os.W_OK):
                 raise
             print(f"{damage}: building it again")
             shutil.rmtree(folder)
         else:
             _refuse_other_options(name, folder, options or {})
     if not folder.exists():
-        builders.build(builders.create(name, data_dir, **arguments))
+        builders.build(builders.create(name, data_dir, **arguments), beam)
         counts = count(name, folder)
         print(f"{name} is built in {folder}")
 
@@ -93,10 +109,10 @@ def prepare(
         print(f"note: {note}")
 
 
-def _options(texts: Sequence[str]) -> dict[str, str]:
+def _options(flag: str, texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         if not text.partition("=")[1]:
-            raise UserError(f"--option={text}: it takes NAME=VALUE")
+            raise UserError(f"--{flag}={text}: it takes NAME=VALUE")
     return {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in texts)}
 
 

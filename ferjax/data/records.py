@@ -61,6 +61,12 @@ class Records:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
+    @property
+    def holds_votes(self) -> bool:
+        """Whether every example stores a distribution over the classes, the feature `votes`."""
+        votes = self._specs.get("votes")
+        return votes is not None and votes.shape == (len(self.label_names),)
+
     def read(self, indices: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
         """Reads records: feature → value, with the image still encoded (`bytes`).
 
@@ -139,9 +145,11 @@ class Records:
 
 
 def describe(name: str, folder: str | os.PathLike) -> Any:
-    """Returns the `tfds.core.DatasetInfo` of a built set; raises UserError if it is damaged."""
+    """Returns the `tfds.core.DatasetInfo` of a built set; raises UserError if it is damaged or locked up."""
     import tensorflow_datasets as tfds  # half a second that `import ferjax.data` need not pay
 
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise UserError(f"{folder} may not be read: it needs other permissions")
     try:
         return tfds.builder_from_directory(folder).info
     except Exception as error:

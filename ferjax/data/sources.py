@@ -49,7 +49,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-        """Returns a batch: `image` uint8 [N, H, W, C] and `label` int32 [N].
+        """Returns a batch: `image` uint8 [N, H, W, C] and `label` int32 [N], or float32 [N, K] if soft.
 
         Args:
             indices: int [N], each one of 0 … len − 1, in any order, repeated or not.
@@ -86,9 +86,13 @@ class StreamSource(Source):
         split: the name of that choice; the stored split's if left out.
         image_size: see `ferjax.data.images.decode`; as stored if left out.
         channels: see `ferjax.data.images.decode`; as stored if left out.
+        resize: one of `ferjax.data.resize.FILTERS`.
+        soft_labels: `take` gives the stored distributions over the classes, `votes`, as labels. All else
+            goes by the class of the label.
 
     Raises:
-        UserError: the stored images differ in size or channels, so these must be given.
+        UserError: the stored images differ in size or channels, so these must be given; or soft labels are
+            asked for and not stored.
     """
 
     def __init__(
@@ -99,11 +103,15 @@ class StreamSource(Source):
         split: str | None = None,
         image_size: int | None = None,
         channels: int | None = None,
+        resize: str = "pil",
+        soft_labels: bool = False,
     ) -> None:
         height, width, stored_channels = records.image_shape
         shape = (image_size or height, image_size or width, channels or stored_channels)
         if None in shape:
             raise UserError(f"the images of {records.name} differ in size: set image_size and channels")
+        if soft_labels and not records.holds_votes:
+            raise UserError(f"{records.name} stores no votes, which soft_labels takes; ferplus does")
         self.name = records.name
         self.split = split or records.split
         self.label_names = records.label_names
@@ -111,6 +119,8 @@ class StreamSource(Source):
         self._records = records
         self._indices = indices
         self._image_size = image_size
+        self.resize = resize
+        self.soft_labels = soft_labels
 
     def __len__(self) -> int:
         return len(self._records) if self._indices is None else len(self._indices)
@@ -128,7 +138,14 @@ class StreamSource(Source):
         images = np.empty((len(records), *self.image_shape), np.uint8)
         for place, record in enumerate(records):
             images[place] = self.decode(record)
-        return {"image": images, "label": np.array([record["label"] for record in records], np.int32)}
+        return {"image": images, "label": self.targets(records)}
+
+    def targets(self, records: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """The labels of records as `take` gives them: int32 [N], or float32 [N, K] if soft."""
+        if self.soft_labels:
+            votes = [record["votes"] for record in records]
+            return np.array(votes, np.float32).reshape(len(records), len(self.label_names))
+        return np.array([record["label"] for record in records], np.int32)
 
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
@@ -141,6 +158,11 @@ class StreamSource(Source):
             return whole
         return hashlib.sha256(whole.encode() + self._indices.astype("<i8").tobytes()).hexdigest()
 
+    @property
+    def stored(self) -> tuple[Records, np.ndarray]:
+        """The stored examples that this source chooses from, and which of them it shows: int64 [len]."""
+        return self._records, np.arange(len(self._records)) if self._indices is None else self._indices
+
     def read(self, indices: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
         """Returns the records behind some examples, their images still encoded."""
         indices = self._checked(indices)
@@ -149,7 +171,7 @@ class StreamSource(Source):
     def decode(self, record: Mapping[str, Any]) -> np.ndarray:
         """Decodes the image of a record: uint8 `image_shape`."""
         try:
-            image = decode(record["image"], self._image_size, self.image_shape[2])
+            image = decode(record["image"], self._image_size, self.image_shape[2], self.resize)
         except BadImage as error:
             raise UserError(
                 f"an image of {self.name} is damaged ({error}): run python -m ferjax prepare {self.name}"
@@ -167,6 +189,7 @@ class MemorySource(Source):
         name: the set's name.
         split: the split's name.
         others: the other values of each example; none if left out.
+        targets: float32 [N, K], what `take` gives as labels; `labels` if left out.
         digest: of the data that the arrays were read from; of the arrays themselves if left out.
     """
 
@@ -179,6 +202,7 @@ class MemorySource(Source):
         name: str,
         split: str,
         others: Sequence[Mapping[str, Any]] | None = None,
+        targets: np.ndarray | None = None,
         digest: str | None = None,
     ) -> None:
         self.name = name
@@ -188,6 +212,7 @@ class MemorySource(Source):
         self._images = images
         self._labels = np.asarray(labels, np.int32)
         self._others = others
+        self._targets = self._labels if targets is None else targets
         self._digest = digest
 
     def __len__(self) -> int:
@@ -201,7 +226,7 @@ class MemorySource(Source):
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
         indices = self._checked(indices)
         # The indices are good: "clip" only spares NumPy a second look, a quarter of the time.
-        return {"image": self._images.take(indices, axis=0, mode="clip"), "label": self._labels[indices]}
+        return {"image": self._images.take(indices, axis=0, mode="clip"), "label": self._targets[indices]}
 
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
@@ -239,15 +264,17 @@ def into_memory(stream: StreamSource) -> MemorySource:
             f"{total / 2**30:.0f}: use cache='disk' or 'stream', or a smaller image_size"
         )
     images = np.empty(shape, np.uint8)
-    labels = np.empty(len(stream), np.int32)
+    targets = stream.targets([])
+    targets = np.empty((len(stream), *targets.shape[1:]), targets.dtype)
     others: list[dict[str, Any]] = [{}] * len(stream)
 
     def fill(start: int) -> int:
         stop = min(start + CHUNK, len(stream))
-        for place, record in enumerate(stream.read(range(start, stop)), start):
+        records = stream.read(range(start, stop))
+        for place, record in enumerate(records, start):
             images[place] = stream.decode(record)
-            labels[place] = record["label"]
             others[place] = extras(record)
+        targets[start:stop] = stream.targets(records)
         return stop - start
 
     with (
@@ -260,10 +287,11 @@ def into_memory(stream: StreamSource) -> MemorySource:
             bar.update(done)
     return MemorySource(
         images,
-        labels,
+        stream.labels,
         label_names=stream.label_names,
         name=stream.name,
         split=stream.split,
         others=others,
+        targets=targets,
         digest=stream.digest(),
     )

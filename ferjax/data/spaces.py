@@ -159,6 +159,11 @@ class BridgedSource(Source):
     def __len__(self) -> int:
         return len(self._indices)
 
+    @property
+    def indices(self) -> np.ndarray:
+        """Which examples of the whole split these are: int64 [len]."""
+        return self._indices
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         example = self._source[int(self._indices[self._checked([index])[0]])]
         return {**example, "label": np.int32(self._targets[example["label"]])}

@@ -21,7 +21,8 @@ def carve(labels: np.ndarray, fraction: float, groups: Key | None = None) -> tup
     Args:
         labels: int [N].
         fraction: the part that goes to validation, 0 ≤ fraction < 1.
-        groups: the group of each example; those without one stand for themselves.
+        groups: the group of each example; those without one stand for themselves, and if none has one
+            it is as without groups.
 
     Returns:
         (train, validation): sorted int64 indices that together are 0 … N − 1.
@@ -32,7 +33,7 @@ def carve(labels: np.ndarray, fraction: float, groups: Key | None = None) -> tup
     if not 0 <= fraction < 1:
         raise UserError(f"val_fraction is {fraction}; it must be at least 0 and less than 1")
     held_out = np.zeros(len(labels), bool)
-    if fraction > 0 and groups is not None:
+    if fraction > 0 and groups is not None and groups.names:
         held_out = deal(labels, group_numbers(groups), (1 - fraction, fraction), "carve") == 1
     elif fraction > 0:
         for label in np.unique(labels):
@@ -42,6 +43,32 @@ def carve(labels: np.ndarray, fraction: float, groups: Key | None = None) -> tup
             order = Draws("carve", int(label)).order(len(members))
             held_out[members[order[:count]]] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def subset(labels: np.ndarray, fraction: float) -> np.ndarray:
+    """A part of the examples, stratified by label: `round(fraction · n)` of every class, at least one.
+
+    The same arguments give the same part everywhere. What a smaller fraction takes, a larger one takes too.
+
+    Args:
+        labels: int [N].
+        fraction: above 0, at most 1.
+
+    Returns:
+        Sorted int64 indices.
+
+    Raises:
+        UserError: `fraction` is out of range.
+    """
+    if not 0 < fraction <= 1:
+        raise UserError(f"train_fraction is {fraction}; it must be above 0 and at most 1")
+    taken = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        # The seed is no option: runs that differ in theirs still learn from the same examples.
+        order = Draws("train fraction", int(label)).order(len(members))
+        taken[members[order[: max(round(fraction * len(members)), 1)]]] = True
+    return np.flatnonzero(taken)
 
 
 def group_numbers(groups: Key) -> np.ndarray:

@@ -1,9 +1,9 @@
 """Weights both ways between PyTorch's state dicts and ferjax's trees; torch itself is not needed.
 
-Every number survives unchanged, so a round trip is exact. The names are in `ferjax.interop.torch_names`.
+Every number survives unchanged, so a round trip is exact. The names are in `ferjax.interop.torch_networks`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,12 +14,13 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ferjax import models
 from ferjax.errors import UserError
-from ferjax.interop.torch_names import BATCH_NORM, COUNTER, NETWORKS, Leaf, Network
+from ferjax.interop.torch_names import BATCH_NORM, COUNTER, Leaf, Network
+from ferjax.interop.torch_networks import network as network_of
 
-HEADS = ("strict", "new")
+HEADS = ("strict", "fit", "new")
 _WRAPPERS = ("model_state_dict", "state_dict")  # where training scripts put the state dict in a file
 _PARALLEL = "module."  # what DataParallel puts before every name
-_SHOWN = 4  # names of each group that an error spells out
+_COLLECTIONS = ("params", "batch_stats")
 
 
 class _Weight(NamedTuple):
@@ -47,8 +48,8 @@ def import_state_dict(
             CPU. It may lie under `model_state_dict` or `state_dict`, and every name may begin with `module.`.
             Batch counters are not needed and not kept.
         num_classes: how many the network has; None: as many as the state dict's classifier.
-        head: `strict`: the classifier must fit too. `new`: it is left out of the result whatever its size,
-            to be initialised anew.
+        head: `strict`: the classifier must fit too. `fit`: it is left out of the result, to be initialised
+            anew, if its number of classes is another. `new`: it is left out whatever its size.
         **options: the network's, as for `ferjax.models.create`.
 
     Returns:
@@ -59,13 +60,15 @@ def import_state_dict(
         UserError: names are missing or unknown or shapes are wrong, all in one message; an array is not one
             of floating-point numbers.
     """
-    network = _network(name)
+    network = network_of(name)
     if head not in HEADS:
-        raise UserError(f"head is {head!r}; it takes {' or '.join(HEADS)}")
+        raise UserError(f"head is {head!r}; it takes {', '.join(HEADS)}")
     found = _bare(state_dict)
     classifier = f"{network.head}.weight"
     if num_classes is None:
         num_classes = _leading(found.get(classifier))
+    if head == "fit":
+        head = "strict" if _leading(found.get(classifier)) in (None, num_classes) else "new"
     weights = _weights(name, network, num_classes, options)
     counters = {f"{row.torch}.{COUNTER}" for row in network.rows if row.kind is BATCH_NORM}
     found = {key: value for key, value in found.items() if key not in counters}
@@ -77,7 +80,7 @@ def import_state_dict(
     if classifier in weights and classifier in shapes and _leading(found[classifier]) != num_classes:
         hint = (
             f"; its classifier has {_leading(found[classifier])} classes, not {num_classes}: pass that "
-            "num_classes, or head='new' to leave the classifier out"
+            "num_classes, or head='fit' to leave the classifier out"
         )
     _check(
         f"the state dict is not that of {name}",
@@ -86,10 +89,8 @@ def import_state_dict(
         hint,
     )
     arrays = _arrays({key: found[key] for key in weights})
-    return unflatten_dict(
-        {weight.path: _contiguous(weight.leaf.to_flax(arrays[key])) for key, weight in weights.items()},
-        sep="/",
-    )
+    flat = {weight.path: _contiguous(weight.leaf.to_flax(arrays[key])) for key, weight in weights.items()}
+    return {**{key: {} for key in _COLLECTIONS}, **unflatten_dict(flat, sep="/")}
 
 
 def export_state_dict(
@@ -113,9 +114,8 @@ def export_state_dict(
     Raises:
         UserError: as `import_state_dict`.
     """
-    network = _network(name)
-    collections = {key: variables.get(key, {}) for key in ("params", "batch_stats")}
-    found = flatten_dict(collections, sep="/")
+    network = network_of(name)
+    found = flatten_dict({key: variables.get(key, {}) for key in _COLLECTIONS}, sep="/")
     layer = next(row.flax for row in network.rows if row.torch == network.head)
     weights = _weights(name, network, _leading(found.get(f"params/{layer}/bias")), options)
     _check(
@@ -127,17 +127,11 @@ def export_state_dict(
     exported: dict[str, np.ndarray] = {}
     for row in network.rows:
         for leaf in row.kind:
-            if weight := weights.get(key := f"{row.torch}.{leaf.torch}"):
+            if weight := weights.get(key := row.torch_key(leaf)):
                 exported[key] = _contiguous(leaf.to_torch(arrays[weight.path]))
-        if row.kind is BATCH_NORM and f"{row.torch}.{row.kind[0].torch}" in exported:
+        if row.kind is BATCH_NORM and row.torch_key(row.kind[0]) in exported:
             exported[f"{row.torch}.{COUNTER}"] = np.array(num_batches_tracked, np.int64)
     return exported
-
-
-def _network(name: str) -> Network:
-    if name not in NETWORKS:
-        raise UserError(f"PyTorch names are not known for {name!r}; they are for {', '.join(NETWORKS)}")
-    return NETWORKS[name]
 
 
 def _weights(
@@ -148,18 +142,19 @@ def _weights(
     model = models.create(name, **classes, **options)
     images = jax.ShapeDtypeStruct((1, network.image_size, network.image_size, 3), jnp.float32)
     variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
-    shapes = {path: leaf.shape for path, leaf in flatten_dict(variables, sep="/").items()}
+    kept = {key: variables[key] for key in _COLLECTIONS if key in variables}  # not what a network sows
+    shapes = {path: leaf.shape for path, leaf in flatten_dict(kept, sep="/").items()}
     weights = {}
     for row in network.rows:
         for leaf in row.kind:
-            path = f"{leaf.collection}/{row.flax}/{leaf.flax}"
+            path = row.path(leaf)
             if path in shapes:
                 shape = shapes.pop(path)
                 # A broadcast scalar has the shape without the memory.
                 torch_shape = leaf.to_torch(np.broadcast_to(np.float32(0), shape)).shape
-                weights[f"{row.torch}.{leaf.torch}"] = _Weight(leaf, path, shape, torch_shape)
+                weights[row.torch_key(leaf)] = _Weight(leaf, path, shape, torch_shape)
     if shapes:
-        raise LookupError(f"the table of {name} has no row for {_shorten(shapes)}")
+        raise LookupError(f"the table of {name} has no row for {', '.join(shapes)}")
     return weights
 
 
@@ -201,16 +196,9 @@ def _check(
         "unknown": [key for key in found if key not in wanted],
         "wrong shapes": wrong,
     }
-    told = [f"{len(group)} {title}: {_shorten(group)}" for title, group in groups.items() if group]
+    told = [f"{len(group)} {title}: {', '.join(group)}" for title, group in groups.items() if group]
     if told:
         raise UserError(f"{problem}: {'; '.join(told)}{hint}")
-
-
-def _shorten(names: Iterable[str]) -> str:
-    names = list(names)
-    more = len(names) - _SHOWN
-    # "and 1 more" would be no shorter than the name.
-    return ", ".join(names) if more < 2 else f"{', '.join(names[:_SHOWN])} and {more} more"
 
 
 def _arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -227,7 +215,7 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
         else:
             bad.append(f"{key} (it is {array.dtype})")
     if bad:
-        raise UserError(f"not arrays of floating-point numbers on the CPU: {_shorten(bad)}")
+        raise UserError(f"not arrays of floating-point numbers on the CPU: {', '.join(bad)}")
     return arrays
 
 

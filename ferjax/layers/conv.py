@@ -2,7 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
-from flax.typing import Dtype
+from flax.typing import Dtype, Initializer
 from jax import Array, lax
 
 from ferjax.layers import conv_lowerings
@@ -20,30 +20,35 @@ def _live_taps(size: int, kernel: int, stride: int, padding: int) -> tuple[int, 
     return first, last, out
 
 
-def conv2d(x: Array, kernel: Array, stride: int = 1, padding: int = 0) -> Array:
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value
+
+
+def conv2d(x: Array, kernel: Array, stride: int = 1, padding: int | tuple[int, int] = 0) -> Array:
     """Cross-correlation with zero padding on all four sides, as PyTorch's `conv2d`.
 
     Args:
         x: `[B, H, W, C]`.
         kernel: `[kh, kw, C, O]`, the dtype of `x`.
         stride: step of the window on both axes.
-        padding: zeros before and after each axis.
+        padding: zeros before and after each axis; a pair where rows and columns differ.
 
     Returns:
         `[B, (H + 2·padding − kh) // stride + 1, …, O]`.
     """
-    top, bottom, height = _live_taps(x.shape[1], kernel.shape[0], stride, padding)
-    left, right, width = _live_taps(x.shape[2], kernel.shape[1], stride, padding)
+    above, beside = _pair(padding)
+    top, bottom, height = _live_taps(x.shape[1], kernel.shape[0], stride, above)
+    left, right, width = _live_taps(x.shape[2], kernel.shape[1], stride, beside)
 
-    def pads(size: int, first: int, taps: int, out: int) -> tuple[int, int]:
-        before = padding - first
+    def pads(zeros: int, size: int, first: int, taps: int, out: int) -> tuple[int, int]:
+        before = zeros - first
         return before, (out - 1) * stride + taps - size - before
 
     window = conv_lowerings.Window(
         stride=stride,
         pads=(
-            pads(x.shape[1], top, bottom - top, height),
-            pads(x.shape[2], left, right - left, width),
+            pads(above, x.shape[1], top, bottom - top, height),
+            pads(beside, x.shape[2], left, right - left, width),
         ),
     )
 
@@ -62,32 +67,37 @@ def conv2d(x: Array, kernel: Array, stride: int = 1, padding: int = 0) -> Array:
 
 
 class Conv(nn.Module):
-    """A square convolution with PyTorch's default initialisation U(±1/√(k²·C)).
+    """A convolution, square unless the kernel is a pair.
 
     Attributes:
         features: output channels.
-        kernel_size: k, of both axes.
+        kernel_size: k, of both axes, or (rows, columns).
         stride: step on both axes.
-        padding: zeros on all four sides.
+        padding: zeros on all four sides, or (above and below, left and right).
         use_bias: whether a bias is added.
         dtype: compute dtype, the input's if None; the parameters stay float32.
+        kernel_init: of the kernel; PyTorch's default U(±1/√(k²·C)) if None.
+        bias_init: of the bias; likewise.
     """
 
     features: int
-    kernel_size: int
+    kernel_size: int | tuple[int, int]
     stride: int = 1
-    padding: int = 0
+    padding: int | tuple[int, int] = 0
     use_bias: bool = True
     dtype: Dtype | None = None
+    kernel_init: Initializer | None = None
+    bias_init: Initializer | None = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """`[B, H, W, C]` to `[B, H', W', features]`."""
-        size, channels = self.kernel_size, x.shape[-1]
-        init = uniform_fan_in(size * size * channels)
+        (height, width), channels = _pair(self.kernel_size), x.shape[-1]
+        init = uniform_fan_in(height * width * channels)
         dtype = self.dtype or x.dtype
-        kernel = self.param("kernel", init, (size, size, channels, self.features), jnp.float32)
+        shape = (height, width, channels, self.features)
+        kernel = self.param("kernel", self.kernel_init or init, shape, jnp.float32)
         y = conv2d(x.astype(dtype), kernel.astype(dtype), self.stride, self.padding)
         if self.use_bias:
-            y = y + self.param("bias", init, (self.features,), jnp.float32).astype(dtype)
+            y = y + self.param("bias", self.bias_init or init, (self.features,), jnp.float32).astype(dtype)
         return y

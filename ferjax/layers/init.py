@@ -1,10 +1,14 @@
-"""PyTorch's default initialisation, which the papers' released code relies on."""
+"""Initial weights: PyTorch's default, which released code relies on, and those that networks name."""
 
 import math
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.typing import Initializer
+
+# He et al. (2015) for ReLU: N(0, 2 / (kernel height · width · output channels)), as torchvision's networks.
+HE_FAN_OUT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 def uniform_fan_in(fan_in: int) -> Initializer:

@@ -1,9 +1,71 @@
 """Batch normalisation that keeps PyTorch's conventions."""
 
+from functools import partial
+
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from flax.typing import Dtype
 from jax import Array, lax
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def normalised(
+    x: Array, scale: Array, bias: Array, epsilon: float, dtype: jnp.dtype
+) -> tuple[Array, Array, Array]:
+    """Normalises over all axes but the last; the gradient reads `x` and the result's gradient twice each.
+
+    Args:
+        x: any shape `[…, C]`.
+        scale: `[C]`.
+        bias: `[C]`.
+        epsilon: added to the variance.
+        dtype: of the result.
+
+    Returns:
+        The result, the shape of `x`, and the batch's mean and biased variance `[C]`, float32 or wider.
+        Nothing is differentiated through these two: they are for the running statistics.
+    """
+    wide = _wide(x)
+    axes = tuple(range(x.ndim - 1))
+    mean = wide.mean(axes)
+    var = jnp.square(wide - mean).mean(axes)
+    return affine(x, mean, var, scale, bias, epsilon, dtype), mean, var
+
+
+def affine(
+    x: Array, mean: Array, var: Array, scale: Array, bias: Array, epsilon: float, dtype: jnp.dtype
+) -> Array:
+    """(x − mean) / √(var + ε) · scale + bias; all but `x` are `[C]`."""
+    return ((_wide(x) - mean) * (scale * lax.rsqrt(var + epsilon)) + bias).astype(dtype)
+
+
+def _wide(x: Array) -> Array:
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def _forward(
+    x: Array, scale: Array, bias: Array, epsilon: float, dtype: jnp.dtype
+) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    y, mean, var = normalised(x, scale, bias, epsilon, dtype)
+    return (y, mean, var), (x, scale, mean, lax.rsqrt(var + epsilon))
+
+
+def _backward(
+    epsilon: float, dtype: jnp.dtype, kept: tuple[Array, ...], gradients: tuple[Array, ...]
+) -> tuple[Array, Array, Array]:
+    x, scale, mean, inverse = kept
+    dy, centred = _wide(gradients[0]), _wide(x) - mean
+    axes = tuple(range(x.ndim - 1))
+    dbias = dy.sum(axes)
+    dscale = (dy * centred).sum(axes) * inverse
+    count = x.size // x.shape[-1]
+    # Ioffe & Szegedy, section 3, put together.
+    dx = scale * inverse * (dy - dbias / count - centred * (inverse * dscale / count))
+    return dx.astype(x.dtype), dscale.astype(scale.dtype), dbias.astype(scale.dtype)
+
+
+normalised.defvjp(_forward, _backward)
 
 
 class BatchNorm(nn.Module):
@@ -25,18 +87,14 @@ class BatchNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         """Normalises `x`, any shape `[…, C]`; with `train`, updates the running statistics too."""
-        channels = x.shape[-1]
-        stats_dtype = jnp.promote_types(x.dtype, jnp.float32)
+        channels, dtype = x.shape[-1], self.dtype or x.dtype
         scale = self.param("scale", nn.initializers.ones, (channels,), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
         running_var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
 
         if train:
-            axes = tuple(range(x.ndim - 1))
-            wide = x.astype(stats_dtype)
-            mean = wide.mean(axes)
-            var = jnp.square(wide - mean).mean(axes)
+            y, mean, var = normalised(x, scale, bias, self.epsilon, dtype)
             if not self.is_initializing():
                 count = x.size // channels
                 unbiased = var * (count / max(count - 1, 1))
@@ -44,8 +102,5 @@ class BatchNorm(nn.Module):
                 running_mean.value = keep * running_mean.value + (1 - keep) * mean
                 running_var.value = keep * running_var.value + (1 - keep) * unbiased
         else:
-            mean, var = running_mean.value, running_var.value
-
-        multiplier = scale * lax.rsqrt(var + self.epsilon)
-        y = (x.astype(stats_dtype) - mean) * multiplier + bias
-        return y.astype(self.dtype or x.dtype)
+            y = affine(x, running_mean.value, running_var.value, scale, bias, self.epsilon, dtype)
+        return y

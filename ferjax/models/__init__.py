@@ -2,15 +2,43 @@
 
 import dataclasses
 import difflib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
 
 from ferjax.errors import UserError
+from ferjax.models.attentional_cnn import AttentionalCNN
+from ferjax.models.facenet import FaceNet
+from ferjax.models.facenet2expnet import FaceNet2ExpNet, RANFaceNet2ExpNet
+from ferjax.models.fer_cnn import FERCNN
+from ferjax.models.ran import RAN
 from ferjax.models.resemotenet import ResEmoteNet
+from ferjax.models.resnet import ResNet
+from ferjax.models.sdl import SDL
+from ferjax.models.vgg import VGG
 
-_MODELS: dict[str, type[nn.Module]] = {
+# A class, or a partial of one whose keywords make up the name and are no options.
+_MODELS: dict[str, Callable[..., nn.Module]] = {
+    "attentional_cnn": AttentionalCNN,
+    "fer_cnn": FERCNN,
+    "facenet": FaceNet,
+    "facenet2expnet": FaceNet2ExpNet,
+    "ran": RAN,
+    "ran_facenet2expnet": RANFaceNet2ExpNet,
     "resemotenet": ResEmoteNet,
+    "resnet18": partial(ResNet, depth=18, squeeze=False),
+    "resnet34": partial(ResNet, depth=34, squeeze=False),
+    "resnet50": partial(ResNet, depth=50, squeeze=False),
+    "sdl": SDL,
+    "se_resnet18": partial(ResNet, depth=18, squeeze=True),
+    "se_resnet34": partial(ResNet, depth=34, squeeze=True),
+    "se_resnet50": partial(ResNet, depth=50, squeeze=True),
+    "vgg16": partial(VGG, depth=16, norm=False),
+    "vgg16_bn": partial(VGG, depth=16, norm=True),
+    "vgg19": partial(VGG, depth=19, norm=False),
+    "vgg19_bn": partial(VGG, depth=19, norm=True),
 }
 
 
@@ -25,7 +53,7 @@ def create(name: str, num_classes: int = 7, **options: Any) -> nn.Module:
     Args:
         name: one of `names()`.
         num_classes: number of logits.
-        **options: attributes of the network's class, such as `dtype`.
+        **options: attributes of the network's class that the name does not fix, such as `dtype`.
 
     Returns:
         The module; images are float `[B, H, W, C]`, normalised; logits are `[B, num_classes]`.
@@ -37,7 +65,8 @@ def create(name: str, num_classes: int = 7, **options: Any) -> nn.Module:
         near = difflib.get_close_matches(name, names(), n=3, cutoff=0.4) or names()
         raise UserError(f"unknown model {name!r}; the nearest are {', '.join(near)}")
     model = _MODELS[name]
-    valid = {field.name for field in dataclasses.fields(model)} - {"parent", "name", "num_classes"}
+    module, fixed = (model.func, model.keywords) if isinstance(model, partial) else (model, {})
+    valid = {field.name for field in dataclasses.fields(module)} - {"parent", "name", "num_classes", *fixed}
     for option in options:
         if option not in valid:
             raise UserError(f"model {name} has no option {option!r}; it has {', '.join(sorted(valid))}")

@@ -1,5 +1,7 @@
 """ResEmoteNet (Roy et al., 2024): three convolutions, an SE block, three residual blocks, a classifier."""
 
+import difflib
+
 import flax.linen as nn
 from flax.typing import Dtype
 from jax import Array
@@ -10,8 +12,34 @@ from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import global_average_pool, max_pool_2x2
 from ferjax.layers.squeeze_excitation import SqueezeExcitation
+from ferjax.models.images import check_images
 
-SMALLEST_IMAGE = 8  # three halvings before the SE block
+# What `without` may name, in the words of the paper's table IV, and the channels that the part gives.
+CONVOLUTIONS = {"conv64": 64, "conv128": 128, "conv256": 256}
+RESIDUAL_BLOCKS = {"rb256": 512, "rb512": 1024, "rb1024": 2048}
+REMOVABLE = ("conv64", "conv128", "se", "rb256", "rb512")
+
+
+def removed(without: str) -> tuple[str, ...]:
+    """The parts named in `without`.
+
+    Raises:
+        UserError: a part is unknown, named twice, or cannot be left out.
+    """
+    if not isinstance(without, str):
+        raise UserError(f"resemotenet's without is {without!r}; it takes names separated by commas")
+    parts = tuple(part.strip() for part in without.split(",") if part.strip())
+    for number, part in enumerate(parts):
+        if part in ("conv256", "rb1024"):
+            reader = "the SE and residual blocks read" if part == "conv256" else "the classifier reads"
+            raise UserError(f"resemotenet cannot be without {part}, whose channels {reader}")
+        if part not in REMOVABLE:
+            near = difflib.get_close_matches(part, REMOVABLE, n=1, cutoff=0.4)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise UserError(f"resemotenet has no part {part!r}{hint}; without= takes {', '.join(REMOVABLE)}")
+        if part in parts[:number]:
+            raise UserError(f"without={without!r} names {part} twice")
+    return parts
 
 
 class ResidualBlock(nn.Module):
@@ -35,17 +63,29 @@ class ResidualBlock(nn.Module):
 class ResEmoteNet(nn.Module):
     """The network of the paper and of its authors' released code: 80,238,599 parameters with 7 classes.
 
+    For the ablations of the paper's table IV, parts can be left out as a whole: a convolution with its batch
+    normalisation, ReLU, pool and dropout, the SE block, or a residual block. What stays keeps its name and
+    its output channels and reads what the part before it gives, at the size that it then has; the paper does
+    not say how it did this.
+
     Attributes:
         num_classes: number of logits.
+        without: parts that are left out, separated by commas: conv64, conv128, se, rb256, rb512. Residual
+            blocks are named after the channels that they read, as in the paper.
         stem_dropout: rate after the first two pools; the third has none.
         head_dropout: rate after each hidden linear layer.
         dtype: compute dtype; the input's if None. Parameters and statistics are float32.
     """
 
     num_classes: int = 7
+    without: str = ""
     stem_dropout: float = 0.2
     head_dropout: float = 0.5
     dtype: Dtype | None = None
+
+    def __post_init__(self) -> None:
+        removed(self.without)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
@@ -54,22 +94,24 @@ class ResEmoteNet(nn.Module):
         Raises:
             UserError: the image is too small or has not three channels.
         """
-        if images.ndim != 4 or images.shape[-1] != 3 or min(images.shape[1:3]) < SMALLEST_IMAGE:
-            raise UserError(
-                f"resemotenet takes images [B, H, W, 3] of at least {SMALLEST_IMAGE}×{SMALLEST_IMAGE}, "
-                f"not {list(images.shape)}"
-            )
+        parts = removed(self.without)
+        halvings = len(CONVOLUTIONS.keys() - set(parts))
+        check_images("resemotenet", images, smallest=2**halvings)
         x = images.astype(self.dtype or images.dtype)
-        for stage, features in enumerate((64, 128, 256), start=1):
+        for stage, (name, features) in enumerate(CONVOLUTIONS.items(), start=1):
+            if name in parts:
+                continue
             x = Conv(features, 3, padding=1, dtype=self.dtype, name=f"conv{stage}")(x)
             x = BatchNorm(name=f"bn{stage}")(x, train)
             # ReLU after the pool: the same values, a quarter of the work.
             x = nn.relu(max_pool_2x2(x))
             if stage < 3:
                 x = nn.Dropout(self.stem_dropout, deterministic=not train)(x)
-        x = SqueezeExcitation(dtype=self.dtype, name="se")(x)
-        for block, features in enumerate((512, 1024, 2048), start=1):
-            x = ResidualBlock(features, dtype=self.dtype, name=f"res_block{block}")(x, train)
+        if "se" not in parts:
+            x = SqueezeExcitation(dtype=self.dtype, name="se")(x)
+        for block, (name, features) in enumerate(RESIDUAL_BLOCKS.items(), start=1):
+            if name not in parts:
+                x = ResidualBlock(features, dtype=self.dtype, name=f"res_block{block}")(x, train)
         x = global_average_pool(x)
         for layer, features in enumerate((1024, 512, 256), start=1):
             x = nn.relu(Linear(features, dtype=self.dtype, name=f"fc{layer}")(x))

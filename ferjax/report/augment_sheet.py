@@ -25,8 +25,8 @@ _MIXING = ("mixup", "cutmix")
 _NOTES = {
     "flip": "", "rotate": "± {}°", "translate": "± {}", "scale": "± {}", "shear": "± {}°",
     "random_crop": "up to {}", "elastic": "up to {}", "brightness": "± {}", "contrast": "± {}",
-    "saturation": "± {}", "hue": "± {}", "grey": "p = {}", "erase": "p = {}", "mixup": "alpha = {}",
-    "cutmix": "alpha = {}",
+    "saturation": "± {}", "hue": "± {}", "grey": "p = {}", "randaugment": "{} an image",
+    "erase": "p = {}", "mixup": "alpha = {}", "cutmix": "alpha = {}",
 }  # fmt: skip
 
 
@@ -47,10 +47,10 @@ def rows(source: Source, config: ConfigDict, seed: int = 0) -> list[Row]:
         config: of a run.
         seed: of the draws.
     """
-    picked = source.take(_of_each_class(source.labels))
+    chosen = _of_each_class(source.labels)
+    labels, originals = source.labels[chosen], source.take(chosen)["image"]
     names, key = source.label_names, jax.random.key(seed)
-    originals = np.asarray(picked["image"])
-    found = [Row("original", "", originals, [names[label] for label in picked["label"]])]
+    found = [Row("original", "", originals, [names[label] for label in labels])]
     if config.data.source_size:
         originals = np.asarray(random_crop(key, originals, config.data.image_size))
         found.append(Row("crop", f"{config.data.source_size} → {config.data.image_size} pixels", originals))
@@ -59,12 +59,13 @@ def rows(source: Source, config: ConfigDict, seed: int = 0) -> list[Row]:
             continue
         alone = ferjax_config.defaults().augment
         alone.update({"flip": False, name: config.augment[name]})
+        alone.randaugment_magnitude = config.augment.randaugment_magnitude
         note = words.format(f"{config.augment[name]:g}")
-        found.append(_row(key, name.replace("_", " "), note, originals, picked["label"], names, alone))
+        found.append(_row(key, name.replace("_", " "), note, originals, labels, names, alone))
     for step in range(2):
         title = "all together" if step == 0 else ""
         key = jax.random.fold_in(key, step)
-        found.append(_row(key, title, f"step {step}", originals, picked["label"], names, config.augment))
+        found.append(_row(key, title, f"step {step}", originals, labels, names, config.augment))
     return found
 
 

@@ -1,23 +1,29 @@
-"""One HTML page that tells a run: offline, self-contained, light and dark."""
+"""One HTML page that tells a run: offline, self-contained, light and dark; and the same in Markdown."""
 
 from html import escape
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
+from ferjax import calibration
+from ferjax.calibration import Reliability
 from ferjax.json_files import write_atomic
-from ferjax.report import plots, sections
+from ferjax.report import class_plots, figures, mistakes, plots, sections
 from ferjax.report.document import document
+from ferjax.report.markdown import run_markdown
 from ferjax.report.run import Run, read_run
 
 
-def write_page(workdir: Path | str) -> Path:
+def write_page(workdir: Path | str | Run) -> Path:
     """Writes `report/index.html` of a workdir, and its pictures beside it.
 
-    It reads `config.json`, `metrics.jsonl` and `result.json` and nothing else. The page refers to no
-    other file; `curves.png`, `curves.svg`, `confusion.png` and `confusion.svg` are for papers and slides.
-    Without `result.json` the page shows the curves and says that the run is unfinished.
+    It reads `config.json`, `metrics.jsonl`, `result.json` and the predictions, and the test images if they
+    are on this machine. The page refers to no other file; the PNG and SVG files beside it are for papers and
+    slides, `report.md` is for notes and pull requests. Without `result.json` the page shows the curves and
+    says that the run is unfinished.
 
     Args:
-        workdir: the directory of a run, finished or not.
+        workdir: the directory of a run, finished or not, or what was read from it.
 
     Returns:
         The path of the page.
@@ -25,62 +31,107 @@ def write_page(workdir: Path | str) -> Path:
     Raises:
         UserError: if it is not a workdir or a file in it is corrupt.
     """
-    run = read_run(workdir)
+    run = workdir if isinstance(workdir, Run) else read_run(workdir)
     folder = run.workdir / "report"
-    pictures = {}
-    if plots.curve_names(run.rows):
-        pictures["curves"] = plots.curves(run.rows, run.best_step)
-    if run.result is not None:
-        pictures["confusion"] = _confusion(run.result)
-    for name, figure in pictures.items():
-        write_atomic(folder / f"{name}.png", plots.png(figure))
-        write_atomic(folder / f"{name}.svg", plots.svg(figure))
+    pictures = _pictures(run)
+    write_pictures(folder, pictures)
+    write_atomic(folder / "report.md", run_markdown(run, tuple(pictures)).encode())
     page = folder / "index.html"
-    write_atomic(page, _html(run).encode())
+    write_atomic(page, _html(run, pictures).encode())
     return page
 
 
-def _html(run: Run) -> str:
-    title = _title(run)
-    body = _unfinished(run) if run.result is None else _finished(run, run.result)
+def write_pictures(folder: Path, pictures: dict[str, Figure]) -> None:
+    """Writes each figure as NAME.png and NAME.svg."""
+    for name, figure in pictures.items():
+        write_atomic(folder / f"{name}.png", figures.png(figure))
+        write_atomic(folder / f"{name}.svg", figures.svg(figure))
+
+
+def _pictures(run: Run) -> dict[str, Figure]:
+    pictures = {}
+    if plots.curve_names(run.rows):
+        pictures["curves"] = plots.curves(run.rows, run.best_step)
+    if run.result is None:
+        return pictures
+    test, labels = run.result["test"], run.result["label_names"]
+    pictures["confusion"] = plots.confusion(test["confusion_matrix"], labels)
+    pictures["confusion_counts"] = plots.confusion(test["confusion_matrix"], labels, show="counts")
+    pictures["confusion_normalised"] = plots.confusion(test["confusion_matrix"], labels, show="shares")
+    pictures["classes"] = class_plots.class_bars(test["per_class"])
+    if run.test is not None:
+        before, after, temperature = _reliability(run)
+        pictures["reliability"] = class_plots.reliability(before, after, temperature)
+    return pictures
+
+
+def _reliability(run: Run) -> tuple[Reliability, Reliability | None, float | None]:
+    """Of the test split: before, and after a temperature that validation gives."""
+    labels, said = run.test.labels, run.test.log_probabilities
+    before = calibration.reliability(labels, said)
+    if run.validation is None:
+        return before, None, None
+    temperature = calibration.fit_temperature(run.validation.labels, run.validation.log_probabilities)
+    after = calibration.reliability(labels, calibration.with_temperature(said, temperature))
+    return before, after, temperature
+
+
+def _html(run: Run, pictures: dict[str, Figure]) -> str:
+    body = _unfinished(run) if run.result is None else _finished(run, run.result, pictures)
     config = f'<h2>Config</h2>\n<div class="panel">{sections.config_tree(run.config)}</div>'
     return document(
-        title,
+        run.title,
         "ferjax report",
-        f"Run <code>{escape(run.workdir.resolve().name)}</code>",
+        f"Run <code>{escape(run.name)}</code>",
         f"{body}\n{config}",
-        "Written from the files of the run by <code>ferjax report</code>.",
+        "Written from the files of the run by <code>ferjax report</code>. The pictures are beside this page "
+        "as PNG and SVG, the numbers in <code>report.md</code>.",
     )
 
 
-def _title(run: Run) -> str:
-    if run.result is not None:
-        return f"{run.result['model']} on {run.result['dataset']}"
-    names = [run.config.get(group) for group in ("model", "data")]
-    return (
-        " on ".join(str(name["name"]) for name in names if isinstance(name, dict) and "name" in name)
-        or "A run"
-    )
-
-
-def _finished(run: Run, result: dict) -> str:
+def _finished(run: Run, result: dict, pictures: dict[str, Figure]) -> str:
     test, labels = result["test"], result["label_names"]
-    matrix = plots.inline_svg(
-        _confusion(result), "confusion", "Confusion matrix; the table below has each class"
+    matrix = figures.inline_svg(
+        pictures["confusion"], "confusion", "Confusion matrix; the table below has each class"
     )
+    bars = figures.inline_svg(pictures["classes"], "classes", "The table beside it has the numbers")
     return f"""{sections.result_cards(result)}
+{sections.overlap(result)}{sections.claim(result)}
 {_curves(run)}
 <h2>Where it is right and wrong</h2>
-<p class="muted">Rows are the actual classes of the test split, columns what the network said.</p>
+<p class="muted">Rows are the actual classes of the test split, columns what the network said: the share of
+the row, and below it the number of images.</p>
 <div class="split">
 <div class="panel scroll matrix">{matrix}</div>
 <div class="panel"><h3>Most frequent confusions</h3>{sections.mistakes(test, labels)}</div>
 </div>
 <h2>Class by class</h2>
 <p class="muted">In percent of the test split.</p>
-<div class="panel scroll">{sections.class_table(test)}</div>
+<div class="panel scroll">{sections.class_table(test, result.get("probabilities"))}</div>
+<div class="panel scroll wide">{bars}</div>
+{_probabilities(run, pictures)}
 <h2>How this number was made</h2>
 {sections.method(result)}"""
+
+
+def _probabilities(run: Run, pictures: dict[str, Figure]) -> str:
+    """The reliability diagram and the worst mistakes, where there are predictions."""
+    if run.test is None:
+        return (
+            '<h2>Can its probabilities be believed?</h2>\n<p class="muted">This run kept no predictions. '
+            f"<code>python -m ferjax evaluate --workdir={escape(str(run.workdir))}</code> writes them.</p>"
+        )
+    diagram = figures.inline_svg(pictures["reliability"], "reliability", "Reliability diagram")
+    found, reason = mistakes.worst(run)
+    return f"""<h2>Can its probabilities be believed?</h2>
+<p class="muted">Test images by the probability of the predicted class. On the dashed line a probability
+of 80% is right four times in five; the outlined part is what is missing. The temperature was fitted on
+validation.</p>
+<div class="panel scroll wide">{diagram}</div>
+<h2>The worst mistakes</h2>
+<p class="muted">The wrong answers that it was most sure of: what it said, and below what the label says
+with the probability that it gave to that. Some of them may be wrong labels.</p>
+{mistakes.gallery(found, reason)}"""
 
 
 def _unfinished(run: Run) -> str:
@@ -92,20 +143,16 @@ go on, then write this page again.</p></div>
 
 
 def _curves(run: Run) -> str:
-    figures = [
-        plots.inline_svg(
+    drawn = [
+        figures.inline_svg(
             plots.curve(run.rows, name, run.best_step), f"curve-{name}", f"{name} against the step"
         )
         for name in plots.curve_names(run.rows)
     ]
-    if not figures:
+    if not drawn:
         return '<h2>Curves</h2><p class="muted">No metric has been written yet.</p>'
-    panels = "".join(f'<div class="panel">{figure}</div>' for figure in figures)
+    panels = "".join(f'<div class="panel">{figure}</div>' for figure in drawn)
     return f"""<h2>Curves</h2>
 <p class="muted">The dashed line is the best step. Where a band is drawn, it holds every value and the line is
 their mean over neighbouring steps.</p>
 <div class="curves">{panels}</div>"""
-
-
-def _confusion(result: dict) -> plots.Figure:
-    return plots.confusion(result["test"]["confusion_matrix"], result["label_names"])

@@ -16,6 +16,11 @@ LIGHT = {
     "train": "#898e99",
     "best": "#b4530a",
     "warn-soft": "#fdf1e3",
+    "series-1": "#2f6fde",
+    "series-2": "#c2570c",
+    "series-3": "#0f766e",
+    "series-4": "#7c3aed",
+    "series-5": "#be185d",
 }
 
 DARK = {
@@ -30,7 +35,13 @@ DARK = {
     "train": "#737986",
     "best": "#f0a35c",
     "warn-soft": "#33271a",
+    "series-1": "#6ea8fe",
+    "series-2": "#fb923c",
+    "series-3": "#2dd4bf",
+    "series-4": "#b794f6",
+    "series-5": "#f472b6",
 }
+SERIES = tuple(role for role in LIGHT if role.startswith("series-"))
 
 
 def css_variables(palette: dict[str, str]) -> str:

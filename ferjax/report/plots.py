@@ -1,25 +1,17 @@
-"""Curves and the confusion matrix, drawn with Matplotlib's objects and no global figure.
+"""Curves and the confusion matrix as figures, see `ferjax.report.figures`."""
 
-Functions return a `Figure`; `png`, `svg` and `inline_svg` turn one into bytes or text.
-"""
+from collections.abc import Callable, Sequence
 
-import io
-import re
-from collections.abc import Sequence
-
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from ferjax.report.figures import legend_above, new_figure, quiet, short
 from ferjax.report.palette import LIGHT
 from ferjax.report.run import series
 
-# Text stays text (small, selectable, in the page's font), and the ids inside do not change from run to run.
-_SVG_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "ferjax"}
 _TITLES = {"loss": "Loss", "accuracy": "Accuracy", "learning_rate": "Learning rate"}
 _MOST_POINTS = 200  # a line of more is drawn as the means and the range of so many pieces
 _ROUND_STEPS = (1, 2, 5, 10)  # ticks at multiples that are easy to read
@@ -38,7 +30,7 @@ def curve(rows: Sequence[dict], name: str, best_step: int | None) -> Figure:
         name: "loss", "accuracy" or "learning_rate".
         best_step: where the mark goes, None for no mark.
     """
-    figure = _figure(4.3, 3.0)
+    figure = new_figure(4.3, 3.0)
     _draw_curve(figure.add_subplot(), rows, name, best_step)
     return figure
 
@@ -46,82 +38,64 @@ def curve(rows: Sequence[dict], name: str, best_step: int | None) -> Figure:
 def curves(rows: Sequence[dict], best_step: int | None) -> Figure:
     """Every curve the rows hold, side by side (see `curve`)."""
     names = curve_names(rows)
-    figure = _figure(4.3 * max(1, len(names)), 3.0)
+    figure = new_figure(4.3 * max(1, len(names)), 3.0)
     figure.get_layout_engine().set(wspace=0.08)
     for position, name in enumerate(names, start=1):
         _draw_curve(figure.add_subplot(1, len(names), position), rows, name, best_step)
     return figure
 
 
-def confusion(matrix: Sequence[Sequence[int]], label_names: Sequence[str]) -> Figure:
-    """A confusion matrix: each row's shares as colour and percent, with the counts below.
+def confusion(matrix: Sequence[Sequence[int]], label_names: Sequence[str], show: str = "both") -> Figure:
+    """A confusion matrix; the colour of a cell is always its share of the row.
 
     Args:
         matrix: integers `[K, K]`, rows actual, columns predicted.
         label_names: the K class names.
+        show: "counts", "shares" (of the actual class, in percent), or "both".
     """
     counts = np.asarray(matrix)
-    support = counts.sum(axis=1, keepdims=True)
-    shares = counts / np.maximum(support, 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     classes = len(label_names)
-    figure = _figure(1.0 + 0.58 * classes, 0.9 + 0.56 * classes)
+    figure = new_figure(1.0 + 0.58 * classes, 0.9 + 0.56 * classes)
+    texts = {
+        "counts": lambda row, column: (f"{counts[row, column]:,}", ""),
+        "shares": lambda row, column: (f"{100 * shares[row, column]:.0f}%", ""),
+        "both": lambda row, column: (f"{100 * shares[row, column]:.0f}%", f"{counts[row, column]:,}"),
+    }[show]
     axes = figure.add_subplot()
-    for (row, column), share in np.ndenumerate(shares):
-        _draw_cell(axes, row, column, share, counts[row, column])
-    axes.set(xlim=(0, classes), ylim=(classes, 0))
+    cells(axes, shares, texts, label_names, label_names)
     axes.set_xlabel("predicted", fontsize=9, color=LIGHT["muted"], labelpad=8)
     axes.set_ylabel("actual", fontsize=9, color=LIGHT["muted"], labelpad=8)
-    style = {"parse_math": False, "color": LIGHT["ink"], "fontsize": 8.5}
-    long = max(map(len, label_names)) > 9
-    slant = {"rotation": 40, "rotation_mode": "anchor", "ha": "right"} if long else {}
-    axes.set_xticks(np.arange(classes) + 0.5, label_names, **style, **slant)
-    axes.set_yticks(np.arange(classes) + 0.5, label_names, **style)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
     return figure
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as PNG at 200 dots per inch, on a white ground."""
-    return _rendered(figure, "png", dpi=200)
-
-
-def svg(figure: Figure) -> bytes:
-    """The figure as a standalone SVG file, on a white ground; the same figure gives the same bytes."""
-    return _rendered(figure, "svg", metadata={"Date": None})
-
-
-def inline_svg(figure: Figure, name: str, description: str) -> str:
-    """The figure as an `<svg>` element for an HTML page.
-
-    Its colours are CSS variables (see `ferjax.report.palette`), its ground is transparent, it fills
-    its container's width, and it refers to nothing outside itself.
+def cells(
+    axes: Axes,
+    shares: np.ndarray,
+    texts: Callable[[int, int], tuple[str, str]],
+    row_names: Sequence[str],
+    column_names: Sequence[str],
+) -> None:
+    """Draws a grid of cells, the darker the larger their share.
 
     Args:
-        figure: a figure drawn in `palette.LIGHT`.
-        name: prefix of the ids inside, unique in the page.
-        description: what a screen reader says; escaped by the caller.
+        axes: where.
+        shares: `[R, C]` in [0, 1].
+        texts: the large and the small text of the cell in a row and a column; either may be empty.
+        row_names: R names.
+        column_names: C names.
     """
-    text = _rendered(figure, "svg", transparent=True).decode()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    view_box = re.search(r'viewBox="[^"]*"', text)[0]
-    text = re.sub(r"^<svg[^>]*>", f'<svg {view_box} role="img" aria-label="{description}">', text)
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
-    roles = {colour: f"var(--{role})" for role, colour in LIGHT.items()}
-    return re.sub(r"(fill|stroke): (#[0-9a-f]{6})", lambda m: f"{m[1]}: {roles.get(m[2], m[2])}", text)
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor=LIGHT["surface"])
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _rendered(figure: Figure, kind: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    with mpl.rc_context(_SVG_STYLE):
-        figure.savefig(buffer, format=kind, **options)
-    return buffer.getvalue()
+    for (row, column), share in np.ndenumerate(shares):
+        _draw_cell(axes, row, column, share, *texts(row, column))
+    axes.set(xlim=(0, shares.shape[1]), ylim=(shares.shape[0], 0))
+    row_names, column_names = short(row_names), short(column_names)
+    style = {"parse_math": False, "color": LIGHT["ink"], "fontsize": 8.5}
+    long = max(map(len, column_names)) > 9
+    slant = {"rotation": 40, "rotation_mode": "anchor", "ha": "right"} if long else {}
+    axes.set_xticks(np.arange(len(column_names)) + 0.5, column_names, **style, **slant)
+    axes.set_yticks(np.arange(len(row_names)) + 0.5, row_names, **style)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
 
 
 def _draw_curve(axes: Axes, rows: Sequence[dict], name: str, best_step: int | None) -> None:
@@ -135,8 +109,7 @@ def _draw_curve(axes: Axes, rows: Sequence[dict], name: str, best_step: int | No
         if best_step in steps:
             style = {"color": LIGHT["best"], "markersize": 6, "label": f"best step, {best_step:,}"}
             axes.plot([best_step], [values[steps.index(best_step)]], "o", **style)
-    axes.set_title(_TITLES[name], loc="left", pad=24, fontsize=11, fontweight="bold", color=LIGHT["ink"])
-    axes.set_xlabel("step", fontsize=9, color=LIGHT["muted"])
+    quiet(axes, _TITLES[name], "step")
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=_ROUND_STEPS))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=_ROUND_STEPS))
@@ -144,16 +117,8 @@ def _draw_curve(axes: Axes, rows: Sequence[dict], name: str, best_step: int | No
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     if name == "learning_rate":
         axes.set_ylim(bottom=0)
-    axes.tick_params(colors=LIGHT["muted"], labelsize=9, length=0, pad=5)
-    axes.grid(axis="y", color=LIGHT["line"], linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(LIGHT["line"])
     if axes.get_legend_handles_labels()[0] and name != "learning_rate":
-        # Between title and curves, where it covers nothing.
-        place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderpad": 0, "borderaxespad": 0.6}
-        spacing = {"ncols": 3, "columnspacing": 1.2, "handlelength": 1.4, "handletextpad": 0.5}
-        axes.legend(frameon=False, fontsize=8.5, labelcolor=LIGHT["ink"], **place, **spacing)
+        legend_above(axes)
 
 
 def _draw_line(axes: Axes, steps: list[int], values: list[float], **style) -> None:
@@ -170,11 +135,12 @@ def _draw_line(axes: Axes, steps: list[int], values: list[float], **style) -> No
     axes.plot(middles, mean, **style)
 
 
-def _draw_cell(axes: Axes, row: int, column: int, share: float, count: int) -> None:
+def _draw_cell(axes: Axes, row: int, column: int, share: float, large: str, small: str) -> None:
     # Opacity, not a colour map: it mixes with the ground, white or dark, wherever the picture is shown.
     cell = Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, linewidth=0)
     cell.set(facecolor=LIGHT["cell"], alpha=0.06 + 0.94 * share)
     axes.add_patch(cell)
     style = {"ha": "center", "va": "center", "color": LIGHT["ink"]}
-    axes.text(column + 0.5, row + 0.4, f"{100 * share:.0f}%", fontsize=10, fontweight="bold", **style)
-    axes.text(column + 0.5, row + 0.73, f"{count:,}", fontsize=8, **style)
+    axes.text(column + 0.5, row + (0.4 if small else 0.5), large, fontsize=10, fontweight="bold", **style)
+    if small:
+        axes.text(column + 0.5, row + 0.73, small, fontsize=8, **style)

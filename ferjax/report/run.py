@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ferjax import predictions
 from ferjax.errors import UserError
 from ferjax.json_files import read_json, read_json_lines
+from ferjax.predictions import Predictions
 from ferjax.result import read_result
 
 
@@ -17,6 +19,22 @@ class Run(NamedTuple):
     config: dict
     rows: list[dict]  # of metrics.jsonl: step, split and named values
     result: dict | None  # None while the run is unfinished
+    test: Predictions | None = None  # of the best step, if they were kept
+    validation: Predictions | None = None
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.workdir.resolve().name
+
+    @property
+    def title(self) -> str:
+        """What was trained on what, as far as it is known."""
+        if self.result is not None:
+            return f"{self.result['model']} on {self.result['dataset']}"
+        groups = [self.config.get(group) for group in ("model", "data")]
+        names = [str(group["name"]) for group in groups if isinstance(group, dict) and "name" in group]
+        return " on ".join(names) or "A run"
 
     @property
     def best_step(self) -> int | None:
@@ -29,7 +47,9 @@ class Run(NamedTuple):
 
 
 def read_run(workdir: Path | str) -> Run:
-    """Reads `config.json`, `metrics.jsonl` and `result.json` of a workdir; the last two may be absent.
+    """Reads `config.json`, `metrics.jsonl`, `result.json` and the predictions of a workdir.
+
+    All but the first may be absent.
 
     Raises:
         UserError: if it is not a workdir, or one of the files is corrupt.
@@ -44,7 +64,19 @@ def read_run(workdir: Path | str) -> Run:
         raise UserError(f"{workdir / 'config.json'} is not a JSON object; restore the file")
     rows_path, result_path = workdir / "metrics.jsonl", workdir / "result.json"
     rows = read_json_lines(rows_path, required=("step", "split")) if rows_path.exists() else []
-    return Run(workdir, config, rows, read_result(result_path) if result_path.exists() else None)
+    result = read_result(result_path) if result_path.exists() else None
+    said = {split: _said(workdir, result, split) for split in ("test", "validation")}
+    return Run(workdir, config, rows, result, **said)
+
+
+def _said(workdir: Path, result: dict | None, split: str) -> Predictions | None:
+    """What the tested weights said about a split of the run's own set, if it is kept."""
+    if result is None:
+        return None
+    path = predictions.place(workdir, result["dataset"], split, "npz")
+    found = predictions.read(path) if path.exists() else None
+    whole = found is not None and found.step == result["best_step"]
+    return found if whole and list(found.label_names) == result["label_names"] else None
 
 
 def series(rows: Sequence[dict], split: str, name: str) -> tuple[list[int], list[float]]:

@@ -6,7 +6,8 @@ from html import escape
 import numpy as np
 
 from ferjax import metrics
-from ferjax.report import tables
+from ferjax.report import tables, wording
+from ferjax.report.claims import CLAIMS
 from ferjax.report.document import cards
 from ferjax.report.run import Run, series
 from ferjax.report.wording import count_of, day, duration, memory, number, percent
@@ -40,7 +41,7 @@ def result_cards(result: dict) -> str:
             number(result["best_step"]),
             f"of {number(result['steps'])}; validation accuracy {percent(validation['accuracy'])}",
         ),
-        ("Time", duration(result["seconds"]), f"{result['epochs']:g} epochs"),
+        ("Time", duration(result["seconds"]), f"{result['epochs']:.3g} epochs"),
         (
             "Images a second",
             number(result["images_per_second"]),
@@ -52,6 +53,52 @@ def result_cards(result: dict) -> str:
             f"{count_of(device['processes'], 'process')}, peak memory {memory(result['peak_memory_bytes'])}",
         ),
         ("Date", day(result["date"]), _versions(result, _MAIN_VERSIONS)),
+        *_probability_cards(result.get("probabilities")),
+    )
+
+
+def _probability_cards(found: dict | None) -> list[tuple[str, str, str]]:
+    if found is None:
+        return []
+    note = "of the network's own probabilities"
+    if found["temperature"] is not None:
+        scaled = percent(found["calibration_error_scaled"], 1)
+        note = f"{scaled} with temperature {found['temperature']:.2f}, fitted on validation"
+    ends = found["intervals"]
+    return [
+        ("ROC-AUC", number(found["roc_auc"], 4), "one class against the rest, mean of classes"),
+        ("Average precision", number(found["average_precision"], 4), "likewise, of precision over recall"),
+        ("Calibration error", percent(found["calibration_error"], 1), note),
+        (
+            "95% intervals over images",
+            percent(ends["mean_class_accuracy"][0], 1) + " to " + percent(ends["mean_class_accuracy"][1], 1),
+            f"mean class accuracy; macro F1 {percent(ends['macro_f1'][0], 1)} to "
+            f"{percent(ends['macro_f1'][1], 1)}",
+        ),
+    ]
+
+
+def claim(result: dict) -> str:
+    """What the paper of this network says of this set, marked as a claim; empty if it says nothing."""
+    told = CLAIMS.get((result["model"], result["dataset"]))
+    if told is None:
+        return ""
+    note = f": {told.note}" if told.note else ""
+    return (
+        f'<div class="panel notice claim"><b>Claimed by {escape(told.source)}: {percent(told.accuracy)}</b>'
+        f"<p>A claim, not measured here and not a target{escape(note)}.</p></div>"
+    )
+
+
+def overlap(result: dict, name: str = "") -> str:
+    """A notice if the test images were seen before, of the named run; empty if they were not."""
+    told = wording.overlap(result.get("overlap"))
+    if not told:
+        return ""
+    title = f"{name}: its scores are too good." if name else "These scores are too good."
+    return (
+        f'<div class="panel notice" role="alert"><b>{escape(title)}</b><p>{escape(told.capitalize())}. '
+        "<code>ferjax audit</code> lists them.</p></div>"
     )
 
 
@@ -87,12 +134,12 @@ def mistakes(test: dict, label_names: list[str]) -> str:
     return f'<ul class="mistakes">{"".join(items)}</ul>'
 
 
-def class_table(test: dict) -> str:
-    """The per-class table; scores in percent."""
-    head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("class", "precision", "recall", "F1", "support")
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{tables.html_rows(test)}</tbody></table>"
+def class_table(test: dict, probabilities: dict | None = None) -> str:
+    """The per-class table; scores in percent, with ROC-AUC and average precision where they are known."""
+    names = ["class", "precision", "recall", "F1", *(("ROC-AUC", "AP") if probabilities else ()), "support"]
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    rows = tables.html_rows(test, probabilities)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def method(result: dict) -> str:

@@ -39,6 +39,24 @@ svg text { font-family: inherit !important; }
 .scroll { overflow-x: auto; }
 .matrix svg { min-width: 20rem; max-width: 46rem; margin: 0 auto; }
 
+.wide { margin-top: 0.9rem; }
+.wide svg { min-width: 30rem; max-width: 54rem; margin: 0 auto; }
+.full svg { max-width: none; }
+
+.grid svg { min-width: 30rem; max-width: 52rem; margin: 0 auto; }
+.matrices { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr));
+  gap: 0.9rem; }
+table.plain td { width: auto; white-space: nowrap; font-size: 0.92rem; }
+table.plain th[scope="row"] { font-size: 0.92rem; }
+
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: 0.9rem; }
+.mistake { margin: 0; padding: 0.7rem; }
+.mistake img { width: 100%; border-radius: 8px; display: block; margin-bottom: 0.5rem; }
+.mistake figcaption { font-size: 0.88rem; line-height: 1.4; overflow-wrap: anywhere; }
+.mistake b { color: var(--best); }
+.mistake span, .mistake small { display: block; }
+.mistake small { color: var(--muted); }
+
 h3 { font-size: 1rem; margin: 0 0 0.5rem; }
 .mistakes { list-style: none; margin: 0; padding: 0; }
 .mistakes li { padding: 0.5rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }

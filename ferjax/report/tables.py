@@ -6,6 +6,7 @@ from html import escape
 import numpy as np
 
 _SCORES = ("precision", "recall", "f1")
+_RANKING = ("roc_auc", "average_precision")
 
 
 def totals(per_class: Sequence[dict]) -> list[dict]:
@@ -48,17 +49,76 @@ def text_table(test: dict) -> str:
     return "\n".join([*body, f"{'accuracy':<{width}}{test['accuracy']:>11.4f}"])
 
 
-def html_rows(test: dict) -> str:
-    """The same rows as `<tr>` elements; each class's scores have a bar of their length."""
-    closing = totals(test["per_class"])
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table that is also aligned in a terminal: the first column left, the others right."""
+    lines = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in (head, *rows)]
+    widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
+
+    def text(line: Sequence[str]) -> str:
+        first, *rest = (
+            cell.rjust(width) if position else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        return f"| {' | '.join([first, *rest])} |"
+
+    rule = "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])])
+    return "\n".join([text(lines[0]), f"|{rule}|", *map(text, lines[1:])])
+
+
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of plain text as HTML; the first cell of a row is its name."""
+    titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+        for name, *cells in rows
+    )
+    return f'<table class="plain"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def probability_lines(found: dict) -> str:
+    """What `ferjax.result.probability_scores` found, in a few lines."""
+
+    def share(name: str) -> str:
+        return "none" if found.get(name) is None else f"{found[name]:.4f}"
+
+    lines = [
+        f"ROC-AUC {share('roc_auc')}, average precision {share('average_precision')} "
+        "(one class against the rest, mean of classes)",
+        f"calibration error {share('calibration_error')}",
+    ]
+    if found["temperature"] is not None:
+        lines[1] += f"; {share('calibration_error_scaled')} with the temperature {found['temperature']:.3f}"
+    lines += [
+        f"{name.replace('_', ' ')}: 95% interval over images {100 * low:.1f} to {100 * high:.1f}%"
+        for name, (low, high) in found["intervals"].items()
+    ]
+    return "\n".join(lines)
+
+
+def html_rows(test: dict, probabilities: dict | None = None) -> str:
+    """The same rows as `<tr>` elements; each class's scores have a bar of their length.
+
+    Args:
+        test: the `test` field of `result.json`.
+        probabilities: the field of that name: adds ROC-AUC and average precision.
+    """
+    rows, closing, scores = test["per_class"], totals(test["per_class"]), _SCORES
+    if probabilities:
+        scores = (*_SCORES, *_RANKING)
+        rows = [{**row, **more} for row, more in zip(rows, probabilities["per_class"], strict=True)]
+        closing = [{**closing[0], **{name: probabilities[name] for name in _RANKING}}, closing[1]]
     return "\n".join(
-        [_html_row(row, bars=True) for row in test["per_class"]] + [_html_row(r, bars=False) for r in closing]
+        [_html_row(row, scores, bars=True) for row in rows]
+        + [_html_row(row, scores, bars=False) for row in closing]
     )
 
 
-def _html_row(row: dict, bars: bool) -> str:
+def _html_row(row: dict, scores: Sequence[str], bars: bool) -> str:
     cells = []
-    for name in _SCORES:
+    for name in scores:
+        if row.get(name) is None:  # no such example, or no such mean
+            cells.append("<td></td>")
+            continue
         bar = f'<i class="bar" style="width:{100 * row[name]:.1f}%"></i>' if bars else ""
         track = f'<span class="track">{bar}</span>' if bars else ""
         cells.append(f"<td><b>{100 * row[name]:.1f}</b>{track}</td>")

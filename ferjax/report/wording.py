@@ -1,6 +1,8 @@
 """Numbers as a person reads them; None, JSON's stand-in for NaN or unknown, becomes a dash."""
 
 import datetime
+from collections.abc import Mapping
+from typing import Any
 
 _DASH = "–"
 
@@ -8,6 +10,28 @@ _DASH = "–"
 def percent(share: float | None, digits: int = 2) -> str:
     """A share in [0, 1] as percent: 0.7134 → "71.34%"."""
     return _DASH if share is None else f"{100 * share:.{digits}f}%"
+
+
+def points(share: float, digits: int = 2) -> str:
+    """A difference of shares in percentage points, with its sign: 0.0134 → "+1.34"."""
+    text = f"{100 * share:+.{digits}f}"
+    return "0." + "0" * digits if not text.strip("+-0.") else text.replace("-", "−")
+
+
+def p_value(p: float) -> str:
+    """A p value as people write it: 0.0004 → "< 0.001"."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def overlap(found: Mapping[str, Any] | None) -> str:
+    """How many scored images the weights have seen, from a result's field `overlap`; empty if none."""
+    places = {
+        "train": "the training data",
+        "validation": "the validation data",
+        "earlier": "what the initial weights were trained on",
+    }
+    parts = [f"{found[name]:,} in {place}" for name, place in places.items() if found and found.get(name)]
+    return f"of {found['images']:,} scored images the same pixels stand {', '.join(parts)}" if parts else ""
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -9,7 +9,7 @@ import pytest
 from augmentation import draws, group, pictures
 from PIL import Image
 
-from ferjax.data.augment import crops, geometry
+from ferjax.data.augment import crops, geometry, randaugment
 
 MARGIN = 40  # of repeated border, so that PIL never leaves the image
 
@@ -77,6 +77,48 @@ def test_draws_stay_within_their_limits():
     assert 0.5 <= side.min() < 0.52 < 0.98 < side.max() <= 1
     assert (place <= 20 * (1 - side) + 1e-4).all()  # the crop lies in the image
     assert (place > 19.5 * (1 - side)).any()
+
+
+def test_randaugment_moves_by_what_it_draws():
+    config = group(randaugment=1, randaugment_magnitude=5.0)
+    matrices = np.asarray(geometry.sampling_matrices(draws(400), None, 40, 80, config), np.float64)
+    half = {"x": round(0.5 * randaugment.TRANSLATE * 80), "y": round(0.5 * randaugment.TRANSLATE * 40)}
+    turn = math.radians(15)
+    shown = []
+    for way in (-1, 1):
+        rows = [[math.cos(turn), way * math.sin(turn), 0], [-way * math.sin(turn), math.cos(turn), 0]]
+        shown += [rows, [[1, way * 0.15, 0], [0, 1, 0]], [[1, 0, 0], [way * 0.15, 1, 0]]]
+        shown += [[[1, 0, way * half["x"]], [0, 1, 0]], [[1, 0, 0], [0, 1, way * half["y"]]]]
+    shown.append(np.eye(2, 3))  # identity and the operations of tone
+    which = [int(np.abs(np.array(shown) - matrix).max(axis=(1, 2)).argmin()) for matrix in matrices]
+    np.testing.assert_allclose(matrices, np.array(shown, float)[which], atol=1e-5)
+    shares = np.bincount(which, minlength=11) / 400
+    # Ten ways of geometry, 1 / 18 each, and four operations of nine that move nothing.
+    assert np.abs(shares[:10] - 1 / 18).max() < 0.04
+    assert abs(shares[10] - 4 / 9) < 0.08
+
+
+def test_several_operations_of_randaugment_are_pils_one_after_the_other():
+    images = pictures(rows=8)
+    config = group(randaugment=3, randaugment_magnitude=4.0)
+    matrices = np.asarray(geometry.sampling_matrices(draws(8), None, 20, 24, config))
+    shifts = {name: np.asarray(values) for name, values in randaugment.pick(draws(8), 3, 4.0).shifts.items()}
+    for row, matrix in enumerate(matrices):
+        strength = {name: float(values[row]) for name, values in shifts.items()}
+        turn = math.radians(30 * strength["rotate"])
+        steps = [
+            [[1, 0, round(strength["translate_x"] * 150 / 331 * 24)], [0, 1, 0], [0, 0, 1]],
+            [[1, 0, 0], [0, 1, round(strength["translate_y"] * 150 / 331 * 20)], [0, 0, 1]],
+            [[1, -0.3 * strength["shear_x"], 0], [0, 1, 0], [0, 0, 1]],
+            [[1, 0, 0], [-0.3 * strength["shear_y"], 1, 0], [0, 0, 1]],
+            [[math.cos(turn), math.sin(turn), 0], [-math.sin(turn), math.cos(turn), 0], [0, 0, 1]],
+        ]
+        whole = np.eye(3)
+        for step in steps:
+            whole = np.array(step) @ whole
+        np.testing.assert_allclose(matrix, whole[:2], atol=1e-4)
+        warped = geometry.warp(images[row : row + 1], matrix[None])[0]
+        np.testing.assert_allclose(warped, pil_affine(images[row], matrix).astype(float), atol=1.01)
 
 
 def test_no_strength_is_no_change():
@@ -166,9 +208,9 @@ def test_random_crops_are_squares_of_the_image():
 def test_views(kind, count):
     images = pictures(rows=2, height=10, width=12)
     found = crops.views(images, 8, kind)
-    corners = [(1, 2), (0, 0), (0, 4), (2, 0), (2, 4)]
+    corners = [(1, 2), (0, 0), (0, 4), (2, 0), (2, 4)] if kind in crops.CORNERED else [(1, 2)]
     assert len(found) == count
     for index, view in enumerate(found):
-        y, x = corners[index % 5]
+        y, x = corners[index % len(corners)]
         expected = images[:, y : y + 8, x : x + 8]
-        np.testing.assert_array_equal(view, expected[:, :, ::-1] if index >= 5 else expected)
+        np.testing.assert_array_equal(view, expected[:, :, ::-1] if index >= len(corners) else expected)

@@ -7,7 +7,7 @@ import pytest
 from augmentation import draws, group, pictures
 from PIL import Image, ImageEnhance
 
-from ferjax.data.augment import erasing, tone
+from ferjax.data.augment import erasing, randaugment, tone
 from ferjax.data.augment.normalisation import IMAGENET_MEAN
 
 FACTORS = np.array([0.0, 0.4, 1.0, 1.3, 1.9, 0.8], np.float32)
@@ -86,6 +86,24 @@ def test_an_erased_rectangle(channels):
     assert min(areas) > 0.01
     assert max(areas) < 0.23
     assert np.std(middles, axis=0).min() > 4  # anywhere
+
+
+def test_randaugment_tones_by_what_it_draws():
+    images = pictures(rows=60)
+    config = group(randaugment=2, randaugment_magnitude=5.0)
+    found = np.asarray(tone.colour(draws(60), images.astype(np.float32), config))
+    factors = {key: np.asarray(f) for key, f in randaugment.pick(draws(60), 2, 5.0).factors.items()}
+    enhancers = {"brightness": "Brightness", "contrast": "Contrast", "saturation": "Color"}
+    for row, (image, mine) in enumerate(zip(images, found, strict=True)):
+        expected = Image.fromarray(image)
+        for name, enhancer in enhancers.items():
+            expected = getattr(ImageEnhance, enhancer)(expected).enhance(float(factors[name][row]))
+        np.testing.assert_allclose(mine, np.asarray(expected, float), atol=4)  # PIL rounds each time
+        if all(factor[row] == 1 for factor in factors.values()):
+            np.testing.assert_array_equal(mine, image)
+    # Not drawn, drawn once, or twice either way.
+    values = {round(float(value), 4) for factor in factors.values() for value in factor}
+    assert {0.55, 1.0, 1.45} <= values <= {0.3025, 0.55, 0.7975, 1.0, 1.45, 2.1025}
 
 
 def test_probabilities_at_their_ends():

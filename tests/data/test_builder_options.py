@@ -9,6 +9,7 @@ import pytest
 from copies import faces
 from PIL import Image
 
+from ferjax.data import builders
 from ferjax.errors import UserError
 
 RAF_LIST = "basic/EmoLabel/list_patition_label.txt"
@@ -55,6 +56,14 @@ def test_the_users_names_may_stay(copy):
 )
 def test_bad_options(copy, options, told):
     copy.refused(told, options=options)
+
+
+@pytest.mark.parametrize("copy", ["folder csv", "ckplus sequences", "rafdb list"], indirect=True)
+def test_the_list_tells_how_much_there_is_to_do(copy):
+    builder = builders.create(copy.name, copy.data, manual_dir=copy.manual)
+    assert builder.expected == (15339 if copy.name == "rafdb" else None)  # published
+    builders.build(builder)
+    assert builder.expected == copy.truth.examples.total()
 
 
 @of("ckplus sequences")
@@ -148,7 +157,7 @@ def test_the_command_takes_options_and_tells_bad_input_in_one_line(copy):
         ),
         (["affectnet7", f"--manual_dir={archive}"], "is an archive: unpack it and name the folder"),
         (["folder/My Set"], "there is no data set 'folder/My Set'"),
-        (["toons/avataaars", "--option=a=b"], "is drawn by ferjax: it takes no --manual_dir and no --option"),
+        (["toons/avataaars", "--option=a=b"], "is drawn by ferjax: it takes no --manual_dir, no --option"),
     ):
         run = command(*arguments, f"--data_dir={copy.data}")
         assert (run.returncode, run.stdout) == (2, ""), run

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ferjax.data import builders
-from ferjax.data.builders import base, fer2013
+from ferjax.data.builders import fer2013, shards
 from ferjax.data.labels import FER7, FER2013_CODES, FER2013_FOLDERS
 from ferjax.data.records import Records, describe
 from ferjax.errors import UserError
@@ -218,7 +218,7 @@ def test_any_image_survives_the_csv(pattern, label):
 
 
 def test_shards_keep_the_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(base, "SHARD_BYTES", 5000)
+    monkeypatch.setattr(shards, "SHARD_EXAMPLES", 3)
     rows = copies.rows(9, 2, 2)
     copies.write_fer2013_csv(tmp_path, rows)
     folder = build(tmp_path, tmp_path / "data")

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -47,15 +48,17 @@ def test_the_command_builds_and_counts(manual, data):
         (["fer2013", "--manual_dir=/nowhere"], "--manual_dir=/nowhere is not a folder"),
         (["fer2013", "--manual=x"], "Unknown command line flag 'manual'. Did you mean: manual_dir"),
         (["fer2013", "twice"], "prepare takes one name"),
+        (["fer2013", f"--manual_dir={os.path.dirname(__file__)}"], "looked for fer2013.csv"),
+        (["toons/avataaars", "--beam"], "toons/avataaars is drawn by ferjax: it takes no --manual_dir"),
+        (["fer2013", "--beam_option=runner"], "--beam_option=runner: it takes NAME=VALUE"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, told, data):
     run = command(*arguments, f"--data_dir={data}")
     assert (run.returncode, run.stdout) == (2, "")
-    last = run.stderr.strip().splitlines()[-1]
-    assert last.startswith("ferjax: error: ")
-    assert told in last
-    assert "Traceback" not in run.stderr
+    (line,) = run.stderr.strip().splitlines()
+    assert line.startswith("ferjax: error: ")
+    assert told in line
 
 
 def test_wrong_folder_lists_what_was_looked_for_and_found(tmp_path, data):
@@ -86,6 +89,23 @@ def test_a_damaged_set_is_built_again(manual, data, capsys):
     prepare("fer2013", manual, data)
     assert "is damaged" in capsys.readouterr().out
     assert len(load("fer2013", "train", data)) == 7
+
+
+def test_a_set_that_may_not_be_read_is_not_taken_for_a_damaged_one(manual, data, monkeypatch):
+    prepare("fer2013", manual, data)
+    folder = builders.folder("fer2013", data)
+    before = sorted(folder.iterdir())
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
+    with pytest.raises(UserError, match="may not be read: it needs other permissions"):
+        prepare("fer2013", manual, data)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_place_that_is_a_file_is_told(manual, tmp_path):
+    (tmp_path / "file").touch()
+    for place in ("file", "file/below"):
+        with pytest.raises(UserError, match=r"cannot build fer2013 in .*--data_dir names another folder"):
+            prepare("fer2013", manual, str(tmp_path / place))
 
 
 def test_skipped_rows_and_notes_are_told_now_and_later(tmp_path, data, capsys):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferjax.data import builders, load, loading
-from ferjax.data.builders import base
+from ferjax.data.builders import base, shards
 from ferjax.data.images import decode, encode_png
 from ferjax.data.labels import FER7
 from ferjax.data.records import Records
@@ -32,7 +32,7 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
     copies.write_fer2013_csv(folder, ROWS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "SHARD_BYTES", 20_000)
+        patch.setattr(shards, "SHARD_EXAMPLES", 9)
         return build(folder, folder / "data")
 
 
@@ -231,7 +231,7 @@ def damage(folder, how):
     "how", ["shard missing", "shard cut off", "shard of another set", "byte flipped", "description cut off"]
 )
 def test_damaged_sets_are_told_with_the_way_out(tmp_path, monkeypatch, how):
-    monkeypatch.setattr(base, "SHARD_BYTES", 40_000)
+    monkeypatch.setattr(shards, "SHARD_EXAMPLES", 17)
     copies.write_fer2013_csv(tmp_path, copies.rows(60, 1, 1))
     build(tmp_path, tmp_path / "data")
     damage(builders.folder("fer2013", tmp_path / "data"), how)

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from ferjax import json_files, result, writers
+from ferjax import json_files, predictions, result, writers
+from ferjax.predictions import Predictions
 from ferjax.report import page
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -58,12 +59,45 @@ def make(parent, name="run", finished=True, labels=LABELS, matrix=None, config=N
     return workdir
 
 
+def said(split="test", classes=7, seed=0, count=400, labels=LABELS):
+    """What a network that is right two times in three might say."""
+    generator = np.random.default_rng([seed, len(split)])
+    actual = np.arange(count) % classes
+    logits = generator.normal(0, 1, (count, classes)) + 1.8 * np.eye(classes)[actual]
+    shifted = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return Predictions("fer2013", split, "4567", 4200, tuple(labels), np.arange(count), actual, shifted)
+
+
+def make_with_predictions(parent, name="run", seed=0, validation=True, **changes):
+    """The same, with predictions that fit the result."""
+    test = said(seed=seed)
+    matrix = np.zeros((7, 7), int)
+    np.add.at(matrix, (test.labels, test.predicted), 1)
+    held_out = said("validation", seed=seed) if validation else None
+    changes = {
+        "matrix": matrix,
+        "probabilities": result.probability_scores(test, held_out),
+        "seed": seed,
+        **changes,
+    }
+    workdir = make(parent, name, **changes)
+    for one in filter(None, (test, held_out)):
+        predictions.save(workdir, one)
+    return workdir
+
+
 @pytest.fixture
 def make_workdir(tmp_path):
     return functools.partial(make, tmp_path)
 
 
+@pytest.fixture
+def make_run(tmp_path):
+    """With predictions."""
+    return functools.partial(make_with_predictions, tmp_path)
+
+
 @pytest.fixture(scope="session")
 def finished_page(tmp_path_factory):
     """The page of a finished run, to read only."""
-    return page.write_page(make(tmp_path_factory.mktemp("finished")))
+    return page.write_page(make_with_predictions(tmp_path_factory.mktemp("finished")))

@@ -1,48 +1,20 @@
 import re
 import shutil
 import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from outline import HOSTILE, Outline, read
 
-from ferjax import metrics
+from ferjax import json_files, metrics
+from ferjax.errors import UserError
 from ferjax.report import page, sections
-
-HOSTILE = "</title><script>alert('&')</script>"
-
-
-class Outline(HTMLParser):
-    """Collects tags and text, and checks that every tag closes."""
-
-    VOID = frozenset({"meta", "link", "path", "use", "rect"})
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.attributes, self.text, self._open = [], [], [], []
-        self.feed(html)
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in self.VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        if tag not in self.VOID:
-            assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
+from ferjax.report.comparison import write_comparison
+from ferjax.report.run import read_run
 
 
-def read(path):
-    return path.read_text(encoding="utf-8")
+def compared(*workdirs):
+    return write_comparison([read_run(workdir) for workdir in workdirs], workdirs[0].parent / "comparison")
 
 
 def test_a_finished_run_has_everything_on_its_page(finished_page):
@@ -66,16 +38,19 @@ def test_a_finished_run_has_everything_on_its_page(finished_page):
         "Learning rate",
         "surprise",
         "cache yes",
+        "Claimed by Roy et al. (2024): 79.79%",
+        "not measured here and not a target",
+        "ROC-AUC",
+        "Calibration error",
+        "With temperature",
+        "The worst mistakes",
     ):
         assert expected in text
-    assert outline.tags.count("svg") == 4
-    assert sorted(p.name for p in finished_page.parent.iterdir()) == [
-        "confusion.png",
-        "confusion.svg",
-        "curves.png",
-        "curves.svg",
-        "index.html",
-    ]
+    assert outline.tags.count("svg") == 6
+    pictures = ("classes", "confusion", "confusion_counts", "confusion_normalised", "curves", "reliability")
+    assert {path.name for path in finished_page.parent.iterdir()} == {
+        "index.html", "report.md", *(f"{name}.{kind}" for name in pictures for kind in ("png", "svg"))
+    }  # fmt: skip
 
 
 def test_the_page_refers_to_nothing_outside(finished_page):
@@ -133,6 +108,7 @@ def test_an_unfinished_run_shows_its_curves_and_says_so(make_workdir):
     assert "Test accuracy" not in text
     assert outline.tags.count("svg") == 3
     assert not (path.parent / "confusion.png").exists()
+    assert "**This run is unfinished**" in read(path.with_name("report.md"))
 
 
 def test_a_run_that_has_just_begun_has_a_page(make_workdir):
@@ -167,11 +143,63 @@ def test_a_faultless_run_has_no_confusions():
 
 
 def test_the_same_run_gives_the_same_files(finished_page):
-    names = ("index.html", "curves.svg", "confusion.svg", "curves.png", "confusion.png")
-    files = [finished_page.with_name(name) for name in names]
+    files = sorted(finished_page.parent.iterdir())
     before = [file.read_bytes() for file in files]
     assert page.write_page(finished_page.parent.parent) == finished_page
     assert [file.read_bytes() for file in files] == before
+
+
+def test_a_result_that_has_seen_its_test_images_is_marked(make_workdir):
+    seen = {"images": 1400, "train": 30, "validation": 0, "earlier": 2, "unchecked": []}
+    workdir = make_workdir(points=2, overlap=seen)
+    path = page.write_page(workdir)
+    text = " ".join(Outline(read(path)).text)
+    assert "These scores are too good." in text
+    told = "of 1,400 scored images the same pixels stand 30 in the training data, 2 in what"
+    assert told in text.replace("Of 1,400", "of 1,400")
+    assert told in read(path.with_name("report.md"))
+    none = {**seen, "train": 0, "earlier": 0}
+    assert sections.overlap({"overlap": none}) == sections.overlap({}) == ""
+
+
+def test_a_run_without_predictions_says_how_to_get_them(make_workdir):
+    path = page.write_page(make_workdir(points=2))
+    text = " ".join(Outline(read(path)).text)
+    assert "This run kept no predictions." in text
+    assert "python -m ferjax evaluate --workdir=" in text
+    assert not (path.parent / "reliability.png").exists()
+
+
+def test_predictions_of_other_weights_are_not_shown(make_run):
+    assert read_run(make_run("same", points=2)).test is not None
+    assert read_run(make_run("other", points=2, best_step=100)).test is None
+
+
+def test_without_validation_there_is_no_temperature(make_run):
+    text = " ".join(Outline(read(page.write_page(make_run(points=2, validation=False)))).text)
+    assert "As the network says" in text
+    assert "With temperature" not in text
+
+
+def test_damaged_predictions_are_told(make_run):
+    workdir = make_run(points=2)
+    (workdir / "evaluations" / "fer2013-validation.npz").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"fer2013-validation\.npz is damaged"):
+        page.write_page(workdir)
+
+
+def test_markdown_has_the_same_numbers(finished_page):
+    result = json_files.read_json(finished_page.parent.parent / "result.json")
+    text = read(finished_page.with_name("report.md"))
+    assert text.startswith("# resemotenet on fer2013\n")
+    assert f"{100 * result['test']['accuracy']:.2f}%" in text
+    assert "> Claimed by Roy et al. (2024), not measured here and not a target: 79.79%" in text
+    for picture in ("curves", "confusion", "classes", "reliability"):
+        assert f"({picture}.png)" in text
+    rows = [line for line in text.splitlines() if line.startswith("| angry")]
+    assert len(rows) == 2  # scores and confusions
+    numbers = re.findall(r"\d+", rows[1])
+    assert list(map(int, numbers)) == result["test"]["confusion_matrix"][0]
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -179,9 +207,14 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-@pytest.mark.parametrize("finished", [True, False])
-def test_a_browser_opens_the_page_without_complaint(make_workdir, tmp_path, finished):
-    path = page.write_page(make_workdir(finished=finished, labels=(*("a", "b"), HOSTILE)))
+@pytest.mark.parametrize("kind", ["finished", "hostile", "unfinished", "comparison"])
+def test_a_browser_opens_the_page_without_complaint(make_workdir, make_run, tmp_path, kind):
+    path, drawings = {
+        "finished": lambda: (page.write_page(make_run()), 6),
+        "hostile": lambda: (page.write_page(make_workdir(labels=("a", "b", HOSTILE))), 5),
+        "unfinished": lambda: (page.write_page(make_workdir(finished=False)), 3),
+        "comparison": lambda: (compared(make_run("<one>"), make_run("two", seed=1)), 5),
+    }[kind]()
     command = [
         CHROMIUM,
         "--headless",
@@ -199,5 +232,5 @@ def test_a_browser_opens_the_page_without_complaint(make_workdir, tmp_path, fini
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "CONSOLE" not in done.stderr
-    assert done.stdout.count("<svg") == (4 if finished else 3)
+    assert done.stdout.count("<svg") == drawings
     assert "<script" not in done.stdout

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferjax.report import plots
+from ferjax.report import figures, plots
 from ferjax.report.palette import DARK, LIGHT
 
 ROWS = [
@@ -40,10 +40,10 @@ FIGURES = {
 
 @pytest.mark.parametrize(("name", "figure"), FIGURES.items())
 def test_pictures_are_valid_and_inline_ones_have_only_the_pages_colours(name, figure):
-    with Image.open(io.BytesIO(plots.png(figure))) as picture:
+    with Image.open(io.BytesIO(figures.png(figure))) as picture:
         assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
-    assert ET.fromstring(plots.svg(figure)).tag.endswith("svg")
-    inline = plots.inline_svg(figure, name, "what it shows")
+    assert ET.fromstring(figures.svg(figure)).tag.endswith("svg")
+    inline = figures.inline_svg(figure, name, "what it shows")
     assert not re.findall(r"(?:fill|stroke): #", inline)
     assert 'aria-label="what it shows"' in inline
     assert "<metadata" not in inline
@@ -51,7 +51,7 @@ def test_pictures_are_valid_and_inline_ones_have_only_the_pages_colours(name, fi
 
 
 def test_cells_show_shares_and_counts_and_survive_empty_classes():
-    text = plots.svg(plots.confusion(MATRIX, ("a", "b", "c"))).decode()
+    text = figures.svg(plots.confusion(MATRIX, ("a", "b", "c"))).decode()
     shown = re.findall(r"<text[^>]*>([^<]*)</text>", text)
     assert {"80%", "20%", "90%", "0%", "8", "9"} <= set(shown)
 
@@ -74,7 +74,7 @@ def test_only_the_curves_that_exist_are_named():
 
 def test_drawing_leaves_pyplot_alone():
     code = (
-        "import sys; from ferjax.report import plots; plots.png(plots.confusion([[1]], ['a']));"
+        "import sys; from ferjax.report import figures, plots; figures.png(plots.confusion([[1]], ['a']));"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -106,3 +106,7 @@ def test_text_has_contrast(palette):
 def test_the_palettes_fit_together():
     assert LIGHT.keys() == DARK.keys()
     assert len(set(LIGHT.values())) == len(LIGHT)
+
+
+def test_names_that_are_too_long_are_cut():
+    assert figures.short(["happy", "x" * 28, "y" * 60]) == ["happy", "x" * 28, "y" * 27 + "…"]

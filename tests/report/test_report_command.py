@@ -7,8 +7,12 @@ from ferjax.errors import UserError
 from ferjax.report import command, run
 
 
-def test_every_named_run_gets_its_page(make_workdir, capsys):
-    runs = [make_workdir("one"), make_workdir("two", finished=False)]
+def test_every_named_run_gets_its_page_and_finished_ones_a_comparison(make_workdir, tmp_path, capsys):
+    runs = [
+        make_workdir("one", points=2),
+        make_workdir("two", points=2),
+        make_workdir("begun", finished=False),
+    ]
     command.main(["ferjax report", *map(str, runs)])
     printed = capsys.readouterr().out
     for workdir in runs:
@@ -16,6 +20,18 @@ def test_every_named_run_gets_its_page(make_workdir, capsys):
         assert str(workdir / "report" / "index.html") in printed
     assert "mean of classes" in printed
     assert "This run is unfinished" in printed
+    assert str(tmp_path / "comparison" / "index.html") in printed
+    assert (tmp_path / "comparison" / "scores.svg").exists()
+
+
+@pytest.mark.slow
+def test_many_runs_are_written_at_once(make_workdir, tmp_path):
+    runs = [make_workdir(str(number), points=2) for number in range(4)]
+    command.main(["ferjax report", *map(str, runs)])
+    assert all((workdir / "report" / "index.html").exists() for workdir in runs)
+    alone = (runs[0] / "report" / "index.html").read_bytes()
+    command.main(["ferjax report", str(runs[0])])
+    assert (runs[0] / "report" / "index.html").read_bytes() == alone
 
 
 def test_the_verb_tells_bad_input_in_one_line(tmp_path):

@@ -7,7 +7,10 @@ from jax import Array
 from ferjax.data.augment.draws import Draws
 
 # How many views of an image each choice of `eval.crops` gives.
-VIEWS = {"none": 1, "five": 5, "ten": 10}
+VIEWS = {"none": 1, "flip": 2, "five": 5, "ten": 10}
+# Those that need images larger than what the network takes.
+CORNERED = ("five", "ten")
+_MIRRORED = ("flip", "ten")
 
 
 def random_crop(key: Array, images: Array, size: int) -> Array:
@@ -37,12 +40,13 @@ def views(images: Array, size: int, crops: str) -> list[Array]:
     Args:
         images: `[B, H, W, C]`, H and W at least `size`.
         size: pixels.
-        crops: "none": the centre; "five": the centre and the corners; "ten": these and their mirror images.
+        crops: "none": the centre; "flip": the centre and its mirror image; "five": the centre and the
+            corners; "ten": these and their mirror images.
     """
     height, width = images.shape[1:3]
     down, right = height - size, width - size
-    corners = [(down // 2, right // 2)]
-    if crops != "none":
+    corners = [(round(down / 2), round(right / 2))]  # of the two middles, torchvision's
+    if crops in CORNERED:
         corners += [(0, 0), (0, right), (down, 0), (down, right)]
     cut = [images[:, top : top + size, left : left + size] for top, left in corners]
-    return cut + [view[:, :, ::-1] for view in cut] if crops == "ten" else cut
+    return cut + [view[:, :, ::-1] for view in cut] if crops in _MIRRORED else cut

@@ -34,7 +34,7 @@ class Draws:
         """Bool `[B]`, true with this probability."""
         return self.between(name) < probability
 
-    def grid(self, shape: tuple[int, ...]) -> Array:
-        """Float32 `[B, *shape]` in [−1, 1)."""
-        keys = jax.vmap(jax.random.fold_in, (0, None))(self._keys, 1)
+    def grid(self, shape: tuple[int, ...], stream: int = 1) -> Array:
+        """Float32 `[B, *shape]` in [−1, 1); each use has a stream of its own."""
+        keys = jax.vmap(jax.random.fold_in, (0, None))(self._keys, stream)
         return jax.vmap(lambda key: jax.random.uniform(key, shape, minval=-1.0))(keys)

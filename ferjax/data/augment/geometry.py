@@ -6,11 +6,12 @@ import numpy as np
 from jax import Array
 from ml_collections import ConfigDict
 
+from ferjax.data.augment import randaugment
 from ferjax.data.augment.draws import Draws
 
 # Control points of the elastic distortion along each side that lie in the image.
 ELASTIC_POINTS = 4
-_WARPS = ("rotate", "translate", "scale", "shear", "random_crop", "elastic")
+_WARPS = ("rotate", "translate", "scale", "shear", "random_crop", "elastic", "randaugment")
 
 
 def move(draws: Draws, images: Array, config: ConfigDict) -> Array:
@@ -43,14 +44,15 @@ def sampling_matrices(
     """Draws affine maps from the pixels of the result to the pixels that they show.
 
     Seen from the source, an image is mirrored, sheared, scaled and turned about its centre, moved by whole
-    pixels, and then cropped and resized back.
+    pixels, then RandAugment's operations come, and it is cropped and resized back.
 
     Args:
         draws: of the batch.
         flips: bool `[B]`, or None.
         height: of the images, pixels.
         width: of the images, pixels.
-        config: `rotate` and `shear` in degrees, `scale`, `translate` and `random_crop` as shares.
+        config: `rotate` and `shear` in degrees, `scale`, `translate` and `random_crop` as shares;
+            `randaugment` and its magnitude.
 
     Returns:
         float32 `[B, 2, 3]`: (x, y, 1) of the result → (x, y) of the source, in pixels from the centre.
@@ -63,13 +65,20 @@ def sampling_matrices(
         x = draws.between("random_crop.x", -0.5, 0.5) * (1 - side) * (width - 1)
         y = draws.between("random_crop.y", -0.5, 0.5) * (1 - side) * (height - 1)
         maps.append(_matrix(side, zero, x, zero, side, y))
+    if config.randaugment:
+        picked = randaugment.pick(draws, config.randaugment, config.randaugment_magnitude).shifts
+        x = jnp.round(picked["translate_x"] * randaugment.TRANSLATE * width)
+        y = jnp.round(picked["translate_y"] * randaugment.TRANSLATE * height)
+        maps.append(_matrix(one, zero, x, zero, one, y))
+        maps.append(_matrix(one, -randaugment.SHEAR * picked["shear_x"], zero, zero, one, zero))
+        maps.append(_matrix(one, zero, zero, -randaugment.SHEAR * picked["shear_y"], one, zero))
+        maps.append(_turned(picked["rotate"] * randaugment.ROTATE))
     if config.translate:
         x = jnp.round(draws.between("translate.x", -1.0, 1.0) * config.translate * width)
         y = jnp.round(draws.between("translate.y", -1.0, 1.0) * config.translate * height)
         maps.append(_matrix(one, zero, x, zero, one, y))
     if config.rotate:
-        turn = jnp.deg2rad(draws.between("rotate", -config.rotate, config.rotate))
-        maps.append(_matrix(jnp.cos(turn), jnp.sin(turn), zero, -jnp.sin(turn), jnp.cos(turn), zero))
+        maps.append(_turned(draws.between("rotate", -config.rotate, config.rotate)))
     if config.scale:
         smaller = 1 / draws.between("scale", 1 - config.scale, 1 + config.scale)
         maps.append(_matrix(smaller, zero, zero, zero, smaller, zero))
@@ -88,6 +97,12 @@ def sampling_matrices(
 def _matrix(xx: Array, xy: Array, x: Array, yx: Array, yy: Array, y: Array) -> Array:
     zero, one = jnp.zeros_like(x), jnp.ones_like(x)
     return jnp.stack([xx, xy, x, yx, yy, y, zero, zero, one], -1).reshape(-1, 3, 3)
+
+
+def _turned(degrees: Array) -> Array:
+    turn = jnp.deg2rad(degrees)
+    zero = jnp.zeros_like(turn)
+    return _matrix(jnp.cos(turn), jnp.sin(turn), zero, -jnp.sin(turn), jnp.cos(turn), zero)
 
 
 def elastic_field(draws: Draws, height: int, width: int, strength: float) -> Array:

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 from jax import Array
 from ml_collections import ConfigDict
 
+from ferjax.data.augment import randaugment
 from ferjax.data.augment.draws import Draws
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as PIL's mode L
 
 
 def colour(draws: Draws, images: Array, config: ConfigDict) -> Array:
-    """Applies the options of tone in the order of this file.
+    """Applies the options of tone in the order of this file, and then those that RandAugment drew.
 
     Args:
         draws: of the batch.
@@ -32,6 +33,11 @@ def colour(draws: Draws, images: Array, config: ConfigDict) -> Array:
         images = hue(images, draws.between("hue", -config.hue, config.hue))
     if config.grey and coloured:
         images = saturation(images, 1.0 - draws.chance("grey", config.grey))
+    if config.randaugment:
+        factors = randaugment.pick(draws, config.randaugment, config.randaugment_magnitude).factors
+        images = contrast(brightness(images, factors["brightness"]), factors["contrast"])
+        if coloured:
+            images = saturation(images, factors["saturation"])
     return images
 
 

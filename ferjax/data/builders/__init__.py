@@ -5,6 +5,7 @@ import errno
 import importlib
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ TABLE: dict[str, tuple[str, str, str | None]] = {
 # folder/NAME stands for any number of sets: the user has more than one folder.
 _FOLDER = re.compile(r"folder/([a-z0-9][a-z0-9_-]*)")
 
-_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+_DISK_TROUBLE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EEXIST, errno.ENOTDIR,
+)  # fmt: skip
 
 
 def data_root(data_dir: str | os.PathLike | None) -> Path:
@@ -77,23 +80,41 @@ def _config(name: str) -> str | None:
     return own[1] if own else TABLE[name][2]
 
 
-def build(builder: Any) -> None:
+def build(builder: Any, beam: Mapping[str, str] | None = None) -> None:
     """Builds a set unless it is built already, see `build_once`.
 
+    Args:
+        builder: of the set.
+        beam: options of the Apache Beam pipeline that builds it, none of them needed; None builds in one
+            pass. Both give the same files.
+
     Raises:
-        UserError: the disk is full or may not be written to. Nothing half-built is left.
+        UserError: the disk is full or may not be written to, or Apache Beam is not installed. Nothing
+            half-built is left.
     """
     from ferjax.data.builders.build_once import build_once  # imports TFDS
 
+    config = None
+    if beam is not None:
+        from ferjax.data.builders.beam_pipeline import configuration  # an optional extra
+
+        config = configuration(beam)
     try:
-        build_once(builder)
+        build_once(builder, config)
     except (OSError, RuntimeError) as error:
-        # ArrayRecord's writer raises a RuntimeError that holds the system's words.
-        told = next((os.strerror(code) for code in _DISK_TROUBLE if os.strerror(code) in str(error)), None)
+        told = disk_trouble(error)
         if told is None:
             raise
         name = getattr(error, "filename", None)
+        root = builder.data_dir_root
+        # It may also be a file of the user's that may not be read.
+        advice = "; --data_dir names another folder" if Path(name or root).is_relative_to(root) else ""
         raise UserError(
-            f"cannot build {builder.name} in {builder.data_dir_root}: {told}{f' ({name})' if name else ''}; "
-            "--data_dir names another folder"
+            f"cannot build {builder.name} in {root}: {told}{f' ({name})' if name else ''}{advice}"
         ) from error
+
+
+def disk_trouble(error: OSError | RuntimeError) -> str | None:
+    """The system's words for a disk that is full or may not be written to; None for any other error."""
+    # ArrayRecord's writer raises a RuntimeError that holds these words.
+    return next((os.strerror(code) for code in _DISK_TROUBLE if os.strerror(code) in str(error)), None)

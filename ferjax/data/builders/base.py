@@ -7,21 +7,22 @@ what it expects to find (`MANUAL_DOWNLOAD_INSTRUCTIONS`, `PUBLISHED`).
 import abc
 import math
 import os
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
-from array_record.python.array_record_module import ArrayRecordWriter
 from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 from tqdm import tqdm
 
+from ferjax.data.builders.shards import ExampleWriter, SplitWriter, Written, shard_path, template
 from ferjax.data.builders.text_files import table
 from ferjax.data.labels import FER7
 from ferjax.errors import UserError
 
-SHARD_BYTES = 256 * 2**20
+# Carries out tasks, given what carries out one and the folder of the set: see `shard_tasks`.
+RunTasks = Callable[[Sequence[Any], Callable[[Any], Any], Path], Sequence[Any]]
 ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
 
@@ -50,6 +51,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
             then counted instead of refused.
         FIRST_SPLIT: the split that must hold an example.
         options: option → value, as text.
+        expected: how many examples there will be, as far as is known: published, or listed by the copy.
         bad_rows: rows left out so far; stored in the metadata of the built set, as are the notes.
         notes: what the user should know about the copy that was read, a sentence each.
     """
@@ -80,6 +82,8 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
                 known = "; ".join(f"{name}: {text}" for name, (_, text) in self.OPTIONS.items())
                 raise UserError(f"{self.name} has no option {key!r}; it has {known or 'none'}")
         self.options = {name: default for name, (default, _) in self.OPTIONS.items()} | dict(options or {})
+        # What is published tells how much there is to do, until the copy tells better.
+        self.expected = sum(published.get("total", 0) for published in self.PUBLISHED.values()) or None
         self.bad_rows = 0
         self.notes: list[str] = []
         self._lost: list[str] = []
@@ -101,8 +105,19 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         )
 
     @abc.abstractmethod
-    def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yields (split, example) in the order of the source; `folder` exists and holds the user's files."""
+    def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        """Yields (split, example) in the order of the source; `folder` exists and holds the user's files.
+
+        None stands for an example that is listed and cannot be had.
+        """
+
+    def write_shards(self, folder: Path, run: RunTasks) -> dict[str, Written]:
+        """Writes all splits as tasks that `run` carries out; see `ImageSetBuilder`.
+
+        Raises:
+            UserError: this set cannot be cut into parts.
+        """
+        raise UserError(f"{self.name} is built from one file in one pass: leave out --beam")
 
     def reject(self, where: str, why: object) -> None:
         """Refuses the build because of one bad row, or counts the row where bad rows are to be skipped."""
@@ -163,46 +178,62 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
             f"found {found}{more}{unpack}"
         )
 
-    def _download_and_prepare(self, dl_manager: object, download_config: object) -> None:
+    def _download_and_prepare(
+        self, dl_manager: object, download_config: tfds.download.DownloadConfig
+    ) -> None:
         folder = self._folder()
         self._sweep()
-        serialize = self.info.features.serialize_example
-        writers: dict[str, _SplitWriter] = {}
-        counts: dict[str, Counter[int | str]] = {}
-        # What is published tells how much is left to do, unless the copy differs.
-        expected = sum(published.get("total", 0) for published in self.PUBLISHED.values()) or None
-        for split, example in tqdm(
-            self.examples(folder),
-            total=expected,
-            desc=f"building {self.name}",
-            unit=" images",
-            mininterval=0.5,
-        ):
-            if split not in writers:
-                writers[split] = _SplitWriter(self._shards_of(split))
-                counts[split] = Counter()
-            writers[split].write(serialize(example))
-            counts[split][example["label"]] += 1
-        if self.FIRST_SPLIT not in writers:
+        if download_config.beam_runner or download_config.beam_options:
+            from ferjax.data.builders import beam_pipeline  # an optional extra
+
+            written = self.write_shards(folder, partial(beam_pipeline.run, config=download_config))
+        else:
+            written = self._write(folder)
+        if not (self.FIRST_SPLIT in written and written[self.FIRST_SPLIT].lengths):
             what = "training" if self.FIRST_SPLIT == "train" else self.FIRST_SPLIT
             first = f"; {self.bad_rows} were refused, the first is {self._lost[0]}" if self._lost else ""
             raise UserError(f"no {what} example of {self.name} in {folder}{first}")
-        splits = [split for split in ("train", "validation", "test") if split in writers]
-        self._note_what_lacks({split: counts[split] for split in splits})
-        self.info.set_splits(tfds.core.SplitDict([writers[split].finish() for split in splits]))
+        order = ("train", "validation", "test")
+        written = {split: written[split] for split in order if split in written and written[split].lengths}
+        self._note_what_lacks(written)
+        splits = [
+            tfds.core.SplitInfo(
+                name=split,
+                shard_lengths=part.lengths,
+                num_bytes=part.size,
+                filename_template=self.files_of(split),
+            )
+            for split, part in written.items()
+        ]
+        self.info.set_splits(tfds.core.SplitDict(splits))
         self.info.metadata.update(bad_rows=self.bad_rows, notes=self.notes, options=self.options)
 
-    def _note_what_lacks(self, counts: Mapping[str, Counter[int | str]]) -> None:
+    def _write(self, folder: Path) -> dict[str, Written]:
+        """Writes all splits in one pass."""
+        writers: dict[str, SplitWriter] = {}
+        # A wrong folder is told before there is a bar.
+        with tqdm(desc=f"building {self.name}", unit=" images", mininterval=0.5, delay=0.5) as bar:
+            for split, example in self.examples(folder):
+                if not writers:
+                    bar.reset(self.expected)  # the time that the list took tells nothing of what is left
+                if split not in writers:
+                    path_of = partial(shard_path, self.files_of(split))
+                    writers[split] = SplitWriter(path_of, ExampleWriter(self.info.features))
+                writers[split].write(example)
+                bar.update()
+        return {split: writer.finish() for split, writer in writers.items()}
+
+    def _note_what_lacks(self, written: Mapping[str, Written]) -> None:
         feature = self.info.features["label"]
-        for split, found in counts.items():
-            present = {name if isinstance(name, str) else feature.names[name] for name in found}
+        for split, part in written.items():
+            present = {name if isinstance(name, str) else feature.names[name] for name in part.labels}
             if lacking := [name for name in feature.names if name not in present]:
                 self.notes.append(f"{split} has no image of {', '.join(lacking)}")
         if self._lost:
-            share = len(self._lost) / (len(self._lost) + sum(map(Counter.total, counts.values())))
+            share = len(self._lost) / (len(self._lost) + sum(sum(part.lengths) for part in written.values()))
             self.notes.append(
-                f"{len(self._lost)} listed files ({share:.2%}) are missing or unreadable, the first is "
-                f"{self._lost[0]}. This set lists some that its archives lack; many mean that the copy is "
+                f"{len(self._lost)} listed files ({share:.2%}) are missing or unreadable, as "
+                f"{min(self._lost)}. This set lists some that its archives lack; many mean that the copy is "
                 "not whole"
             )
 
@@ -225,53 +256,9 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
             raise UserError(f"--manual_dir={folder} is not a folder; name the folder that holds the files")
         return folder
 
-    def _shards_of(self, split: str) -> tfds.core.ShardedFileTemplate:
-        return tfds.core.ShardedFileTemplate(
-            dataset_name=self.name,
-            data_dir=self.data_path,
-            split=split,
-            filetype_suffix="array_record",
-            # How many shards there will be is not known while the first is written.
-            template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}",
-        )
-
-
-class _SplitWriter:
-    """Writes the records of one split in order, a new shard every `SHARD_BYTES`."""
-
-    def __init__(self, template: tfds.core.ShardedFileTemplate) -> None:
-        self._template = template
-        self._lengths: list[int] = []
-        self._total_bytes = 0
-        self._shard_bytes = 0
-        self._writer: ArrayRecordWriter | None = None
-
-    def write(self, record: bytes) -> None:
-        if self._writer is None or self._shard_bytes >= SHARD_BYTES:
-            self._close()
-            path = self._template.sharded_filepath(shard_index=len(self._lengths), num_shards=None)
-            # One record a group: records are read one by one, in any order.
-            self._writer = ArrayRecordWriter(os.fspath(path), "group_size:1")
-            self._lengths.append(0)
-            self._shard_bytes = 0
-        self._writer.write(record)
-        self._lengths[-1] += 1
-        self._shard_bytes += len(record)
-        self._total_bytes += len(record)
-
-    def finish(self) -> tfds.core.SplitInfo:
-        self._close()
-        return tfds.core.SplitInfo(
-            name=self._template.split,
-            shard_lengths=self._lengths,
-            num_bytes=self._total_bytes,
-            filename_template=self._template,
-        )
-
-    def _close(self) -> None:
-        # This is where a full disk shows: the writer buffers, and raises when it is closed.
-        if self._writer is not None:
-            self._writer.close()
+    def files_of(self, split: str) -> tfds.core.ShardedFileTemplate:
+        """How the shards of a split are called while the set is built."""
+        return template(self.name, self.data_path, split)
 
 
 def inside(folder: Path, path: Path) -> Path:

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 
-def build_once(builder: tfds.core.DatasetBuilder) -> None:
+def build_once(builder: tfds.core.DatasetBuilder, config: tfds.download.DownloadConfig | None = None) -> None:
     """Builds a data set unless it is there already; afterwards the builder can read it.
 
     TFDS builds in a folder of another name and renames it at the end, so that a half-built set is never
@@ -19,6 +19,7 @@ def build_once(builder: tfds.core.DatasetBuilder) -> None:
     Args:
         builder: any TFDS builder. TFDS's own banners and bars are silenced: a builder that takes long shows
             its own bar.
+        config: how to build, see `ferjax.data.builders.beam_pipeline.configuration`; in one pass if left out.
     """
     if builder.data_path.exists():
         return
@@ -34,7 +35,7 @@ def build_once(builder: tfds.core.DatasetBuilder) -> None:
         for leftover in builder.data_path.parent.glob("incomplete.*"):
             leftover.rmtree()
         with _quiet():
-            builder.download_and_prepare()
+            builder.download_and_prepare(download_config=config)
 
 
 @contextlib.contextmanager

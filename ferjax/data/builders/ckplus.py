@@ -14,9 +14,11 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.base import inside
 from ferjax.data.builders.fer2013 import pixel_rows
 from ferjax.data.builders.image_files import Box, image_paths, subfolders
-from ferjax.data.builders.image_sets import ImageSetBuilder, Item, class_folders
+from ferjax.data.builders.image_items import Item
+from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.images import encode_png
 from ferjax.data.labels import CKPLUS_CODES, CKPLUS_CSV_CODES, FER8, WORDS
+from ferjax.errors import UserError
 
 CSV = "ckextended.csv"
 FOLDERS = "CK+48"
@@ -60,10 +62,12 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
 
     def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields (split, example); see `items` for the layouts of image files."""
+        if _is_one_file(folder):
+            return self._from_csv(folder)
+        return super().examples(folder)
+
+    def _from_csv(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         self.note_no_splits("1/10")
-        if (folder / FRAMES).is_dir() or not (folder / CSV).is_file():
-            yield from super().examples(folder)
-            return
         self.notes.append(
             f"{CSV} tells nobody's name: images of one person may come into two splits. Its column Usage "
             "divides by image and is not followed. Its neutral images are the first of all sequences"
@@ -79,6 +83,9 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
 
     def items(self, folder: Path) -> Iterator[Item]:
         """Yields the frames of the labelled sequences, or what the class folders hold."""
+        if _is_one_file(folder):
+            raise UserError(f"{folder / CSV} is one file, built in one pass: leave out --beam")
+        self.note_no_splits("1/10")
         if (folder / FRAMES).is_dir():
             return self._from_sequences(folder)
         for place in (folder / FOLDERS, folder):
@@ -152,6 +159,10 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
             number = None
         code = text if number is None or not number.is_integer() else str(int(number))
         return self.meaning(CKPLUS_CODES, code, str(path))
+
+
+def _is_one_file(folder: Path) -> bool:
+    return (folder / CSV).is_file() and not (folder / FRAMES).is_dir()
 
 
 def _face(folder: Path, frame: Path) -> Box | None:

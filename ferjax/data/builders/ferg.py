@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from ferjax.data.builders.image_files import image_paths, subfolders
-from ferjax.data.builders.image_sets import ImageSetBuilder, Item, class_folders
+from ferjax.data.builders.image_items import Item
+from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.labels import WORDS
 
 ROOT = "FERG_DB_256"

@@ -1,48 +1,24 @@
 """What the builders of sets of image files share: they list the files, and this reads and checks them."""
 
 import abc
-import dataclasses
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ferjax.data.builders.base import LicensedBuilder
-from ferjax.data.builders.image_files import Box, Stored, read_image, subfolders
-from ferjax.data.images import BadImage
+from tqdm import tqdm
+
+from ferjax.data.builders.base import LicensedBuilder, RunTasks
+from ferjax.data.builders.image_files import subfolders
+from ferjax.data.builders.image_items import Item, ItemReader, Read
+from ferjax.data.builders.shard_tasks import ShardWriter, collect, cut, progress
+from ferjax.data.builders.shards import ExampleWriter, Written
 from ferjax.errors import UserError
 
 # Images that are read ahead: enough for every core, few enough for the memory.
 AHEAD = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class Item:
-    """One example that a set lists.
-
-    Attributes:
-        split: "train", "validation" or "test".
-        path: the image file, checked with `inside`.
-        label: a class of the builder.
-        id: where it came from, unique in the set.
-        group: the person or the source image; empty where it is not known.
-        box: what is cut out: left, top, right, bottom in pixels; the whole image if left out.
-        margin: what is added around the box, see `read_image`.
-        where: what messages call it; the path if left out.
-        extras: the values of the builder's `EXTRAS`.
-    """
-
-    split: str
-    path: Path
-    label: str
-    id: str
-    group: str = ""
-    box: Box | None = None
-    margin: float = 0.0
-    where: str = ""
-    extras: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class ImageSetBuilder(LicensedBuilder, skip_registration=True):
@@ -59,26 +35,52 @@ class ImageSetBuilder(LicensedBuilder, skip_registration=True):
     def items(self, folder: Path) -> Iterator[Item]:
         """Yields what the set lists, in its order; `folder` exists and holds the user's files."""
 
-    def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yields (split, example) in the order of `items`; images are read ahead by threads."""
         resized = 0
-        for item, result in _ahead(self.items(folder), self._read):
-            try:
-                stored = result.result()
-            except BadImage as error:
-                self.lose(item.where or str(item.path), error)
-                continue
-            wanted = self.SIZE_AS_DISTRIBUTED
-            resized += item.box is None and wanted is not None and stored.size != (wanted, wanted)
-            group = {"group": item.group} if self.GROUPED else {}
-            example = {"image": stored.encoded, "label": item.label, "id": item.id, **group, **item.extras}
-            yield item.split, example
-        if resized:
-            self.notes.append(f"{resized} images were not of {wanted}×{wanted} pixels and were resized")
+        for item, result in _ahead(self._listed(folder), self._reader()):
+            read = result.result()
+            if read.example is None:
+                self.lose(item.name, read.why)
+            resized += read.resized
+            yield item.split, read.example
+        self._note_resized(resized)
 
-    def _read(self, item: Item) -> Stored:
+    def write_shards(self, folder: Path, run: RunTasks) -> dict[str, Written]:
+        """Writes every shard as a task of its own: the same bytes as in one pass.
+
+        Whoever carries a task out must see the user's folder and that of the built set.
+
+        Raises:
+            UserError: an image is refused.
+        """
+        items = self._listed(folder)
+        todo = cut(items, self.files_of)
+        if not todo:
+            return {}
+        write = ShardWriter(self._reader(), ExampleWriter(self.info.features))
+        with progress(todo, f"building {self.name}"):
+            outcomes = run(todo, write, Path(self.data_path))
+        for place, why in sorted(refused for outcome in outcomes for refused in outcome.refused):
+            self.lose(items[place].name, why)
+        self._note_resized(sum(outcome.resized for outcome in outcomes))
+        return collect(todo, {outcome.path: outcome for outcome in outcomes}, self.files_of)
+
+    def _listed(self, folder: Path) -> list[Item]:
+        """The whole list, before any image: it tells how much there is to do."""
+        title = f"listing {self.name}"
+        items = list(tqdm(self.items(folder), desc=title, unit=" images", mininterval=0.5, delay=2))
+        self.expected = len(items)
+        return items
+
+    def _reader(self) -> ItemReader:
         side, _, channels = self.IMAGE_SHAPE
-        return read_image(item.path, side=side, channels=channels, box=item.box, margin=item.margin)
+        return ItemReader(side, channels, self.GROUPED, self.SIZE_AS_DISTRIBUTED)
+
+    def _note_resized(self, count: int) -> None:
+        wanted = self.SIZE_AS_DISTRIBUTED
+        if count:
+            self.notes.append(f"{count} images were not of {wanted}×{wanted} pixels and were resized")
 
 
 def class_folders(folder: Path, place: Path, names: Mapping[str, str]) -> list[tuple[Path, str]]:
@@ -95,9 +97,9 @@ def class_folders(folder: Path, place: Path, names: Mapping[str, str]) -> list[t
     return [(path, names[path.name.lower()]) for path in found]
 
 
-def _ahead(items: Iterator[Item], read: Any) -> Iterator[tuple[Item, "Future[Stored]"]]:
+def _ahead(items: Sequence[Item], read: ItemReader) -> Iterator[tuple[Item, "Future[Read]"]]:
     """Yields every item with its image, in order."""
-    waiting: deque[tuple[Item, Future[Stored]]] = deque()
+    waiting: deque[tuple[Item, Future[Read]]] = deque()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
             for item in items:

@@ -8,7 +8,8 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from ferjax.data.builders.image_files import image_paths
-from ferjax.data.builders.image_sets import ImageSetBuilder, Item
+from ferjax.data.builders.image_items import Item
+from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.labels import JAFFE_CODES
 
 # KA.AN1.39.tiff: subject, emotion and take, index

@@ -8,7 +8,8 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from ferjax.data.builders.image_files import image_paths, subfolders
-from ferjax.data.builders.image_sets import ImageSetBuilder, Item, class_folders
+from ferjax.data.builders.image_items import Item
+from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.labels import TAIWAN_CODES, WORDS
 
 _CODE = re.compile(rf"(?<![a-z])({'|'.join(TAIWAN_CODES)})(?![a-z])")

@@ -45,28 +45,44 @@ class ResidualBlock(nn.Module):
 
 
 class ResEmoteNet(nn.Module):
-    """The whole network: images `[B, 3, 64, 64]` to logits `[B, num_classes]`."""
+    """The whole network: images `[B, 3, 64, 64]` to logits `[B, num_classes]`.
 
-    def __init__(self, num_classes: int = 7, dropout: tuple[float, float] = (0.2, 0.5)) -> None:
+    The arguments are those of `ferjax.models.resemotenet.ResEmoteNet`; `without` names parts left out.
+    """
+
+    def __init__(
+        self, num_classes: int = 7, without: str = "", stem_dropout: float = 0.2, head_dropout: float = 0.5
+    ) -> None:
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 64, 3, padding=1), nn.BatchNorm2d(64)
-        self.conv2, self.bn2 = nn.Conv2d(64, 128, 3, padding=1), nn.BatchNorm2d(128)
-        self.conv3, self.bn3 = nn.Conv2d(128, 256, 3, padding=1), nn.BatchNorm2d(256)
-        self.se = SqueezeExcitation(256)
-        self.res_block1 = ResidualBlock(256, 512)
-        self.res_block2 = ResidualBlock(512, 1024)
-        self.res_block3 = ResidualBlock(1024, 2048)
+        parts = {part.strip() for part in without.split(",")}
+        channels = 3
+        self.convolutions = [stage for stage in (1, 2, 3) if f"conv{32 << stage}" not in parts]
+        for stage in self.convolutions:
+            features = 32 << stage
+            self.add_module(f"conv{stage}", nn.Conv2d(channels, features, 3, padding=1))
+            self.add_module(f"bn{stage}", nn.BatchNorm2d(features))
+            channels = features
+        self.se = nn.Identity() if "se" in parts else SqueezeExcitation(channels)
+        self.blocks = [block for block in (1, 2, 3) if f"rb{128 << block}" not in parts]
+        for block in self.blocks:
+            features = 256 << block
+            self.add_module(f"res_block{block}", ResidualBlock(channels, features))
+            channels = features
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.fc1, self.fc2 = nn.Linear(2048, 1024), nn.Linear(1024, 512)
+        self.fc1, self.fc2 = nn.Linear(channels, 1024), nn.Linear(1024, 512)
         self.fc3, self.fc4 = nn.Linear(512, 256), nn.Linear(256, num_classes)
-        self.dropout1, self.dropout2 = nn.Dropout(dropout[0]), nn.Dropout(dropout[1])
+        self.dropout1, self.dropout2 = nn.Dropout(stem_dropout), nn.Dropout(head_dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of a normalised batch."""
-        x = self.dropout1(functional.max_pool2d(functional.relu(self.bn1(self.conv1(x))), 2))
-        x = self.dropout1(functional.max_pool2d(functional.relu(self.bn2(self.conv2(x))), 2))
-        x = self.se(functional.max_pool2d(functional.relu(self.bn3(self.conv3(x))), 2))
-        x = self.res_block3(self.res_block2(self.res_block1(x)))
+        for stage in self.convolutions:
+            convolution, norm = self.get_submodule(f"conv{stage}"), self.get_submodule(f"bn{stage}")
+            x = functional.max_pool2d(functional.relu(norm(convolution(x))), 2)
+            if stage < 3:
+                x = self.dropout1(x)
+        x = self.se(x)
+        for block in self.blocks:
+            x = self.get_submodule(f"res_block{block}")(x)
         x = self.pool(x).flatten(1)
         for layer in (self.fc1, self.fc2, self.fc3):
             x = self.dropout2(functional.relu(layer(x)))

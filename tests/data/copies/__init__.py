@@ -9,6 +9,9 @@ from copies.faces import class_of
 from copies.truth import Truth
 
 LAYOUTS = {
+    "fer2013 csv": ("fer2013", csv_sets.write_fer2013),
+    "fer2013 icml": ("fer2013", csv_sets.write_icml),
+    "fer2013 folders": ("fer2013", folder_sets.write_fer2013_folders),
     "ferplus": ("ferplus", csv_sets.write_ferplus),
     "rafdb list": ("rafdb", rafdb.write_list),
     "rafdb folders": ("rafdb", rafdb.write_folders),

@@ -1,4 +1,4 @@
-"""Sets whose list is a CSV file: FERPlus, the extended CK+, a list of the user's."""
+"""Sets whose list is a CSV file: FER2013, FERPlus, the extended CK+, a list of the user's."""
 
 from pathlib import Path
 
@@ -12,6 +12,33 @@ USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 
 def votes(**given: int) -> list[int]:
     return [given.get(column, 0) for column in COLUMNS]
+
+
+def _fer2013_rows(truth: Truth) -> list[tuple[int, str, str]]:
+    """(label, pixels, Usage): two images of each class to train, one each to validate and test."""
+    rows = []
+    for split, count in {"train": 2, "validation": 1, "test": 1}.items():
+        for name in FER7 * count:
+            rows.append((FER7.index(name), pixels(name), USAGE[split]))
+            truth.add(split, name)
+    return rows
+
+
+def write_fer2013(folder: Path) -> Truth:
+    truth = Truth()
+    lines = [f"{label},{image},{usage}" for label, image, usage in _fer2013_rows(truth)]
+    (folder / "fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *lines, ""]))
+    return truth
+
+
+def write_icml(folder: Path) -> Truth:
+    # Blanks before the names, and another order of the columns.
+    truth = Truth()
+    lines = [f"{label},{usage},{image}" for label, image, usage in _fer2013_rows(truth)]
+    (folder / "icml_face_data.csv").write_bytes("\r\n".join(["emotion, Usage, pixels", *lines, ""]).encode())
+    (folder / "train.csv").write_text("emotion,pixels\n")
+    (folder / "test.csv").write_text("pixels\n")
+    return truth
 
 
 def write_ferplus(folder: Path) -> Truth:

@@ -1,4 +1,4 @@
-"""Sets of folders: CK+48, FERG, the Taiwan corpora, folders of the user's."""
+"""Sets of folders: FER2013's images, CK+48, FERG, the Taiwan corpora, folders of the user's."""
 
 from pathlib import Path
 
@@ -16,6 +16,17 @@ NOUNS = {
     "surprise": "surprise",
     "contempt": "contempt",
 }
+
+
+def write_fer2013_folders(folder: Path) -> Truth:
+    truth = Truth(notes=("no validation split",))
+    for split, count in (("train", 3), ("test", 1)):
+        for name in FER7:
+            for number in range(count):
+                save(folder / split / name / f"im{number}.png", name, (48, 48), "L")
+                truth.add(split, name)
+        rubbish(folder / split)
+    return truth
 
 
 def write_ck48(folder: Path) -> Truth:

@@ -1,0 +1,169 @@
+"""What scaling costs, where CPU devices can tell: equality, bytes exchanged, memory, stalls by saving.
+
+    python -m benchmarks.scaling [--steps 3] [--json FILE]
+
+Each row is a fresh process with 1, 2, 4 or 8 CPU devices, with weights split or not. All devices of a CPU
+share its cores: times say nothing about scaling, and are left out.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from benchmarks import measure
+from ferjax import hlo
+from ferjax.aot import assembled, compiled_step, stand_in
+from ferjax.checkpoints import Checkpoints
+from ferjax.config import defaults
+from ferjax.distributed import global_batch
+from ferjax.setup import Parts
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint")
+MESHES = ((1, 1), (2, 1), (4, 1), (8, 1), (8, 2), (8, 8))
+BATCH, SIZE, CLASSES = 16, 64, 7
+
+
+def recipe(fsdp: int) -> ConfigDict:
+    """ResNet-18 without randomness, at a size at which every weight has a gradient."""
+    config = defaults()
+    config.model.name = "resnet18"
+    config.data.image_size = SIZE
+    config.train.batch_size = BATCH
+    config.augment.flip = False
+    config.schedule.learning_rate = 0.01
+    config.mesh.fsdp = fsdp
+    return config
+
+
+def trained(config: ConfigDict, parts: Parts, mesh: Mesh, steps: int) -> list[float]:
+    """The losses of some steps."""
+    source, state, losses = stand_in(config, CLASSES, 64), parts.init(np.uint32(0)), []
+    for step in range(steps):
+        batch = global_batch(source.take((np.arange(BATCH) + 7 * step) % 64), mesh)
+        state, sums = parts.train_steps[-1](state, batch)
+        losses.append(float(sums["loss"]) / float(sums["weight"]))
+    return losses
+
+
+def one(devices: int, fsdp: int, steps: int) -> dict:
+    """What a mesh exchanges and holds, and its losses."""
+    config = recipe(fsdp)
+    parts, mesh = assembled(config, jax.devices()[:devices], CLASSES)
+    compiled = compiled_step(config, parts, mesh)
+    sums: Counter[str] = Counter()
+    for exchange, times in hlo.collectives(compiled.as_text(), devices).items():
+        sums[exchange.kind] += times * exchange.size
+    leaves = jax.tree.leaves(parts.like)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(parts.like.params))
+    statistics_ = sum(leaf.size for leaf in jax.tree.leaves(parts.like.batch_stats))
+    here = sum(np.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in leaves)
+    return {
+        "devices": devices,
+        "fsdp": fsdp,
+        "bytes": dict(sums),
+        "theory_bytes": 4 * (parameters + statistics_) if devices > 1 else 0,
+        "state_bytes": sum(leaf.size * leaf.dtype.itemsize for leaf in leaves),
+        "predicted_state_bytes_a_device": int(here),
+        "argument_bytes_a_device": compiled.memory_analysis().argument_size_in_bytes,
+        "losses": trained(config, parts, mesh, steps),
+    }
+
+
+def stall(steps: int) -> dict:
+    """Seconds of steps with a checkpoint started after every fourth one, against steps without any."""
+    config = recipe(1)
+    parts, mesh = assembled(config, jax.devices()[:1], CLASSES)
+    batch = global_batch(stand_in(config, CLASSES, BATCH).take(np.arange(BATCH)), mesh)
+    found: dict[str, list[float]] = {"plain": [], "saving": []}
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints = Checkpoints(Path(folder), config.model.name, keep=1)
+        state, number = parts.init(np.uint32(0)), 0
+        for turn in range(steps // 4 + 1):
+            for kind in ("plain", "saving"):
+                began = time.perf_counter()
+                for _ in range(4):
+                    state, _sums = parts.train_steps[-1](state, batch)
+                    number += 1
+                jax.block_until_ready(state)
+                if kind == "saving":
+                    checkpoints.save(state, number, {"best_step": number})
+                if turn:
+                    found[kind].append(time.perf_counter() - began)
+            checkpoints.wait()  # or the next plain turn would share the cores with the writing
+        checkpoints.close()
+    plain, saving = (statistics.median(found[kind]) for kind in ("plain", "saving"))
+    return {
+        "seconds_of_four_steps": plain,
+        "with_a_save": saving,
+        "seconds_of_starting_a_save": saving - plain,
+    }
+
+
+def child(argument: str) -> dict:
+    """Runs a part of this file in a process of its own."""
+    asked = json.loads(argument)
+    if "stall" in asked:
+        return stall(asked["stall"])
+    return one(asked["devices"], asked["fsdp"], asked["steps"])
+
+
+def start(asked: dict, **environment: str) -> dict:
+    """The answer of `child` in a fresh process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.scaling", "--child", json.dumps(asked)],
+        env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Measures and prints a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--saves", type=int, default=5, help="checkpoints to time")
+    parser.add_argument("--json", default="benchmarks/results/scaling.json")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        print(json.dumps(child(args.child)))
+        return
+    rows = []
+    for devices, fsdp in MESHES:
+        asked = {"devices": devices, "fsdp": fsdp, "steps": args.steps}
+        rows.append(start(asked, JAX_NUM_CPU_DEVICES=str(devices)))
+        row, first = rows[-1], rows[0]
+        apart = max(abs(a - b) / abs(b) for a, b in zip(row["losses"], first["losses"], strict=True))
+        row["losses_apart"] = apart
+        reduced = sum(row["bytes"].values())
+        print(
+            f"{devices} devices, fsdp {fsdp}: exchanged {reduced / 1e6:8.2f} MB (theory "
+            f"{row['theory_bytes'] / 1e6:.2f} without fsdp), state a device "
+            f"{row['argument_bytes_a_device'] / 1e6:7.1f} MB (predicted "
+            f"{row['predicted_state_bytes_a_device'] / 1e6:.1f}), losses apart {apart:.1e}",
+            flush=True,
+        )
+    rows.append(start({"stall": 4 * args.saves}))
+    print(f"saving: {rows[-1]}")
+    measure.record("scaling", rows, PACKAGES, args.json)
+
+
+if __name__ == "__main__":
+    main()

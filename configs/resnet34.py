@@ -1,0 +1,29 @@
+"""ResNet-34: the embedded toons by default, the recipe of Srivastav & Khare (2024) with `:fer2013`.
+
+    python -m ferjax.main --config=configs/resnet34.py
+
+Not trained to its end yet, so no accuracy is promised.
+
+    python -m ferjax.main --config=configs/resnet34.py:fer2013 --config.init.from=resnet34-b627a593.pth
+
+The paper's recipe, from torchvision's ImageNet weights, which you download yourself: ten epochs of the
+classifier alone and 25 of the whole network. The paper's tables are of VGG-19, which it says reaches 70.2 %.
+ferjax has not run it: the images are licensed, and nothing was measured on a GPU.
+"""
+
+from functools import partial
+
+from ml_collections import ConfigDict
+
+from ferjax.recipes import srivastav_2024
+from ferjax.recipes.build import build, toons
+
+
+def get_config(argument: str = "") -> ConfigDict:
+    return build(
+        argument,
+        model={"name": "resnet34"},
+        toons=partial(toons, epochs=6.0, learning_rate=0.05),
+        # From fc to conv1 the rate falls to a hundredth.
+        paper=partial(srivastav_2024.paper, body=r"^(conv1|bn1|layer)", depth_decay=0.76),
+    )

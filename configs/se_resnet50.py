@@ -1,0 +1,27 @@
+"""SE-ResNet-50: embedded toons by default, Huang et al. (2023) with `:affectnet7` or `:rafdb`.
+
+    python -m ferjax.main --config=configs/se_resnet50.py
+
+Not trained to its end yet, so no accuracy is promised.
+
+    python -m ferjax.main --config=configs/se_resnet50.py:affectnet7
+
+The recipe of the paper's SE-ResNet-18, whose authors trained no deeper one: batch 100 and 20 epochs. ferjax
+has not run it: the images are licensed, and nothing was measured on a GPU.
+"""
+
+from functools import partial
+
+from ml_collections import ConfigDict
+
+from ferjax.recipes import huang_2023
+from ferjax.recipes.build import build, toons
+
+
+def get_config(argument: str = "") -> ConfigDict:
+    return build(
+        argument,
+        model={"name": "se_resnet50"},
+        toons=partial(toons, epochs=6.0, learning_rate=0.05),
+        paper=huang_2023.paper,
+    )

@@ -1,0 +1,36 @@
+"""VGG-19: the embedded toons by default, the recipe of Srivastav & Khare (2024) with `:fer2013`.
+
+    python -m ferjax.main --config=configs/vgg19.py
+
+Not trained to its end yet, so no accuracy is promised.
+
+    python -m ferjax.main --config=configs/vgg19.py:fer2013 --config.init.from=vgg19-dcbb9e9d.pth
+
+The paper's recipe, from torchvision's ImageNet weights, which you download yourself: ten epochs of the
+classifier alone and 25 of the whole network. It claims 70.2 %; the best of its table is 70.02 %. With batch
+normalisation: `:fer2013,model.name=vgg19_bn`. ferjax has not run it: the images are licensed, and nothing was
+measured on a GPU.
+"""
+
+from functools import partial
+
+from ml_collections import ConfigDict
+
+from ferjax.recipes import build as recipes
+from ferjax.recipes import srivastav_2024
+
+
+def _toons(config: ConfigDict) -> None:
+    recipes.toons(config, epochs=5.0, learning_rate=0.02, image_size=32)
+    # Without it so deep a net of random weights does not learn in a few epochs.
+    config.model.name = "vgg19_bn"
+
+
+def get_config(argument: str = "") -> ConfigDict:
+    return recipes.build(
+        argument,
+        model={"name": "vgg19", "hidden": 4096, "dropout": 0.5},
+        toons=_toons,
+        # From fc3 to conv1_1 the rate falls to a hundredth.
+        paper=partial(srivastav_2024.paper, body=r"^(conv|bn)", depth_decay=0.77),
+    )

@@ -1,0 +1,103 @@
+"""All processes of a run must have the same config, code and libraries; nothing else may train together."""
+
+import hashlib
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from ferjax.config import flat
+from ferjax.coordinator import UNAVAILABLE, Store
+from ferjax.errors import UserError
+from ferjax.json_files import plain
+from ferjax.result import library_versions
+
+# What may differ from host to host: where the images lie and how they are read.
+LOCAL_FIELDS = ("data.dir", "data.cache", "data.workers")
+_SHOWN = 5
+
+
+def facts(config: ConfigDict, workdir: str) -> dict[str, Any]:
+    """What must be the same in every process: config fields, the workdir, code and library versions."""
+    fields = {f"config {name}": plain(value) for name, value in flat(config) if name not in LOCAL_FIELDS}
+    versions = {f"version of {name}": version for name, version in library_versions().items()}
+    return {**fields, **versions, "workdir": workdir, "code of ferjax": code_digest()}
+
+
+def code_digest() -> str:
+    """A hash of ferjax's source files."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """One text for each fact that differs."""
+    absent = "absent"
+    return [
+        f"{name} is {other.get(name, absent)!r} there, {first.get(name, absent)!r} in process 0"
+        for name in sorted(first.keys() | other.keys())
+        if first.get(name, absent) != other.get(name, absent)
+    ]
+
+
+def agree(store: Store, index: int, count: int, own: dict[str, Any], where: str, timeout: float) -> None:
+    """Waits for all processes and compares their facts; returns in all of them or raises in all.
+
+    Args:
+        store: see `ferjax.coordinator`.
+        index: this process's number; number 0 compares.
+        count: number of processes.
+        own: see `facts`; JSON-ready.
+        where: the coordinator's address, for messages.
+        timeout: seconds to wait for the others.
+
+    Raises:
+        UserError: a process has not come within the time, or is another config's or code's.
+    """
+    store.set("facts", str(index), json.dumps({"host": socket.gethostname(), "facts": own}))
+    if index == 0:
+        message = _compare(store, count, own, where, timeout)
+        store.set("agreement", "0", message)
+    else:
+        try:
+            # Process 0 waits for all the others first, as long as it may.
+            message = store.wait("agreement", "0", timeout + 30)
+        except UNAVAILABLE as error:
+            raise UserError(
+                f"process 0 (coordinator {where}) has not answered within {timeout:.0f} s: is it running?"
+            ) from error
+    if message:
+        raise UserError(message)
+
+
+def _compare(store: Store, count: int, own: dict[str, Any], where: str, timeout: float) -> str:
+    """What is wrong, or nothing."""
+    end = time.monotonic() + timeout
+    told, missing = [], []
+    for index in range(1, count):
+        try:
+            other = json.loads(store.wait("facts", str(index), max(end - time.monotonic(), 0.1)))
+        except UNAVAILABLE:
+            missing.append(str(index))
+            continue
+        differing = differences(json.loads(json.dumps(own)), other["facts"])
+        if differing:
+            more = f"; and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+            told.append(f"process {index} on {other['host']}: {'; '.join(differing[:_SHOWN])}{more}")
+    if missing:
+        return (
+            f"of {count} processes the numbers {', '.join(missing)} have not come to the coordinator {where} "
+            f"within {timeout:.0f} s; are they running, and can they reach that address?"
+        )
+    if told:
+        return (
+            "the processes do not run the same thing; start all with one config, from one checkout: "
+            + ". ".join(told[:_SHOWN])
+        )
+    return ""

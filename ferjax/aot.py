@@ -1,0 +1,200 @@
+"""A training step compiled for devices that need not be here: what it takes of memory, work and exchanges."""
+
+import dataclasses
+import os
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import topologies
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from ferjax import hlo
+from ferjax.data.sources import MemorySource
+from ferjax.distributed import batch_sharding, check_batch, global_batch, make_mesh
+from ferjax.errors import UserError
+from ferjax.hlo import Collective
+from ferjax.roofline import TPUS, Chip, Estimate, estimate, measured_chip
+from ferjax.setup import Parts, assemble
+
+HERE = "here"
+_WARM_UP, _TIMED = 2, 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Analysis:
+    """What a compiled step tells, each number for one device.
+
+    Attributes:
+        topology: as asked for.
+        chip: its speeds.
+        mesh: devices along each axis.
+        batch_size: of all devices together.
+        parameters: of the network, all devices together.
+        arguments: bytes of state and batch.
+        temporary: bytes of everything between.
+        code: bytes of the program.
+        flops: operations.
+        traffic: bytes read and written.
+        exchanges: collectives and how often each is run.
+        estimate: seconds at best.
+        measured: seconds, median, where the devices are here.
+    """
+
+    topology: str
+    chip: Chip
+    mesh: dict[str, int]
+    batch_size: int
+    parameters: int
+    arguments: int
+    temporary: int
+    code: int
+    flops: float
+    traffic: float
+    exchanges: Counter[Collective]
+    estimate: Estimate
+    measured: float | None = None
+
+    @property
+    def devices(self) -> int:
+        """All of the mesh."""
+        return self.mesh["data"] * self.mesh["fsdp"]
+
+    @property
+    def memory(self) -> int:
+        """Bytes that one device must have; the state is updated in place."""
+        return self.arguments + self.temporary + self.code
+
+    def json(self) -> dict[str, Any]:
+        """Everything, JSON-ready."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        rows = [
+            {**dataclasses.asdict(found), "times": times, "sent": found.sent}
+            for found, times in sorted(self.exchanges.items(), key=lambda item: -item[0].size)
+        ]
+        return {
+            **fields,
+            "chip": dataclasses.asdict(self.chip),
+            "estimate": dataclasses.asdict(self.estimate),
+            "devices": self.devices,
+            "memory": self.memory,
+            "exchanges": rows,
+        }
+
+
+def devices_of(topology: str) -> Sequence[jax.Device]:
+    """The devices of a named TPU topology such as `v5e:4x4`, or those that are `here`.
+
+    Raises:
+        UserError: the name is no topology, or the TPU compiler is not installed.
+    """
+    if topology == HERE:
+        return jax.devices()
+    kind, colon, shape = topology.partition(":")
+    if kind not in TPUS or not colon:
+        raise UserError(
+            f"unknown topology {topology!r}; it is {HERE}, or KIND:SHAPE such as v5e:4x4 with a kind of "
+            f"{', '.join(TPUS)}"
+        )
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # there is no TPU to ask about
+    try:
+        import libtpu  # noqa: F401
+    except ImportError:
+        raise UserError(
+            f"compiling for {topology} needs the TPU compiler: pip install 'ferjax[tpu-aot]' (Linux, in an "
+            "environment without GPU builds of JAX)"
+        ) from None
+    # A single chip is less than the host of four or eight that a shape stands for otherwise.
+    options = {"chips_per_host_bounds": (1, 1, 1)} if set(shape.split("x")) == {"1"} else {}
+    try:
+        return topologies.get_topology_desc(topology, platform="tpu", **options).devices
+    except Exception as error:  # whatever the compiler's library raises
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"the TPU compiler has no topology {topology!r}: {reason[0][:200]}") from error
+
+
+def stand_in(config: ConfigDict, num_classes: int, examples: int) -> MemorySource:
+    """Noise with the shapes of a training split: compiling depends on nothing else."""
+    generator = np.random.default_rng(0)
+    size = config.data.source_size or config.data.image_size
+    return MemorySource(
+        generator.integers(0, 256, (examples, size, size, 3), dtype=np.uint8),
+        np.arange(examples) % num_classes,
+        label_names=[str(label) for label in range(num_classes)],
+        name=config.data.name,
+        split="train",
+    )
+
+
+def assembled(config: ConfigDict, devices: Sequence[jax.Device], num_classes: int) -> tuple[Parts, Mesh]:
+    """The parts of a run on these devices, without its data."""
+    mesh = make_mesh(config.mesh, devices)
+    check_batch(config.train.batch_size, config.train.accumulate_steps, mesh, "train.batch_size")
+    return assemble(config, stand_in(config, num_classes, num_classes), mesh), mesh
+
+
+def compiled_step(config: ConfigDict, parts: Parts, mesh: Mesh) -> Any:
+    """The last stage's training step, compiled for the mesh's devices."""
+    rows = config.train.batch_size
+    size = config.data.source_size or config.data.image_size
+    sharding = batch_sharding(mesh)
+    batch = {
+        "image": jax.ShapeDtypeStruct((rows, size, size, 3), np.uint8, sharding=sharding),
+        "label": jax.ShapeDtypeStruct((rows,), np.int32, sharding=sharding),
+    }
+    return parts.train_steps[-1].lower(parts.like, batch).compile()
+
+
+def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
+    """Compiles the step of a config for a topology, and runs it where the devices are here.
+
+    Args:
+        config: see `ferjax.config.defaults`.
+        topology: see `devices_of`.
+        num_classes: K.
+
+    Raises:
+        UserError: no such topology, or the mesh or the batch does not fit it.
+    """
+    devices = devices_of(topology)
+    parts, mesh = assembled(config, devices, num_classes)
+    compiled = compiled_step(config, parts, mesh)
+    here = topology == HERE
+    chip = measured_chip(config.train.precision) if here else TPUS[topology.partition(":")[0]]
+    memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
+    flops, traffic = float(cost.get("flops", 0)), float(cost.get("bytes accessed", 0))
+    exchanges = hlo.collectives(compiled.as_text(), mesh.size)
+    shared = mesh.size if devices[0].platform == "cpu" else 1  # the cores work for all devices
+    return Analysis(
+        topology=topology,
+        chip=chip,
+        mesh=dict(mesh.shape),
+        batch_size=config.train.batch_size,
+        parameters=sum(leaf.size for leaf in jax.tree.leaves(parts.like.params)),
+        arguments=memory.argument_size_in_bytes,
+        temporary=memory.temp_size_in_bytes,
+        code=memory.generated_code_size_in_bytes,
+        flops=flops,
+        traffic=traffic,
+        exchanges=exchanges,
+        estimate=estimate(chip, flops * shared, traffic * shared, exchanges),
+        measured=_measure(config, parts, mesh, num_classes) if here else None,
+    )
+
+
+def _measure(config: ConfigDict, parts: Parts, mesh: Mesh, num_classes: int) -> float:
+    """Seconds of a step, the median of a few."""
+    rows = stand_in(config, num_classes, config.train.batch_size).take(np.arange(config.train.batch_size))
+    state, batch = parts.init(np.uint32(config.train.seed)), global_batch(rows, mesh)
+    seconds = []
+    for _ in range(_WARM_UP + _TIMED):
+        start = time.perf_counter()
+        state, _ = parts.train_steps[-1](state, batch)
+        jax.block_until_ready(state)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[_WARM_UP:])

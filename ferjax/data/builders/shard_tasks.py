@@ -1,0 +1,146 @@
+"""Shards that are written apart from each other, each a task of its own; whoever runs them, and in any order.
+
+The list is cut where one pass would cut it, and a shard's bytes depend on its part of the list alone. So the
+files are the same as those of one pass.
+"""
+
+import contextlib
+import dataclasses
+import os
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+from tqdm import tqdm
+
+from ferjax.data.builders import shards
+from ferjax.data.builders.image_items import Item, ItemReader
+from ferjax.data.builders.shards import ExampleWriter, SplitWriter, Written, shard_path
+
+FilesOf = Callable[[str], tfds.core.ShardedFileTemplate]
+_WATCH_SECONDS = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One shard.
+
+    Attributes:
+        split: that it belongs to.
+        path: its file, as it is called if no shard before it is empty.
+        items: what it has room for, each with its place in the list.
+    """
+
+    split: str
+    path: str
+    items: tuple[tuple[int, Item], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a task.
+
+    Attributes:
+        path: of the task.
+        written: at most one shard.
+        refused: (place in the list, what is wrong) of the images that cannot be had.
+        resized: images that had not the size in which the set is distributed.
+    """
+
+    path: str
+    written: Written
+    refused: list[tuple[int, str]]
+    resized: int
+
+
+def cut(items: Sequence[Item], files_of: FilesOf) -> list[Task]:
+    """Cuts a list into tasks, as `SplitWriter` cuts it into shards.
+
+    Args:
+        items: of all splits, in the order of the source.
+        files_of: a split → how its shards are called.
+    """
+    room = shards.SHARD_EXAMPLES
+    splits: dict[str, list[tuple[int, Item]]] = defaultdict(list)
+    for place, item in enumerate(items):
+        splits[item.split].append((place, item))
+    return [
+        Task(
+            split,
+            os.fspath(shard_path(files_of(split), start // room)),
+            tuple(members[start : start + room]),
+        )
+        for split, members in splits.items()
+        for start in range(0, len(members), room)
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardWriter:
+    """Carries out tasks. Small, so that it can be sent to other processes.
+
+    Attributes:
+        read: an item → its example.
+        serialize: an example → its record.
+    """
+
+    read: ItemReader
+    serialize: ExampleWriter
+
+    def __call__(self, task: Task) -> Outcome:
+        """Reads the images of a task and writes its shard, unless none of them can be had."""
+        # A task may be tried twice, even at the same time: a file gets its name when it is whole.
+        part = Path(f"{task.path}.{uuid.uuid4().hex}.part")
+        writer = SplitWriter(lambda number: part, self.serialize)
+        refused, resized = [], 0
+        try:
+            for place, item in task.items:
+                found = self.read(item)
+                writer.write(found.example)
+                resized += found.resized
+                if found.example is None:
+                    refused.append((place, found.why))
+            written = writer.finish()
+            if written.lengths:
+                part.replace(task.path)
+        finally:
+            part.unlink(missing_ok=True)
+        return Outcome(task.path, written, refused, resized)
+
+
+def collect(todo: Sequence[Task], outcomes: Mapping[str, Outcome], files_of: FilesOf) -> dict[str, Written]:
+    """Adds the shards up, split by split, and closes the gaps that empty ones left in the numbers."""
+    splits: dict[str, Written] = defaultdict(Written)
+    for task in todo:
+        part, whole = outcomes[task.path].written, splits[task.split]
+        if part.lengths:
+            Path(task.path).rename(shard_path(files_of(task.split), len(whole.lengths)))
+        whole.lengths += part.lengths
+        whole.size += part.size
+        whole.labels += part.labels
+    return dict(splits)
+
+
+@contextlib.contextmanager
+def progress(todo: Sequence[Task], title: str) -> Iterator[None]:
+    """A bar with the time left, moved on by every shard that has its name."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_WATCH_SECONDS):
+            finished = sum(len(task.items) for task in todo if os.path.exists(task.path))
+            if finished > bar.n:
+                bar.update(finished - bar.n)
+
+    with tqdm(total=sum(len(task.items) for task in todo), desc=title, unit=" images") as bar:
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+        bar.update(bar.total - bar.n)

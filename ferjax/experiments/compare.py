@@ -1,0 +1,116 @@
+"""Whether one network or recipe is better than another: paired by seed, or by test image."""
+
+from pathlib import Path
+from typing import Any
+
+from ferjax import predictions, statistics
+from ferjax.errors import UserError
+from ferjax.experiments.repeat import FILE, SCORES, read_repeat
+from ferjax.predictions import Predictions
+from ferjax.report.tables import markdown
+from ferjax.report.wording import p_value, points
+from ferjax.result import read_result
+from ferjax.workdir import RESULT
+
+
+def compare(first: Path | str, second: Path | str) -> dict[str, Any]:
+    """Compares two folders of `repeat`, or two finished runs.
+
+    Returns:
+        `kind` "seeds" and, for each score, a `statistics.Paired`; or `kind` "images" and a
+        `statistics.McNemar` as `test`.
+
+    Raises:
+        UserError: they cannot be compared, told in one line.
+    """
+    several = [(Path(folder) / FILE).exists() for folder in (first, second)]
+    if all(several):
+        return by_seed(read_repeat(first), read_repeat(second))
+    if any(several):
+        one, many = (first, second) if several[1] else (second, first)
+        raise UserError(
+            f"{many} holds several seeds and {one} a single run: a comparison of recipes needs at least two "
+            "seeds of each; run python -m ferjax repeat for both, or compare two runs"
+        )
+    pair = predictions.right_of_both(read_test_predictions(first), read_test_predictions(second))
+    return {"kind": "images", "test": statistics.mcnemar(*pair)}
+
+
+def by_seed(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """The paired comparison of two repeats, over the seeds that both have.
+
+    Raises:
+        UserError: they were tested on different images, or share fewer than two seeds.
+    """
+    if first["test_digest"] != second["test_digest"]:
+        raise UserError(
+            f"the two were tested on different images ({first['dataset']} and {second['dataset']}): only "
+            "scores of one test split can be compared"
+        )
+    shared = [seed for seed in first["seeds"] if seed in second["seeds"]]
+    if len(shared) < 2:
+        raise UserError(
+            f"the two share {len(shared)} seeds; a paired comparison needs at least two: repeat both with "
+            "the same seeds"
+        )
+
+    def values(found: dict[str, Any], name: str) -> list[float]:
+        return [found["scores"][name][found["seeds"].index(seed)] for seed in shared]
+
+    scores = {name: statistics.paired(values(first, name), values(second, name)) for name in SCORES}
+    return {"kind": "seeds", "seeds": shared, "scores": scores}
+
+
+def read_test_predictions(workdir: Path | str) -> Predictions:
+    """What a finished run said about its own test split.
+
+    Raises:
+        UserError: the run is unfinished, or its predictions are missing or damaged.
+    """
+    workdir = Path(workdir)
+    if not (workdir / RESULT).exists():
+        raise UserError(f"{workdir} holds no finished run: it has no {RESULT}; train it to its end first")
+    path = predictions.place(workdir, read_result(workdir / RESULT)["dataset"], "test", "npz")
+    if not path.exists():
+        raise UserError(
+            f"{workdir} has no predictions: python -m ferjax evaluate --workdir={workdir} writes them"
+        )
+    return predictions.read(path)
+
+
+def table(found: dict[str, Any], first: str, second: str) -> str:
+    """A comparison as text that is also a Markdown table."""
+    if found["kind"] == "seeds":
+        rows = [
+            [
+                name.replace("_", " "),
+                points(paired.difference),
+                _ends(paired.student),
+                _ends(paired.bootstrap),
+                p_value(paired.p_bootstrap),
+                p_value(paired.p_student),
+            ]
+            for name, paired in found["scores"].items()
+        ]
+        head = ("test", "difference", "95% (Student)", "95% (bootstrap)", "p (bootstrap)", "p (t test)")
+        title = f"{second} − {first}, paired by {len(found['seeds'])} seeds, in percentage points"
+        return f"{title}\n\n{markdown(head, rows)}"
+    test = found["test"]
+    cells = [
+        points(test.difference),
+        _ends(test.bootstrap),
+        f"{test.only_first:,}",
+        f"{test.only_second:,}",
+        p_value(test.p),
+    ]
+    head = ("difference", "95% (images)", "only the first right", "only the second right", "p (McNemar)")
+    return (
+        f"{second} − {first} on the same {test.n:,} test images, in percentage points\n\n"
+        f"{markdown(head, [cells])}\n\n"
+        "This compares two trained networks. Whether one recipe is better needs several seeds of each: "
+        "python -m ferjax repeat."
+    )
+
+
+def _ends(interval: statistics.Interval) -> str:
+    return f"{points(interval.low)} to {points(interval.high)}"

@@ -1,0 +1,143 @@
+"""Train on each of several sets, test on all: how much of a score is the set's, and how much the face's."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from ferjax import json_files, setup, statistics
+from ferjax.data.spaces import bridge
+from ferjax.errors import UserError
+from ferjax.evaluate_run import evaluate_run, load_for, present_classes
+from ferjax.experiments.runs import Runner, seed_folder, with_seed
+from ferjax.report.claims import CROSS_DATABASE, SE_RESNET
+from ferjax.report.tables import markdown
+from ferjax.report.wording import overlap, percent
+
+FILE = "crossdb.json"
+SCORES = ("accuracy", "mean_class_accuracy", "macro_f1")
+
+
+def crossdb(
+    config: ConfigDict, sets: Sequence[str], workdir: Path | str, seeds: int = 1, runner: Runner | None = None
+) -> dict[str, Any]:
+    """Trains one recipe on each set, tests every network on every set, and writes `crossdb.json`.
+
+    A network is tested on the test split. Classes that a set lacks get probability zero, classes that the
+    network lacks are left out (see `ferjax.evaluate_run`). Runs that are finished are read.
+
+    Args:
+        config: the recipe; its `data.name` is replaced.
+        sets: names of data sets, at least two.
+        workdir: gets a folder for each set and seed.
+        seeds: how many of `train.seed`, `train.seed` + 1, …
+        runner: see `ferjax.experiments.runs`.
+
+    Returns:
+        `model`, `sets`, `seeds`, and `cells`: for each pair `trained_on`, `tested_on`, `scores` (name → one a
+        seed), `images`, `masked`, `dropped` and `overlap`.
+
+    Raises:
+        UserError: bad input, told before anything is trained.
+        Stopped: a signal came; the same call goes on.
+    """
+    if len(set(sets)) < 2 or len(set(sets)) != len(sets):
+        raise UserError(f"crossdb needs at least two different sets, got {', '.join(sets) or 'none'}")
+    if seeds < 1:
+        raise UserError(f"crossdb with {seeds} seeds trains nothing; give at least 1")
+    recipes = {name: _on(config, name) for name in sets}
+    _check(recipes)
+    runner = runner or Runner()
+    cells = {
+        (trained, tested): {"trained_on": trained, "tested_on": tested, "scores": {s: [] for s in SCORES}}
+        for trained in sets
+        for tested in sets
+    }
+    chosen = list(range(config.train.seed, config.train.seed + seeds))
+    for trained, recipe in recipes.items():
+        for seed in chosen:
+            folder = seed_folder(Path(workdir) / trained.replace("/", "-"), seed)
+            result = runner.run(with_seed(recipe, seed), folder)
+            for tested in sets:
+                found = result if tested == trained else evaluate_run(folder, tested)
+                cell = cells[trained, tested]
+                for score in SCORES:
+                    cell["scores"][score].append(found["test"][score])
+                cell["images"] = int(np.sum(found["test"]["confusion_matrix"]))
+                cell["masked"], cell["dropped"] = found.get("masked", []), found.get("dropped", {})
+                cell["overlap"] = found.get("overlap")
+    found = {
+        "model": config.model.name,
+        "sets": list(sets),
+        "seeds": chosen,
+        "cells": list(cells.values()),
+    }
+    json_files.write_json_atomic(Path(workdir) / FILE, found)
+    return found
+
+
+def _on(config: ConfigDict, dataset: str) -> ConfigDict:
+    recipe = config.copy_and_resolve_references()
+    recipe.data.name = dataset
+    return recipe
+
+
+def _check(recipes: dict[str, ConfigDict]) -> None:
+    """Every set is there and shares a class with every other: a clear error now, not after training."""
+    tests = {name: setup.load_split(recipe, "test", cache="stream") for name, recipe in recipes.items()}
+    for trained in recipes:
+        for tested, recipe in recipes.items():
+            if trained == tested:
+                continue
+            source = load_for(recipes[trained], tested, "test", recipe.data.dir)
+            try:
+                present = present_classes(tested, source, recipe.data.dir)
+                bridge(tests[trained].label_names, source.label_names, present)
+            except UserError as error:
+                raise UserError(f"{trained} and {tested} cannot be crossed: {error}") from error
+
+
+def table(found: dict[str, Any]) -> str:
+    """The matrix as text that is also Markdown, with the paper's beside it; accuracy in percent."""
+    cells = {(cell["trained_on"], cell["tested_on"]): cell for cell in found["cells"]}
+    sets, n = found["sets"], len(found["seeds"])
+    rows = [[trained, *(_cell(cells[trained, tested]) for tested in sets)] for trained in sets]
+    lines = [
+        f"{found['model']}, test accuracy, {n} {'seed' if n == 1 else 'seeds, mean ± 95% (Student)'}",
+        "",
+        markdown(["trained on \\ tested on", *sets], rows),
+    ]
+    for cell in found["cells"]:
+        if notes := _notes(cell):
+            lines += ["", f"{cell['trained_on']} on {cell['tested_on']}: {'; '.join(notes)}."]
+    known = ("affectnet7", "rafdb")
+    rows = [[trained, *(percent(CROSS_DATABASE[trained, tested]) for tested in known)] for trained in known]
+    lines += [
+        "",
+        f"Claimed by {SE_RESNET}, Tables 2 and 3 (SE-ResNet-18, accuracy on validation; not measured here)",
+        "",
+        markdown(["trained on \\ tested on", *known], rows),
+    ]
+    return "\n".join(lines)
+
+
+def _cell(cell: dict[str, Any]) -> str:
+    values = cell["scores"]["accuracy"]
+    if len(values) == 1:
+        return percent(values[0])
+    summary = statistics.seed_summary(values)
+    return f"{percent(summary.mean)} ± {percent(summary.student.high - summary.mean)}"
+
+
+def _notes(cell: dict[str, Any]) -> list[str]:
+    told = []
+    if seen := overlap(cell.get("overlap")):
+        told.append(f"too good, for {seen}")
+    if cell["masked"]:
+        told.append(f"masked, for the set has none: {', '.join(cell['masked'])}")
+    if cell["dropped"]:
+        gone = ", ".join(f"{count:,} {name}" for name, count in cell["dropped"].items())
+        told.append(f"not scored, for the network lacks the class: {gone}")
+    return told

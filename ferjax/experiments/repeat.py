@@ -1,0 +1,97 @@
+"""The same recipe with several seeds: what a number is, and how far it moves."""
+
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from ferjax import json_files, statistics
+from ferjax.errors import UserError
+from ferjax.experiments.runs import Runner, seed_folder, with_seed
+from ferjax.report.tables import markdown
+from ferjax.report.wording import duration, percent
+
+SCORES = ("accuracy", "mean_class_accuracy", "macro_f1")
+FILE = "repeat.json"
+_FIELDS = ("model", "dataset", "test_digest", "seeds", "scores", "seconds")
+
+
+def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | None = None) -> dict[str, Any]:
+    """Trains a recipe with the seeds `train.seed`, `train.seed` + 1, … and writes `repeat.json`.
+
+    Runs that are finished are read. All share one compilation.
+
+    Args:
+        config: the recipe; `train.seed` is the first seed.
+        workdir: gets a folder for each seed.
+        n: how many seeds, at least two.
+        runner: to share compiled steps with other experiments; a new one if None.
+
+    Returns:
+        `model`, `dataset`, `test_digest`, `seeds`, `seconds` of all runs, `scores` (name → test scores, one a
+        seed) and `summary` (name → mean, std, z and student intervals).
+
+    Raises:
+        UserError: bad input, told in one line.
+        Stopped: a signal came; the same call goes on.
+    """
+    if n < 2:
+        raise UserError(f"repeat -n {n}: an interval over seeds needs at least two seeds")
+    runner = runner or Runner()
+    seeds = list(range(config.train.seed, config.train.seed + n))
+    results = [runner.run(with_seed(config, seed), seed_folder(workdir, seed)) for seed in seeds]
+    scores = {name: [result["test"][name] for result in results] for name in SCORES}
+    found = {
+        "model": results[0]["model"],
+        "dataset": results[0]["dataset"],
+        "test_digest": results[0]["split_digests"]["test"],
+        "seeds": seeds,
+        "seconds": sum(result["seconds"] for result in results),
+        "scores": scores,
+        "summary": {name: statistics.seed_summary(values)._asdict() for name, values in scores.items()},
+    }
+    json_files.write_json_atomic(Path(workdir) / FILE, found)
+    return found
+
+
+def read_repeat(workdir: Path | str) -> dict[str, Any]:
+    """Reads the `repeat.json` of a folder.
+
+    Raises:
+        UserError: there is none, or it is not what `repeat` writes.
+    """
+    path = Path(workdir) / FILE
+    if not path.exists():
+        raise UserError(f"{workdir} holds no finished repeat: it has no {FILE}; run python -m ferjax repeat")
+    found = json_files.read_json(path)
+    whole = isinstance(found, dict) and all(field in found for field in _FIELDS)
+    if not whole or any(len(found["scores"].get(name, ())) != len(found["seeds"]) for name in SCORES):
+        raise UserError(f"{path} is damaged; run the repeat again, its finished runs are kept")
+    return found
+
+
+def table(found: dict[str, Any]) -> str:
+    """The summary as text that is also a Markdown table, in percent."""
+    rows = []
+    for name, values in found["scores"].items():
+        summary = statistics.seed_summary(values)
+        rows.append(
+            [
+                name.replace("_", " "),
+                percent(summary.mean),
+                percent(summary.std),
+                _ends(summary.z),
+                _ends(summary.student),
+                f"{percent(min(values))} to {percent(max(values))}",
+            ]
+        )
+    n = len(found["seeds"])
+    return (
+        f"{found['model']} on {found['dataset']}, {n} seeds ({found['seeds'][0]} to {found['seeds'][-1]}), "
+        f"{duration(found['seconds'])} of training\n\n"
+        + markdown(("test", "mean", "std", "95% (z = 1.96)", f"95% (Student, n = {n})", "range"), rows)
+    )
+
+
+def _ends(interval: statistics.Interval) -> str:
+    return f"{percent(interval.low)} to {percent(interval.high)}"

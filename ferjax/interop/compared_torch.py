@@ -1,0 +1,158 @@
+"""The PyTorch side of the comparison: the counterpart's outputs, gradients and training steps."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from ferjax.interop.comparison import Batches, Groups, Recipe, numbered, split_state
+from ferjax.interop.torch_networks import counterpart, network
+
+_DTYPES = {"float64": torch.float64, "float32": torch.float32}
+_VECTOR_NOISE, _MATRIX_NOISE = 0.2, 0.01
+
+
+def fresh_state(name: str, num_classes: int, seed: int, options: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Initial weights as PyTorch draws them, and nothing left at one value for all its elements.
+
+    Two arrays that are all ones could change places unseen, and a layer that starts at zero hides its input.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        state = counterpart(name, num_classes, **options).state_dict()
+    for values in state.values():
+        if values.is_floating_point() and bool((values == values.flatten()[0]).all()):
+            noise = _VECTOR_NOISE if values.ndim < 2 else _MATRIX_NOISE
+            values += noise * (2 * torch.rand(values.shape, generator=generator) - 1)
+    return {key: value.numpy() for key, value in state.items()}
+
+
+class Side:
+    """A counterpart with given weights in one precision and without dropout; the methods change it.
+
+    Args:
+        name: the network's name.
+        state_dict: PyTorch names to arrays, all of them.
+        precision: `float64` or `float32`.
+        options: the network's.
+    """
+
+    def __init__(
+        self, name: str, state_dict: Mapping[str, np.ndarray], precision: str, options: Mapping[str, Any]
+    ) -> None:
+        table = network(name)
+        self._name, self._dtype = name, _DTYPES[precision]
+        self._net = counterpart(name, len(state_dict[f"{table.head}.weight"]), **options).to(self._dtype)
+        self._net.load_state_dict({key: torch.as_tensor(value) for key, value in state_dict.items()})
+        self._start = {key: value.clone() for key, value in self._net.state_dict().items()}
+        for module in self._net.modules():
+            if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+                module.p = 0.0
+        modules = dict(self._net.named_modules())
+        named = [row.torch for row in table.rows] + [block for block, _ in table.blocks]
+        self._modules = {key: modules[key] for key in named if key in modules and key}
+
+    def evaluation(self, batches: Batches) -> Groups:
+        """Outputs and logits of the first batch in evaluation mode."""
+        self._restart().eval()
+        with torch.no_grad():
+            logits, outputs = self._forward(self._images(batches.images[0]))
+        return {"activations, evaluation": outputs, "logits, evaluation": {"logits": _array(logits)}}
+
+    def training(self, batches: Batches, class_weights: np.ndarray) -> Groups:
+        """Outputs, loss, running statistics and gradients of the first batch in training mode."""
+        self._restart().train()
+        logits, outputs = self._forward(self._images(batches.images[0]))
+        weights = torch.as_tensor(class_weights, dtype=self._dtype)
+        loss = self._loss(logits, batches.labels[0], weights)
+        loss.backward()
+        gradients = {name: _array(p.grad) for name, p in self._net.named_parameters() if p.grad is not None}
+        statistics, _ = split_state(self._name, _arrays(self._net.state_dict()))
+        return {
+            "activations, training": outputs,
+            "logits, training": {"logits": _array(logits)},
+            "loss": {"loss": _array(loss)},
+            "running statistics": statistics,
+            # From the loss backwards, the order in which they are computed.
+            "gradients": dict(reversed(gradients.items())),
+        }
+
+    def steps(self, batches: Batches, recipe: Recipe) -> Groups:
+        """Trains on the batches from the initial weights."""
+        self._restart().train()
+        parameters = self._net.parameters()
+        if recipe.optimizer == "sgd":
+            optimizer = torch.optim.SGD(
+                parameters, recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay
+            )
+        else:
+            optimizer = torch.optim.AdamW(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=len(batches.labels))
+        losses, rates = [], []
+        for images, labels in zip(*batches, strict=True):
+            optimizer.zero_grad()
+            loss = self._loss(self._net(self._images(images)), labels)
+            loss.backward()
+            rates.append(schedule.get_last_lr()[0])
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        statistics, weights = split_state(self._name, _arrays(self._net.state_dict()))
+        return {
+            "learning rates": {"learning rate": np.array(rates)},
+            "losses": numbered("step", losses),
+            "weights": weights,
+            "running statistics": statistics,
+        }
+
+    def _restart(self) -> torch.nn.Module:
+        self._net.load_state_dict(self._start)
+        self._net.zero_grad()
+        return self._net
+
+    def _images(self, images: np.ndarray) -> torch.Tensor:
+        """uint8 `[B, H, W, 3]` to normalised `[B, 3, H, W]`."""
+        mean, std = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], dtype=self._dtype)
+        return ((torch.from_numpy(images).to(self._dtype) / 255 - mean) / std).permute(0, 3, 1, 2)
+
+    def _loss(
+        self, logits: torch.Tensor, labels: np.ndarray, weights: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        loss = functional.cross_entropy(logits, torch.from_numpy(labels).long(), weights)
+        auxiliary = getattr(self._net, "auxiliary_loss", None)
+        return loss if auxiliary is None else loss + auxiliary.mean()
+
+    def _forward(self, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, np.ndarray]]:
+        """Logits, and the modules' outputs in the order of computation, images as `[B, H, W, C]`."""
+        outputs: dict[str, list[np.ndarray]] = {}
+
+        def keep(name: str, _module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+            parts = output if isinstance(output, tuple | list) else (output,)
+            # Copied at once: the next layer may work in place.
+            outputs.setdefault(name, []).extend(_channels_last(_array(part)) for part in parts)
+
+        hooks = [module.register_forward_hook(partial(keep, name)) for name, module in self._modules.items()]
+        logits = self._net(images)
+        for hook in hooks:
+            hook.remove()
+        found: dict[str, np.ndarray] = {}
+        for name, arrays in outputs.items():
+            found |= numbered(name, arrays)
+        return logits, found
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().numpy().copy()
+
+
+def _arrays(state: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    return {key: _array(value) for key, value in state.items()}
+
+
+def _channels_last(array: np.ndarray) -> np.ndarray:
+    return np.moveaxis(array, 1, -1) if array.ndim == 4 else array

@@ -1,0 +1,39 @@
+"""`python -m ferjax torch-export DIR --out=FILE`: a run's best weights as a PyTorch state dict.
+
+DIR is a run's --workdir or a folder of torch-import. FILE ends in .safetensors, or in .pth or .pt, which need
+torch. The counterpart's `load_state_dict` takes it with strict=True.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from ferjax import weights
+from ferjax.errors import UserError
+from ferjax.interop.torch_files import write_state_dict
+from ferjax.interop.torch_weights import export_state_dict
+from ferjax.json_files import read_json
+from ferjax.workdir import CONFIG
+
+_OUT = flags.DEFINE_string("out", None, "The file to write.", required=True)
+
+
+def main(argv: list[str]) -> None:
+    """Exports the weights of the folder named by the one argument."""
+    if len(argv) != 2:
+        raise UserError("torch-export takes one folder: a run's or an import's")
+    folder, out = Path(argv[1]).expanduser(), Path(_OUT.value).expanduser()
+    variables, meta = weights.load(folder)
+    name, step = meta["model"], meta["best_step"]
+    state_dict = export_state_dict(name, variables, num_batches_tracked=step, **_options(folder, meta))
+    write_state_dict(out, state_dict, {"model": name})
+    print(f"{name} of {folder}, step {step:,}: {len(state_dict)} arrays in {out}")
+
+
+def _options(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
+    """The network's options: an import has them in its checkpoint, a run in its config."""
+    if "options" in meta:
+        return meta["options"]
+    config = read_json(folder / CONFIG)
+    return {key: value for key, value in config["model"].items() if key != "name"}

@@ -1,0 +1,83 @@
+"""FaceNet2ExpNet in PyTorch, alone and behind RAN's regions; the face net is facenet-pytorch's."""
+
+import torch
+from torch import nn
+
+from ferjax.interop.torch_models.facenet import FaceFeatures
+from ferjax.interop.torch_models.ran import RegionAttention, region_features
+from ferjax.models.facenet import TRUNK_FEATURES
+from ferjax.models.facenet2expnet import STAGES
+
+
+class ExpressionNet(nn.Module):
+    """Five convolutions with batch normalisation, ReLU and max pool; a 1×1 convolution; the mean."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        channels = 3
+        for stage, multiple in enumerate(STAGES, start=1):
+            self.add_module(f"conv{stage}", nn.Conv2d(channels, multiple * width, 3, padding=1, bias=False))
+            channels = multiple * width
+            self.add_module(f"bn{stage}", nn.BatchNorm2d(channels))
+        self.top = nn.Conv2d(channels, TRUNK_FEATURES, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`[B, 3, H, W]` to `[B, 1792]`."""
+        for stage in range(1, len(STAGES) + 1):
+            x = self.get_submodule(f"bn{stage}")(self.get_submodule(f"conv{stage}")(x))
+            x = nn.functional.max_pool2d(torch.relu(x), 2)
+        return self.top(x).mean(dim=(2, 3))
+
+
+class FaceNet2ExpNet(nn.Module):
+    """`auxiliary_loss` is the mean squared error to the face net's features, `[B]`."""
+
+    def __init__(
+        self,
+        num_classes: int = 7,
+        width: int = 64,
+        hidden: int = 256,
+        dropout: float = 0.5,
+        fixed_standardisation: bool = False,
+    ) -> None:
+        super().__init__()
+        self.expression_net = ExpressionNet(width)
+        self.face_net = FaceFeatures(fixed_standardisation)
+        self.fc1 = nn.Linear(TRUNK_FEATURES, hidden)
+        self.fc2 = nn.Linear(hidden, num_classes)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits of `[B, 3, H, W]`."""
+        x = self.expression_net(images)
+        self.auxiliary_loss = (x - self.face_net(images)).square().mean(dim=1)
+        return self.fc2(self.dropout(torch.relu(self.fc1(x))))
+
+
+class RANFaceNet2ExpNet(nn.Module):
+    """`auxiliary_loss` is the error to the face net's features of the whole image and the region bias."""
+
+    def __init__(
+        self,
+        num_classes: int = 7,
+        width: int = 64,
+        hidden: int = 256,
+        dropout: float = 0.5,
+        alpha: float = 0.02,
+        fixed_standardisation: bool = False,
+    ) -> None:
+        super().__init__()
+        self.expression_net = ExpressionNet(width)
+        self.face_net = FaceFeatures(fixed_standardisation)
+        self.attention = RegionAttention(TRUNK_FEATURES, alpha)
+        self.fc1 = nn.Linear(2 * TRUNK_FEATURES, hidden)
+        self.fc2 = nn.Linear(hidden, num_classes)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits of `[B, 3, H, W]`."""
+        features = region_features(self.expression_net, images)
+        error = (features[:, 0] - self.face_net(images)).square().mean(dim=1)
+        x = self.attention(features)
+        self.auxiliary_loss = error + self.attention.auxiliary_loss
+        return self.fc2(self.dropout(torch.relu(self.fc1(x))))

@@ -1,0 +1,56 @@
+"""SE-ResNet in PyTorch: torchvision's residual networks with an SE block before each shortcut is added.
+
+The names are those of the common implementation: `layerN.M.se.fc.0.weight`.
+"""
+
+import torch
+from torch import nn
+
+from ferjax.interop.torch_models.resemotenet import SqueezeExcitation
+from ferjax.interop.torchvision import torchvision_models
+
+_resnet = torchvision_models().resnet
+
+
+class SEBasicBlock(_resnet.BasicBlock):
+    """Two 3×3 convolutions, then the SE block."""
+
+    def __init__(self, inplanes: int, planes: int, *args: object, **options: object) -> None:
+        super().__init__(inplanes, planes, *args, **options)
+        self.se = SqueezeExcitation(planes * self.expansion)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`[B, C, H, W]` to `[B, planes, H/stride, W/stride]`."""
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.se(self.bn2(self.conv2(y)))
+        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class SEBottleneck(_resnet.Bottleneck):
+    """1×1, 3×3 and 1×1 convolutions, then the SE block."""
+
+    def __init__(self, inplanes: int, planes: int, *args: object, **options: object) -> None:
+        super().__init__(inplanes, planes, *args, **options)
+        self.se = SqueezeExcitation(planes * self.expansion)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`[B, C, H, W]` to `[B, 4·planes, H/stride, W/stride]`."""
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.relu(self.bn2(self.conv2(y)))
+        y = self.se(self.bn3(self.conv3(y)))
+        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+def se_resnet18(num_classes: int = 7) -> nn.Module:
+    """11,267,143 parameters with 7 classes."""
+    return _resnet.ResNet(SEBasicBlock, [2, 2, 2, 2], num_classes)
+
+
+def se_resnet34(num_classes: int = 7) -> nn.Module:
+    """21,445,447 parameters with 7 classes."""
+    return _resnet.ResNet(SEBasicBlock, [3, 4, 6, 3], num_classes)
+
+
+def se_resnet50(num_classes: int = 7) -> nn.Module:
+    """26,037,319 parameters with 7 classes."""
+    return _resnet.ResNet(SEBottleneck, [3, 4, 6, 3], num_classes)

@@ -1,0 +1,75 @@
+"""torchvision's networks, also where its compiled operators cannot be loaded beside a PyTorch for CPUs."""
+
+import importlib
+from types import ModuleType
+
+import torch
+from torch import nn
+
+_SCHEMAS = {
+    "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+_libraries = []  # an operator lives as long as the object that defines it
+
+
+def torchvision_models() -> ModuleType:
+    """The module `torchvision.models`.
+
+    torchvision registers shapes for two operators when it is imported, which fails where its binary does not
+    fit the PyTorch build. No network here calls them: they are declared and the import goes on.
+    """
+    try:
+        return importlib.import_module("torchvision.models")
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+    library = torch.library.Library("torchvision", "DEF")
+    for name, schema in _SCHEMAS.items():
+        library.define(f"{name}{schema}")
+    _libraries.append(library)
+    return importlib.import_module("torchvision.models")
+
+
+def resnet18(num_classes: int = 7) -> nn.Module:
+    """torchvision's ResNet-18 with its initial weights."""
+    return torchvision_models().resnet18(num_classes=num_classes)
+
+
+def resnet34(num_classes: int = 7) -> nn.Module:
+    """torchvision's ResNet-34."""
+    return torchvision_models().resnet34(num_classes=num_classes)
+
+
+def resnet50(num_classes: int = 7) -> nn.Module:
+    """torchvision's ResNet-50."""
+    return torchvision_models().resnet50(num_classes=num_classes)
+
+
+def vgg16(num_classes: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
+    """torchvision's VGG-16; `hidden` replaces its classifier's width."""
+    return _vgg("vgg16", num_classes, hidden, dropout)
+
+
+def vgg16_bn(num_classes: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
+    """torchvision's VGG-16 with batch normalisation."""
+    return _vgg("vgg16_bn", num_classes, hidden, dropout)
+
+
+def vgg19(num_classes: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
+    """torchvision's VGG-19."""
+    return _vgg("vgg19", num_classes, hidden, dropout)
+
+
+def vgg19_bn(num_classes: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
+    """torchvision's VGG-19 with batch normalisation."""
+    return _vgg("vgg19_bn", num_classes, hidden, dropout)
+
+
+def _vgg(name: str, num_classes: int, hidden: int, dropout: float) -> nn.Module:
+    net = getattr(torchvision_models(), name)(num_classes=num_classes, dropout=dropout)
+    if hidden != 4096:
+        net.classifier[0] = nn.Linear(512 * 7 * 7, hidden)
+        net.classifier[3] = nn.Linear(hidden, hidden)
+        net.classifier[6] = nn.Linear(hidden, num_classes)
+    return net

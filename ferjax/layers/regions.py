@@ -1,0 +1,92 @@
+"""Regions of a face and attention over them: RAN (Wang et al., 2020), as the proposal states it."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from flax.typing import Dtype
+from jax import Array, lax
+
+from ferjax.layers.auxiliary import sow_loss
+from ferjax.layers.linear import Linear
+
+# Each crop's share of the height and of the width, as (numerator, denominator); "Region Generation".
+CROP = (3, 4)
+# The order of `crop_regions`.
+REGIONS = ("whole", "top left", "top middle", "top right", "bottom left", "bottom middle", "bottom right")
+
+
+def crop_regions(images: Array) -> Array:
+    """The whole image I0 and six fixed crops I1…I6, each resized to the image's size.
+
+    A side of n pixels is cut to ⌊3n/4⌋; the middle crop begins at half the rest, rounded down. Crops are
+    resized bilinearly with pixel centres at one half, so that PyTorch's `interpolate(mode="bilinear",
+    align_corners=False)` gives the same. Rows, then columns are matrix products: the same two for all images.
+
+    Args:
+        images: `[B, H, W, C]`, H and W at least 2.
+
+    Returns:
+        `[B, 7, H, W, C]` in the order of `REGIONS`.
+    """
+    height, width = images.shape[1:3]
+    tall, wide = (side * CROP[0] // CROP[1] for side in (height, width))
+    rows, columns = (
+        jnp.asarray(_linear_weights(part, side), images.dtype)
+        for part, side in ((tall, height), (wide, width))
+    )
+    exact = lax.Precision.HIGHEST  # a TPU would round the pixels to bfloat16
+    regions = [images]
+    for top in (0, height - tall):
+        band = jnp.einsum("ph,bhwc->bpwc", rows, images[:, top : top + tall], precision=exact)
+        for left in (0, (width - wide) // 2, width - wide):
+            crop = band[:, :, left : left + wide]
+            regions.append(jnp.einsum("qw,bpwc->bpqc", columns, crop, precision=exact))
+    return jnp.stack(regions, axis=1)
+
+
+def _linear_weights(before: int, after: int) -> np.ndarray:
+    """`[after, before]`: how linear resizing weighs the pixels; beyond the border, the last one repeats."""
+    position = ((np.arange(after) + 0.5) * before / after - 0.5).clip(0, before - 1)
+    return (1 - np.abs(position[:, None] - np.arange(before))).clip(0)
+
+
+def weighted_mean(values: Array, weights: Array) -> Array:
+    """Σ w_i v_i / Σ w_i over the regions: `[B, R, F]` and `[B, R, 1]` to `[B, F]`."""
+    return (weights * values).sum(axis=1) / weights.sum(axis=1)
+
+
+class RegionAttention(nn.Module):
+    """Self-attention, then relation-attention, over the features F_i of an image's regions.
+
+    Self-attention weighs regions roughly, μ_i = σ(F_iᵀ q0), and gives F_m = Σ μ_i F_i / Σ μ_i. Relation
+    attention sees each region beside that, ν_i = σ([F_i : F_m]ᵀ q1), and gives
+    P = Σ μ_i ν_i [F_i : F_m] / Σ μ_i ν_i. As the formulas, q0 and q1 have no bias.
+
+    The region-bias loss max{0, α − (μ_max − μ_0)}, with μ_max over the crops i ≥ 1, is sown as
+    `losses/region_bias`; μ, ν and the shares μ_i ν_i / Σ μ ν as `intermediates/self_attention`,
+    `relation_attention` and `weights`, each `[B, R]`.
+
+    Attributes:
+        alpha: α, by how much the best crop's μ should exceed the whole image's.
+        dtype: compute dtype.
+    """
+
+    alpha: float = 0.02
+    dtype: Dtype | None = None
+
+    @nn.compact
+    def __call__(self, features: Array) -> Array:
+        """`[B, R, F]`, the whole image first, to `[B, 2·F]`."""
+        features = features.astype(self.dtype or features.dtype)
+        mu = nn.sigmoid(Linear(1, use_bias=False, dtype=self.dtype, name="q0")(features))
+        global_feature = weighted_mean(features, mu)[:, None]
+        pairs = jnp.concatenate([features, jnp.broadcast_to(global_feature, features.shape)], axis=-1)
+        nu = nn.sigmoid(Linear(1, use_bias=False, dtype=self.dtype, name="q1")(pairs))
+
+        margin = mu[:, 1:, 0].max(axis=1) - mu[:, 0, 0]
+        sow_loss(self, "region_bias", nn.relu(self.alpha - margin))
+        weights = mu * nu
+        self.sow("intermediates", "self_attention", mu[..., 0])
+        self.sow("intermediates", "relation_attention", nu[..., 0])
+        self.sow("intermediates", "weights", (weights / weights.sum(axis=1, keepdims=True))[..., 0])
+        return weighted_mean(pairs, weights)

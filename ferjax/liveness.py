@@ -1,0 +1,96 @@
+"""Whether the processes of a run live and get further: the rules, told of the time, without threads."""
+
+import dataclasses
+
+# EX_TEMPFAIL: starting the same command again helps. (Bad input, which it does not help, exits with 2.)
+LOST = 75
+AGAIN = "the same command goes on from the last checkpoint"
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Times in seconds.
+
+    Attributes:
+        silence: without a sign of life from a process, until it counts as lost.
+        progress: without a finished step in any process, until the run counts as hung. Loading the data,
+            compiling and a validation must fit into it.
+    """
+
+    silence: float = 30.0
+    progress: float = 1800.0
+
+    @property
+    def interval(self) -> float:
+        """Between two signs of life."""
+        return min(max(self.silence / 10, 0.1), 5.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Why the run ends, and the exit code."""
+
+    code: int
+    text: str
+
+
+@dataclasses.dataclass
+class Report:
+    """What a process tells: `beat` counts up, `failure` is the verdict that it asks for."""
+
+    name: str
+    beat: int = 0
+    step: int = -1
+    failure: tuple[int, str] | None = None
+    obeyed: bool = False
+
+
+class Judge:
+    """Process 0's view of all processes; told of the time, so that it can be tested without waiting."""
+
+    def __init__(self, count: int, limits: Limits, now: float) -> None:
+        self._limits = limits
+        self._reports: dict[int, Report] = {}
+        self._heard = dict.fromkeys(range(count), now)
+        self._moved = now
+
+    def note(self, reports: dict[int, Report], now: float) -> None:
+        """Takes what the processes told."""
+        for index, report in reports.items():
+            before = self._reports.get(index)
+            if before is None or report.beat != before.beat:
+                self._heard[index] = now
+            if before is None or report.step != before.step:
+                self._moved = now
+        self._reports.update(reports)
+
+    def verdict(self, now: float) -> Verdict | None:
+        """Whether the run must end now."""
+        for index, report in sorted(self._reports.items()):
+            if report.failure:
+                code, text = report.failure
+                return Verdict(code, f"{text} (told by process {index}, {report.name})")
+        lost = [index for index, at in self._heard.items() if now - at > self._limits.silence]
+        if lost:
+            return Verdict(
+                LOST,
+                f"no sign of life for {self._limits.silence:g} s from {self._named(lost)}: killed, or its "
+                f"machine or network is gone; {AGAIN}",
+            )
+        if now - self._moved > self._limits.progress:
+            last = [f"{self._named([index])} step {r.step}" for index, r in sorted(self._reports.items())]
+            return Verdict(
+                LOST,
+                f"no process has finished a step for {self._limits.progress:g} s; last: {', '.join(last)}; "
+                f"{AGAIN}",
+            )
+        return None
+
+    def all_obeyed(self, now: float) -> bool:
+        """Whether every other process that lives has read the verdict."""
+        silent = {index for index, at in self._heard.items() if now - at > self._limits.silence}
+        return all(r.obeyed or r.failure or i == 0 or i in silent for i, r in self._reports.items())
+
+    def _named(self, indices: list[int]) -> str:
+        names = [f"{i} ({self._reports[i].name})" if i in self._reports else str(i) for i in indices]
+        return f"process {', '.join(names)}"

@@ -1,0 +1,107 @@
+"""Residual networks (He et al., 2016), with squeeze-and-excitation (Hu et al., 2018) as an option.
+
+SE-ResNet-18 is the network of Huang et al. (2023). As in torchvision, a bottleneck's stride is in its 3×3
+convolution.
+"""
+
+from functools import partial
+
+import flax.linen as nn
+from flax.typing import Dtype
+from jax import Array
+
+from ferjax.layers.conv import Conv
+from ferjax.layers.init import HE_FAN_OUT
+from ferjax.layers.linear import Linear
+from ferjax.layers.norm import BatchNorm
+from ferjax.layers.pooling import global_average_pool, max_pool_3x3
+from ferjax.layers.squeeze_excitation import SqueezeExcitation
+from ferjax.models.images import check_images
+
+# Residual blocks of the four stages, by the usual number of layers.
+STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+SMALLEST_IMAGE = 32  # five halvings
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions, or a bottleneck of 1×1, 3×3 and 1×1, beside an identity or 1×1 shortcut.
+
+    Attributes:
+        features: channels of the 3×3 convolutions.
+        stride: of the first 3×3 convolution.
+        bottleneck: the result has four times as many channels as the 3×3 convolution.
+        squeeze: scale the channels before the shortcut is added; Huang et al., figure 5.
+        dtype: compute dtype.
+    """
+
+    features: int
+    stride: int = 1
+    bottleneck: bool = False
+    squeeze: bool = False
+    dtype: Dtype | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool) -> Array:
+        """`[B, H, W, C]` to `[B, ⌈H/stride⌉, ⌈W/stride⌉, features or 4·features]`."""
+
+        conv = partial(Conv, use_bias=False, dtype=self.dtype, kernel_init=HE_FAN_OUT)
+
+        def normalised(y: Array, features: int, size: int, stride: int, layer: str, norm: str) -> Array:
+            y = conv(features, size, stride, size // 2, name=layer)(y)
+            return BatchNorm(name=norm)(y, train)
+
+        if self.bottleneck:
+            layers = [(self.features, 1, 1), (self.features, 3, self.stride), (4 * self.features, 1, 1)]
+        else:
+            layers = [(self.features, 3, self.stride), (self.features, 3, 1)]
+        y = x
+        for number, layer in enumerate(layers, start=1):
+            y = normalised(y, *layer, f"conv{number}", f"bn{number}")
+            if number < len(layers):
+                y = nn.relu(y)
+        if self.squeeze:
+            y = SqueezeExcitation(dtype=self.dtype, name="se")(y)
+        if x.shape != y.shape:
+            x = normalised(x, y.shape[-1], 1, self.stride, "shortcut_conv", "shortcut_bn")
+        return nn.relu(x + y)
+
+
+class ResNet(nn.Module):
+    """The family; the parameters with 7 classes are in `tests/models/test_registry.py`.
+
+    Attributes:
+        depth: 18, 34 or 50, the layers with weights.
+        squeeze: an SE block in every residual block.
+        num_classes: number of logits; 0: no classifier, the result is the features `[B, F]` before it.
+        dtype: compute dtype; the input's if None. Parameters and statistics are float32.
+    """
+
+    depth: int
+    squeeze: bool = False
+    num_classes: int = 7
+    dtype: Dtype | None = None
+
+    @nn.compact
+    def __call__(self, images: Array, train: bool = False) -> Array:
+        """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the papers' size is 224×224.
+
+        Raises:
+            UserError: the image is too small or has not three channels.
+        """
+        check_images(f"{'se_' if self.squeeze else ''}resnet{self.depth}", images, SMALLEST_IMAGE)
+        x = images.astype(self.dtype or images.dtype)
+        x = Conv(64, 7, 2, 3, use_bias=False, dtype=self.dtype, kernel_init=HE_FAN_OUT, name="conv1")(x)
+        # ReLU after the pool: the same values, a quarter of the work.
+        x = nn.relu(max_pool_3x3(BatchNorm(name="bn1")(x, train)))
+        for stage, blocks in enumerate(STAGES[self.depth]):
+            for block in range(blocks):
+                x = ResidualBlock(
+                    features=64 * 2**stage,
+                    stride=2 if stage > 0 and block == 0 else 1,
+                    bottleneck=self.depth >= 50,
+                    squeeze=self.squeeze,
+                    dtype=self.dtype,
+                    name=f"layer{stage + 1}_{block}",
+                )(x, train)
+        x = global_average_pool(x)
+        return Linear(self.num_classes, dtype=self.dtype, name="fc")(x) if self.num_classes else x

@@ -1,0 +1,67 @@
+"""VGG-16 and VGG-19 (Simonyan & Zisserman, 2015), with batch normalisation as an option, as torchvision's."""
+
+import flax.linen as nn
+from flax.typing import Dtype
+from jax import Array
+
+from ferjax.layers.conv import Conv
+from ferjax.layers.init import HE_FAN_OUT
+from ferjax.layers.linear import Linear
+from ferjax.layers.norm import BatchNorm
+from ferjax.layers.pooling import adaptive_average_pool, max_pool_2x2
+from ferjax.models.images import check_images
+
+# 3×3 convolutions of the five stages, by the layers with weights.
+STAGES = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+CHANNELS = (64, 128, 256, 512, 512)
+POOLED = 7  # height and width that the classifier reads
+SMALLEST_IMAGE = 32  # five halvings
+
+
+class VGG(nn.Module):
+    """The family; the parameters with 7 classes are in `tests/models/test_registry.py`.
+
+    Attributes:
+        depth: 16 or 19, the layers with weights.
+        norm: batch normalisation after every convolution.
+        num_classes: number of logits.
+        hidden: width of the two hidden linear layers.
+        dropout: rate after each hidden linear layer.
+        dtype: compute dtype; the input's if None. Parameters and statistics are float32.
+    """
+
+    depth: int
+    norm: bool = False
+    num_classes: int = 7
+    hidden: int = 4096
+    dropout: float = 0.5
+    dtype: Dtype | None = None
+
+    @nn.compact
+    def __call__(self, images: Array, train: bool = False) -> Array:
+        """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the papers' size is 224×224.
+
+        Raises:
+            UserError: the image is too small or has not three channels.
+        """
+        check_images(f"vgg{self.depth}{'_bn' if self.norm else ''}", images, SMALLEST_IMAGE)
+        zeros, small = nn.initializers.zeros, nn.initializers.normal(0.01)
+        x = images.astype(self.dtype or images.dtype)
+        for stage, (layers, features) in enumerate(zip(STAGES[self.depth], CHANNELS, strict=True), start=1):
+            for layer in range(1, layers + 1):
+                x = Conv(
+                    features, 3, padding=1, dtype=self.dtype, kernel_init=HE_FAN_OUT, bias_init=zeros,
+                    name=f"conv{stage}_{layer}",
+                )(x)  # fmt: skip
+                if self.norm:
+                    x = BatchNorm(name=f"bn{stage}_{layer}")(x, train)
+                # ReLU after the pool: the same values, a quarter of the work.
+                x = nn.relu(max_pool_2x2(x) if layer == layers else x)
+        x = adaptive_average_pool(x, POOLED)
+        x = x.reshape(len(x), -1)
+        for layer in (1, 2):
+            x = Linear(self.hidden, dtype=self.dtype, kernel_init=small, bias_init=zeros, name=f"fc{layer}")(
+                x
+            )
+            x = nn.Dropout(self.dropout, deterministic=not train)(nn.relu(x))
+        return Linear(self.num_classes, dtype=self.dtype, kernel_init=small, bias_init=zeros, name="fc3")(x)

@@ -1,0 +1,167 @@
+"""What a network said about every example of a split: a small file that reports and comparisons read.
+
+`RUN/evaluations/DATASET-SPLIT.npz` holds plain arrays only, so that nothing is unpickled.
+"""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from ferjax.data.sources import Source
+from ferjax.data.stored import read_arrays
+from ferjax.errors import UserError
+from ferjax.json_files import write_atomic
+
+EVALUATIONS = "evaluations"
+_ABOUT = ("dataset", "split", "split_digest", "step", "label_names")
+
+
+class Predictions(NamedTuple):
+    """Of N examples and K classes.
+
+    Attributes:
+        dataset: where the examples are from.
+        split: of that set.
+        split_digest: of the whole split.
+        step: the training step of the weights.
+        label_names: the K classes.
+        indices: int64 `[N]`, which examples of the split these are.
+        labels: int32 `[N]`, the actual classes.
+        log_probabilities: float32 `[N, K]`.
+    """
+
+    dataset: str
+    split: str
+    split_digest: str
+    step: int
+    label_names: tuple[str, ...]
+    indices: np.ndarray
+    labels: np.ndarray
+    log_probabilities: np.ndarray
+
+    @classmethod
+    def of(cls, source: Source, log_probabilities: np.ndarray, step: int) -> Self:
+        """Of a whole split, whose classes are the network's."""
+        return cls(
+            source.name,
+            source.split,
+            source.digest(),
+            step,
+            tuple(source.label_names),
+            np.arange(len(source)),
+            source.labels,
+            log_probabilities,
+        )
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The class of the highest probability, int64 `[N]`."""
+        return self.log_probabilities.argmax(-1)
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether that is the actual class, bool `[N]`."""
+        return self.predicted == self.labels
+
+
+def right_of_both(first: Predictions, second: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each of two networks is right about the same examples: bool `[N]` twice.
+
+    Raises:
+        UserError: they are not of the same examples and classes.
+    """
+    same = (
+        first.split_digest == second.split_digest
+        and first.label_names == second.label_names
+        and np.array_equal(first.indices, second.indices)
+    )
+    if not same:
+        raise UserError(
+            f"the two were not tested on the same images and classes ({first.dataset} {first.split} and "
+            f"{second.dataset} {second.split}); McNemar's test needs one test set"
+        )
+    return first.right, second.right
+
+
+def place(workdir: Path | str, dataset: str, split: str, kind: str) -> Path:
+    """The file of an evaluation: `kind` is "npz" for its predictions, "json" for its scores."""
+    return Path(workdir) / EVALUATIONS / f"{dataset.replace('/', '-')}-{split}.{kind}"
+
+
+def save(workdir: Path | str, predictions: Predictions) -> Path:
+    """Writes the predictions into a run's folder; the path."""
+    about = {name: getattr(predictions, name) for name in _ABOUT}
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        about=np.array(json.dumps(about)),
+        indices=np.asarray(predictions.indices, np.int64),
+        labels=np.asarray(predictions.labels, np.int32),
+        log_probabilities=np.asarray(predictions.log_probabilities, np.float32),
+    )
+    path = place(workdir, predictions.dataset, predictions.split, "npz")
+    write_atomic(path, buffer.getvalue())
+    return path
+
+
+def read(path: Path | str) -> Predictions:
+    """Reads what `save` wrote.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist; python -m ferjax evaluate writes it")
+    try:
+        arrays = read_arrays(path) or {}
+        about = json.loads(str(arrays.pop("about")))
+        found = Predictions(**{name: about[name] for name in _ABOUT}, **arrays)
+        found = found._replace(label_names=tuple(found.label_names))
+        fits = _fits(found)
+    except (KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise UserError(f"{path} is damaged; remove it and evaluate the run again")
+    return found
+
+
+def _fits(found: Predictions) -> bool:
+    examples, classes = len(found.labels), len(found.label_names)
+    return bool(
+        examples
+        and found.log_probabilities.shape == (examples, classes)
+        and found.indices.shape == found.labels.shape == (examples,)
+        and found.labels.min() >= 0
+        and found.labels.max() < classes
+        and not np.isnan(found.log_probabilities).any()
+    )
+
+
+def write_csv(folder: Path, predictions: Predictions) -> None:
+    """Writes `predict.csv` (example, predicted class, each class's probability) and `ground_truth.csv`.
+
+    As Section III-A of the RAN and FaceNet2ExpNet proposal asks. An example is its index in the split; both
+    files have the same order.
+    """
+    names = predictions.label_names
+    said = [
+        [index, names[best], *(f"{share:.6g}" for share in shares)]
+        for index, best, shares in zip(
+            predictions.indices, predictions.predicted, np.exp(predictions.log_probabilities), strict=True
+        )
+    ]
+    actual = [
+        [index, names[label]] for index, label in zip(predictions.indices, predictions.labels, strict=True)
+    ]
+    for name, head, rows in (
+        ("predict.csv", ["example", "predicted", *names], said),
+        ("ground_truth.csv", ["example", "label"], actual),
+    ):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([head, *rows])
+        write_atomic(folder / name, text.getvalue().encode())

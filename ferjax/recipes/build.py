@@ -1,0 +1,55 @@
+"""A recipe is the toons' or a paper's fields, then what stands behind the colon of `--config=FILE:…`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from ferjax import config as ferjax_config
+
+Change = Callable[[ConfigDict], None]
+
+
+def build(
+    argument: str, model: dict[str, Any], toons: Change, paper: Change, default: str = "toons/avataaars"
+) -> ConfigDict:
+    """The configuration for the data set in `argument`.
+
+    Args:
+        argument: see `ferjax.config.split_argument`.
+        model: the group `model`: name and options.
+        toons: changes the defaults for the embedded data sets.
+        paper: changes the defaults for all others.
+        default: the data set if `argument` names none, or only `toons`.
+
+    Raises:
+        UserError: `argument` cannot be read, or sets a field that does not exist.
+    """
+    dataset, overrides = ferjax_config.split_argument(argument, default)
+    dataset = default if dataset == "toons" else dataset
+    config = ferjax_config.defaults()
+    config.data.name = dataset
+    config.model.update(model)
+    change = toons if dataset.startswith("toons/") else paper
+    change(config)
+    for field, value in overrides.items():
+        ferjax_config.override(config, field, value)
+    return config
+
+
+def toons(
+    config: ConfigDict, epochs: float, learning_rate: float, image_size: int = 64, batch_size: int = 32
+) -> None:
+    """From scratch on 4,200 cartoons: few epochs of SGD with one cycle of the learning rate.
+
+    Args:
+        config: changed in place.
+        epochs: passes over the training split.
+        learning_rate: the cycle's peak.
+        image_size: pixels, both sides.
+        batch_size: images a step.
+    """
+    config.data.image_size = image_size
+    config.train.update(batch_size=batch_size, epochs=epochs)
+    config.optimizer.nesterov = True
+    config.schedule.update(name="onecycle", learning_rate=learning_rate)

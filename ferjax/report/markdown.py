@@ -1,0 +1,90 @@
+"""A run's report as Markdown: the same numbers, for notes and pull requests."""
+
+import numpy as np
+
+from ferjax import metrics
+from ferjax.report.claims import CLAIMS
+from ferjax.report.run import Run
+from ferjax.report.tables import markdown, totals
+from ferjax.report.wording import day, duration, number, overlap, percent
+
+_CAPTIONS = {
+    "curves": "Curves",
+    "confusion": "Confusion matrix",
+    "classes": "Scores of each class",
+    "reliability": "Reliability diagram",
+}
+
+
+def run_markdown(run: Run, pictures: tuple[str, ...]) -> str:
+    """The whole document.
+
+    Args:
+        run: finished or not.
+        pictures: names of the pictures beside the document.
+    """
+    parts = [f"# {plain(run.title)}", f"Run `{run.name}`"]
+    if run.result is None:
+        parts.append("**This run is unfinished**: it has no test result yet.")
+    else:
+        parts += _finished(run.result)
+    parts += [f"![{title}]({name}.png)" for name, title in _CAPTIONS.items() if name in pictures]
+    return "\n\n".join(parts) + "\n"
+
+
+def _finished(result: dict) -> list[str]:
+    test, found = result["test"], result.get("probabilities")
+    low, high = metrics.accuracy_interval(np.array(test["confusion_matrix"]))
+    rows = [
+        ["test accuracy", f"{percent(test['accuracy'])} (95% {percent(low, 1)} to {percent(high, 1)})"],
+        ["mean class accuracy", percent(test["mean_class_accuracy"])],
+        ["macro F1", percent(test["macro_f1"])],
+        ["weighted F1", percent(test["weighted_f1"])],
+        ["best step", f"{number(result['best_step'])} of {number(result['steps'])}, chosen on validation"],
+        ["time", f"{duration(result['seconds'])} on {result['device']['kind']}"],
+        ["date, seed", f"{day(result['date'])}, {result['seed']}"],
+    ]
+    if found:
+        rows += [
+            ["ROC-AUC", number(found["roc_auc"], 4)],
+            ["average precision", number(found["average_precision"], 4)],
+            ["calibration error", percent(found["calibration_error"], 1)],
+        ]
+        if found["temperature"] is not None:
+            scaled = percent(found["calibration_error_scaled"], 1)
+            rows.append([f"… with temperature {found['temperature']:.2f}", scaled])
+    parts = [markdown(("", "this run"), [[name, plain(value)] for name, value in rows])]
+    if seen := overlap(result.get("overlap")):
+        parts.append(f"> **These scores are too good**: {seen}.")
+    told = CLAIMS.get((result["model"], result["dataset"]))
+    if told is not None:
+        note = f" ({told.note})" if told.note else ""
+        parts.append(
+            f"> Claimed by {told.source}, not measured here and not a target: {percent(told.accuracy)}{note}."
+        )
+    classes = [
+        [
+            plain(row["name"]),
+            *(f"{100 * row[name]:.1f}" for name in ("precision", "recall", "f1")),
+            f"{row['support']:,}",
+        ]
+        for row in (*test["per_class"], *totals(test["per_class"]))
+    ]
+    parts += [
+        "## Class by class",
+        markdown(("class", "precision", "recall", "F1", "support"), classes),
+        "## Confusion matrix",
+        "Rows are actual, columns predicted; images.",
+    ]
+    names = [plain(name) for name in result["label_names"]]
+    counts = [
+        [name, *(f"{count:,}" for count in row)]
+        for name, row in zip(names, test["confusion_matrix"], strict=True)
+    ]
+    parts.append(markdown(("actual", *names), counts))
+    return parts
+
+
+def plain(text: str) -> str:
+    """Text from a file, with what Markdown or HTML would take for markup made harmless; tables see to `|`."""
+    return "".join(f"\\{letter}" if letter in "\\`*_[]<>#" else letter for letter in text)

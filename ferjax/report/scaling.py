@@ -1,0 +1,42 @@
+"""Images a second against the number of devices, as `ferjax.aot` estimates them."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from ferjax.aot import Analysis
+from ferjax.report.figures import legend_above, new_figure, quiet
+from ferjax.report.palette import LIGHT
+
+
+def scaling(found: Sequence[Analysis]) -> Figure:
+    """Speed between its two bounds beside perfect scaling, and memory of a device.
+
+    Args:
+        found: the same config on ever more devices.
+    """
+    figure = new_figure(8.6, 3.2)
+    speed, memory = figure.subplots(1, 2)
+    devices = [one.devices for one in found]
+    slow = [one.batch_size / one.estimate.exposed for one in found]
+    fast = [one.batch_size / one.estimate.hidden for one in found]
+    speed.fill_between(devices, slow, fast, color=LIGHT["accent-soft"], label="exchanges exposed to hidden")
+    speed.plot(devices, slow, color=LIGHT["accent"], marker="o", markersize=4, label="exposed")
+    perfect = [slow[0] * count / devices[0] for count in devices]
+    speed.plot(devices, perfect, color=LIGHT["muted"], linestyle="--", linewidth=1, label="perfect")
+    quiet(speed, "Images a second, at best", "devices")
+    speed.set_xscale("log", base=2)
+    speed.set_yscale("log")
+    legend_above(speed)
+    memory.bar(
+        [str(count) for count in devices],
+        [one.memory / 1e9 for one in found],
+        color=LIGHT["accent"],
+        width=0.6,
+    )
+    quiet(memory, "Memory of a device, GB", "devices")
+    whole = FuncFormatter(lambda value, _: f"{value:,.0f}")
+    speed.xaxis.set_major_formatter(whole)
+    speed.yaxis.set_major_formatter(whole)
+    return figure

@@ -1,0 +1,107 @@
+"""What a step must take at least: its operations, memory traffic and exchanges at a chip's best speeds."""
+
+import dataclasses
+import math
+import time
+from collections import Counter
+
+import jax
+import jax.numpy as jnp
+
+from ferjax.hlo import Collective
+
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+    """Best speeds of one device.
+
+    Attributes:
+        name: as reports show it.
+        flops: operations a second in the matrix unit, bfloat16 inputs on TPUs.
+        memory_rate: bytes a second of its main memory.
+        memory: bytes of its main memory, 0 if not known.
+        link_rate: bytes a second that it sends to other devices.
+        hop: seconds from one device to the next.
+    """
+
+    name: str
+    flops: float
+    memory_rate: float
+    memory: float
+    link_rate: float
+    hop: float = 1e-6
+
+
+# cloud.google.com/tpu/docs (peak, HBM); links: both directions of one axis of the torus, one-way 45 or
+# 90 GB/s a link (Austin et al., How to scale your model, 2025, chapter 2).
+TPUS = {
+    "v4": Chip("TPU v4", 275e12, 1.2e12, 32e9, 90e9),
+    "v5e": Chip("TPU v5e", 197e12, 0.819e12, 16e9, 90e9),
+    "v5p": Chip("TPU v5p", 459e12, 2.765e12, 95e9, 180e9),
+    "v6e": Chip("TPU v6e", 918e12, 1.64e12, 32e9, 180e9),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """Seconds of a step.
+
+    Attributes:
+        compute: operations at full speed.
+        memory: bytes read and written at full speed.
+        exchange: collectives one after the other along rings, and their hops.
+    """
+
+    compute: float
+    memory: float
+    exchange: float
+
+    @property
+    def hidden(self) -> float:
+        """If all three run at the same time: no step is faster."""
+        return max(self.compute, self.memory, self.exchange)
+
+    @property
+    def exposed(self) -> float:
+        """If exchanges wait for the rest and the rest for them."""
+        return max(self.compute, self.memory) + self.exchange
+
+
+def estimate(chip: Chip, flops: float, traffic: float, exchanges: Counter[Collective]) -> Estimate:
+    """The estimate for one device's share of a step.
+
+    Args:
+        chip: its speeds.
+        flops: operations, as the compiler counts them.
+        traffic: bytes read and written, as the compiler counts them.
+        exchanges: see `ferjax.hlo.collectives`.
+    """
+    sent = sum(found.sent * times for found, times in exchanges.items())
+    # From one corner of a square torus to the other.
+    hops = sum(math.sqrt(found.devices) * times for found, times in exchanges.items())
+    return Estimate(flops / chip.flops, traffic / chip.memory_rate, sent / chip.link_rate + hops * chip.hop)
+
+
+def measured_chip(precision: str) -> Chip:
+    """The device at hand: a large matrix product and a large copy, the best of several turns.
+
+    All devices of a CPU share its cores, so these are the speeds of all of them together.
+    """
+    device = jax.local_devices()[0]
+    size = 2048 if device.platform == "cpu" else 8192
+    x = jnp.ones((size, size), jnp.dtype(precision))
+    product, copy = jax.jit(jnp.matmul), jax.jit(jnp.negative)
+
+    def seconds(call: object, *arguments: jax.Array) -> float:
+        times = []
+        for _ in range(6):
+            start = time.perf_counter()
+            jax.block_until_ready(call(*arguments))
+            times.append(time.perf_counter() - start)
+        return min(times[1:])
+
+    wide = jnp.ones((16 * size, size), jnp.float32)
+    flops = 2 * size**3 / seconds(product, x, x)
+    rate = 2 * wide.nbytes / seconds(copy, wide)
+    limit = (device.memory_stats() or {}).get("bytes_limit", 0)
+    return Chip(f"{device.device_kind} (speeds measured)", flops, rate, limit, rate)

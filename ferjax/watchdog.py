@@ -1,0 +1,215 @@
+"""Ends a run of several processes that cannot go on: one of them is gone or has failed, or all hang.
+
+Devices wait for each other in every step, so one lost process would make the others wait for ever. Each
+process tells process 0, through the store, that it lives and which step it has reached. Process 0 judges
+and writes a verdict; the others obey it, or end when process 0 itself does not answer any more.
+"""
+
+import atexit
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import NoReturn
+
+from ferjax.cli import BAD_INPUT
+from ferjax.coordinator import UNAVAILABLE, Store
+from ferjax.errors import UserError
+from ferjax.last_words import LastWords
+from ferjax.liveness import AGAIN, LOST, Judge, Limits, Report, Verdict
+
+_EXIT_SECONDS = 10
+_COORDINATOR_STAYS = 2  # seconds
+
+
+class Watchdog:
+    """The threads of one process; see the module."""
+
+    def __init__(self, store: Store, index: int, count: int, where: str, limits: Limits) -> None:
+        """Prepares; `start` begins.
+
+        Args:
+            store: see `ferjax.coordinator`.
+            index: this process's number.
+            count: number of processes.
+            where: the coordinator's address, for messages.
+            limits: when to give up.
+        """
+        self._store, self._index, self._where, self._limits = store, index, where, limits
+        self._report = Report(f"{socket.gethostname()}, pid {os.getpid()}")
+        now = time.monotonic()
+        self._judge = Judge(count, limits, now)
+        self._answered = now
+        self._verdict: Verdict | None = None
+        self._told = threading.Event()  # process 0 knows that this process ends
+        # JAX aborts a process at once when its coordinator is gone.
+        text = (
+            f"ferjax: error: process {index} ({self._report.name}) was killed, or ended because process 0, "
+            f"the coordinator at {where}, is gone; {AGAIN}"
+        )
+        self._last_words = LastWords(text) if index else None
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self._threads = [
+            threading.Thread(target=work, name=f"ferjax-{work.__name__}", daemon=True)
+            for work in (self._exchange, self._obey)
+        ]
+
+    def start(self) -> None:
+        """Begins to watch."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ends watching; all processes have reached the end."""
+        self._stop.set()
+        self._wake.set()
+        self._threads[0].join(self._limits.interval)  # it may wait for a coordinator that is gone
+        self.speaks()
+
+    def speaks(self) -> None:
+        """From here on this process says itself why it ends."""
+        if self._last_words:
+            self._last_words.cancel()
+
+    def progressed(self, step: int) -> None:
+        """A step has been finished."""
+        self._report.step = step
+
+    def failed(self, error: BaseException) -> None:
+        """Tells the others that this process ends with an error; returns when it may end.
+
+        An error that is not the user's may be the consequence of another process's end: then the verdict
+        about that one ends this process, before this returns.
+        """
+        if isinstance(error, Exception) and not isinstance(error, UserError):
+            self._stop.wait(self._limits.silence + 3 * self._limits.interval)
+        text = " ".join(str(error).split())
+        if not isinstance(error, UserError):
+            text = f"{type(error).__name__}: {text}"
+        self._report.failure = (exit_code(error), text)
+        self._wake.set()
+        self._told.wait(self._limits.silence)
+        if self._index == 0:
+            self._linger()
+
+    def _exchange(self) -> None:
+        """Tells and reads, again and again. Blocks where process 0 is gone, hence the other thread."""
+        while not self._stop.is_set():
+            self._report.beat += 1
+            last_words = self._report.failure or self._report.obeyed
+            try:
+                self._store.set("watch", str(self._index), json.dumps(dataclasses.asdict(self._report)))
+                if self._index == 0:
+                    self._lead()
+                found = self._store.read("verdict").get("0")
+            except UNAVAILABLE:
+                found = None
+            else:
+                self._answered = time.monotonic()
+                if last_words:
+                    self._told.set()
+            if found:
+                self._verdict = Verdict(**json.loads(found))
+            self._wake.wait(self._limits.interval)
+            self._wake.clear()
+
+    def _lead(self) -> None:
+        now = time.monotonic()
+        told = self._store.read("watch")
+        self._judge.note({int(name): Report(**json.loads(text)) for name, text in told.items()}, now)
+        verdict = self._judge.verdict(now)
+        if verdict and not self._verdict:
+            self._store.set("verdict", "0", json.dumps(dataclasses.asdict(verdict)))
+
+    def _obey(self) -> None:
+        """Ends the process on a verdict, or without an answer from process 0."""
+        while not self._stop.wait(self._limits.interval / 2):
+            if self._report.failure:
+                continue  # the main thread is about to end the process, with its own words
+            if self._verdict:
+                self._end(self._verdict)
+            if time.monotonic() - self._answered > self._limits.silence:
+                text = (
+                    f"no answer for {self._limits.silence:g} s from process 0, the coordinator at "
+                    f"{self._where}: killed, or its machine or network is gone; {AGAIN}"
+                )
+                self._end(Verdict(LOST, text))
+
+    def _end(self, verdict: Verdict) -> NoReturn:
+        self.speaks()
+        print(f"ferjax: error: {verdict.text}", file=sys.stderr, flush=True)
+        self._report.obeyed = True
+        self._wake.set()
+        self._told.wait(self._limits.interval)
+        if self._index == 0:
+            self._linger()
+        sys.stdout.flush()
+        # Not sys.exit: the main thread is in a call that may never return.
+        os._exit(verdict.code)
+
+    def _linger(self) -> None:
+        """Process 0 keeps the verdict until the others have read it: JAX crashes them when it is gone."""
+        last = time.monotonic() + 4 * self._limits.interval
+        while time.monotonic() < last and not self._judge.all_obeyed(time.monotonic()):
+            self._stop.wait(self._limits.interval / 4)
+
+
+_running: Watchdog | None = None
+
+
+def progressed(step: int) -> None:
+    """A training step has been finished; says so to the watchdog, if there is one."""
+    if _running:
+        _running.progressed(step)
+
+
+@contextlib.contextmanager
+def watching(store: Store, index: int, count: int, where: str, limits: Limits) -> Iterator[None]:
+    """Watches while entered; an error inside is told to the other processes, which end with it."""
+    global _running
+    watchdog = Watchdog(store, index, count, where, limits)
+    watchdog.start()
+    _running = watchdog
+    try:
+        yield
+    except BaseException as error:
+        watchdog.failed(error)
+        raise
+    finally:
+        _running = None
+        watchdog.stop()
+
+
+def leave(code: int, last: bool) -> None:
+    """Makes this process end with the code soon, without waiting for the others as JAX does at its exit.
+
+    Args:
+        code: as the exception that is being raised will give.
+        last: whether this is the coordinator, which lets the others end first: JAX aborts them without it.
+    """
+
+    def now() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if last:
+            time.sleep(_COORDINATOR_STAYS)
+        os._exit(code)
+
+    atexit.register(now)  # runs before what was registered earlier
+    # Threads that wait for a lost process would keep the interpreter from getting there.
+    timer = threading.Timer(_EXIT_SECONDS, now)
+    timer.daemon = True
+    timer.start()
+
+
+def exit_code(error: BaseException) -> int:
+    """What a command exits with after this error, see `ferjax.cli`."""
+    if isinstance(error, UserError):
+        return BAD_INPUT
+    return 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1

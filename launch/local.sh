@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Several processes on this machine: launch/local.sh -n 2 [-g] [-r RESTARTS] [-d] --config=FILE …
+#
+#   -n N         processes
+#   -g           one GPU each, instead of all that JAX finds for each
+#   -r RESTARTS  start all again, at most so often, when a process was lost (default 0)
+#   -d           only print the commands
+#
+# The rest goes to `ferjax train`. ^C and SIGTERM stop all processes, which save first. The exit code is that of
+# the first process that fails. Edit: nothing; FERJAX names another command, PORT another port.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+read -ra ferjax <<<"${FERJAX:-$root/.venv/bin/python -m ferjax}"
+count=0 gpus=false restarts=0 dry=false
+
+usage() {
+  sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  exit 2
+}
+
+while (($#)); do
+  case $1 in
+    -n) count=${2:-} && shift ;;
+    -g) gpus=true ;;
+    -r) restarts=${2:-} && shift ;;
+    -d) dry=true ;;
+    -h) usage ;;
+    *) break ;;
+  esac
+  shift
+done
+if ! [[ $count =~ ^[1-9][0-9]*$ && $restarts =~ ^[0-9]+$ ]]; then
+  echo "launch/local.sh: -n takes a number of processes, -r a number of restarts" >&2
+  usage
+fi
+
+free_port() {
+  local port
+  for ((port = 20000 + RANDOM % 20000; ; port++)); do
+    (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+  done
+  echo "$port"
+}
+
+children=()
+forward() { kill -TERM "${children[@]}" 2>/dev/null || true; }
+trap forward INT TERM
+
+run_all() {
+  local port=${PORT:-$(free_port)} first=0 code index
+  children=()
+  for ((index = 0; index < count; index++)); do
+    local command=("${ferjax[@]}" train "--coordinator=127.0.0.1:$port" "--processes=$count"
+      "--process=$index" "$@")
+    local environment=()
+    if $gpus; then environment=("CUDA_VISIBLE_DEVICES=$index"); fi
+    if $dry; then
+      printf '%q ' "${environment[@]}" "${command[@]}"
+      echo
+      continue
+    fi
+    env "${environment[@]}" "${command[@]}" &
+    children+=($!)
+  done
+  for index in "${!children[@]}"; do
+    # A signal to this script interrupts `wait`: ask again until the child is really gone.
+    while code=0 && { wait "${children[index]}" || code=$?; } && kill -0 "${children[index]}" 2>/dev/null; do :; done
+    if ((code && !first)); then first=$code; fi
+  done
+  return "$first"
+}
+
+for ((start = 0; ; start++)); do
+  code=0
+  run_all "$@" || code=$?
+  # 75: the watchdog lost a process; 134 and 137: this one was aborted or killed.
+  if ((start >= restarts)) || [[ ! $code =~ ^(75|134|137)$ ]]; then exit "$code"; fi
+  echo "launch/local.sh: a process was lost (exit code $code), restart $((start + 1)) of $restarts" >&2
+done

@@ -1,0 +1,42 @@
+"""What a step of the tiny network exchanges and holds on 1 to 8 devices: `mesh_scaling.py OUT.json`."""
+
+import json
+import math
+import sys
+
+import jax
+import tiny
+
+from ferjax import hlo
+from ferjax.aot import assembled, compiled_step
+
+CASES = {"1": (1, 1), "2": (2, 1), "4": (4, 1), "8": (8, 1), "8, fsdp 4": (8, 4)}
+
+
+def found(devices: int, fsdp: int) -> dict:
+    """Of a wide network, so that parameters outweigh the batch."""
+    config = tiny.tiny_configuration(mesh__fsdp=fsdp, train__batch_size=16)
+    config.model.features = 64
+    with tiny.registered():
+        parts, mesh = assembled(config, jax.devices()[:devices], 7)
+        compiled = compiled_step(config, parts, mesh)
+    sums: dict[str, int] = {}
+    for exchange, times in hlo.collectives(compiled.as_text(), devices).items():
+        sums[exchange.kind] = sums.get(exchange.kind, 0) + times * exchange.size
+    shapes = [leaf for leaf in jax.tree.leaves(parts.like) if hasattr(leaf, "shape")]
+    here = [leaf.sharding.shard_shape(leaf.shape) for leaf in shapes]
+    return {
+        "bytes": sums,
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(parts.like.params)),
+        "statistics": sum(leaf.size for leaf in jax.tree.leaves(parts.like.batch_stats)),
+        "arguments": compiled.memory_analysis().argument_size_in_bytes,
+        "state": sum(leaf.size * leaf.dtype.itemsize for leaf in shapes),
+        "state here": sum(
+            leaf.dtype.itemsize * math.prod(shape) for leaf, shape in zip(shapes, here, strict=True)
+        ),
+    }
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], "w") as out:
+        json.dump({name: found(*case) for name, case in CASES.items()}, out)

@@ -1,0 +1,36 @@
+"""VGG's shapes; its numbers are compared with torchvision's in tests/interop."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from ferjax import models
+
+
+def variables(name, size, **options):
+    init = functools.partial(models.create(name, **options).init_with_output, train=False)
+    logits, found = jax.eval_shape(init, jax.random.key(0), jnp.zeros((2, size, size, 3)))
+    assert logits.shape == (2, 7)
+    return jax.tree.map(jnp.shape, found)
+
+
+@pytest.mark.parametrize("size", [32, 33, 63, 100, 224])
+def test_the_weights_do_not_depend_on_the_image_size(size):
+    assert variables("vgg16_bn", size) == variables("vgg16_bn", 224)
+
+
+def test_the_classifier_has_the_asked_width():
+    params = variables("vgg19", 32, hidden=24)["params"]
+    assert params["fc1"]["kernel"] == (7 * 7 * 512, 24)
+    assert params["fc2"]["kernel"] == (24, 24)
+    assert params["fc3"]["kernel"] == (24, 7)
+
+
+@pytest.mark.parametrize(("name", "layers"), [("vgg16", 13), ("vgg19", 16)])
+def test_normalisation_is_beside_every_convolution_or_none(name, layers):
+    plain, normal = variables(name, 32), variables(f"{name}_bn", 32)
+    assert "batch_stats" not in plain
+    assert len(normal["batch_stats"]) == layers
+    assert len(plain["params"]) == layers + 3

@@ -1,0 +1,206 @@
+"""The launch files, as far as a machine without the engines can tell: syntax, dry runs, and fake engines."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+import yaml
+
+ROOT = Path(__file__).parents[1]
+LAUNCH = ROOT / "launch"
+SCRIPTS = sorted(LAUNCH.glob("*.sh"))
+FLAGS = ["--config=configs/a.py", "--workdir=runs/with space"]
+
+
+def script(name, *arguments, **environment):
+    return subprocess.run(
+        ["bash", str(LAUNCH / name), *arguments],
+        env={**os.environ, **environment}, capture_output=True, text=True, timeout=tiny.LONGEST,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """Puts a command on the path that stores its arguments, a line each, and exits with a code."""
+
+    def make(name, code=0):
+        told = tmp_path / f"{name}.txt"
+        command = tmp_path / name
+        command.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>"{told}"\nexit {code}\n')
+        command.chmod(0o755)
+        return told
+
+    make.path = f"{tmp_path}:{os.environ['PATH']}"
+    return make
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_shell_and_shellcheck_finds_nothing(path):
+    assert os.access(path, os.X_OK)
+    assert subprocess.run(["bash", "-n", str(path)], capture_output=True).stderr == b""
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    done = subprocess.run([str(shellcheck), str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_local_starts_a_process_for_each_number():
+    done = script("local.sh", "-n", "2", "-g", "-d", *FLAGS, PORT="1234", FERJAX="ferjax")
+    assert done.stdout.splitlines() == [
+        f"CUDA_VISIBLE_DEVICES={i} ferjax train --coordinator=127.0.0.1:1234 --processes=2 --process={i} "
+        "--config=configs/a.py --workdir=runs/with\\ space "
+        for i in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize("count", ["", "0", "two", "-1"])
+def test_local_wants_a_number(count):
+    done = script("local.sh", "-n", count, *FLAGS)
+    assert done.returncode == 2
+    assert "-n takes a number of processes" in done.stderr
+
+
+def test_local_gives_back_the_exit_code_and_starts_lost_processes_again(fake, tmp_path):
+    told = fake("lost", 75)
+    done = script("local.sh", "-n", "2", "-r", "2", *FLAGS, FERJAX=str(tmp_path / "lost"))
+    assert done.returncode == 75
+    assert "a process was lost (exit code 75), restart 2 of 2" in done.stderr
+    assert told.read_text().splitlines().count("--workdir=runs/with space") == 2 * 3
+    fake("bad", 2)
+    done = script("local.sh", "-n", "1", "-r", "2", *FLAGS, FERJAX=str(tmp_path / "bad"))
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+def test_local_passes_signals_on(tmp_path):
+    command = tmp_path / "waits"
+    command.write_text(
+        '#!/bin/bash\ntrap "echo saved; exit 143" TERM\necho ready\nwhile :; do read -rt 1 <> <(:); done\n'
+    )
+    command.chmod(0o755)
+    started = subprocess.Popen(
+        ["bash", str(LAUNCH / "local.sh"), "-n", "2", *FLAGS],
+        env={**os.environ, "FERJAX": str(command)}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with started:
+        assert [started.stdout.readline() for _ in range(2)] == ["ready\n"] * 2
+        started.send_signal(signal.SIGTERM)
+        assert started.stdout.read() == "saved\n" * 2
+    assert started.returncode == 143
+
+
+def test_slurm_runs_one_process_a_task_and_is_queued_again(fake):
+    dry = script("slurm.sh", *FLAGS, DRY_RUN="1", FERJAX="ferjax")
+    assert dry.stdout.startswith("srun ")
+    assert "ferjax train --distributed --config=configs/a.py --workdir=runs/with\\ space" in dry.stdout
+    for code, queued in ((0, False), (2, False), (143, True), (75, True)):
+        srun, scontrol = fake("srun", code), fake("scontrol")
+        srun.unlink(missing_ok=True)
+        scontrol.unlink(missing_ok=True)
+        done = script("slurm.sh", *FLAGS, PATH=fake.path, SLURM_JOB_ID="77")
+        assert done.returncode == code
+        assert "--workdir=runs/with space" in srun.read_text().splitlines()
+        assert scontrol.exists() == queued
+        assert not queued or scontrol.read_text().split() == ["requeue", "77"]
+    again = script("slurm.sh", *FLAGS, PATH=fake.path, SLURM_JOB_ID="77", SLURM_RESTART_COUNT="20")
+    assert "queued again" not in again.stdout
+
+
+def test_slurm_asks_for_what_jax_needs():
+    options = dict(
+        re.findall(r"^#SBATCH --([\w-]+)(?:=(.*))?$", (LAUNCH / "slurm.sh").read_text(), re.MULTILINE)
+    )
+    assert options["gres"] == f"gpu:{options['ntasks-per-node']}"
+    assert not {"gpus-per-task", "gpus-per-node"} & options.keys()
+    assert options["signal"].startswith("TERM@")
+    assert "requeue" in options
+
+
+def test_tpu_vm_creates_runs_and_deletes(fake):
+    told = fake("gcloud")
+    environment = {"DRY_RUN": "1", "REPOSITORY": "https://example.org/ferjax", "SPOT": "1"}
+    created = script("tpu_vm.sh", "create", **environment).stdout
+    assert "queued-resources create ferjax" in created
+    assert "--spot" in created
+    assert "ACCELERATOR=tpu" in created
+    done = script("tpu_vm.sh", "run", *FLAGS, PATH=fake.path)
+    assert done.returncode == 0, done.stderr
+    assert (
+        told.read_text()
+        .splitlines()[-1]
+        .endswith("python -m ferjax train --distributed --config=configs/a.py --workdir=runs/with\\ space")
+    )
+    assert "--worker=all" in told.read_text()
+    assert "delete ferjax" in script("tpu_vm.sh", "delete", DRY_RUN="1").stdout
+    assert script("tpu_vm.sh", "create").returncode == 2  # no REPOSITORY
+    assert script("tpu_vm.sh").returncode == 2
+
+
+def test_the_jobset_is_whole():
+    documents = list(yaml.safe_load_all((LAUNCH / "jobset.yaml").read_text()))
+    kinds = {document["kind"]: document for document in documents}
+    assert [document["kind"] for document in documents] == ["ServiceAccount", "Role", "RoleBinding", "JobSet"]
+    allowed = {(group, kind): set(rule["verbs"]) for rule in kinds["Role"]["rules"]
+               for group in rule["apiGroups"] for kind in rule["resources"]}  # fmt: skip
+    assert {"get", "list"} <= allowed["", "pods"]
+    assert {"get", "list"} <= allowed["batch", "jobs"]
+    assert kinds["RoleBinding"]["roleRef"]["name"] == kinds["Role"]["metadata"]["name"]
+    account = kinds["ServiceAccount"]["metadata"]["name"]
+    assert kinds["RoleBinding"]["subjects"] == [{"kind": "ServiceAccount", "name": account}]
+
+    assert kinds["JobSet"]["apiVersion"] == "jobset.x-k8s.io/v1alpha2"
+    assert kinds["JobSet"]["spec"]["network"]["enableDNSHostnames"]  # JAX builds the first pod's name from it
+    (workers,) = kinds["JobSet"]["spec"]["replicatedJobs"]
+    job = workers["template"]["spec"]
+    assert job["completionMode"] == "Indexed"
+    assert job["parallelism"] == job["completions"]
+    pod = job["template"]["spec"]
+    assert pod["serviceAccountName"] == account
+    assert pod["restartPolicy"] == "Never"  # podFailurePolicy needs it
+    (container,) = pod["containers"]
+    assert job["podFailurePolicy"]["rules"][0]["onExitCodes"]["containerName"] == container["name"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {
+        volume["name"] for volume in pod["volumes"]
+    }
+    assert "--distributed" in container["args"]
+    config = next(a.partition("=")[2] for a in container["args"] if a.startswith("--config="))
+    assert (ROOT / config).exists()
+
+
+def test_the_dockerfile_copies_what_exists_and_starts_ferjax():
+    lines = (LAUNCH / "Dockerfile").read_text().splitlines()
+    steps = [line.split() for line in lines if line and not line.startswith("#")]
+    assert {step[0] for step in steps} <= {
+        "FROM",
+        "ARG",
+        "WORKDIR",
+        "COPY",
+        "RUN",
+        "USER",
+        "ENV",
+        "ENTRYPOINT",
+        "CMD",
+    }
+    assert steps[0][0] == "FROM"
+    copied = [source for step in steps if step[0] == "COPY" for source in step[1:-1]]
+    assert copied
+    assert all((ROOT / source).exists() for source in copied)
+    assert any(step[0] == "USER" for step in steps)
+    assert 'ENTRYPOINT ["python", "-m", "ferjax"]' in lines
+
+
+@pytest.mark.slow
+def test_local_trains(tiny_run, tmp_path):
+    workdir = tmp_path / "run"
+    arguments = tiny.train_arguments(tiny_run.data, workdir, "--config.train.max_steps=3")[1:]
+    run = f"{sys.executable} {tiny.HERE / 'run_tiny.py'}"
+    assert shutil.which("bash")
+    done = script("local.sh", "-n", "2", *arguments, FERJAX=run, JAX_PLATFORMS="cpu",
+                  JAX_COMPILATION_CACHE_DIR=str(tiny_run.compiled))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "2 × cpu" in done.stdout
+    assert tiny.result(workdir)["steps"] == 3

@@ -1,0 +1,91 @@
+"""Folders of weights alone: written whole, read back exactly, from a run as well."""
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from ferjax import weights
+from ferjax.checkpoints import Damaged
+from ferjax.errors import UserError
+
+VARIABLES = {
+    "params": {"conv": {"kernel": np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)}},
+    "batch_stats": {"bn": {"mean": np.ones(3, np.float32)}},
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    weights.save(tmp_path / "imported", "tiny", VARIABLES, {"source": "file.pth"})
+    return tmp_path / "imported"
+
+
+def test_what_is_saved_is_loaded(folder):
+    loaded, meta = weights.load(folder)
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b, strict=True), loaded, VARIABLES)
+    assert (meta["model"], meta["source"], meta["best_step"]) == ("tiny", "file.pth", 0)
+
+
+def test_a_network_without_statistics(tmp_path):
+    weights.save(tmp_path / "a", "tiny", {**VARIABLES, "batch_stats": {}}, {})
+    assert weights.load(tmp_path / "a")[0]["batch_stats"] == {}
+
+
+def test_nothing_is_left_beside_the_folder(folder):
+    assert [path.name for path in folder.parent.iterdir()] == ["imported"]
+
+
+def test_a_folder_that_holds_something_is_never_written(folder):
+    with pytest.raises(UserError, match="is not empty"):
+        weights.save(folder, "tiny", VARIABLES, {})
+    (folder.parent / "file").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        weights.check_new(folder.parent / "file")
+    with pytest.raises(UserError, match="is not a folder that can be written"):
+        weights.check_new(folder.parent / "file" / "below")
+    (folder.parent / "empty").mkdir()
+    weights.save(folder.parent / "empty", "tiny", VARIABLES, {})
+
+
+def test_the_averaged_weights_of_a_runs_best_step(never_killed):
+    """The tiny run averages its weights, and its best step is not its last."""
+    loaded, meta = weights.load(never_killed)
+    best = json.loads((never_killed / "result.json").read_text())["best_step"]
+    everything = stored(never_killed, best)
+    for path, array in tiny.plain_tree(loaded).items():
+        np.testing.assert_array_equal(array, everything[f".ema{path}"], strict=True)
+    first = "['params']['conv1']['kernel']"
+    assert (everything[f".ema{first}"] != everything[".params['conv1']['kernel']"]).any()
+    assert meta["model"] == "tiny"
+
+
+def stored(workdir, step):
+    """Path → array of the whole state of one step."""
+    config = tiny.ConfigDict(json.loads((workdir / "config.json").read_text()))
+    with tiny.registered():
+        parts = tiny.setup.assemble(
+            config, tiny.setup.load_split(config, "train"), tiny.make_mesh(config.mesh)
+        )
+    checkpoints = tiny.Checkpoints(workdir, "tiny", keep=99)
+    state, _ = checkpoints.restore(step, parts.like)
+    checkpoints.close()
+    return tiny.plain_tree(state)
+
+
+@pytest.mark.parametrize("kind", ["an import", "a run"])
+def test_damage_is_told(folder, never_killed, tmp_path, kind):
+    place = folder if kind == "an import" else shutil.copytree(never_killed, tmp_path / "run")
+    for checkpoint in (place / "checkpoints").iterdir():
+        tiny.flip(checkpoint / "state")
+    with pytest.raises(Damaged, match="is damaged"):
+        weights.load(place)
+
+
+def test_a_folder_without_weights(tmp_path):
+    for place in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(UserError, match="holds no whole checkpoint"):
+            weights.load(place)
