@@ -7,8 +7,8 @@ Not trained to its end yet, so no accuracy is promised.
     python -m ferjax.main --config=configs/attentional_cnn.py:fer2013
 
 The sizes of a public PyTorch version at 48×48; its users report 47 to 55 % on FER2013, the SDL paper quotes
-70.02 %. docs/networks.md says what is ferjax's choice and what was not checked against the text. ferjax has not run it: the images are
-licensed, and nothing was measured on a GPU.
+70.02 %. docs/networks.md says what is ferjax's choice and what was not checked against the text. ferjax has
+not run it: the images are licensed, and nothing was measured on a GPU.
 """
 
 from ml_collections import ConfigDict

@@ -2,9 +2,9 @@
 
     python -m ferjax.main --config=configs/resemotenet.py
 
-Expected: 91.8 % ± 0.4 test accuracy (mean and standard deviation of seeds 0, 1 and 2: 92.1, 92.1 and 91.4 %; a
-linear classifier on pixels has 49.8 %) in under 10 minutes on two cores of an AMD EPYC, jax 0.10.2, measured on
-2026-11-22.
+Expected: 91.8 % ± 0.4 test accuracy (mean and standard deviation of seeds 0, 1 and 2: 92.1, 92.1, 91.4 %; a
+linear classifier on pixels has 49.8 %) in under 10 minutes on two cores of an AMD EPYC, jax 0.10.2, measured
+on 2026-11-22.
 
     python -m ferjax.main --config=configs/resemotenet.py:fer2013
 
