@@ -17,12 +17,16 @@ JAX_cuda := jax[cuda13]
 JAX_tpu := jax[tpu]
 JAX_cpu := jax
 
-.PHONY: train test test-fast lint bench lock clean
+.PHONY: train test test-all test-fast lint bench lock clean
 
 train: $(VENV)/.train
 	$(BIN)/python -m ferjax.main --config=$(CONFIG) $(ARGS)
 
 test: lint
+	$(BIN)/python -m pytest $(WORKERS) -m "not relative"
+
+# Also the slow tests of every member of a family of networks.
+test-all: lint
 	$(BIN)/python -m pytest $(WORKERS)
 
 test-fast: $(VENV)/.dev

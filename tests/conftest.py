@@ -3,6 +3,8 @@
 import contextlib
 import io
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -15,11 +17,27 @@ from ferjax.data import builders
 
 flags.FLAGS.mark_as_parsed()
 
+# Networks whose layers another, smaller or plainer, also has: what is tried on every network takes long with
+# these, and says little more.
+RELATIVES = [
+    "attentional_cnn", "resnet18", "resnet34", "resnet50", "se_resnet34", "se_resnet50", "vgg16", "vgg16_bn",
+    "vgg19", "vgg19_bn", "ran", "facenet", "facenet2expnet", "ran_facenet2expnet", "affectnet_large_batch", "affectnet_pretrain",
+]  # fmt: skip
+_OF_A_RELATIVE = re.compile(rf"\[(?:.*\W)?(?:{'|'.join(RELATIVES)})(?:\W.*)?\]$")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("slow") and _OF_A_RELATIVE.search(item.nodeid):
+            item.add_marker("relative")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled(tmp_path_factory):
     """Where this process and its commands keep compiled programs."""
-    folder = tmp_path_factory.mktemp("compiled")
+    folder = tmp_path_factory.getbasetemp()
+    # Test processes that run side by side share it.
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "compiled"
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

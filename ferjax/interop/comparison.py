@@ -15,8 +15,8 @@ PRECISIONS = ("float64", "float32")
 # Largest relative difference that counts as the same; None: shown and not judged.
 _TOLERANCES: dict[str, dict[str, float | None]] = {
     "float64": {"gradients": 1e-8, "learning rates": 1e-6, "losses": 1e-6, "weights": 1e-6, "other": 1e-9},
-    # AdamW divides by the size of a gradient: one that is rounding noise moves a weight by a whole step.
-    "float32": {"gradients": 1e-3, "learning rates": 1e-6, "losses": 1e-2, "weights": None, "other": 1e-4},
+    # Steps work on weights that rounding has moved, and AdamW moves one by a whole step on rounding noise.
+    "float32": {"gradients": 1e-3, "learning rates": 1e-6, "losses": None, "weights": None, "other": 1e-4},
 }
 
 

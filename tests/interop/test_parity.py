@@ -69,7 +69,7 @@ def test_resemotenet_in_both_precisions():
 
 
 @pytest.mark.slow
-def test_five_steps_of_both_optimizers_in_both_precisions():
+def test_five_steps_of_both_optimizers():
     """A network with batch normalisation, so that its running statistics are compared too."""
     groups = compare("attentional_cnn", steps=5, batch=4, image_size=48)
     assert partings(groups) == {}

@@ -86,6 +86,8 @@ def test_choice_by_shape():
     assert conv_lowerings.choose((16, 32, 32, 64), (3, 3, 64, 128), window) is conv_lowerings.xla
     assert conv_lowerings.choose((16, 2, 2, 1024), (3, 3, 1024, 1024), window) is conv_lowerings.patches
     assert conv_lowerings.choose((16, 8, 8, 256), (1, 1, 256, 512), window) is conv_lowerings.patches
+    assert conv_lowerings.choose((16, 7, 7, 512), (3, 3, 512, 512), window) is conv_lowerings.patches
+    assert conv_lowerings.choose((16, 14, 14, 256), (3, 3, 256, 256), window) is conv_lowerings.xla
 
 
 def test_initialisation_is_pytorchs_uniform():

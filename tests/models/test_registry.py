@@ -99,8 +99,7 @@ def test_forward_gradient_jit_and_bfloat16(name):
     images = jax.random.normal(jax.random.key(0), (4, size, size, 3))
     variables = jax.jit(model.init)(jax.random.key(1), images)
 
-    plain = model.apply(variables, images)
-    np.testing.assert_allclose(jax.jit(model.apply)(variables, images), plain, rtol=1e-4, atol=1e-5)
+    plain = jax.jit(model.apply)(variables, images)
 
     half = jax.jit(models.create(name, dtype=jnp.bfloat16, **options).apply)(variables, images)
     assert half.dtype == jnp.bfloat16
