@@ -20,6 +20,7 @@ EMBEDDED = 23_482_624  # parameters with the embedding and without a classifier,
 
 
 @pytest.mark.slow
+@pytest.mark.relative
 @pytest.mark.parametrize("size", [75, 160])
 def test_sizes(size):
     model = models.create("facenet", num_classes=0)
@@ -42,6 +43,7 @@ def test_fixed_standardisation_is_facenets_of_the_pixels():
 
 
 @pytest.mark.slow
+@pytest.mark.relative
 def test_embeddings_have_length_one_and_a_fresh_net_does_not_vanish():
     model = models.create("facenet", num_classes=0)
     start = jax.jit(
@@ -71,6 +73,7 @@ def layer_of(path):
 
 
 @pytest.mark.slow
+@pytest.mark.relative
 def test_its_weights_are_a_source_for_facenet2expnets_face_net():
     config = facenet2expnet.get_config("fer2013")
     config.data.image_size = 75

@@ -66,6 +66,7 @@ def test_the_face_net_costs_nothing_at_inference(name):
 
 
 @pytest.mark.slow
+@pytest.mark.relative
 def test_the_loss_is_the_mean_squared_error_to_the_frozen_net():
     model = models.create("facenet2expnet", width=WIDTH)
     images = jax.random.normal(jax.random.key(0), (BATCH, SIZE, SIZE, 3))
@@ -124,6 +125,7 @@ def changed(before, after):
 
 
 @pytest.mark.slow
+@pytest.mark.relative
 def test_each_stage_trains_what_it_should(trained):
     name, (start, between, end), (first, second), _ = trained
     attention = {"attention"} if name.startswith("ran") else set()
@@ -134,6 +136,7 @@ def test_each_stage_trains_what_it_should(trained):
 
 
 @pytest.mark.slow
+@pytest.mark.relative
 def test_the_face_net_costs_one_forward_pass_and_only_in_the_first_stage(trained):
     _, _, _, (first, second) = trained
     assert 0.9 * face_flops() < first - second < 1.1 * face_flops()

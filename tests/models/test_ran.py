@@ -20,6 +20,7 @@ def flops(function, *arguments) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.relative
 def test_logits_are_those_of_one_region_after_another():
     """In evaluation nothing depends on the batch: seven calls give what one does."""
     model, images = models.create("ran"), jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
@@ -38,6 +39,7 @@ def test_logits_are_those_of_one_region_after_another():
 
 
 @pytest.mark.slow
+@pytest.mark.relative
 def test_it_costs_little_more_than_seven_passes_of_its_backbone():
     images = jax.ShapeDtypeStruct((8, 64, 64, 3), jnp.float32)
     cost = {}
