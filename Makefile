@@ -25,7 +25,8 @@ train: $(VENV)/.train
 test: lint
 	$(BIN)/python -m pytest $(WORKERS) -m "not relative"
 
-# Also the slow tests of every member of a family of networks.
+# Also the slow tests of every member of a family of networks; all compiled as for training.
+test-all: export JAX_DISABLE_MOST_OPTIMIZATIONS = 0
 test-all: lint
 	$(BIN)/python -m pytest $(WORKERS)
 

@@ -17,6 +17,12 @@ from ferjax.data import builders
 
 flags.FLAGS.mark_as_parsed()
 
+# Most of the tests' time is compiling: XLA shall hurry, here and in the commands that tests start.
+# `make test-all` compiles as training does.
+_HURRY = "JAX_DISABLE_MOST_OPTIMIZATIONS"
+os.environ.setdefault(_HURRY, "1")
+jax.config.update(_HURRY.lower(), os.environ[_HURRY] != "0")
+
 # Networks whose layers another, smaller or plainer, also has: what is tried on every network takes long with
 # these, and says little more.
 RELATIVES = [
