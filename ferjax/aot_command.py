@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 from ml_collections import config_flags
 
+from ferjax import cli
 from ferjax.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def main(argv: list[str]) -> None:
     from ferjax.aot import HERE, analyse, devices_of
     from ferjax.config import validate
 
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+    cli.no_arguments(argv)
     if _PLOT.value and Path(_PLOT.value).suffix not in (".png", ".svg"):
         raise UserError(f"--plot={_PLOT.value} does not end in .png or .svg")
     if HERE not in _TOPOLOGY.value:

@@ -31,6 +31,12 @@ def fail(message: object) -> None:
     sys.exit(BAD_INPUT)
 
 
+def no_arguments(argv: Sequence[str]) -> None:
+    """Raises UserError if a command's line holds anything but flags (`argv` as `main` takes it)."""
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+
+
 def _help(main: Callable) -> None:
     """Prints a command's docstring and its own flags. (absl's --help exits with 1 and shows absl's flags.)"""
     module = sys.modules[main.__module__]

@@ -8,6 +8,7 @@ predict.csv and ground_truth.csv to the folder NAME-SPLIT.
 
 from absl import flags
 
+from ferjax import cli
 from ferjax.errors import UserError
 from ferjax.evaluate_run import evaluate_run
 from ferjax.machine import keep_compiled
@@ -26,8 +27,7 @@ _MAP = flags.DEFINE_list(
 
 def main(argv: list[str]) -> None:
     """Prints the per-class table."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+    cli.no_arguments(argv)
     keep_compiled()
     merges = _pairs(_MAP.value) if _EXTRA.value == "map" else {}
     found = evaluate_run(_WORKDIR.value, _DATASET.value, _SPLIT.value, _DATA_DIR.value, merges)

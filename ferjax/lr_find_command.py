@@ -11,6 +11,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
+from ferjax import cli
 from ferjax.errors import UserError
 from ferjax.json_files import write_atomic, write_json_atomic
 
@@ -31,8 +32,7 @@ def main(argv: list[str]) -> None:
     from ferjax.report.figures import png
     from ferjax.report.range_plot import range_plot
 
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+    cli.no_arguments(argv)
     keep_compiled()
     config = _CONFIG.value
     validate(config)

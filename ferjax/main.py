@@ -6,7 +6,6 @@ from absl import flags
 from ml_collections import config_flags
 
 from ferjax import cli, huge_pages
-from ferjax.errors import UserError
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 WORKDIR = flags.DEFINE_string("workdir", "", "The run's folder; runs/MODEL-DATASET if empty.")
@@ -38,8 +37,7 @@ def main(argv: list[str]) -> int:
     from ferjax.report.tables import text_table
     from ferjax.train import Stopped, train_and_evaluate
 
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+    cli.no_arguments(argv)
     keep_compiled()
     config = CONFIG.value
     validate(config)

@@ -96,8 +96,9 @@ def test_a_run_that_was_cut_at_any_step_goes_on_as_if_it_had_not(finished, tiny_
     assert tiny.steady(tiny.rows(workdir)) == tiny.steady(tiny.rows(finished))
 
 
-def test_parts_of_a_batch_averages_and_the_plateau_work_in_stages(tiny_run, tmp_path, monkeypatch):
-    accuracies = iter([50, 40, 30, 20, 60, 30, 20, 10])
+def validations_give(monkeypatch, *percents):
+    """The next validations have these accuracies."""
+    accuracies = iter(percents)
 
     def evaluate(*_):
         hits = next(accuracies)
@@ -106,6 +107,10 @@ def test_parts_of_a_batch_averages_and_the_plateau_work_in_stages(tiny_run, tmp_
         return 1.0, confusion
 
     monkeypatch.setattr(ferjax.train, "evaluate", evaluate)
+
+
+def test_parts_of_a_batch_averages_and_the_plateau_work_in_stages(tiny_run, tmp_path, monkeypatch):
+    validations_give(monkeypatch, 50, 40, 30, 20, 60, 30, 20, 10)
     stages = ({**STAGES[0], "epochs": 0.8}, {**STAGES[1], "epochs": 0.8})  # 7 steps each
     config = staged(tiny_run, *stages, train__accumulate_steps=2, eval__every_epochs=0.2,
                     train__early_stop_patience=1)  # fmt: skip
@@ -119,15 +124,7 @@ def test_parts_of_a_batch_averages_and_the_plateau_work_in_stages(tiny_run, tmp_
 
 
 def test_the_best_step_is_of_stages_that_train_the_classifier(tiny_run, tmp_path, monkeypatch):
-    accuracies = iter([90, 50, 40])
-
-    def evaluate(*_):
-        hits = next(accuracies)
-        confusion = np.zeros((7, 7), np.int64)
-        confusion[0, :2] = hits, 100 - hits
-        return 1.0, confusion
-
-    monkeypatch.setattr(ferjax.train, "evaluate", evaluate)
+    validations_give(monkeypatch, 90, 50, 40)
     config = staged(tiny_run, {**STAGES[0], "cross_entropy": 0.0}, *STAGES[1:])
     monkeypatch.setattr("ferjax.steps.auxiliary_loss", lambda sown, rules, count: jax.numpy.zeros(count))
     result = train_and_evaluate(config, tmp_path / "run")

@@ -26,12 +26,14 @@ class Source(abc.ABC):
         split: the split's name.
         label_names: the class of each label.
         image_shape: (H, W, C) of every image.
+        quick: whether a batch is made so fast that threads would take longer.
     """
 
     name: str
     split: str
     label_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
+    quick: bool = False
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -193,6 +195,8 @@ class MemorySource(Source):
         digest: of the data that the arrays were read from; of the arrays themselves if left out.
     """
 
+    quick = True  # one copy
+
     def __init__(
         self,
         images: np.ndarray,
@@ -224,9 +228,7 @@ class MemorySource(Source):
         return {**others, "image": self._images[index], "label": self._labels[index]}
 
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
-        indices = self._checked(indices)
-        # The indices are good: "clip" only spares NumPy a second look, a quarter of the time.
-        return {"image": self._images.take(indices, axis=0, mode="clip"), "label": self._targets[indices]}
+        return rows(self._images, self._targets, self._checked(indices))
 
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
@@ -238,6 +240,12 @@ class MemorySource(Source):
                 self._labels.astype("<i4").tobytes() + self._images.tobytes()
             ).hexdigest()
         return self._digest
+
+
+def rows(images: np.ndarray, targets: np.ndarray, indices: np.ndarray) -> dict[str, np.ndarray]:
+    """A batch of examples that lie in arrays; the indices are known to be good."""
+    # "clip" spares NumPy a second look at the indices, a quarter of the time.
+    return {"image": images.take(indices, axis=0, mode="clip"), "label": targets[indices]}
 
 
 def extras(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from ferjax.errors import UserError
+from ferjax import cli
 from ferjax.experiments.ablate import FILE, VARIANTS, ablate, table
 from ferjax.experiments.runs import until_stopped
 from ferjax.json_files import write_atomic
@@ -27,8 +27,7 @@ _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the runs; runs/ablate-D
 
 def main(argv: list[str]) -> int:
     """Trains what is not finished, and prints the table."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+    cli.no_arguments(argv)
     keep_compiled()
     config = _CONFIG.value
     workdir = Path(_WORKDIR.value or f"runs/ablate-{config.data.name.replace('/', '-')}")

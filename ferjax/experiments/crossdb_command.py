@@ -10,7 +10,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from ferjax.errors import UserError
+from ferjax import cli
 from ferjax.experiments.crossdb import FILE, crossdb, table
 from ferjax.experiments.runs import until_stopped
 from ferjax.json_files import write_atomic
@@ -25,8 +25,7 @@ flags.mark_flag_as_required("config")
 
 def main(argv: list[str]) -> int:
     """Trains what is not finished, and prints the matrix."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+    cli.no_arguments(argv)
     keep_compiled()
     workdir = Path(_WORKDIR.value or f"runs/crossdb-{_CONFIG.value.model.name}")
 

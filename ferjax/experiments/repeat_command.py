@@ -10,6 +10,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
+from ferjax import cli
 from ferjax.errors import UserError
 from ferjax.experiments import compare
 from ferjax.experiments.repeat import repeat, table
@@ -29,8 +30,7 @@ flags.mark_flag_as_required("config")
 
 def main(argv: list[str]) -> int:
     """Trains what is not finished, and prints the tables."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+    cli.no_arguments(argv)
     keep_compiled()
     config, against = _CONFIG.value, _AGAINST.value
     name = f"repeat-{config.model.name}-{config.data.name.replace('/', '-')}"

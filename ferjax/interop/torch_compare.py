@@ -10,6 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
+from ferjax import cli
 from ferjax.config import split_argument
 from ferjax.errors import UserError
 from ferjax.interop import comparison
@@ -33,8 +34,7 @@ _OUT = flags.DEFINE_string("out", "", "A .md for the tables by group and by laye
 
 def main(argv: list[str]) -> int:
     """Prints the table; 1 if something parts."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+    cli.no_arguments(argv)
     name, precisions, out = _MODEL.value, tuple(_PRECISION.value), Path(_OUT.value).expanduser()
     table = network(name)
     if unknown := set(precisions) - set(comparison.PRECISIONS):

@@ -109,29 +109,18 @@ class FaceNet2ExpNet(nn.Module):
         return _classify(x, self.num_classes, self.hidden, self.dropout, self.dtype, train)
 
 
-class RANFaceNet2ExpNet(nn.Module):
+class RANFaceNet2ExpNet(FaceNet2ExpNet):
     """The proposal's joint model: RAN's weighted regions feed FaceNet2ExpNet's dense layers.
 
     The expression net is RAN's backbone; its features of the whole image are matched with the face net's.
     Auxiliary losses: `face_features` for the first stage, `region_bias` for the second.
 
     Attributes:
-        num_classes: number of logits.
-        width: of the expression net.
-        hidden: of the dense layer.
-        dropout: rate after the dense layer.
         alpha: α of the region-bias loss, within [0, 1].
-        fixed_standardisation: see `FaceNet2ExpNet`.
-        dtype: compute dtype; the input's if None. Parameters and statistics are float32.
+        others: see `FaceNet2ExpNet`.
     """
 
-    num_classes: int = 7
-    width: int = 64
-    hidden: int = 256
-    dropout: float = 0.5
     alpha: float = 0.02
-    fixed_standardisation: bool = False
-    dtype: Dtype | None = None
 
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:

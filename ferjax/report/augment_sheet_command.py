@@ -8,6 +8,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
+from ferjax import cli
 from ferjax.config import validate
 from ferjax.errors import UserError
 from ferjax.report.augment_sheet import sheet
@@ -20,8 +21,7 @@ flags.mark_flag_as_required("config")
 
 def main(argv: list[str]) -> None:
     """Writes the picture."""
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+    cli.no_arguments(argv)
     out = Path(_OUT.value)
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UserError(f"--out={out} does not end in .png or .jpg")

@@ -1,5 +1,7 @@
 """FaceNet2ExpNet in PyTorch, alone and behind RAN's regions; the face net is facenet-pytorch's."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -32,6 +34,8 @@ class ExpressionNet(nn.Module):
 class FaceNet2ExpNet(nn.Module):
     """`auxiliary_loss` is the mean squared error to the face net's features, `[B]`."""
 
+    features = TRUNK_FEATURES  # that the dense layers take
+
     def __init__(
         self,
         num_classes: int = 7,
@@ -43,36 +47,29 @@ class FaceNet2ExpNet(nn.Module):
         super().__init__()
         self.expression_net = ExpressionNet(width)
         self.face_net = FaceFeatures(fixed_standardisation)
-        self.fc1 = nn.Linear(TRUNK_FEATURES, hidden)
+        self.fc1 = nn.Linear(self.features, hidden)
         self.fc2 = nn.Linear(hidden, num_classes)
         self.dropout = nn.Dropout(dropout)
+
+    def classify(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of `[B, features]`."""
+        return self.fc2(self.dropout(torch.relu(self.fc1(x))))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of `[B, 3, H, W]`."""
         x = self.expression_net(images)
         self.auxiliary_loss = (x - self.face_net(images)).square().mean(dim=1)
-        return self.fc2(self.dropout(torch.relu(self.fc1(x))))
+        return self.classify(x)
 
 
-class RANFaceNet2ExpNet(nn.Module):
+class RANFaceNet2ExpNet(FaceNet2ExpNet):
     """`auxiliary_loss` is the error to the face net's features of the whole image and the region bias."""
 
-    def __init__(
-        self,
-        num_classes: int = 7,
-        width: int = 64,
-        hidden: int = 256,
-        dropout: float = 0.5,
-        alpha: float = 0.02,
-        fixed_standardisation: bool = False,
-    ) -> None:
-        super().__init__()
-        self.expression_net = ExpressionNet(width)
-        self.face_net = FaceFeatures(fixed_standardisation)
+    features = 2 * TRUNK_FEATURES
+
+    def __init__(self, num_classes: int = 7, alpha: float = 0.02, **options: Any) -> None:
+        super().__init__(num_classes, **options)
         self.attention = RegionAttention(TRUNK_FEATURES, alpha)
-        self.fc1 = nn.Linear(2 * TRUNK_FEATURES, hidden)
-        self.fc2 = nn.Linear(hidden, num_classes)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of `[B, 3, H, W]`."""
@@ -80,4 +77,4 @@ class RANFaceNet2ExpNet(nn.Module):
         error = (features[:, 0] - self.face_net(images)).square().mean(dim=1)
         x = self.attention(features)
         self.auxiliary_loss = error + self.attention.auxiliary_loss
-        return self.fc2(self.dropout(torch.relu(self.fc1(x))))
+        return self.classify(x)
