@@ -7,6 +7,7 @@ import pytest
 import tiny
 
 
+@pytest.mark.slow
 def test_bad_input(shell):
     config = f"--config={tiny.CONFIG}"
     line = tiny.only_line(shell("aot", config, "--topology=v9x:2x2"))

@@ -117,6 +117,7 @@ DAMAGES = {"flip": tiny.flip, "truncate": truncate, "empty": lambda path: path.w
            "delete": lambda path: path.unlink()}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_no_damage_to_any_file_gives_other_numbers(tmp_path, opened, like, damage, capsys):
     opened.close()

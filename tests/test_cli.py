@@ -68,6 +68,7 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input(case, shell, tmp_path):
     arguments, words = BAD[case]
@@ -102,6 +103,7 @@ def test_an_argument_for_a_config_file_that_takes_none(shell, tmp_path):
     assert "takes 0 positional arguments but 1 was given" in line
 
 
+@pytest.mark.slow
 def test_a_workdir_of_another_config(shell, tiny_run, never_killed):
     done = shell(*tiny.train_arguments(tiny_run.data, never_killed, "--config.train.batch_size=8"))
     assert tiny.only_line(done) == (
@@ -120,6 +122,7 @@ def test_a_workdir_that_another_run_writes(shell, tiny_run, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {".lock"}
 
 
+@pytest.mark.slow
 def test_a_workdir_with_the_checkpoints_of_another_network(shell, tiny_run, never_killed, tmp_path):
     workdir = tmp_path / "run"
     shutil.copytree(never_killed, workdir)
@@ -145,6 +148,7 @@ def test_a_workdir_with_the_checkpoints_of_another_network(shell, tiny_run, neve
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges(shell, tiny_run, tmp_path):
     done = shell(*tiny.train_arguments(tiny_run.data, tmp_path, "--config.schedule.learning_rate=1e30"))
     line = tiny.only_line(done)

@@ -75,6 +75,7 @@ def test_every_network_keeps_its_names(name):
     assert less == plain
 
 
+@pytest.mark.slow
 def test_less_is_kept():
     model = models.create("resnet18")
     assert kept(model, "layers", size=64) < 0.6 * kept(model, "none", size=64)

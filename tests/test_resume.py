@@ -106,6 +106,7 @@ def test_no_room_for_a_checkpoint(tiny_run, never_killed, tmp_path):
     assert_as_never_killed(workdir, never_killed)
 
 
+@pytest.mark.slow
 def test_a_finished_run_says_so_and_stays_as_it_is(never_killed, tiny_run, shell):
     before = {path: path.stat().st_mtime_ns for path in never_killed.rglob("*") if path.is_file()}
     done = shell(*tiny.train_arguments(tiny_run.data, never_killed))
@@ -127,6 +128,7 @@ def unfinished(never_killed, tmp_path):
     return workdir
 
 
+@pytest.mark.slow
 def test_killed_before_the_result(tiny_run, never_killed, unfinished, shell):
     done = shell(*tiny.train_arguments(tiny_run.data, unfinished))
     assert (done.returncode, done.stderr) == (0, "")

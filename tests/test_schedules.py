@@ -52,6 +52,7 @@ def test_step_is_pytorchs():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("total", [60, 1000])
 def test_onecycle_is_pytorchs_but_a_step_later(total):
     """optax has its peak at step 0.3 T and its end at T; PyTorch at 0.3 T − 1 and T − 1."""
@@ -95,6 +96,7 @@ def test_the_rate_grows_with_the_batch(scale, factor):
         assert float(scaled(step)) == pytest.approx(factor * float(plain(step)), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", schedules.NAMES)
 def test_no_run_is_too_short(name):
     for total in (1, 2, 3):

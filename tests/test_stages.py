@@ -150,6 +150,7 @@ def one_step(model, rules, **fields):
     return first, rows, after, sums
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [1, 4])
 def test_the_networks_own_losses_are_added_with_their_weight(parts):
     rules = Rules(cross_entropy=0.5, auxiliary=3.0, auxiliary_losses="^small$")
@@ -167,6 +168,7 @@ def test_the_networks_own_losses_are_added_with_their_weight(parts):
     assert float(sums["auxiliary_loss"]) == pytest.approx(float(small.sum()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_without_weight_or_cross_entropy():
     first, _, after, sums = one_step(OwnLosses(), Rules(cross_entropy=0.0, auxiliary_losses="small"))
     tiny.assert_same(tiny.plain_tree(first.params["fc"]), tiny.plain_tree(after.params["fc"]))

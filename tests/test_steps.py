@@ -116,6 +116,7 @@ def test_the_average_moves_a_little_with_each_step():
     assert not np.allclose(current.ema["params"]["fc"]["kernel"], current.params["fc"]["kernel"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [2, 4, 16])
 def test_parts_of_a_batch_add_up_to_it(parts):
     """Without batch statistics and randomness; the parts' weights differ, so a mean of means would not."""
@@ -146,6 +147,7 @@ def test_parts_have_their_own_dropout_and_update_the_statistics_in_turn():
     assert not np.allclose(two.params["fc"]["kernel"], one.params["fc"]["kernel"], atol=1e-7)
 
 
+@pytest.mark.slow
 def test_randomness_is_of_the_step_and_the_key_alone():
     _, first, step = built(augment__flip=True, augment__translate=0.2, model__dropout=0.5)
     again, sums = step(first, batch())
@@ -206,6 +208,7 @@ def test_padded_rows_change_nothing(count, batch_size):
     assert confusion.sum() == count
 
 
+@pytest.mark.slow
 def test_even_an_infinite_padded_row_changes_nothing():
     variables, eval_step, _ = evaluation()
     rows = {**batch(4), "mask": jnp.ones(4)}

@@ -42,6 +42,7 @@ def scripted(monkeypatch, accuracies):
 LAST = ["last validation", "last test"]
 
 
+@pytest.mark.slow
 def test_the_first_best_validation_is_tested(tiny_run, tmp_path, monkeypatch):
     seen = scripted(monkeypatch, [30, 50, 50, 20])
     config = tiny_run.config(**LONG, train__max_steps=12, checkpoint__keep=1)
@@ -56,6 +57,7 @@ def test_the_first_best_validation_is_tested(tiny_run, tmp_path, monkeypatch):
     assert kept == [6, 12]
 
 
+@pytest.mark.slow
 def test_a_damaged_best_checkpoint_is_told(tiny_run, tmp_path, monkeypatch):
     scripted(monkeypatch, [30, 20, 10])
     config = tiny_run.config(**LONG, train__max_steps=9)
@@ -66,6 +68,7 @@ def test_a_damaged_best_checkpoint_is_told(tiny_run, tmp_path, monkeypatch):
         train_and_evaluate(config, tmp_path)
 
 
+@pytest.mark.slow
 def test_patience_ends_a_run_that_gets_no_better(tiny_run, tmp_path, monkeypatch):
     seen = scripted(monkeypatch, [30, 40, 40, 40, 35, 90, 90, 90])
     config = tiny_run.config(**LONG, train__early_stop_patience=2)
@@ -78,12 +81,14 @@ def test_patience_ends_a_run_that_gets_no_better(tiny_run, tmp_path, monkeypatch
     assert tiny.steady(again) == tiny.steady(result)
 
 
+@pytest.mark.slow
 def test_without_patience_the_run_goes_to_its_end(tiny_run, tmp_path, monkeypatch):
     scripted(monkeypatch, [50, 40, 40, 40, 40])
     result = train_and_evaluate(tiny_run.config(**LONG, train__max_steps=13), tmp_path)
     assert (result["best_step"], result["steps"]) == (3, 13)
 
 
+@pytest.mark.slow
 def test_the_plateau_lowers_the_rate_of_the_steps_after_it(tiny_run, tmp_path, monkeypatch):
     scripted(monkeypatch, [50, 40, 60, 60])
     train_and_evaluate(tiny_run.config(**LONG, train__max_steps=11), tmp_path)
@@ -91,6 +96,7 @@ def test_the_plateau_lowers_the_rate_of_the_steps_after_it(tiny_run, tmp_path, m
     assert rates == pytest.approx([0.05] * 6 + [0.025] * 5)
 
 
+@pytest.mark.slow
 def test_rows_are_sums_over_their_steps(tiny_run, tmp_path):
     config = tiny_run.config(train__max_steps=6, eval__every_epochs=9.0, checkpoint__every_steps=0)
     train_and_evaluate(config, tmp_path / "each")
@@ -123,6 +129,7 @@ def test_a_workdir_holds_what_the_contract_says(tiny_run, tmp_path):
     tiny.assert_once(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_same_command_twice_gives_the_same_numbers(tiny_run, tmp_path):
     for name in ("one", "two"):
         train_and_evaluate(tiny_run.config(**QUICK, train__max_steps=4), tmp_path / name)
@@ -130,6 +137,7 @@ def test_the_same_command_twice_gives_the_same_numbers(tiny_run, tmp_path):
     assert tiny.result(tmp_path / "one") == tiny.result(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_free_fields_change_no_number(tiny_run, tmp_path):
     config = tiny_run.config(**QUICK, train__max_steps=4, eval__every_epochs=0.25)
     train_and_evaluate(config, tmp_path / "one")
@@ -141,6 +149,7 @@ def test_free_fields_change_no_number(tiny_run, tmp_path):
     assert tiny.result(tmp_path / "one") == tiny.result(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_and_earlier_checkpoints_stay(tiny_run, tmp_path):
     config = tiny_run.config(checkpoint__every_steps=1, schedule__learning_rate=1e30)
     with pytest.raises(UserError, match=r"the loss is nan at step \d: the run has diverged; lower"):

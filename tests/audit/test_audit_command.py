@@ -33,6 +33,7 @@ def leaking(tmp_path):
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_the_command_tells_and_writes(leaking, tmp_path):
     run = command("fer2013", f"--data_dir={leaking}")
     assert run.returncode == 0, run.stderr
@@ -46,6 +47,7 @@ def test_the_command_tells_and_writes(leaking, tmp_path):
     assert json.loads((tmp_path / "out" / "audit.json").read_text())["findings"] == report["findings"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

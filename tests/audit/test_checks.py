@@ -28,6 +28,7 @@ def test_a_clean_set_is_told_clean(audited):
     assert report["exact"]["pairs"] == report["near"]["pairs"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["avataaars", "open_peeps"])
 def test_no_false_alarm_on_toons(tmp_path, style):
     config = ToonsConfig(name="small", style=style, fraction=0.04)
@@ -206,6 +207,7 @@ def test_alphabetical_labels_are_told_with_the_order(audited):
     )
 
 
+@pytest.mark.slow
 @given(order=st.permutations(range(7)), lost=st.integers(0, 40))
 @settings(deadline=None)
 def test_any_permutation_of_the_published_counts_is_named(order, lost):

@@ -26,6 +26,7 @@ def pil_affine(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.asarray(moved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
@@ -79,6 +80,7 @@ def test_draws_stay_within_their_limits():
     assert (place > 19.5 * (1 - side)).any()
 
 
+@pytest.mark.slow
 def test_randaugment_moves_by_what_it_draws():
     config = group(randaugment=1, randaugment_magnitude=5.0)
     matrices = np.asarray(geometry.sampling_matrices(draws(400), None, 40, 80, config), np.float64)
@@ -98,6 +100,7 @@ def test_randaugment_moves_by_what_it_draws():
     assert abs(shares[10] - 4 / 9) < 0.08
 
 
+@pytest.mark.slow
 def test_several_operations_of_randaugment_are_pils_one_after_the_other():
     images = pictures(rows=8)
     config = group(randaugment=3, randaugment_magnitude=4.0)
@@ -181,6 +184,7 @@ def test_elastic_moves_each_pixel_by_its_displacement():
     np.testing.assert_allclose(moved, expected, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [48, 64, 256])
 def test_sizes(size):
     images = pictures(rows=1, height=size, width=size)

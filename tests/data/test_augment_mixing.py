@@ -43,6 +43,7 @@ def test_mixup_is_the_weighted_mean():
     assert found.dtype == np.uint8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 5.0])
 def test_shares_have_the_moments_of_the_beta_distribution(alpha):
     images, labels = np.zeros((4000, 1, 1, 1), np.uint8), np.arange(4000) % 7

@@ -65,6 +65,7 @@ def test_grey_images_have_three_equal_channels_of_pils_luma():
             np.testing.assert_allclose(mine, image, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_erased_rectangle(channels):
     images = np.zeros((300, 30, 40, channels), np.float32)
@@ -88,6 +89,7 @@ def test_an_erased_rectangle(channels):
     assert np.std(middles, axis=0).min() > 4  # anywhere
 
 
+@pytest.mark.slow
 def test_randaugment_tones_by_what_it_draws():
     images = pictures(rows=60)
     config = group(randaugment=2, randaugment_magnitude=5.0)

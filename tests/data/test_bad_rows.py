@@ -189,6 +189,7 @@ def _annotate(copy, value):
     np.save(copy.manual / "train_set/annotations/0_exp.npy", value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("copy", "spoil", "told"), BAD_ROWS.values(), ids=list(BAD_ROWS), indirect=["copy"])
 def test_a_bad_row_or_image_is_told_or_skipped_and_counted(copy, spoil, told):
     spoil(copy)

@@ -144,6 +144,7 @@ def command(*arguments):
     )
 
 
+@pytest.mark.slow
 @of("folder classes")
 def test_the_command_takes_options_and_tells_bad_input_in_one_line(copy):
     faces.save(copy.manual / "bored/0.png", "sad")

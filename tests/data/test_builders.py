@@ -78,6 +78,7 @@ def test_splits_classes_and_groups_are_those_of_the_copy(built):
     assert len(set(ids)) == len(ids)
 
 
+@pytest.mark.slow
 def test_loaded_images_show_their_labels(built):
     name, data, truth, _ = built
     total = 0
@@ -117,6 +118,7 @@ def audited(name, data, page):
     return report
 
 
+@pytest.mark.slow
 def test_the_audit_reads_every_image(built, tmp_path):
     name, data, truth, _ = built
     report = audited(name, data, tmp_path / "audit.html")

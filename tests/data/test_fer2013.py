@@ -199,6 +199,7 @@ def test_no_training_rows(tmp_path):
         build(tmp_path, tmp_path / "data")
 
 
+@pytest.mark.slow
 @given(line=st.text(max_size=60) | st.tuples(st.text(max_size=5), st.text(max_size=9)).map(",".join))
 @settings(deadline=None, max_examples=60)
 def test_any_line_is_parsed_or_refused_with_a_reason(line):

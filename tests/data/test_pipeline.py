@@ -165,6 +165,7 @@ def test_closing_leaves_no_thread(stream):
     assert not any(thread.name.startswith("grain-prefetch") for thread in threading.enumerate())
 
 
+@pytest.mark.slow
 def test_workers_give_the_same_batches_and_end(stream):
     batches = train_batches(stream, batch_size=8, seed=3, start_step=2, workers=1)
     from_workers = [next(batches) for _ in range(6)]
@@ -206,6 +207,7 @@ def test_jax_is_never_imported(tmp_path):
     assert run.stdout.endswith("done\n"), run.stderr
 
 
+@pytest.mark.slow
 def test_a_program_that_stops_in_the_middle_ends(stream):
     # No close(): neither threads nor workers may keep the process alive.
     code = f"""

@@ -29,6 +29,7 @@ def command(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_the_command_builds_and_counts(manual, data):
     run = command("fer2013", f"--manual_dir={manual}", f"--data_dir={data}")
     assert run.returncode == 0, run.stderr
@@ -40,6 +41,7 @@ def test_the_command_builds_and_counts(manual, data):
     assert len(load("fer2013", "train", data)) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

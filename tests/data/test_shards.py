@@ -61,6 +61,7 @@ def without_the_second_shard(manual):
         (manual / "Manually_Annotated_Images" / name).unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copy", FILES, indirect=True)
 def test_shards_written_apart_are_those_of_one_pass(copy, apart):
     one_pass = built(copy, "one")

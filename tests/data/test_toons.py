@@ -224,6 +224,7 @@ def test_occlusion_leaves_the_class_to_be_seen():
 # ---------------------------------------------------------------- workers and the builder
 
 
+@pytest.mark.slow
 def test_workers_do_not_change_the_images():
     one = list(draw_split("open_peeps", "validation", 0.03, workers=1))
     two = list(draw_split("open_peeps", "validation", 0.03, workers=2))
@@ -311,6 +312,7 @@ assert not {"jax", "tensorflow"} & set(sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_processes_that_build_at_once_do_not_disturb_each_other(tmp_path):
     builds = [
         subprocess.Popen(

@@ -26,6 +26,7 @@ def repeated(tiny_run, tmp_path_factory):
     return folder, found, runner
 
 
+@pytest.mark.slow
 def test_all_seeds_share_one_compilation(repeated):
     _, found, runner = repeated
     assert found["seeds"] == [4, 5, 6]
@@ -35,6 +36,7 @@ def test_all_seeds_share_one_compilation(repeated):
         assert compiled._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_seeds_differ_and_each_is_what_a_run_of_its_own_gives(repeated, tiny_run, tmp_path):
     folder, _, _ = repeated
     losses = {json.loads((folder / f"seed-{s}/result.json").read_text())["test"]["loss"] for s in (4, 5, 6)}
@@ -68,6 +70,7 @@ def test_finished_runs_are_read_and_the_missing_one_is_trained(repeated, tiny_ru
     assert runner.prepared == 1
 
 
+@pytest.mark.slow
 def test_another_config_is_prepared_anew(tiny_run, tmp_path):
     runner = Runner()
     config = tiny_run.config(**QUICK, train__max_steps=1)

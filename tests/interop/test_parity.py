@@ -124,6 +124,7 @@ def test_the_command_prints_the_table_and_writes_it(tmp_path):
     assert "| conv1" in written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "inputs", "theirs"),
     [

@@ -35,6 +35,7 @@ def importing(file, *flags):
     return "torch-import", file, f"--model={NAME}", f"--out={file.parent / 'out'}", *flags
 
 
+@pytest.mark.slow
 def test_in_and_out_again_is_exact(shell, file, state):
     out, back = file.parent / "out", file.parent / "back.safetensors"
     done = shell(*importing(file))
@@ -50,6 +51,7 @@ def test_in_and_out_again_is_exact(shell, file, state):
         np.testing.assert_array_equal(found[key], array, strict=True)
 
 
+@pytest.mark.slow
 def test_a_runs_options_come_from_its_config(shell, file, tmp_path):
     variables, _ = imported(shell, file)
     weights.save(tmp_path / "run", NAME, variables, {})
@@ -66,6 +68,7 @@ def imported(shell, file, *flags):
     return weights.load(file.parent / "out")[0], done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("flag", "left_out"), [
     ("--num_classes=5", False), ("--num_classes=7", True), ("--head=new", True),
 ])  # fmt: skip
@@ -106,6 +109,7 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", BAD)
 def test_bad_input_is_told_in_one_line_and_nothing_is_written(shell, file, state, what):
     spoil, flags, told = BAD[what]
@@ -123,6 +127,7 @@ def test_a_full_folder_is_never_written(shell, file):
     assert [path.name for path in (file.parent / "out").iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.slow
 def test_arguments_that_are_missing_or_too_many(shell, tmp_path):
     assert "takes one file" in tiny.only_line(shell("torch-import", f"--model={NAME}", "--out=x"))
     assert "--model" in tiny.only_line(shell("torch-import", "a.safetensors", "--out=x"))
@@ -131,12 +136,14 @@ def test_arguments_that_are_missing_or_too_many(shell, tmp_path):
     assert "unexpected argument 'x'" in tiny.only_line(shell("torch-compare", "x", f"--model={NAME}"))
 
 
+@pytest.mark.slow
 def test_what_needs_torch_says_so(shell, file):
     file.rename(file.with_suffix(".pth"))
     assert "needs PyTorch" in tiny.only_line(shell(*importing(file.with_suffix(".pth"))))
     assert "pip install 'ferjax[torch]'" in tiny.only_line(shell("torch-compare", f"--model={NAME}"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("flag", "told"), [
     ("--precision=float16", "--precision takes float64 and float32, not float16"),
     ("--out=table.txt", "ends neither in .md nor in .json"),

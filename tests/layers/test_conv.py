@@ -57,6 +57,7 @@ def test_conv2d_is_xlas_convolution(case):
             np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", CPU_WAYS)
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [1, 2, 4, 9])

@@ -71,6 +71,7 @@ def test_batch_norm_keeps_statistics_in_float32_for_bfloat16_input():
     assert {leaf.dtype for leaf in jax.tree.leaves(updates)} == {jnp.dtype("float32")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(2, 2), (5, 4), (7, 9), (1, 4)])
 def test_max_pool_leaves_out_an_odd_edge(size):
     x = images(2, *size, 3)

@@ -100,6 +100,7 @@ def test_any_map(theta):
             np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 def test_the_identity_changes_no_bit_and_looks_to_the_next_pixel(formulation, align_corners):
@@ -172,6 +173,7 @@ def test_shapes_that_do_not_fit(images, theta, out_hw, message):
         affine_sample(jnp.zeros(images), jnp.zeros(theta), out_hw)
 
 
+@pytest.mark.slow
 def test_a_new_transformer_shows_the_image_and_can_learn():
     layer = SpatialTransformer((4, 5), kernel_sizes=(5, 3), hidden=6)
 

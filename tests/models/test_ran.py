@@ -65,6 +65,7 @@ def test_options_that_cannot_be(options, message):
         jax.eval_shape(models.create("ran", **options).init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
 
 
+@pytest.mark.slow
 def test_other_backbones():
     model = models.create("ran", backbone="se_resnet34")
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))

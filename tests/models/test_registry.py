@@ -73,6 +73,7 @@ def test_every_network_is_pinned():
     assert set(PARAMETERS) == set(models.names()) == set(SIZE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", models.names())
 def test_parameter_count(name):
     _, variables = variables_of(name, usual_size(name))

@@ -30,6 +30,7 @@ def test_it_has_the_tensors_of_the_published_files():
     assert ours == sorted(value.numel() for name, value in published.items() if "num_batches" not in name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [8, 9, 48, 63, 100, 224])
 def test_the_weights_do_not_depend_on_the_image_size(size):
     logits, variables = shapes(size)

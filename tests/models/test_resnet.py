@@ -23,6 +23,7 @@ def outputs(name, size):
     return {path.removesuffix("/__call__"): value[0].shape for path, value in captured.items()}, variables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "wide"), [("se_resnet18", 1), ("resnet34", 1), ("resnet50", 4)])
 def test_stages_have_the_papers_sizes(name, wide):
     """He et al. (2016), table 1, at 224×224."""
@@ -40,6 +41,7 @@ def test_an_se_block_in_every_residual_block_and_in_no_other_network():
     assert not any("/se" in path for path in plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 33, 48, 63, 100])
 def test_the_weights_do_not_depend_on_the_image_size(size):
     found, variables = outputs("se_resnet50", size)

@@ -16,6 +16,7 @@ def variables(name, size, **options):
     return jax.tree.map(jnp.shape, found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 33, 63, 100, 224])
 def test_the_weights_do_not_depend_on_the_image_size(size):
     assert variables("vgg16_bn", size) == variables("vgg16_bn", 224)

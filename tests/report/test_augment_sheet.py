@@ -23,6 +23,7 @@ def configuration(**fields):
     return config
 
 
+@pytest.mark.slow
 def test_a_row_for_each_option_that_is_on(source):
     lines = augment_sheet.rows(source, configuration(flip=True, rotate=30.0, mixup=0.4))
     assert [(line.title, line.note) for line in lines] == [

@@ -33,6 +33,7 @@ def test_runs_stand_side_by_side(make_run, make_workdir, tmp_path):
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 def test_the_test_is_mcnemars_against_the_best(make_run, tmp_path):
     runs = [read_run(make_run(f"run{seed}", seed=seed)) for seed in range(2)]
     best = max(runs, key=lambda run: run.result["test"]["accuracy"])
@@ -64,6 +65,7 @@ def test_hostile_names_are_only_text(make_workdir, tmp_path):
     assert outline.tags.count("title") == 1
 
 
+@pytest.mark.slow
 def test_equal_names_are_told_apart(make_workdir, tmp_path):
     for parent in ("first", "second"):
         (tmp_path / parent).mkdir()

@@ -142,6 +142,7 @@ def test_a_faultless_run_has_no_confusions():
     assert "No test image was classified wrongly" in sections.mistakes(test, ["a", "b"])
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_files(finished_page):
     files = sorted(finished_page.parent.iterdir())
     before = [file.read_bytes() for file in files]
@@ -149,6 +150,7 @@ def test_the_same_run_gives_the_same_files(finished_page):
     assert [file.read_bytes() for file in files] == before
 
 
+@pytest.mark.slow
 def test_a_result_that_has_seen_its_test_images_is_marked(make_workdir):
     seen = {"images": 1400, "train": 30, "validation": 0, "earlier": 2, "unchecked": []}
     workdir = make_workdir(points=2, overlap=seen)
@@ -175,6 +177,7 @@ def test_predictions_of_other_weights_are_not_shown(make_run):
     assert read_run(make_run("other", points=2, best_step=100)).test is None
 
 
+@pytest.mark.slow
 def test_without_validation_there_is_no_temperature(make_run):
     text = " ".join(Outline(read(page.write_page(make_run(points=2, validation=False)))).text)
     assert "As the network says" in text

@@ -7,6 +7,7 @@ from ferjax.errors import UserError
 from ferjax.report import command, run
 
 
+@pytest.mark.slow
 def test_every_named_run_gets_its_page_and_finished_ones_a_comparison(make_workdir, tmp_path, capsys):
     runs = [
         make_workdir("one", points=2),
