@@ -67,11 +67,10 @@ def _expression_net() -> Iterator[Row]:
     yield Row("top", "top", CONV)
 
 
-def facenet2expnet_rows(*between: Row) -> Iterator[Row]:
-    """The joint model's rows; `between` lie between the nets and the dense layers."""
+def facenet2expnet_rows() -> Iterator[Row]:
+    """The rows that the joint model has too."""
     yield from under("expression_net", _expression_net())
     yield from under("face_net", _trunk())
-    yield from between
     yield Row("fc1", "fc1", LINEAR)
     yield Row("fc2", "fc2", LINEAR)
 

@@ -29,7 +29,7 @@ NETWORKS = {
         ),
     ),
     "ran_facenet2expnet": Network(
-        rows=tuple(facenet2expnet_rows(*_ATTENTION)),
+        rows=(*facenet2expnet_rows(), *_ATTENTION),
         head="fc2",
         image_size=80,
         counterpart="ferjax.interop.torch_models.facenet2expnet:RANFaceNet2ExpNet",

@@ -19,7 +19,10 @@ from ferjax.layers.linear import Linear
 
 CHEAP = ("fer_cnn",)
 # With gradients here, one network for each kind of layer; docs/parity.md has the gradients of all.
-TRAINED = ("fer_cnn", "attentional_cnn", "sdl", "resnet18", "se_resnet18", "vgg19_bn", "ran")
+TRAINED = (
+    "fer_cnn", "attentional_cnn", "sdl", "resnet18", "se_resnet18", "se_resnet50", "vgg16_bn", "vgg19_bn",
+    "ran",
+)  # fmt: skip
 EVALUATION = {"activations, evaluation", "logits, evaluation"}
 TRAINING = {"activations, training", "logits, training", "loss", "gradients"}
 

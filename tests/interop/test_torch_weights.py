@@ -100,6 +100,11 @@ def test_every_network_loads_into_its_counterpart(name):
     assert NETWORKS[name].head in layers
 
 
+def test_squeeze_and_excitation_has_the_common_names():
+    keys = {row.torch for row in NETWORKS["se_resnet18"].rows}
+    assert {"layer1.0.se.fc.0", "layer4.1.se.fc.2"} <= keys
+
+
 @pytest.mark.parametrize("wrapper", ["model_state_dict", "state_dict"])
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_published_forms_are_unwrapped(blank, wrapper, prefix):
