@@ -23,6 +23,8 @@ _SHOWN = 5
 def facts(config: ConfigDict, workdir: str) -> dict[str, Any]:
     """What must be the same in every process: config fields, the workdir, code and library versions."""
     fields = {f"config {name}": plain(value) for name, value in flat(config) if name not in LOCAL_FIELDS}
+    # The steps differ: the others take images from the host.
+    fields["config data.cache is device"] = config.data.cache == "device"
     versions = {f"version of {name}": version for name, version in library_versions().items()}
     return {**fields, **versions, "workdir": workdir, "code of ferjax": code_digest()}
 

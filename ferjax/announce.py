@@ -7,6 +7,7 @@ from clu import parameter_overview
 from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
+from ferjax.device_cache import DeviceSource
 from ferjax.distributed import describe_sharding
 from ferjax.machine import describe_devices
 from ferjax.setup import Parts, Prepared
@@ -29,6 +30,8 @@ def announce(config: ConfigDict, workdir: Path, ready: Prepared, state: TrainSta
         f"{devices['count']} × {devices['kind']}, mesh {dict(mesh.shape)}, {config.train.precision}, "
         f"batch {config.train.batch_size}, {lengths.total:,} steps, {lengths.per_epoch:,.1f} an epoch"
     )
+    if isinstance(train, DeviceSource):
+        print(f"{train.nbytes / 2**20:,.0f} MiB of training images on every device")
     for line in stage_lines(config, parts):
         print(line)
     print(

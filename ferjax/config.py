@@ -20,7 +20,7 @@ _CHOICES = {
     "schedule.scale_rate": schedules.SCALES,
     "train.remat": remat.NAMES,
     "train.precision": ("float32", "bfloat16"),
-    "data.cache": ("memory", "stream", "disk"),
+    "data.cache": ("memory", "stream", "disk", "device"),
     "eval.crops": tuple(crops.VIEWS),
     "data.balance": balance.NAMES,
     "data.resize": resize.FILTERS,
@@ -31,8 +31,8 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     (
         "at least 1",
         lambda value: value >= 1,
-        "train.batch_size train.accumulate_steps train.log_every eval.batch_size data.image_size "
-        "checkpoint.keep mesh.fsdp schedule.base_batch",
+        "train.batch_size train.accumulate_steps train.steps_per_call train.log_every eval.batch_size "
+        "data.image_size checkpoint.keep mesh.fsdp schedule.base_batch",
     ),
     (
         "at least 0",

@@ -25,7 +25,8 @@ def defaults() -> ConfigDict:
                 "image_size": 64,  # pixels, both sides, of what the network takes
                 "source_size": 0,  # pixels that images are read at, to cut crops from; 0: image_size
                 "resize": "pil",  # pil antialiases; opencv: the bytes of cv2.resize
-                "cache": "memory",  # memory or disk: decoded once, uint8; stream: decoded when read
+                # memory, disk: decoded once, uint8; device: and train is on every device; stream: when read
+                "cache": "memory",
                 "workers": 0,  # processes that decode when streaming
                 "val_fraction": 0.1,  # carved from train where a set has no validation split
                 "fold": "",  # 3/10, subject:NAME, character:NAME: divides the whole set anew; empty: official
@@ -99,6 +100,7 @@ def defaults() -> ConfigDict:
                 # the rest again.
                 "remat": "none",
                 "accumulate_steps": 1,  # parts that a batch is split into, one after another
+                "steps_per_call": 1,  # steps that a device takes at one call from the host
                 "seed": 0,
                 "log_every": 20,  # steps
                 "early_stop_patience": 0,  # validations without a better accuracy that are borne; 0: off

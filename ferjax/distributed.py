@@ -149,6 +149,11 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, BATCH)
 
 
+def batches_sharding(mesh: Mesh) -> NamedSharding:
+    """The second axis is split over all devices; the first counts steps."""
+    return NamedSharding(mesh, PartitionSpec(None, *BATCH))
+
+
 def state_shardings(shapes: Any, mesh: Mesh) -> Any:
     """How each array of a state lies on the mesh: split over `fsdp` along its longest divisible axis.
 
@@ -192,3 +197,17 @@ def global_batch(rows: dict[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array
     """This process's rows `[b, …]` as its part of global arrays `[B, …]`, row order by process."""
     sharding = batch_sharding(mesh)
     return {name: jax.make_array_from_process_local_data(sharding, value) for name, value in rows.items()}
+
+
+def global_batches(rows: Sequence[dict[str, np.ndarray]], mesh: Mesh, length: int) -> dict[str, jax.Array]:
+    """As `global_batch`, of several steps at once: `[length, B, …]`, and how many they are as `count`.
+
+    Args:
+        rows: of each step; the last ones fill up.
+        mesh: the devices.
+        length: at least the number of steps.
+    """
+    put, full = jax.make_array_from_process_local_data, [*rows, *[rows[-1]] * (length - len(rows))]
+    stacked = {name: np.stack([each[name] for each in full]) for name in rows[0]}
+    batches = {name: put(batches_sharding(mesh), values) for name, values in stacked.items()}
+    return {**batches, "count": put(replicated(mesh), np.int32(len(rows)))}

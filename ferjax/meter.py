@@ -5,11 +5,12 @@ import time
 from collections.abc import Mapping
 
 import jax
+import numpy as np
 
 from ferjax.errors import UserError
 from ferjax.progress import Progress
 
-# Steps that may be queued on the device before the host waits: enough to keep it busy, few enough that
+# Calls that may be queued on the device before the host waits: enough to keep it busy, few enough that
 # a stop request is obeyed soon.
 IN_FLIGHT = 2
 
@@ -19,7 +20,7 @@ class Meter:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._pending: list[tuple[int, Mapping[str, jax.Array]]] = []
+        self._pending: list[tuple[int, Mapping[str, jax.Array], int]] = []
         self._began: float | None = None
         self._waited = 0.0
 
@@ -27,9 +28,15 @@ class Meter:
         """Takes the time that the loop waited for a batch."""
         self._waited += seconds
 
-    def add(self, step: int, sums: Mapping[str, jax.Array]) -> None:
-        """Takes one step's sums; blocks until all but the last `IN_FLIGHT` steps are done."""
-        self._pending.append((step, sums))
+    def add(self, step: int, sums: Mapping[str, jax.Array], count: int = 1) -> None:
+        """Takes a call's sums; blocks until all but the last `IN_FLIGHT` calls are done.
+
+        Args:
+            step: the last one of the call.
+            sums: of its one step; or of each of its steps, `[S]`.
+            count: how many steps it has taken, at most S.
+        """
+        self._pending.append((step, sums, count))
         if len(self._pending) > IN_FLIGHT:
             jax.block_until_ready(self._pending[-1 - IN_FLIGHT][1])
 
@@ -41,9 +48,7 @@ class Meter:
         Raises:
             UserError: a loss is not finite.
         """
-        rows = [
-            (step, {k: float(v) for k, v in jax.device_get(sums).items()}) for step, sums in self._pending
-        ]
+        rows = [row for call in self._pending for row in _by_step(*call)]
         self._pending = []
         for step, sums in rows:
             if not math.isfinite(sums["loss"]):
@@ -75,3 +80,12 @@ class Meter:
     def start(self) -> None:
         """Starts the clock; called after each pause."""
         self._began, self._waited = time.perf_counter(), 0.0
+
+
+def _by_step(last: int, sums: Mapping[str, jax.Array], count: int) -> list[tuple[int, dict[str, float]]]:
+    """A call's steps and the sums of each."""
+    columns = {name: np.atleast_1d(values) for name, values in jax.device_get(sums).items()}
+    return [
+        (last - count + 1 + i, {name: float(values[i]) for name, values in columns.items()})
+        for i in range(count)
+    ]

@@ -19,7 +19,8 @@ from ferjax import data, losses, models, optimizers, schedules, stages, state, s
 from ferjax.config import model_options
 from ferjax.data.balance import epochs
 from ferjax.data.sources import Source
-from ferjax.distributed import batch_sharding, make_mesh, replicated, state_shardings
+from ferjax.device_cache import DeviceSource
+from ferjax.distributed import batch_sharding, batches_sharding, make_mesh, replicated, state_shardings
 from ferjax.losses import class_weights
 from ferjax.state import TrainState
 
@@ -93,14 +94,15 @@ def image_shape(config: ConfigDict) -> tuple[int, int, int]:
 
 
 def load_split(config: ConfigDict, split: str, cache: str | None = None) -> Source:
-    """A split of the group `data`; `cache` replaces the config's."""
+    """A split of the group `data`, on the host; `cache` replaces the config's."""
+    cache = cache or config.data.cache
     return data.load(
         config.data.name,
         split,
         config.data.dir or None,
         image_size=config.data.source_size or config.data.image_size,
         resize=config.data.resize,
-        cache=cache or config.data.cache,
+        cache="memory" if cache == "device" else cache,
         val_fraction=config.data.val_fraction,
         fold=config.data.fold,
         drop_leaks=config.data.drop_leaks,
@@ -130,6 +132,8 @@ class Parts:
         like: a state of `ShapeDtypeStruct`s with shardings, to restore into.
         rules: of each stage.
         train_steps: of each stage, jitted `(state, batch) -> (state, sums)`; the state is donated.
+        several_steps: of each stage, likewise for `train.steps_per_call` batches, see
+            `ferjax.steps.make_several_steps`; `fewer_steps` for as many as they say.
         eval_step: jitted `(variables, batch) -> sums`.
         model: the network.
     """
@@ -140,6 +144,8 @@ class Parts:
     like: TrainState
     rules: tuple[stages.Rules, ...]
     train_steps: tuple[Callable[..., Any], ...]
+    several_steps: tuple[Callable[..., Any], ...]
+    fewer_steps: tuple[Callable[..., Any], ...]
     eval_step: Callable[..., Any]
     model: nn.Module
 
@@ -178,7 +184,9 @@ def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Sche
     tx = optimizers.create(config.optimizer, lambda step: 0.0)
     init, like = state_layout(config, model, tx, mesh)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
-    rules, train_steps = [], []
+    one, several = _batch_layouts(train, mesh)
+    together = config.train.steps_per_call
+    rules, train_steps, several_steps, fewer_steps = [], [], [], []
     for stage, start, end in zip(stages.stages_of(config), lengths.starts, lengths.ends, strict=False):
         rate = schedule or _schedule(config, stage, lengths.per_epoch, end - start)
         rule = stages.rules(config, stage, model, image_shape(config))
@@ -192,14 +200,10 @@ def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Sche
             rule,
         )
         rules.append(rule)
-        train_steps.append(
-            jax.jit(
-                step,
-                in_shardings=(shardings, batch_sharding(mesh)),
-                out_shardings=(shardings, replicated(mesh)),
-                donate_argnums=0,
-            )
-        )
+        jitted = partial(jax.jit, out_shardings=(shardings, replicated(mesh)), donate_argnums=0)
+        train_steps.append(jitted(step, in_shardings=(shardings, one)))
+        for calls, length in ((several_steps, together), (fewer_steps, None)):
+            calls.append(jitted(steps.make_several_steps(step, length), in_shardings=(shardings, several)))
     return Parts(
         plan=lengths,
         init=jax.jit(init, out_shardings=shardings),
@@ -207,9 +211,19 @@ def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Sche
         like=like,
         rules=tuple(rules),
         train_steps=tuple(train_steps),
+        several_steps=tuple(several_steps),
+        fewer_steps=tuple(fewer_steps),
         eval_step=jax.jit(build_eval_step(config, model), out_shardings=replicated(mesh)),
         model=model,
     )
+
+
+def _batch_layouts(train: Source, mesh: Mesh) -> tuple[Any, Any]:
+    """How a step's batch lies on the mesh, and those of several steps."""
+    rows, whole = ("index",) if isinstance(train, DeviceSource) else ("image", "label"), replicated(mesh)
+    shared = {"held": whole} if isinstance(train, DeviceSource) else {}
+    one, several = (dict.fromkeys(rows, where(mesh)) | shared for where in (batch_sharding, batches_sharding))
+    return one, {**several, "count": whole}
 
 
 def _schedule(config: ConfigDict, stage: ConfigDict, per_epoch: float, length: int) -> optax.Schedule:
@@ -241,5 +255,7 @@ def prepare(config: ConfigDict) -> Prepared:
     """
     mesh = make_mesh(config.mesh)
     train, validation = load_split(config, "train"), load_split(config, "validation")
+    if config.data.cache == "device":
+        train = DeviceSource(train, mesh)
     load_split(config, "test", cache="stream")  # a set without one fails now, not after training
     return Prepared(mesh, assemble(config, train, mesh), train, validation)

@@ -21,8 +21,63 @@ from ferjax.remat import rematerialised
 from ferjax.stages import Rules, auxiliary_loss, join, split, statistics_kept
 from ferjax.state import TrainState
 
-Batch = dict[str, Array]
+Batch = dict[str, Any]
 Sums = dict[str, Array]
+
+
+def gather(batch: Batch) -> Batch:
+    """The rows that indices stand for; a batch of rows as it is.
+
+    Args:
+        batch: rows `[B, …]`; or `{"index": int32 [B], "held": {name: [N, …]}}`, see `ferjax.device_cache`.
+    """
+    if "held" not in batch:
+        return batch
+    rows = {
+        name: jnp.take(values, batch["index"], axis=0, mode="clip") for name, values in batch["held"].items()
+    }
+    # What comes after is compiled, and so rounded, as where the rows come from the host.
+    return jax.lax.optimization_barrier(rows)
+
+
+def make_several_steps(
+    train_step: Callable[[TrainState, Batch], tuple[TrainState, Sums]], length: int | None
+) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
+    """Builds `several_steps(state, batches) -> (state, sums)`: one call that takes a step for each batch.
+
+    However many steps a call has, each one is the same loop's body, and so the same in every bit. (The same
+    step outside a loop is compiled, and so rounded, a little differently.)
+
+    Args:
+        train_step: as `make_train_step` builds it.
+        length: S, all of the batches; None takes the first `batches["count"]` of them, a number that the
+            program is told each time, for which a GPU has to wait.
+
+    Returns:
+        A pure function as `train_step`, of arrays with one more axis in front, over the steps: batches
+        `[S, B, …]`, sums `[S]`, of which only those of steps that were taken mean anything. What is `held` is
+        the same in all steps and has no such axis.
+    """
+
+    def several_steps(state: TrainState, batches: Batch) -> tuple[TrainState, Sums]:
+        stacked = {name: values for name, values in batches.items() if name not in ("held", "count")}
+        shared = {name: values for name, values in batches.items() if name == "held"}
+
+        def taken(state: TrainState, step: Array | int) -> tuple[TrainState, Sums]:
+            batch = {name: values[step] for name, values in stacked.items()}
+            return train_step(state, {**batch, **shared})
+
+        def body(step: Array, carry: tuple[TrainState, Sums]) -> tuple[TrainState, Sums]:
+            state, sums = carry
+            state, own = taken(state, step)
+            return state, {name: values.at[step].set(own[name]) for name, values in sums.items()}
+
+        most = len(next(iter(stacked.values())))
+        shapes = jax.eval_shape(taken, state, 0)[1]
+        sums = {name: jnp.zeros((most, *shape.shape), shape.dtype) for name, shape in shapes.items()}
+        return jax.lax.fori_loop(0, batches["count"] if length is None else length, body, (state, sums))
+
+    return several_steps
 
 
 def _accumulate(
@@ -71,7 +126,8 @@ def make_train_step(
         rules: what stays, how fast the rest moves, and which losses count.
 
     Returns:
-        A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`. Its sums
+        A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`, or indices
+        of what is held on the devices, see `gather`. Its sums
         are `loss` (weighted), `weight`, `correct` and `count`, totals over the batch, and this step's
         `learning_rate`: float32 scalars; beside them `auxiliary_loss`, a total, where the network sows
         losses that count. Labels may also be distributions, float32 [B, K]; `correct` then counts the
@@ -92,6 +148,7 @@ def make_train_step(
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(state.rng, state.step)
         augment_key, dropout_key = jax.random.split(key)
+        batch = gather(batch)
         images, labels = batch["image"], batch["label"]
         if config.data.source_size:
             images = random_crop(augment_key, images, config.data.image_size)

@@ -18,7 +18,8 @@ from ferjax.announce import announce
 from ferjax.checkpoints import Checkpoints
 from ferjax.config import validate
 from ferjax.data.pipeline import train_batches
-from ferjax.distributed import check_batch, global_batch, make_mesh
+from ferjax.device_cache import DeviceSource
+from ferjax.distributed import check_batch, global_batch, global_batches, make_mesh
 from ferjax.errors import UserError
 from ferjax.evaluate import evaluate, evaluate_rows, scores
 from ferjax.interrupts import Interrupts
@@ -176,7 +177,8 @@ def _train(
     mesh, parts, train, validation = run.ready
     plan, every, start = parts.plan, config.checkpoint.every_steps, int(state.step)
     facts = {**facts, "label_names": list(train.label_names), "image_size": config.data.image_size}
-    meter = Meter(progress)
+    held = {"held": train.held} if isinstance(train, DeviceSource) else {}
+    meter, compiled, most = Meter(progress), set(), config.train.steps_per_call
     began, seconds_before = time.perf_counter(), progress.seconds
     batches = train_batches(
         train,
@@ -192,25 +194,29 @@ def _train(
         step, ended = start, _ended(config, plan, progress, start)
         while not ended:
             stage = plan.stage(step)
-            beginning = step == plan.starts[stage]
-            if beginning and step > 0:
+            if step == plan.starts[stage] and step > 0:
                 state = parts.restart(state)
                 progress.start_stage(config)
-                meter.stop()
+            before, together = step, _together(config, plan, start, step)
             asked = time.perf_counter()
-            batch = global_batch(next(batches), mesh)
+            rows = [next(batches) for _ in range(together)]
+            batch = global_batch(rows[0], mesh) if most == 1 else global_batches(rows, mesh, most)
             meter.waited(time.perf_counter() - asked)
+            calls = parts.fewer_steps if together < most else parts.several_steps
+            call = parts.train_steps[stage] if most == 1 else calls[stage]
+            if call not in compiled:
+                compiled.add(call)
+                meter.stop()
             with jax.transfer_guard("disallow"):
-                state, sums = parts.train_steps[stage](state, batch)
-            step += 1
-            meter.add(step, sums)
+                state, sums = call(state, {**batch, **held})
+            step += together
+            meter.add(step, sums, together)
             watchdog.progressed(step)
 
             evaluating = plan.evaluates(step)
-            logging = evaluating or step % config.train.log_every == 0 or step == start + 1 or beginning
-            stopping = interrupts.asked(step)
+            stopping = any(interrupts.asked(passed) for passed in range(before + 1, step + 1))
             saving = evaluating or stopping or (every > 0 and step % every == 0)
-            if logging or saving:
+            if saving or _logs(config, plan, start, step):
                 writer.write(step, "train", meter.report())
             if evaluating:
                 loss, confusion = evaluate(
@@ -238,6 +244,21 @@ def _train(
                 checkpoints.wait()
                 raise Stopped(interrupts.signal or 0, step)
     return state
+
+
+def _logs(config: ConfigDict, plan: Plan, start: int, step: int) -> bool:
+    """Whether this step is told of; so are the first one of a start and of a stage, to see them begin."""
+    first = step - 1 == start or step - 1 in plan.starts
+    return first or step % config.train.log_every == 0 or plan.evaluates(step)
+
+
+def _together(config: ConfigDict, plan: Plan, start: int, step: int) -> int:
+    """Steps of the next call: `train.steps_per_call`, or fewer where something is due after one of them."""
+    most, every = config.train.steps_per_call, config.checkpoint.every_steps
+    for count in range(1, most):
+        if _logs(config, plan, start, step + count) or (every > 0 and (step + count) % every == 0):
+            return count
+    return most
 
 
 def _ended(config: ConfigDict, plan: Plan, progress: Progress, step: int) -> bool:

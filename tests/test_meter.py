@@ -43,6 +43,21 @@ def test_each_report_starts_anew_and_only_the_first_has_no_speed(progress):
     assert (progress.images, progress.waited_seconds) == (12, 0.5)
 
 
+def test_a_call_of_several_steps_is_as_many_calls(progress):
+    one, other = Meter(progress), Meter(progress)
+    steps = [sums(6.0, 2.0, 1, 4, rate=0.5), sums(8.0, 8.0, 8, 8, rate=0.25)]
+    for number, step in enumerate(steps, start=1):
+        one.add(number, step)
+    # The third step was not taken.
+    stacked = {name: jnp.stack([*(step[name] for step in steps), jnp.float32(jnp.nan)]) for name in steps[0]}
+    other.add(2, stacked, count=2)
+    assert one.report() == other.report()
+    stacked["loss"] = stacked["loss"].at[1].set(jnp.inf)
+    other.add(12, stacked, count=2)
+    with pytest.raises(UserError, match="the loss is inf at step 12"):
+        other.report()
+
+
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_the_first_step_that_is_not_finite_is_told(progress, loss):
     meter = Meter(progress)

@@ -58,6 +58,16 @@ def test_two_processes_are_one(tiny_run, never_killed, tmp_path):
     assert_near_numbers(workdir, never_killed)
 
 
+def test_two_processes_with_the_images_on_their_devices_are_one(tiny_run, never_killed, tmp_path):
+    workdir = tmp_path / "run"
+    flags = ("--config.data.cache=device", "--config.train.steps_per_call=2")
+    with two(tiny_run, workdir, *flags) as (first, second):
+        assert first.finish() == 0, first.text
+        assert second.finish() == 0, second.text
+    assert "MiB of training images on every device" in first.text
+    assert_near_numbers(workdir, never_killed)
+
+
 def test_two_processes_stop_together_and_one_goes_on(tiny_run, never_killed, tmp_path):
     workdir = tmp_path / "run"
     with two(tiny_run, workdir) as (first, second):

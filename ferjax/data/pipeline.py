@@ -14,7 +14,7 @@ import grain
 import numpy as np
 
 from ferjax.data.balance import Epochs, epochs
-from ferjax.data.sources import MemorySource, Source, StreamSource
+from ferjax.data.sources import Source, StreamSource
 from ferjax.errors import UserError
 
 # Batches that are ready before they are asked for.
@@ -153,8 +153,7 @@ def _rows(batch_size: int, process_index: int, process_count: int) -> slice:
 
 
 def _read_options(source: Source, workers: int = 0) -> grain.ReadOptions:
-    if isinstance(source, MemorySource):
-        # A batch is one copy: to have it made by a thread takes longer than to make it.
+    if source.quick:
         return grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
     threads = 1 if workers else decoding_threads()
     return grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(AHEAD, threads))
