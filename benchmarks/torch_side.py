@@ -8,9 +8,15 @@ from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.interop.torch_networks import counterpart
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+if DEVICE == "cuda":
+    # What XLA does too: TF32 for float32 products, and convolutions tried out.
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
 
 
-def _normalise(images: torch.Tensor) -> torch.Tensor:
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """Bytes `[B, 3, H, W]` to what a network sees."""
     mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None]
     std = torch.tensor(IMAGENET_STD, device=images.device)[:, None, None]
     return (images.float() / 255 - mean) / std
@@ -41,41 +47,55 @@ class TorchTraining:
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory).to(DEVICE)
         self.labels = torch.from_numpy(labels).long().to(DEVICE)
         model = counterpart(network, 7).to(DEVICE, memory_format=memory).train()
-        self.optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
+        self.optimizer = torch.optim.SGD(
+            model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4, fused=DEVICE == "cuda"
+        )
 
         def loss(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
             flip = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
             images = torch.where(flip, images.flip(3), images)
             with torch.autocast(DEVICE, torch.bfloat16, enabled=bfloat16):
-                logits = model(_normalise(images))
+                logits = model(normalise(images))
             return functional.cross_entropy(logits.float(), labels)
 
         self.loss = torch.compile(loss) if compiled else loss
 
     def __call__(self) -> float:
-        """One step; returns when the loss is known."""
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(self.images, self.labels)
-        loss.backward()
-        self.optimizer.step()
+        """One step; returns when the loss is known and the parameters are there."""
+        loss = self.step()
         if DEVICE == "cuda":
             torch.cuda.synchronize()
         return loss.item()
 
+    def step(self, images: torch.Tensor | None = None, labels: torch.Tensor | None = None) -> torch.Tensor:
+        """Starts one step, on the batch that lies on the device unless another one is given; the loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(self.images if images is None else images, self.labels if labels is None else labels)
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
 
 class TorchInference:
-    """Normalise and forward in evaluation mode; the arguments are `TorchTraining`'s."""
+    """Normalise and forward in evaluation mode; the arguments are `TorchTraining`'s, labels are not read."""
 
     def __init__(
-        self, network: str, images: np.ndarray, bfloat16: bool, channels_last: bool, compiled: bool
+        self,
+        network: str,
+        images: np.ndarray,
+        labels: np.ndarray,
+        bfloat16: bool,
+        channels_last: bool,
+        compiled: bool,
     ) -> None:
+        del labels
         memory = torch.channels_last if channels_last else torch.contiguous_format
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory).to(DEVICE)
         model = counterpart(network, 7).to(DEVICE, memory_format=memory).eval()
 
         def predict(images: torch.Tensor) -> torch.Tensor:
             with torch.autocast(DEVICE, torch.bfloat16, enabled=bfloat16):
-                return model(_normalise(images))
+                return model(normalise(images))
 
         self.predict = torch.compile(predict) if compiled else predict
 

@@ -118,6 +118,10 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         except KeyboardInterrupt:
             print("ferjax: interrupted", file=sys.stderr, flush=True)
             return 128 + signal.SIGINT
+        except BrokenPipeError:
+            # Whoever reads the output, such as `head`, has had enough; the exit would write what is left.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise

@@ -10,7 +10,6 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ferjax import config as ferjax_config
 from ferjax import data, metrics, optimizers, overlap, predictions, setup, transfer
 from ferjax.checkpoints import Checkpoints
 from ferjax.data import builders
@@ -20,12 +19,13 @@ from ferjax.data.spaces import ABSENT, BridgedSource, bridge
 from ferjax.distributed import check_batch, make_mesh, replicated
 from ferjax.errors import UserError
 from ferjax.evaluate import evaluate_rows
-from ferjax.json_files import read_json, write_json_atomic
+from ferjax.json_files import write_json_atomic
 from ferjax.machine import describe_devices
 from ferjax.predictions import Predictions
 from ferjax.result import library_versions, probability_scores, read_result
 from ferjax.state import TrainState
-from ferjax.workdir import CONFIG, RESULT, claim
+from ferjax.stored_config import stored_config
+from ferjax.workdir import RESULT, claim
 
 
 def evaluate_run(
@@ -129,24 +129,6 @@ def _validation(workdir: Path, config: ConfigDict, step: int) -> Predictions | N
     path = predictions.place(workdir, config.data.name, "validation", "npz")
     kept = predictions.read(path) if path.exists() else None
     return kept if kept is not None and kept.step == step else None
-
-
-def stored_config(workdir: Path) -> tuple[ConfigDict, ConfigDict]:
-    """A run's config as it is stored, and with the fields that came later at their defaults.
-
-    Raises:
-        UserError: the folder holds no run.
-    """
-    if not (workdir / "checkpoints").is_dir():
-        raise UserError(f"{workdir} holds no run with a checkpoint; name the --workdir of one")
-    content = read_json(workdir / CONFIG)
-    if not isinstance(content, dict) or not all(isinstance(group, dict) for group in content.values()):
-        raise UserError(f"{workdir / CONFIG} is not the config of a run")
-    config = ferjax_config.defaults()
-    for group, fields in content.items():
-        config[group] = {**(config[group].to_dict() if group in config else {}), **fields}
-    ferjax_config.validate(config)
-    return ConfigDict(content), config
 
 
 def _label_names(workdir: Path, config: ConfigDict) -> tuple[str, ...]:

@@ -46,14 +46,22 @@ def write_atomic(path: Path | str, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def to_json(obj: Any) -> bytes:
+    """`plain(obj)` as indented JSON in UTF-8.
+
+    Raises:
+        TypeError: if a value has no JSON form.
+    """
+    return json.dumps(plain(obj), indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
 def write_json_atomic(path: Path | str, obj: Any) -> None:
     """Writes `plain(obj)` as indented JSON in UTF-8, whole or not at all (see `write_atomic`).
 
     Raises:
         TypeError: if a value has no JSON form.
     """
-    text = json.dumps(plain(obj), indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomic(path, text.encode() + b"\n")
+    write_atomic(path, to_json(obj))
 
 
 def read_json(path: Path | str) -> Any:

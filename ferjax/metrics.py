@@ -100,6 +100,21 @@ def weighted_f1(confusion: np.ndarray) -> float:
     return float(np.average(classes.f1, weights=classes.support))
 
 
+def most_confused(confusion: np.ndarray, pairs: int) -> list[tuple[int, int]]:
+    """The pairs (actual class, predicted class) of the largest shares of an actual class, largest first.
+
+    Args:
+        confusion: integers `[K, K]`, rows actual, columns predicted.
+        pairs: how many at most; a pair without examples is never told.
+    """
+    counts = _checked(confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0)
+    order = np.argsort(-shares, axis=None, kind="stable")[:pairs]
+    found = zip(*np.unravel_index(order, shares.shape), strict=True)
+    return [(int(row), int(column)) for row, column in found if shares[row, column] > 0]
+
+
 def summary(confusion: np.ndarray, label_names: Sequence[str]) -> dict:
     """Every metric of a confusion matrix, ready for JSON.
 

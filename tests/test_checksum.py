@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferjax.checksum import checksum
@@ -20,6 +20,18 @@ def test_every_type_has_a_steady_checksum(dtype):
     assert 0 <= checksum(arrays(dtype)) < 2**32
 
 
+@pytest.mark.parametrize("dtype", [*DTYPES, "float16", "float64", "int64"])
+@pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4), (0, 3)])
+def test_numpys_arrays_have_the_checksum_of_the_devices(dtype, shape):
+    values = np.random.default_rng(2).normal(0, 99, shape)
+    on_host = np.asarray(values).astype(jnp.dtype(dtype))
+    assert checksum(on_host) == checksum(jnp.asarray(on_host))
+    assert checksum(on_host.T) == checksum(jnp.asarray(on_host).T)
+    with jax.enable_x64(True):
+        assert checksum(on_host) == checksum(jnp.asarray(on_host))
+
+
+@settings(deadline=None)
 @given(place=st.integers(0, 59), bit=st.integers(0, 31))
 def test_every_flipped_bit_shows(place, bit):
     words = np.random.default_rng(1).integers(0, 2**32, (3, 4, 5), dtype=np.uint32)

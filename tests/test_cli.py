@@ -4,6 +4,7 @@ import fcntl
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -33,6 +34,16 @@ def test_no_verb_and_unknown_verbs(shell):
     assert done.returncode == 2
     assert "usage: python -m ferjax VERB" in done.stdout
     assert tiny.only_line(shell("trian")) == f"unknown verb 'trian'; the verbs are {', '.join(VERBS)}"
+
+
+def test_a_reader_that_has_had_enough_is_no_error():
+    program = "from ferjax import cli; cli.run(lambda argv: print('line\\n' * 10**6, flush=True), ['x'])"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "line\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 128 + signal.SIGPIPE
 
 
 BAD = {

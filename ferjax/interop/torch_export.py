@@ -32,8 +32,9 @@ def main(argv: list[str]) -> None:
 
 
 def _options(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
-    """The network's options: an import has them in its checkpoint, a run in its config."""
+    """Those of the network: an import has them in its checkpoint, a run in its config, and the image size."""
     if "options" in meta:
         return meta["options"]
     config = read_json(folder / CONFIG)
-    return {key: value for key, value in config["model"].items() if key != "name"}
+    options = {key: value for key, value in config["model"].items() if key != "name"}
+    return {**options, "image_size": config.get("data", {}).get("image_size")}

@@ -1,6 +1,7 @@
 """The one table of networks that PyTorch knows too, collected from a file a family."""
 
 import importlib
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from ferjax.errors import UserError
@@ -42,8 +43,16 @@ def network(name: str) -> Network:
     return NETWORKS[name]
 
 
-def counterpart(name: str, num_classes: int, **options: Any) -> "torch.nn.Module":
+def counterpart(
+    name: str, num_classes: int, image_size: int | None = None, **options: Any
+) -> "torch.nn.Module":
     """The same network in PyTorch, with PyTorch's initial weights; see `Network.counterpart`.
+
+    Args:
+        name: one with a table.
+        num_classes: of the classifier.
+        image_size: pixels, where its linear layers depend on them; the table's if None.
+        **options: the network's.
 
     Raises:
         UserError: there is no table of that name, or a package that the counterpart needs is not installed.
@@ -55,4 +64,6 @@ def counterpart(name: str, num_classes: int, **options: Any) -> "torch.nn.Module
         raise UserError(
             f"{name} in PyTorch needs the package {error.name}: pip install 'ferjax[torch]'"
         ) from error
+    if image_size and "image_size" in inspect.signature(build).parameters:
+        options["image_size"] = image_size
     return build(num_classes, **options)

@@ -94,7 +94,12 @@ def import_state_dict(
 
 
 def export_state_dict(
-    name: str, variables: Mapping[str, Any], *, num_batches_tracked: int = 0, **options: Any
+    name: str,
+    variables: Mapping[str, Any],
+    *,
+    num_batches_tracked: int = 0,
+    image_size: int | None = None,
+    **options: Any,
 ) -> dict[str, np.ndarray]:
     """Turns a network's variables into a PyTorch state dict, in PyTorch's order.
 
@@ -105,6 +110,7 @@ def export_state_dict(
         variables: `{"params": …, "batch_stats": …}`, arrays of NumPy or jax; other collections are ignored.
         num_batches_tracked: what the counters of batch normalisation say; PyTorch does not read them unless
             its momentum is None.
+        image_size: pixels, where linear layers depend on them; the size in the network's table if None.
         **options: the network's, as for `ferjax.models.create`; the number of classes is read off.
 
     Returns:
@@ -117,6 +123,8 @@ def export_state_dict(
     network = network_of(name)
     found = flatten_dict({key: variables.get(key, {}) for key in _COLLECTIONS}, sep="/")
     layer = next(row.flax for row in network.rows if row.torch == network.head)
+    if image_size:
+        network = network._replace(image_size=image_size)
     weights = _weights(name, network, _leading(found.get(f"params/{layer}/bias")), options)
     _check(
         f"the variables are not those of {name}",

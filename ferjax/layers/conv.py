@@ -52,7 +52,8 @@ def conv2d(x: Array, kernel: Array, stride: int = 1, padding: int | tuple[int, i
         ),
     )
 
-    few = x.shape[0] * height * width <= conv_lowerings.FEW_ROWS
+    batch = x.shape[0]  # a symbol in a program that is exported for every batch
+    few = isinstance(batch, int) and batch * height * width <= conv_lowerings.FEW_ROWS
 
     def on_cpu(x: Array, kernel: Array) -> Array:
         live = kernel[top:bottom, left:right]

@@ -15,12 +15,22 @@ CROP = (3, 4)
 REGIONS = ("whole", "top left", "top middle", "top right", "bottom left", "bottom middle", "bottom right")
 
 
+def region_boxes(height: int, width: int) -> tuple[tuple[int, int, int, int], ...]:
+    """(top, left, rows, columns) of each region in an image, in the order of `REGIONS`.
+
+    A side of n pixels is cut to ⌊3n/4⌋; the middle crop begins at half the rest, rounded down.
+    """
+    tall, wide = (side * CROP[0] // CROP[1] for side in (height, width))
+    tops, lefts = (0, height - tall), (0, (width - wide) // 2, width - wide)
+    return ((0, 0, height, width), *((top, left, tall, wide) for top in tops for left in lefts))
+
+
 def crop_regions(images: Array) -> Array:
     """The whole image I0 and six fixed crops I1…I6, each resized to the image's size.
 
-    A side of n pixels is cut to ⌊3n/4⌋; the middle crop begins at half the rest, rounded down. Crops are
-    resized bilinearly with pixel centres at one half, so that PyTorch's `interpolate(mode="bilinear",
-    align_corners=False)` gives the same. Rows, then columns are matrix products: the same two for all images.
+    They lie at `region_boxes`, and are resized bilinearly with pixel centres at one half, so that PyTorch's
+    `interpolate(mode="bilinear", align_corners=False)` gives the same. Rows, then columns are matrix
+    products: the same two for all images.
 
     Args:
         images: `[B, H, W, C]`, H and W at least 2.
@@ -29,18 +39,21 @@ def crop_regions(images: Array) -> Array:
         `[B, 7, H, W, C]` in the order of `REGIONS`.
     """
     height, width = images.shape[1:3]
-    tall, wide = (side * CROP[0] // CROP[1] for side in (height, width))
+    _, *crops = region_boxes(height, width)
+    tall, wide = crops[0][2:]
     rows, columns = (
         jnp.asarray(_linear_weights(part, side), images.dtype)
         for part, side in ((tall, height), (wide, width))
     )
     exact = lax.Precision.HIGHEST  # a TPU would round the pixels to bfloat16
+    bands = {
+        top: jnp.einsum("ph,bhwc->bpwc", rows, images[:, top : top + tall], precision=exact)
+        for top in sorted({top for top, *_ in crops})
+    }
     regions = [images]
-    for top in (0, height - tall):
-        band = jnp.einsum("ph,bhwc->bpwc", rows, images[:, top : top + tall], precision=exact)
-        for left in (0, (width - wide) // 2, width - wide):
-            crop = band[:, :, left : left + wide]
-            regions.append(jnp.einsum("qw,bpwc->bpqc", columns, crop, precision=exact))
+    for top, left, *_ in crops:
+        crop = bands[top][:, :, left : left + wide]
+        regions.append(jnp.einsum("qw,bpwc->bpqc", columns, crop, precision=exact))
     return jnp.stack(regions, axis=1)
 
 

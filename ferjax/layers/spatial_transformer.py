@@ -56,7 +56,7 @@ def affine_sample(images: Array, theta: Array, out_hw: tuple[int, int], align_co
     multiplications = x.shape[1] * images[0].size
     on_tpu = by_products if multiplications <= TPU_PRODUCTS else by_gather
     samples = lax.platform_dependent(images, x, y, tpu=on_tpu, default=by_gather)
-    return samples.reshape(len(images), *out_hw, images.shape[-1])
+    return samples.reshape(images.shape[0], *out_hw, images.shape[-1])
 
 
 def source_places(
@@ -73,7 +73,7 @@ def source_places(
         down, across = (_scaled(steps, unit, align_corners) for steps in out_hw)
         a, b, c = row[:, :, None, None].swapaxes(0, 1)
         grid = a * jnp.asarray(across, theta.dtype) + b * jnp.asarray(down, theta.dtype)[:, None] + c * unit
-        places.append(grid.reshape(len(theta), -1))
+        places.append(grid.reshape(theta.shape[0], -1))
     return places[0], places[1]
 
 

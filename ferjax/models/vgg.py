@@ -58,7 +58,7 @@ class VGG(nn.Module):
                 # ReLU after the pool: the same values, a quarter of the work.
                 x = nn.relu(max_pool_2x2(x) if layer == layers else x)
         x = adaptive_average_pool(x, POOLED)
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for layer in (1, 2):
             x = Linear(self.hidden, dtype=self.dtype, kernel_init=small, bias_init=zeros, name=f"fc{layer}")(
                 x

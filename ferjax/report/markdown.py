@@ -27,12 +27,17 @@ def run_markdown(run: Run, pictures: tuple[str, ...]) -> str:
     if run.result is None:
         parts.append("**This run is unfinished**: it has no test result yet.")
     else:
-        parts += _finished(run.result)
+        parts += results(run.result)
     parts += [f"![{title}]({name}.png)" for name, title in _CAPTIONS.items() if name in pictures]
     return "\n\n".join(parts) + "\n"
 
 
-def _finished(result: dict) -> list[str]:
+def results(result: dict) -> list[str]:
+    """What a finished run found, as paragraphs: scores, each class, the confusion matrix.
+
+    Args:
+        result: the content of `result.json`.
+    """
     test, found = result["test"], result.get("probabilities")
     low, high = metrics.accuracy_interval(np.array(test["confusion_matrix"]))
     rows = [

@@ -1,22 +1,19 @@
 """The worst mistakes of a run with their pictures: what it was most sure of and had wrong."""
 
-import base64
-import io
 from html import escape
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from ferjax import data
 from ferjax.data import builders
 from ferjax.errors import UserError
 from ferjax.predictions import Predictions
+from ferjax.report.embedded import photograph
 from ferjax.report.run import Run
 from ferjax.report.wording import percent
 
 SHOWN = 18
-_SIDE = 96  # pixels, of the smallest side that a small image is enlarged to
 
 
 class Mistake(NamedTuple):
@@ -80,17 +77,7 @@ def _pictures(run: Run, said: Predictions, rows: np.ndarray) -> tuple[list[str],
     if source.digest() != said.split_digest:
         return nothing, f"{said.dataset} on this machine is another than the run was tested on"
     images = source.take(said.indices[rows])["image"] if len(rows) else []
-    return [_data_uri(image) for image in images], ""
-
-
-def _data_uri(image: np.ndarray) -> str:
-    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).convert("RGB")
-    scale = max(1.0, _SIDE / min(picture.size))
-    picture = picture.resize([round(scale * side) for side in picture.size], Image.Resampling.LANCZOS)
-    picture.thumbnail((2 * _SIDE, 2 * _SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return [photograph(image) for image in images], ""
 
 
 def gallery(found: list[Mistake], reason: str) -> str:

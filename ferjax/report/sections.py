@@ -117,18 +117,15 @@ def unfinished_cards(run: Run) -> str:
 def mistakes(test: dict, label_names: list[str]) -> str:
     """The most frequent confusions, as shares of the actual class."""
     counts = np.array(test["confusion_matrix"])
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    np.fill_diagonal(shares, 0)
-    order = np.argsort(-shares, axis=None, kind="stable")[:_WORST_SHOWN]
     items = []
-    for row, column in zip(*np.unravel_index(order, shares.shape), strict=True):
-        if counts[row, column] and row != column:
-            actual, predicted = escape(label_names[row]), escape(label_names[column])
-            note = f"{counts[row, column]:,} of {counts[row].sum():,} images"
-            items.append(
-                f"<li><b>{percent(shares[row, column], 0)}</b> of {actual} is taken for <b>{predicted}</b>"
-                f'<span class="note">{note}</span></li>'
-            )
+    for row, column in metrics.most_confused(counts, _WORST_SHOWN):
+        actual, predicted = escape(label_names[row]), escape(label_names[column])
+        share = counts[row, column] / counts[row].sum()
+        note = f"{counts[row, column]:,} of {counts[row].sum():,} images"
+        items.append(
+            f"<li><b>{percent(share, 0)}</b> of {actual} is taken for <b>{predicted}</b>"
+            f'<span class="note">{note}</span></li>'
+        )
     if not items:
         return "<p>No test image was classified wrongly.</p>"
     return f'<ul class="mistakes">{"".join(items)}</ul>'

@@ -8,9 +8,9 @@ from ferjax.data.augment.draws import Draws
 
 # How many views of an image each choice of `eval.crops` gives.
 VIEWS = {"none": 1, "flip": 2, "five": 5, "ten": 10}
-# Those that need images larger than what the network takes.
+# Those that need images larger than what the network takes, and those that show mirror images too.
 CORNERED = ("five", "ten")
-_MIRRORED = ("flip", "ten")
+MIRRORED = ("flip", "ten")
 
 
 def random_crop(key: Array, images: Array, size: int) -> Array:
@@ -49,4 +49,4 @@ def views(images: Array, size: int, crops: str) -> list[Array]:
     if crops in CORNERED:
         corners += [(0, 0), (0, right), (down, 0), (down, right)]
     cut = [images[:, top : top + size, left : left + size] for top, left in corners]
-    return cut + [view[:, :, ::-1] for view in cut] if crops in _MIRRORED else cut
+    return cut + [view[:, :, ::-1] for view in cut] if crops in MIRRORED else cut

@@ -46,6 +46,7 @@ class Toons(tfds.core.GeneratorBasedBuilder):
     - `parts`: JSON, part → the artist's name of the variant that was drawn.
     """
 
+    DESCRIPTION = "Cartoon faces that show emotions, drawn from the artist's own parts."
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS = [  # noqa: RUF012  (TFDS reads this class attribute)
         ToonsConfig(name="avataaars", style="avataaars", description="Source domain: out of balance, harsh."),
@@ -64,7 +65,7 @@ class Toons(tfds.core.GeneratorBasedBuilder):
         names = list(STYLES[self.builder_config.style].names)
         return tfds.core.DatasetInfo(
             builder=self,
-            description="Cartoon faces that show emotions, drawn from the artist's own parts.",
+            description=self.DESCRIPTION,
             features=tfds.features.FeaturesDict(
                 {
                     "image": tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png"),

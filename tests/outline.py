@@ -8,7 +8,7 @@ HOSTILE = "</title><script>alert('&')</script>"
 class Outline(HTMLParser):
     """Collects tags and text, and checks that every tag closes."""
 
-    VOID = frozenset({"meta", "link", "path", "use", "rect"})
+    VOID = frozenset({"img", "input", "link", "meta", "path", "rect", "use"})
 
     def __init__(self, html):
         super().__init__()

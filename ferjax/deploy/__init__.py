@@ -1,0 +1,1 @@
+"""Using a trained network: faces in pictures and videos, predictions, exports."""

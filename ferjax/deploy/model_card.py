@@ -1,0 +1,174 @@
+"""A model card in Markdown: what a network is for, what it was trained on, how good it is, and where it ends.
+
+After Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019). Every number is from the run's own
+`result.json`; what was not measured is said to be so.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import ferjax
+from ferjax import metrics
+from ferjax.data import builders
+from ferjax.deploy.trained import Trained
+from ferjax.report.markdown import plain, results
+from ferjax.report.tables import markdown
+from ferjax.report.wording import count_of, percent
+
+_CONFUSIONS = 5
+# What a set's pictures are not, by the first part of its name.
+_DOMAINS = {
+    "toons": "It has never seen a photograph: on photographs of people nothing was measured, and little is "
+    "to be expected.",
+    "ferg": "It has only seen six rendered characters, and no photograph.",
+    "ckplus": "It has only seen expressions posed in a laboratory, from the front.",
+    "jaffe": "It has only seen ten women who posed, in grey, from the front.",
+    "taiwan": "It has only seen posed expressions.",
+}
+_USE = """\
+To sort pictures of faces by the expression that they show, where a person looks at what comes out: research,
+teaching, the comparison of networks, sorting one's own pictures. The pictures should be like those that it
+was trained on."""
+_NO_USE = """\
+**Not for decisions about people**: hiring, schooling, policing, borders, insurance, credit, health. A face
+shows an expression, which is not what somebody feels; people, cultures and moments differ. The European
+Union forbids emotion recognition at work and in education, but for medical and safety reasons
+(Regulation 2024/1689, article 5)."""
+
+
+def model_card(network: Trained, result: dict[str, Any] | None) -> str:
+    """The whole card.
+
+    Args:
+        network: what the card is of.
+        result: the content of the run's `result.json`; None if the run is not finished.
+    """
+    name, dataset = network.config.model.name, network.config.data.name
+    parts = [
+        f"# {plain(name)} on {plain(dataset)}",
+        f"A network that names the expression of a face: {_listed(network.label_names)}. "
+        f"Written by ferjax {ferjax.__version__}.",
+        "## Intended use",
+        _USE,
+        _NO_USE,
+        "## What it is",
+        _facts(network),
+        "## Data",
+        _data(network, result),
+        "## How good it is",
+        *_scores(result),
+        "## Limits",
+        _limits(network, result),
+        "## How it was trained",
+        _training(network, result),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(map(plain, names))
+
+
+def _facts(network: Trained) -> str:
+    parameters = sum(np.size(leaf) for leaf in jax.tree.leaves(network.variables["params"]))
+    side = network.input_size
+    colours = "grey (colours are turned into their luma)" if network.grey else "RGB"
+    crops = network.config.eval.crops
+    rows = [
+        ["architecture", f"{plain(network.config.model.name)}, {parameters:,} parameters"],
+        ["takes", f"faces cut out and stretched to {side}×{side}, uint8, {colours}"],
+        ["gives", f"a probability for each of {len(network.label_names)} classes"],
+        [
+            "looks at",
+            {"none": "the whole face", "flip": "it and its mirror image"}.get(crops, f"{crops} crops"),
+        ],
+        ["resized by", network.config.data.resize],
+    ]
+    return markdown(("", ""), rows)
+
+
+def _data(network: Trained, result: dict[str, Any] | None) -> str:
+    data = network.config.data
+    lines = [f"Trained on `{data.name}`. {plain(builders.builder_class(data.name).DESCRIPTION)}"]
+    if data.train_fraction < 1:
+        lines.append(f"Only {percent(data.train_fraction, 0)} of the training images were used.")
+    if source := network.config.init["from"]:
+        lines.append(f"It began from the weights `{Path(source).name}`.")
+    if result is not None:
+        digests = ", ".join(f"{split} `{digest[:16]}`" for split, digest in result["split_digests"].items())
+        lines.append(f"Digests of the splits: {digests}.")
+    lines.append("The best step was chosen on validation; test was read once, at the end.")
+    return "\n".join(lines)
+
+
+def _scores(result: dict[str, Any] | None) -> list[str]:
+    if result is None:
+        return ["**Not measured**: the run is not finished, and has not been tested."]
+    return [part.replace("## ", "### ", 1) if part.startswith("## ") else part for part in results(result)]
+
+
+def _limits(network: Trained, result: dict[str, Any] | None) -> str:
+    items = []
+    if domain := _DOMAINS.get(network.config.data.name.partition("/")[0]):
+        items.append(domain)
+    if result is not None:
+        items += _weaknesses(result)
+    if network.temperature is None:
+        items.append("Its probabilities are not calibrated.")
+    items += [
+        "Every face is given one of its classes, also one that shows none of them.",
+        "Not measured: whether it is as good for every age, gender and skin colour; faces from the side, "
+        "covered, blurred or very small; other cameras and light.",
+    ]
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _weaknesses(result: dict[str, Any]) -> list[str]:
+    """The weakest class with its uncertainty, what is taken for what, and classes without a test image."""
+    test, names = result["test"], result["label_names"]
+    counts = np.array(test["confusion_matrix"])
+    tested = [row for row in test["per_class"] if row["support"]]
+    worst = min(tested, key=lambda row: row["recall"])
+    index = [row["name"] for row in test["per_class"]].index(worst["name"])
+    hits, missed = counts[index, index], counts[index].sum() - counts[index, index]
+    low, high = metrics.accuracy_interval(np.array([[hits, missed], [0, 0]]))
+    items = [
+        f"Weakest class: {percent(worst['recall'], 0)} of {plain(worst['name'])} is recognised "
+        f"(95% interval {percent(low, 0)} to {percent(high, 0)}, {count_of(worst['support'], 'image')})."
+    ]
+    confusions = [
+        f"{plain(names[row])} for {plain(names[column])} ({counts[row, column]} of {counts[row].sum()})"
+        for row, column in metrics.most_confused(counts, _CONFUSIONS)
+    ]
+    if confusions:
+        items.append(f"It takes {', '.join(confusions)}.")
+    if absent := [plain(row["name"]) for row in test["per_class"] if not row["support"]]:
+        items.append(f"Never tested, for the test split has none: {', '.join(absent)}.")
+    return items
+
+
+def _training(network: Trained, result: dict[str, Any] | None) -> str:
+    config = network.config
+    rows = [
+        ["optimizer", f"{config.optimizer.name}, schedule {config.schedule.name}"],
+        ["batch", f"{config.train.batch_size:,} in {config.train.precision}"],
+        ["seed", str(config.train.seed)],
+    ]
+    if result is not None:
+        device, versions = result["device"], result["versions"]
+        rows += [
+            [
+                "epochs",
+                f"{result['epochs']:.1f}, {result['steps']:,} steps; these weights: {result['best_step']:,}",
+            ],
+            ["device", f"{device['count']} × {plain(device['kind'])}"],
+            ["date", result["date"]],
+            ["versions", ", ".join(f"{name} {versions[name]}" for name in ("ferjax", "jax", "flax"))],
+        ]
+    return (
+        markdown(("", ""), rows)
+        + "\n\nEvery field of its configuration is in the run's and the bundle's `config.json`."
+    )

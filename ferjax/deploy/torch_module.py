@@ -1,0 +1,60 @@
+"""A trained network as a PyTorch module with everything around it: what ONNX files are written from."""
+
+import jax.numpy as jnp
+import torch
+from torch import nn
+
+from ferjax.config import model_options
+from ferjax.data.augment.crops import CORNERED, MIRRORED, views
+from ferjax.data.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
+from ferjax.deploy.trained import HALF, LUMA, SHIFT, Trained
+from ferjax.interop.torch_networks import counterpart
+from ferjax.interop.torch_weights import export_state_dict
+
+
+def in_float32(network: Trained) -> Trained:
+    """The same weights in a network that computes in float32."""
+    config = network.config.copy_and_resolve_references()
+    config.train.precision = "float32"
+    return network._replace(config=config, model=network.model.clone(dtype=jnp.float32))
+
+
+class Deployed(nn.Module):
+    """From uint8 `[B, S, S, 3]`, S = `network.input_size`, to calibrated probabilities, float32 `[B, K]`.
+
+    As `ferjax.deploy.trained.predict_step`: luma for networks of grey images, centre or other crops,
+    temperature.
+    """
+
+    def __init__(self, network: Trained) -> None:
+        super().__init__()
+        name, options = network.config.model.name, model_options(network.config)
+        size = network.image_size
+        self.network = counterpart(name, len(network.label_names), image_size=size, **options)
+        state = export_state_dict(name, network.variables, image_size=size, **options)
+        self.network.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
+        self.grey, self.size, self.crops = network.grey, network.image_size, network.config.eval.crops
+        self.temperature = network.temperature or 1.0
+        self.register_buffer("pixel_mean", torch.tensor(IMAGENET_MEAN))
+        self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD))
+        self.register_buffer("luma_weights", torch.tensor(LUMA, dtype=torch.int32))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Probabilities of a batch."""
+        if self.grey:
+            weighted = (images.to(torch.int32) * self.luma_weights).sum(-1, keepdim=True, dtype=torch.int32)
+            # Nothing is negative, so division cuts off what a shift would.
+            images = torch.div(weighted + HALF, 1 << SHIFT, rounding_mode="floor").expand(-1, -1, -1, 3)
+        values = (images.to(torch.float32) / 255 - self.pixel_mean) / self.pixel_std
+        logits = [
+            self.network(view.permute(0, 3, 1, 2)) for view in torch_views(values, self.size, self.crops)
+        ]
+        if len(logits) > 1:  # the logarithm of the mean probability, up to a constant
+            logits = [torch.stack(logits).log_softmax(-1).logsumexp(0)]
+        return (logits[0] / self.temperature).softmax(-1)
+
+
+def torch_views(images: torch.Tensor, size: int, crops: str) -> list[torch.Tensor]:
+    """As `ferjax.data.augment.crops.views`, whose mirror images need another notation in PyTorch."""
+    cut = views(images, size, "five" if crops in CORNERED else "none")
+    return cut + [view.flip(2) for view in cut] if crops in MIRRORED else cut

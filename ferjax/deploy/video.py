@@ -1,0 +1,174 @@
+"""Frames of video files and cameras, and videos written from frames. OpenCV reads and writes them."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ferjax.deploy.images import LARGEST
+from ferjax.errors import UserError
+
+_USUAL_RATE = 25.0  # frames a second, of a file that does not tell
+_FASTEST = 240.0  # a rate above this is a damaged header's
+_WHOLE = 0.9  # of the frames that a header promises; some count a few too many
+
+
+class BrokenVideo(ValueError):
+    """A file that is no video or ends early, or a camera that is not there; one line says which."""
+
+
+class Frame(NamedTuple):
+    """One picture of a video.
+
+    Attributes:
+        time: seconds since the beginning.
+        image: uint8 `[H, W, 3]`, RGB, upright.
+    """
+
+    time: float
+    image: np.ndarray
+
+
+def file_frames(path: Path, every: float = 0.0) -> Iterator[Frame]:
+    """Decodes a video.
+
+    Args:
+        path: the file.
+        every: seconds between the frames that are given; 0: all.
+
+    Raises:
+        BrokenVideo: it cannot be read, after the frames that could.
+    """
+    cv2 = opencv()
+    # The absolute path: OpenCV takes other names for addresses or patterns.
+    capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+    try:
+        _check_size(cv2, capture)
+        spacing, promised = 1 / rate(capture), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        read, due = 0, 0.0
+        while capture.grab():
+            told = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            now = told if read and told > 0 else read * spacing
+            read += 1
+            if now + spacing / 2 < due:
+                continue
+            image = _retrieved(cv2, capture)
+            if image is None:
+                break
+            yield Frame(now, image)
+            due = now + every if every else 0.0
+        if not read:
+            raise BrokenVideo("is no video that can be read")
+        if read < promised * _WHOLE:
+            raise BrokenVideo(f"is damaged: {read:,} of {round(promised):,} frames could be read")
+    finally:
+        capture.release()
+
+
+def camera_frames(index: int, seconds: float = 0.0, every: float = 0.0) -> Iterator[Frame]:
+    """What a camera sees, as it comes.
+
+    Args:
+        index: which camera, from 0 on.
+        seconds: ends then; 0: never.
+        every: seconds between frames; 0: as many as come.
+
+    Raises:
+        BrokenVideo: there is no such camera, or it stopped.
+    """
+    cv2 = opencv()
+    capture = cv2.VideoCapture(index)
+    try:
+        if not capture.isOpened():
+            raise BrokenVideo(f"there is no camera {index}, or another program uses it")
+        start, due = time.monotonic(), 0.0
+        while not seconds or time.monotonic() - start < seconds:
+            if not capture.grab():
+                raise BrokenVideo("the camera stopped")
+            now = time.monotonic() - start
+            if now < due:
+                continue
+            image = _retrieved(cv2, capture)
+            if image is not None:
+                yield Frame(now, image)
+                due = now + every
+    finally:
+        capture.release()
+
+
+def file_rate(path: Path) -> float:
+    """Frames a second of a video file, as it tells, or the usual ones."""
+    cv2 = opencv()
+    capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+    try:
+        return rate(capture)
+    finally:
+        capture.release()
+
+
+class Writer:
+    """Writes frames of one size to an .mp4 file (MPEG-4 part 2, no sound).
+
+    Args:
+        path: the file; its folder exists.
+        frames_a_second: of the video.
+
+    Raises:
+        UserError: OpenCV cannot write it, when the first frame comes.
+    """
+
+    def __init__(self, path: Path, frames_a_second: float) -> None:
+        self.path, self._rate, self._cv2, self._out = path, frames_a_second, opencv(), None
+
+    def write(self, image: np.ndarray) -> None:
+        """Appends uint8 `[H, W, 3]`, RGB."""
+        height, width = image.shape[:2]
+        if self._out is None:
+            code = self._cv2.VideoWriter_fourcc(*"mp4v")
+            self._out = self._cv2.VideoWriter(str(self.path), code, self._rate, (width, height))
+            if not self._out.isOpened():
+                raise UserError(f"cannot write {self.path}; name another folder with --annotate")
+        self._out.write(np.ascontiguousarray(image[:, :, ::-1]))
+
+    def close(self) -> None:
+        """Finishes the file."""
+        if self._out is not None:
+            self._out.release()
+
+
+def opencv() -> ModuleType:
+    """The module cv2, which tells nothing by itself.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    try:
+        import cv2
+    except ImportError as error:
+        raise UserError("videos and cameras need OpenCV: pip install 'ferjax[video]'") from error
+    return cv2
+
+
+def rate(capture: Any) -> float:
+    """Frames a second of an opened video."""
+    told = capture.get(opencv().CAP_PROP_FPS)
+    return told if 0 < told <= _FASTEST else _USUAL_RATE
+
+
+def _check_size(cv2: ModuleType, capture: Any) -> None:
+    if not capture.isOpened():
+        raise BrokenVideo("is no video that can be read")
+    width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    if width * height > LARGEST:
+        raise BrokenVideo(f"has frames of {width:,.0f}×{height:,.0f} pixels; make it smaller first")
+
+
+def _retrieved(cv2: ModuleType, capture: Any) -> np.ndarray | None:
+    good, image = capture.retrieve()
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if good else None

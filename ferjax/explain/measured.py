@@ -1,0 +1,256 @@
+"""Measures explanations on the toons: where the heat lies, whether it matters, whether it is of the weights.
+
+Every method explains the same images, for the class that the network rightly gives them. Two maps that know
+nothing of the network are measured beside them: one in random order, and one that is hot in the middle of the
+image, where faces are.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from ferjax.data.augment import normalise
+from ferjax.data.augment.crops import views
+from ferjax.data.builders.toons_pose import SIZE
+from ferjax.data.sources import Source
+from ferjax.data.spaces import positions
+from ferjax.deploy import trained
+from ferjax.deploy.classifier import Classifier
+from ferjax.deploy.trained import Trained
+from ferjax.errors import UserError
+from ferjax.evaluate_run import load_for
+from ferjax.explain import faithfulness, localisation, sanity
+from ferjax.explain.explained import in_batches, what_is_seen
+from ferjax.explain.methods import METHODS
+from ferjax.explain.parts import FACE, REGIONS, region_maps, style_of
+from ferjax.machine import describe_devices
+from ferjax.result import library_versions
+
+REFERENCES = ("random", "middle")
+PER_CLASS = 20
+# All methods explain these of the images of each class again after each of these steps of the cascade.
+_SANITY_PER_CLASS, _SANITY_STEPS = 2, 7
+_NEAR = 1 / 4  # deviation of the map `middle`, as a share of the image's side
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """What all methods explain.
+
+    Attributes:
+        images: float32 `[N, S, S, 3]`, as the network sees them.
+        classes: int32 `[N]`, the network's, said and true.
+        regions: uint8 `[N, S, S]`, numbers of `ferjax.explain.parts.REGIONS`.
+        poses: float32 `[N, 2, 3]`, pixels of the canonical face → pixels of `images`.
+    """
+
+    images: np.ndarray
+    classes: np.ndarray
+    regions: np.ndarray
+    poses: np.ndarray
+
+
+def choose(network: Trained, source: Source, per_class: int) -> Sample:
+    """The first images of each class that the network has right.
+
+    Args:
+        network: whose answers count.
+        source: of a set of toons, images as the network reads them.
+        per_class: how many images at most.
+
+    Raises:
+        UserError: the set is none of toons, no images are asked for, or the network has none right.
+    """
+    style = style_of(source.name)
+    if per_class < 1:
+        raise UserError(f"at least one image of each class must be measured, not {per_class}")
+    targets = positions(source.label_names, network.label_names)[source.labels]
+    pixels = source.take(np.arange(len(source)))["image"]
+    said = Classifier.of(network).probabilities(pixels).argmax(1)
+    chosen = np.concatenate(
+        [np.flatnonzero((targets == k) & (said == k))[:per_class] for k in range(len(network.label_names))]
+    )
+    if not chosen.size:
+        raise UserError(f"the network has no image of {source.name} {source.split} right to explain")
+    examples = [source[index] for index in chosen]
+    size, read = network.image_size, network.input_size
+    maps = region_maps(style, examples, read)[..., None]
+    poses = np.stack([example["pose"] for example in examples]) * np.float32(read / SIZE)
+    poses[:, :, 2] -= round((read - size) / 2)  # what the centre crop leaves out
+    seen = what_is_seen(network, pixels[chosen])
+    return Sample(
+        np.asarray(normalise(jnp.asarray(seen))),
+        targets[chosen].astype(np.int32),
+        views(maps, size, "none")[0][..., 0],
+        poses,
+    )
+
+
+def measure(
+    network: Trained, source: Source, per_class: int = PER_CLASS, methods: Sequence[str] | None = None
+) -> tuple[dict[str, Any], Sample, dict[str, np.ndarray]]:
+    """Explains the chosen images by every method and measures the maps.
+
+    Args:
+        network: the trained one.
+        source: see `choose`.
+        per_class: how many images of each class at most.
+        methods: names in `METHODS`; all of them if None.
+
+    Returns:
+        The figures, which JSON can hold; the sample; and each map's heat, float32 `[N, S, S]`. Of the
+        figures, `methods` has for each method and reference `classes`, see `localisation.scores`, and for
+        `deletion` and `insertion` the mean `curve`, its `area`, and `wins`, the part of the images where it
+        is better than the random map's; `sanity` has some of the `layers` in the order of drawing, among
+        them the first and the last, and each method's mean `correlation` after each of them; `left_out`
+        tells which method could not explain the network, and why.
+
+    Raises:
+        UserError: the set is none of toons, the network has no image right, or no method can explain it.
+    """
+    sample = choose(network, source, per_class)
+    variables = jax.device_put(network.variables)
+    names, heat, left_out = tuple(METHODS if methods is None else methods), {}, {}
+    explain = {name: jax.jit(partial(METHODS[name], network.model)) for name in names}
+    for name in tqdm(names, desc="explaining", unit=" methods", delay=2):
+        try:
+            heat[name] = _heat(explain[name], variables, sample.images, sample.classes)
+        except UserError as error:
+            left_out[name] = str(error)
+    if not heat:
+        raise UserError(f"no method can explain this network: {'; '.join(left_out.values())}")
+    maps = heat | _references(sample)
+    few = _first_of_each(sample.classes, _SANITY_PER_CLASS)
+    found = {
+        "model": network.config.model.name,
+        "trained_on": network.config.data.name,
+        "dataset": source.name,
+        "split": source.split,
+        "images": len(sample.images),
+        "label_names": network.label_names,
+        "regions": REGIONS,
+        "face": list(FACE),
+        "methods": _measured(network, variables, sample, maps),
+        "sanity": _sanity(network, {name: explain[name] for name in heat}, sample, heat, few),
+        "left_out": left_out,
+        "device": describe_devices(),
+        "versions": library_versions(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return found, sample, maps
+
+
+def _heat(explain: Callable, variables: Any, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    return in_batches(partial(explain, variables), images, classes)
+
+
+def _references(sample: Sample) -> dict[str, np.ndarray]:
+    """Maps that know nothing of the network, by the names in `REFERENCES`."""
+    count, size = sample.regions.shape[:2]
+    random = np.random.default_rng(0).random((count, size, size), np.float32)
+    places = (np.arange(size) + 0.5) / size - 0.5
+    middle = np.exp(-(places[:, None] ** 2 + places**2) / (2 * _NEAR**2)).astype(np.float32)
+    return dict(zip(REFERENCES, (random, np.broadcast_to(middle, random.shape)), strict=True))
+
+
+def _measured(
+    network: Trained, variables: Any, sample: Sample, maps: dict[str, np.ndarray]
+) -> dict[str, dict[str, Any]]:
+    """The figures of each map: where it lies and whether it matters."""
+    curves: dict[str, dict[str, np.ndarray]] = {}
+    for kind, curve in (
+        ("deletion", faithfulness.deletion_curve), ("insertion", faithfulness.insertion_curve)
+    ):  # fmt: skip
+        compute = partial(jax.jit(partial(curve, network.model)), variables)
+        curves[kind] = {
+            name: in_batches(compute, sample.images, sample.classes, heat)
+            for name, heat in tqdm(maps.items(), desc=kind, unit=" maps", delay=2)
+        }
+    found = {}
+    for name, heat in maps.items():
+        found[name] = {
+            "classes": localisation.scores(heat, sample.regions, sample.classes, network.label_names)
+        }
+        for kind, better in (("deletion", np.less), ("insertion", np.greater)):
+            mine, chance = (faithfulness.area(curves[kind][which]) for which in (name, "random"))
+            found[name][kind] = {
+                "area": float(mine.mean()),
+                "wins": float(better(mine, chance).mean()),
+                "curve": curves[kind][name].mean(0).tolist(),
+            }
+    return found
+
+
+def _sanity(
+    network: Trained,
+    explain: dict[str, Callable],
+    sample: Sample,
+    heat: dict[str, np.ndarray],
+    few: np.ndarray,
+) -> dict[str, Any]:
+    """Rank correlations of the maps of some images with those of ever more damaged networks."""
+    images, classes = sample.images[few], sample.classes[few]
+    layers: list[str] = []
+    correlation: dict[str, list[float]] = {name: [] for name in explain}
+    order = sanity.call_order(network.model, network.variables["params"], images.shape[1:3])[::-1]
+    last = len(order) - 1
+    looked = {order[round(i)] for i in np.linspace(0, last, min(_SANITY_STEPS, len(order)))}
+    stages = sanity.cascade(network.model, network.variables, images.shape[1:3])
+    for layer, damaged in tqdm(stages, desc="drawing weights anew", unit=" layers", total=last + 1, delay=2):
+        if layer not in looked:
+            continue
+        layers.append(layer)
+        damaged = jax.device_put(damaged)
+        for name, method in explain.items():
+            found = sanity.rank_correlation(heat[name][few], _heat(method, damaged, images, classes))
+            correlation[name].append(float(np.nanmean(found)) if np.isfinite(found).any() else np.nan)
+    return {"images": len(few), "layers": layers, "correlation": correlation}
+
+
+def _first_of_each(classes: np.ndarray, count: int) -> np.ndarray:
+    """Where the first images of each class stand, in order."""
+    return np.sort(np.concatenate([np.flatnonzero(classes == k)[:count] for k in np.unique(classes)]))
+
+
+def measure_run(
+    workdir: Path | str,
+    out: Path | str,
+    *,
+    dataset: str = "",
+    split: str = "test",
+    data_dir: str = "",
+    per_class: int = PER_CLASS,
+    methods: Sequence[str] | None = None,
+) -> Path:
+    """Measures a run's explanations and writes `measured.html`, `.md`, `.json` and the pictures to a folder.
+
+    Args:
+        workdir: of the run.
+        out: the folder.
+        dataset: a set of toons; the one it was trained on if empty.
+        split: of it.
+        data_dir: where built sets are; the run's own if empty.
+        per_class: see `measure`, as `methods`.
+        methods: names in `METHODS`.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UserError: see `measure`; or the run cannot be read.
+    """
+    from ferjax.explain.measured_page import write_measured  # draws, which measuring alone does not
+
+    network = trained.read(workdir)
+    dataset = dataset or network.config.data.name
+    style_of(dataset)  # before anything is read
+    source = load_for(network.config, dataset, split, data_dir or network.config.data.dir)
+    return write_measured(Path(out), *measure(network, source, per_class, methods))

@@ -1,0 +1,173 @@
+"""Pictures of measured explanations: what is measured, mean heat on the face, curves, damaged networks."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
+
+from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from ferjax.data.builders.toons_pose import SIZE
+from ferjax.data.builders.toons_table import STYLES
+from ferjax.explain.parts import REGIONS, on_canonical
+from ferjax.report.figures import new_figure, quiet, short
+from ferjax.report.palette import LIGHT, SERIES
+
+# Of the regions; the background has none.
+_COLOURS = ("#00000000", "#9aa0a6", "#ff9f1c", "#00b4d8", "#e63dd6", "#ff2e2e")
+_DASHES = ("-", (0, (5, 2)))  # told apart when the colours come round again
+_OPACITY = 0.45
+_COLUMNS = 5  # of a legend
+
+
+def region_sheet(images: np.ndarray, regions: np.ndarray, titles: Sequence[str], columns: int = 7) -> Figure:
+    """Images with their regions in colours, and the same images without, above each other.
+
+    Args:
+        images: float32 `[N, S, S, 3]`, normalised.
+        regions: uint8 `[N, S, S]`, numbers of `REGIONS`.
+        titles: of each image.
+        columns: images side by side.
+    """
+    lines = -(-len(images) // columns)
+    figure = new_figure(1.45 * columns, 3.05 * lines + 0.3)
+    axes = figure.subplots(2 * lines, columns, squeeze=False)
+    pixels = (images * np.asarray(IMAGENET_STD) + np.asarray(IMAGENET_MEAN)).clip(0, 1)
+    colours = np.array([_rgba(colour) for colour in _COLOURS])
+    for place in range(lines * columns):
+        row, column = divmod(place, columns)
+        plain, marked = axes[2 * row, column], axes[2 * row + 1, column]
+        plain.axis("off")
+        marked.axis("off")
+        if place >= len(images):
+            continue
+        plain.imshow(pixels[place])
+        plain.set_title(titles[place], fontsize=9, color=LIGHT["ink"], parse_math=False)
+        marked.imshow(pixels[place])
+        marked.imshow(colours[regions[place]])
+    marks = [Rectangle((0, 0), 1, 1, color=colour) for colour in _COLOURS[1:]]
+    _legend(figure, marks, REGIONS[1:])
+    return figure
+
+
+def _rgba(colour: str) -> tuple[float, ...]:
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue, 0.0 if len(colour) > 7 else _OPACITY
+
+
+def mean_heat(
+    maps: Mapping[str, np.ndarray],
+    poses: np.ndarray,
+    classes: np.ndarray,
+    label_names: Sequence[str],
+    style: str,
+) -> Figure:
+    """The mean heat of each method and class on the canonical face, with the boxes of its parts.
+
+    Every map weighs the same; the scale of a picture ends at its own largest value.
+
+    Args:
+        maps: method → float32 `[N, S, S]`.
+        poses: float32 `[N, 2, 3]`, canonical pixels → pixels of the maps.
+        classes: int32 `[N]`.
+        label_names: the K classes.
+        style: of the toons.
+    """
+    shown = [label for label in range(len(label_names)) if (classes == label).any()]
+    figure = new_figure(1.5 + 1.3 * len(shown), 0.4 + 1.32 * len(maps))
+    axes = figure.subplots(len(maps), len(shown), squeeze=False)
+    for row, (name, heat) in enumerate(maps.items()):
+        positive = np.maximum(heat, 0)
+        whole = positive.sum((1, 2), keepdims=True)
+        turned = on_canonical(np.divide(positive, whole, where=whole > 0, out=np.zeros_like(positive)), poses)
+        for column, label in enumerate(shown):
+            panel = axes[row, column]
+            panel.imshow(
+                np.nan_to_num(turned[classes == label]).mean(0), cmap="inferno", extent=(0, SIZE, SIZE, 0)
+            )
+            _boxes(panel, style)
+            panel.set_xticks([])
+            panel.set_yticks([])
+            panel.spines[:].set_visible(False)
+            if row == 0:
+                panel.set_title(label_names[label], fontsize=10, color=LIGHT["ink"], parse_math=False)
+            if column == 0:
+                panel.set_ylabel(spoken(name).replace(" ", "\n"), fontsize=9, color=LIGHT["ink"])
+    return figure
+
+
+def _boxes(axes: Axes, style: str) -> None:
+    for x0, y0, x1, y1 in STYLES[style].boxes.values():
+        axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="white", linewidth=0.7))
+
+
+def spoken(name: str) -> str:
+    """A method's name without underscores."""
+    return name.replace("_", " ")
+
+
+def curves(methods: Mapping[str, Mapping], references: Sequence[str]) -> Figure:
+    """Mean deletion and insertion curves side by side.
+
+    Args:
+        methods: the field of that name, see `ferjax.explain.measured.measure`.
+        references: which of them know nothing of the network.
+    """
+    figure = new_figure(10.5, 4.4)
+    figure.get_layout_engine().set(wspace=0.06)
+    titles = {
+        "deletion": "Deletion: the hottest pixels go first",
+        "insertion": "Insertion: the hottest pixels come first",
+    }
+    for position, (kind, title) in enumerate(titles.items(), start=1):
+        axes = figure.add_subplot(1, 2, position)
+        for name, style in _styles(methods, references).items():
+            values = methods[name][kind]["curve"]
+            axes.plot(np.linspace(0, 1, len(values)), values, label=spoken(name), **style)
+        quiet(axes, title, "pixels", lines=0)
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _legend(figure, *axes.get_legend_handles_labels())
+    return figure
+
+
+def damaged(sanity: Mapping) -> Figure:
+    """Rank correlation with the map of the trained network after each layer that was drawn anew.
+
+    Args:
+        sanity: the field of that name, see `ferjax.explain.measured.measure`.
+    """
+    figure = new_figure(10.5, 4.2)
+    axes = figure.add_subplot()
+    layers, correlation = sanity["layers"], sanity["correlation"]
+    for name, style in _styles(correlation, ()).items():
+        axes.plot(range(len(layers) + 1), [1.0, *correlation[name]], label=spoken(name), **style)
+    quiet(axes, "Rank correlation with the trained network's map", "", lines=-(-len(correlation) // _COLUMNS))
+    axes.axhline(0, color=LIGHT["muted"], linewidth=1, linestyle=(0, (4, 3)))
+    names = ["trained", *short(layers)]
+    axes.set_xticks(
+        range(len(names)), names, rotation=40, ha="right", parse_math=False, fontsize=9, color=LIGHT["ink"]
+    )
+    _legend(figure, *axes.get_legend_handles_labels())
+    return figure
+
+
+def _legend(figure: Figure, marks: Sequence, names: Sequence[str]) -> None:
+    """Below all pictures of a figure."""
+    place = {"loc": "outside lower center", "ncols": _COLUMNS, "handlelength": 2.4}
+    figure.legend(marks, names, frameon=False, fontsize=9, labelcolor=LIGHT["ink"], **place)
+
+
+def _styles(names: Mapping[str, object], references: Sequence[str]) -> dict[str, dict]:
+    """Colour and dash of each line: references grey, methods from the palette."""
+    styles, own = {}, [name for name in names if name not in references]
+    for name in names:
+        if name in references:
+            styles[name] = {"color": LIGHT["train"], "linestyle": _DASHES[references.index(name)], "lw": 1.4}
+            continue
+        turn, role = divmod(own.index(name), len(SERIES))
+        styles[name] = {"color": LIGHT[SERIES[role]], "linestyle": _DASHES[turn % len(_DASHES)], "lw": 1.8}
+    return styles

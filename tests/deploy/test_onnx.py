@@ -1,0 +1,120 @@
+"""ONNX files say what the network says; tried on networks with everything that needs care."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from networks import pictures, trained_network
+
+from ferjax.data.augment.crops import VIEWS, views
+from ferjax.deploy import comparison, trained
+from ferjax.errors import UserError
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+pytest.importorskip("torch")
+
+from ferjax.deploy import onnx
+
+# The centre and its mirror image, bfloat16, a flatten; grey, a spatial transformer, another size.
+NETWORKS = {
+    "fer_cnn": {
+        "options": {"hidden": 16}, "data__name": "toons/avataaars", "data__image_size": 48,
+        "data__source_size": 54, "eval__crops": "flip", "train__precision": "bfloat16",
+    },
+    "attentional_cnn": {"data__name": "fer2013", "data__image_size": 40},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Each network and its file, written when first asked for."""
+    folder, made = tmp_path_factory.mktemp("onnx"), {}
+
+    def make(name):
+        if name not in made:
+            network = trained_network(name, **NETWORKS[name])
+            gap = onnx.export(network, folder / f"{name}.onnx")
+            assert 0 <= gap <= comparison.TOLERANCE
+            made[name] = network, folder / f"{name}.onnx"
+        return made[name]
+
+    return make
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_says_what_the_network_says(files, name):
+    from ferjax.deploy.torch_module import in_float32
+
+    network, path = files(name)
+    exact, run = in_float32(network), onnx.load(path)
+    step = jax.jit(trained.predict_step(exact))
+    for batch in (1, 7):
+        images = pictures(batch, network.input_size)
+        wanted = np.exp(np.asarray(step(exact.variables, images)))
+        np.testing.assert_allclose(run(images), wanted, atol=comparison.TOLERANCE)
+
+
+@pytest.mark.slow
+def test_the_file_tells_its_classes(files):
+    import onnxruntime
+
+    network, path = files("fer_cnn")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (images,), (said,) = session.get_inputs(), session.get_outputs()
+    assert (images.name, images.shape, images.type) == ("images", ["batch", 54, 54, 3], "tensor(uint8)")
+    assert (said.name, said.shape, said.type) == ("probabilities", ["batch", 7], "tensor(float)")
+    assert b".py" not in path.read_bytes()
+    told = session.get_modelmeta().custom_metadata_map
+    assert json.loads(told["label_names"]) == list(network.label_names)
+
+
+@pytest.mark.slow
+def test_weights_that_went_wrong_are_found(files, monkeypatch, tmp_path):
+    """The check at export is a real one: it sees a network whose temperature was forgotten."""
+    network, _ = files("attentional_cnn")
+    monkeypatch.setattr(onnx.comparison, "largest_difference", lambda *_: 0.0)
+    onnx.export(network._replace(temperature=None), tmp_path / "a.onnx")
+    monkeypatch.undo()
+    with pytest.raises(ArithmeticError, match="differs by"):
+        comparison.largest_difference(network, onnx.load(tmp_path / "a.onnx"))
+
+
+@pytest.mark.slow
+def test_a_file_that_differs_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(comparison, "TOLERANCE", 0.0)
+    network = trained_network("fer_cnn", options={"hidden": 16}, data__image_size=48)
+    with pytest.raises(UserError, match="fer_cnn cannot be written as ONNX: the exported network differs by"):
+        onnx.export(network, tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("crops", VIEWS)
+def test_crops_are_cut_alike(crops):
+    import torch
+
+    from ferjax.deploy.torch_module import torch_views
+
+    images = pictures(2, 21)
+    ours, theirs = views(images, 16, crops), torch_views(torch.from_numpy(images), 16, crops)
+    for first, second in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_network_without_a_counterpart_is_told(tiny_model, tmp_path):
+    with pytest.raises(UserError, match="PyTorch names are not known for 'tiny'"):
+        onnx.export(trained_network(), tmp_path / "a.onnx")
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "a.onnx").write_text("text")
+    for name in ("a.onnx", "b.onnx"):
+        with pytest.raises(UserError, match=r"\.onnx cannot be read by onnxruntime"):
+            onnx.load(tmp_path / name)
+
+
+def test_a_missing_package_is_told(monkeypatch):
+    monkeypatch.setitem(onnx.importlib.sys.modules, "onnxscript", None)
+    with pytest.raises(UserError, match=r"needs the package onnxscript: pip install 'ferjax\[onnx\]'"):
+        onnx.check_installed()

@@ -1,0 +1,91 @@
+"""Faces of a video keep their numbers, and means over time are what the formula says."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ferjax.deploy.tracks import Smoother, Tracks, overlap
+
+coordinate = st.integers(0, 40)
+
+
+@st.composite
+def boxes(draw):
+    left, top = draw(coordinate), draw(coordinate)
+    return left, top, left + draw(st.integers(1, 30)), top + draw(st.integers(1, 30))
+
+
+@settings(deadline=None)
+@given(boxes(), boxes())
+def test_overlap_counts_pixels(first, second):
+    def covered(box):
+        left, top, right, bottom = box
+        mask = np.zeros((80, 80), bool)
+        mask[top:bottom, left:right] = True
+        return mask
+
+    both, either = covered(first) & covered(second), covered(first) | covered(second)
+    assert overlap(first, second) == pytest.approx(both.sum() / either.sum())
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.floats(0, 3), min_size=1, max_size=12),
+    st.floats(0.05, 5),
+    st.integers(0, 2**32 - 1),
+)
+def test_smoothing_is_the_formula_whatever_the_distances(gaps, seconds, seed):
+    times = np.cumsum(gaps)
+    said = np.random.default_rng(seed).dirichlet(np.ones(4), len(times)).astype(np.float32)
+    smoother = Smoother(seconds)
+    for now in range(len(times)):
+        found = smoother.smooth(7, times[now], said[now])
+        weights = np.exp((times[: now + 1] - times[now]) / seconds)
+        expected = (weights[:, None] * said[: now + 1]).sum(0) / weights.sum()
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert found.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_faces_are_smoothed_apart():
+    smoother, first, second = Smoother(1.0), np.float32([1, 0]), np.float32([0, 1])
+    smoother.smooth(1, 0.0, first)
+    np.testing.assert_array_equal(smoother.smooth(2, 0.1, second), second)
+
+
+def test_without_seconds_nothing_is_smoothed():
+    smoother, said = Smoother(0.0), np.float32([0.25, 0.75])
+    smoother.smooth(1, 0.0, np.float32([1, 0]))
+    assert smoother.smooth(1, 0.0, said) is said
+
+
+def square(x, y=0, side=20):
+    return (x, y, x + side, y + side)
+
+
+def test_numbers_stay_while_faces_move_past_each_other_in_the_list():
+    tracks = Tracks()
+    assert tracks.follow(0.0, [square(0), square(100)]) == [1, 2]
+    assert tracks.follow(0.1, [square(95), square(5)]) == [2, 1]
+    assert tracks.follow(0.2, [square(10), square(200), square(90)]) == [1, 3, 2]
+
+
+def test_a_face_comes_back_within_a_second_and_not_later():
+    tracks = Tracks()
+    assert tracks.follow(0.0, [square(0)]) == [1]
+    assert tracks.follow(0.5, []) == []
+    assert tracks.follow(0.9, [square(3)]) == [1]
+    assert tracks.follow(2.5, [square(3)]) == [2]
+
+
+def test_frames_that_are_far_apart_are_followed():
+    tracks = Tracks(every=5.0)
+    assert tracks.follow(0.0, [square(0)]) == [1]
+    assert tracks.follow(5.0, [square(2)]) == [1]
+
+
+def test_two_boxes_are_never_one_face():
+    tracks = Tracks()
+    tracks.follow(0.0, [square(0)])
+    assert sorted(tracks.follow(0.1, [square(1), square(2)])) == [1, 2]
+    assert tracks.follow(0.2, [square(1)]) == [1]
