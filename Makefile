@@ -33,6 +33,10 @@ test-all: lint
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
+# Every network beside PyTorch on the device at hand: benchmarks/results/suite.jsonl and docs/benchmarks.md.
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.suite $(ARGS)
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

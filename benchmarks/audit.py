@@ -13,44 +13,12 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
 
-import numpy as np
-from PIL import Image
-
-from benchmarks import measure
-from ferjax.data import builders
-from ferjax.data.builders.fer2013 import FER2013
-from ferjax.data.images import encode_png
+from benchmarks import generated, measure
 
 PACKAGES = ("numpy", "pillow", "array_record")
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
-
-
-class Generated(FER2013, skip_registration=True):
-    """A set that is stored as FER2013, of generated images."""
-
-    name = "fer2013"
-    count: ClassVar[int] = 0
-
-    def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yields (split, example)."""
-        draws = np.random.default_rng(0)
-        train = []
-        for split, share in SHARES.items():
-            for i in range(round(self.count * share)):
-                coarse = Image.fromarray(draws.integers(0, 256, (8, 8), dtype=np.uint8))
-                image = np.asarray(coarse.resize((48, 48), Image.Resampling.BICUBIC))[..., None]
-                label = int(draws.integers(7))
-                if split == "train":
-                    train.append((image, label))
-                elif split == "test" and i % 100 < 2:
-                    image, label = train[i]
-                    noise = draws.normal(0, 4, image.shape) * (i % 100)
-                    image = (image + noise).clip(0, 255).astype(np.uint8)
-                yield split, {"image": encode_png(image), "label": label, "id": f"{split}/{i}"}
 
 
 def run(data: Path, out: Path) -> dict[str, float]:
@@ -77,8 +45,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        Generated.count = arguments.images
-        builders.build(Generated(data_dir=folder / "data", file_format="array_record", manual_dir=folder))
+        generated.build(
+            folder / "data", {split: round(share * arguments.images) for split, share in SHARES.items()}
+        )
         rows = []
         for what in ("first audit", "again, fingerprints kept"):
             row = {"run": what, "images": arguments.images, **run(folder / "data", folder / "out")}

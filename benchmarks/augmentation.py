@@ -15,7 +15,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from benchmarks import measure
-from benchmarks.train_step import FerjaxTraining
+from benchmarks.ferjax_side import FerjaxTraining
 from ferjax import config as ferjax_config
 from ferjax.data.augment import augment, mix
 

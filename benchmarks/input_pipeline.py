@@ -20,41 +20,13 @@ from absl import flags
 from PIL import Image
 
 from benchmarks import measure
+from benchmarks.torch_data import ArrayDataset, FileDataset
 from ferjax.data import builders, load
 from ferjax.data.images import encode_png
 from ferjax.data.pipeline import train_batches
 from ferjax.data.sources import Source
 
 PACKAGES = ("grain", "array_record", "numpy", "pillow", "torch")
-
-
-class ArrayDataset(torch.utils.data.Dataset):
-    """Images held as one array, handed out one by one."""
-
-    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
-        self.images = images
-        self.labels = labels
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return torch.from_numpy(self.images[index]), int(self.labels[index])
-
-
-class FileDataset(torch.utils.data.Dataset):
-    """PNG files, opened and decoded one by one."""
-
-    def __init__(self, paths: list[Path], labels: np.ndarray) -> None:
-        self.paths = paths
-        self.labels = labels
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        with Image.open(self.paths[index]) as image:
-            return torch.from_numpy(np.array(image)[:, :, None]), int(self.labels[index])
 
 
 def torch_batches(dataset: torch.utils.data.Dataset, batch_size: int, workers: int) -> Iterator:
@@ -146,7 +118,7 @@ def main() -> None:
         paths = [folder / f"{i:06d}.png" for i in range(len(memory))]
         for i, path in enumerate(paths):
             path.write_bytes(encode_png(memory[i]["image"]))
-        rows = compare(memory, stream, FileDataset(paths, memory.labels), arguments)
+        rows = compare(memory, stream, FileDataset(paths, memory.labels, "L"), arguments)
     measure.record("input_pipeline", rows, PACKAGES, arguments.json)
 
 

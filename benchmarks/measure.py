@@ -15,13 +15,16 @@ import jax
 Run = Callable[[], object]
 
 
-def interleaved(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:
+def interleaved(
+    runs: dict[str, Run], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Seconds of each run, taken in turns so that a slow minute of the machine hits all alike.
 
     Args:
         runs: name → a call that does the work once and returns when it is done.
         rounds: timed turns of each. Before each timed call one untimed call brings the run's threads, caches
             and clocks back from the others'.
+        clock: what tells the seconds.
     """
     for run in runs.values():
         run()
@@ -29,9 +32,9 @@ def interleaved(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:
     for _ in range(rounds):
         for name, run in runs.items():
             run()
-            start = time.perf_counter()
+            start = clock()
             run()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 
@@ -59,19 +62,21 @@ def path(name: str, network: str) -> str:
     return f"benchmarks/results/{name}{suffix}.json"
 
 
+def header(name: str, packages: tuple[str, ...]) -> dict[str, object]:
+    """`benchmark`, `device`, `platform`, `python`, `versions` and `date`, JSON-ready."""
+    return {
+        "benchmark": name,
+        "device": device(),
+        "platform": jax.default_backend(),
+        "python": platform.python_version(),
+        "versions": {package: metadata.version(package) for package in packages},
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
 def record(name: str, rows: list[dict], packages: tuple[str, ...], file: str) -> None:
-    """Writes `{"benchmark", "device", "python", "versions", "date", "rows"}` as JSON to `file`."""
-    text = json.dumps(
-        {
-            "benchmark": name,
-            "device": device(),
-            "python": platform.python_version(),
-            "versions": {package: metadata.version(package) for package in packages},
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "rows": rows,
-        },
-        indent=1,
-    )
+    """Writes `header` and `rows` as JSON to `file`."""
+    text = json.dumps({**header(name, packages), "rows": rows}, indent=1)
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     Path(file).write_text(text + "\n")
     print(f"wrote {file}")

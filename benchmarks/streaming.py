@@ -21,6 +21,7 @@ from absl import flags
 from PIL import Image
 
 from benchmarks import measure
+from benchmarks.torch_data import FileDataset
 from ferjax.data import builders, load
 from ferjax.data.labels import FER7
 from ferjax.data.pipeline import decoding_threads, train_batches
@@ -31,21 +32,6 @@ SIZE = 224
 NAME = "folder/streaming"
 THREADS, STREAM, CACHED = "ferjax, stream, {} threads", "ferjax, stream, {} workers", "ferjax, disk cache"
 LOADER = "DataLoader, {} workers"
-
-
-class JpegFiles(torch.utils.data.Dataset):
-    """JPEG files, opened and decoded one by one."""
-
-    def __init__(self, paths: list[Path], labels: list[int]) -> None:
-        self.paths = paths
-        self.labels = labels
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        with Image.open(self.paths[index]) as image:
-            return torch.from_numpy(np.array(image.convert("RGB"))), self.labels[index]
 
 
 def write_images(folder: Path, count: int) -> list[Path]:
@@ -64,7 +50,7 @@ def write_images(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def torch_batches(files: JpegFiles, batch_size: int, workers: int) -> Iterator:
+def torch_batches(files: FileDataset, batch_size: int, workers: int) -> Iterator:
     """Random batches without end. (Of short epochs the pause between two would be a large part.)"""
     sampler = torch.utils.data.RandomSampler(files, replacement=True, num_samples=2**24)
     loader = torch.utils.data.DataLoader(files, batch_size, sampler=sampler, num_workers=workers)
@@ -95,7 +81,7 @@ def memory(batches: Iterator, steps: int, points: int = 8) -> list[float]:
     return held
 
 
-def compare(stream: Source, cached: Source, files: JpegFiles, args: argparse.Namespace) -> list[dict]:
+def compare(stream: Source, cached: Source, files: FileDataset, args: argparse.Namespace) -> list[dict]:
     """Times every contender; returns the rows of the record."""
     size, workers = args.batch, args.workers
     contenders = {
@@ -137,7 +123,7 @@ def main() -> None:
             load(NAME, "train", folder / "built", image_size=SIZE, val_fraction=0, cache=cache)
             for cache in ("stream", "disk")
         )
-        files = JpegFiles(paths, [FER7.index(path.parent.name) for path in paths])
+        files = FileDataset(paths, [FER7.index(path.parent.name) for path in paths], "RGB")
         rows = compare(stream, cached, files, args)
     measure.record("streaming", rows, PACKAGES, args.json)
 

@@ -1,0 +1,92 @@
+"""ferjax beside PyTorch eager and torch.compile on the same batch: what training and inference share."""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from benchmarks import measure
+from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
+from benchmarks.torch_side import TorchInference, TorchTraining
+from ferjax.interop.torch_networks import NETWORKS
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch", "numpy")
+FERJAX = "ferjax"
+# The sides of PyTorch and their options.
+TORCH = {
+    "torch eager": {"channels_last": False, "compiled": False},
+    "torch eager, channels last": {"channels_last": True, "compiled": False},
+    "torch.compile, channels last": {"channels_last": True, "compiled": True},
+}
+
+
+class Work(NamedTuple):
+    """What both sides do with a batch.
+
+    Attributes:
+        name: as titles show it.
+        file: of the record, without `.json`.
+        ours: `(images, labels, precision, network) -> Run`.
+        theirs: `(network, images, labels, bfloat16, channels_last, compiled) -> Run`.
+    """
+
+    name: str
+    file: str
+    ours: Callable[..., measure.Run]
+    theirs: Callable[..., measure.Run]
+
+
+TRAINING = Work("training step", "train_step", FerjaxTraining, TorchTraining)
+INFERENCE = Work("inference", "inference", FerjaxInference, TorchInference)
+
+
+def batch_of(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random images uint8 `[count, size, size, 3]` and labels int32 `[count]`."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, size, size, 3), np.uint8)
+    return images, rng.integers(0, 7, count, np.int32)
+
+
+def contenders(
+    work: Work, network: str, size: int, batch: int, precision: str, compiled: bool
+) -> dict[str, measure.Run]:
+    """A run of each side, ferjax first; `compiled` tells whether torch.compile is among them."""
+    torch.manual_seed(0)
+    images, labels = batch_of(batch, size)
+    theirs = partial(work.theirs, network, images, labels, precision == "bfloat16")
+    sides = {name: options for name, options in TORCH.items() if compiled or not options["compiled"]}
+    return {
+        FERJAX: work.ours(images, labels, precision, network),
+        **{name: theirs(**options) for name, options in sides.items()},
+    }
+
+
+def command(work: Work, description: str, batches: str, rounds: int) -> None:
+    """Measures one network at some batch sizes, prints tables and writes the record.
+
+    Args:
+        work: of both sides.
+        description: for `--help`.
+        batches: default of `--batch`.
+        rounds: default of `--rounds`.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="resemotenet", choices=sorted(NETWORKS))
+    parser.add_argument("--batch", default=batches, help="batch sizes, separated by commas")
+    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--size", type=int, default=64, help="image height and width")
+    parser.add_argument("--nocompiled", action="store_true", help="leave torch.compile out")
+    parser.add_argument("--json", help=f"default: benchmarks/results/{work.file}.json, or …_MODEL.json")
+    args = parser.parse_args()
+    rows = []
+    for batch in map(int, args.batch.split(",")):
+        runs = contenders(work, args.model, args.size, batch, args.precision, not args.nocompiled)
+        title = f"{work.name}, {args.model}, {args.size}×{args.size}, batch {batch}, {args.precision}"
+        rows += measure.table(title, batch, measure.interleaved(runs, args.rounds))
+    measure.record(work.file, rows, PACKAGES, args.json or measure.path(work.file, args.model))

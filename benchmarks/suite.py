@@ -1,0 +1,146 @@
+"""Everything about speed in one command: each network beside PyTorch, input, start-up, memory, ceilings.
+
+    python -m benchmarks.suite [--networks resemotenet,se_resnet18] [--sizes 64] [--batches 16,256]
+                               [--precisions float32,bfloat16] [--rounds 5] [--nocompiled] [--quick]
+                               [--history FILE] [--page FILE]
+
+Every measurement runs in a process of its own, the sides of one in turns. What was found becomes one line of
+the history, with the device, versions and date; the page's tables and pictures show each device's newest run.
+`--quick` tries everything on two small networks and keeps its record and page in build/benchmarks.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import first_step, suite_page
+from ferjax.interop.torch_networks import NETWORKS
+
+# The papers' input sizes; those of the networks that say nothing else are 224.
+SIZES = {
+    "attentional_cnn": 48, "fer_cnn": 48, "sdl": 48, "resemotenet": 64, "facenet": 160, "facenet2expnet": 160,
+    "ran_facenet2expnet": 160,
+}  # fmt: skip
+# Without --batches and --precisions: by platform.
+BATCHES = {"cpu": (16,), "gpu": (16, 64, 256, 1024)}
+PRECISIONS = {"cpu": ("float32",), "gpu": ("bfloat16", "float32")}
+ABOUT_INPUT = ("resemotenet", "se_resnet18")  # input and start-up are measured with these
+QUICK = {"networks": "fer_cnn,sdl", "batches": "4,8", "rounds": 1, "images": 32, "steps": 4}
+
+
+def child(module: str, what: str, **options: Any) -> dict[str, Any]:
+    """Runs a measurement; what it found, or `{"failed": its last words}`: one that fails ends no other."""
+    flags = [
+        f"--{name}" if value is True else f"--{name}={value}"
+        for name, value in options.items()
+        if value is not False
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", module, *([what] if what else []), *flags],
+        # Two frameworks share the device's memory.
+        env={**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        print(f"  failed: {words[-1][:200]}", flush=True)
+        return {"failed": words[-1][:200]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def cases(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """What is to be measured: dictionaries of `what`, `model`, `size`, `batch` and `precision`."""
+    found = []
+    for precision, network in itertools.product(args.precisions, args.networks):
+        for size in args.sizes or [SIZES.get(network, 224)]:
+            case = {"model": network, "size": size, "precision": precision}
+            found += [{"what": "training", **case, "batch": batch} for batch in args.batches]
+            for batch in sorted({1, *args.batches}):
+                found.append({"what": "inference", **case, "batch": batch})
+    about = [network for network in args.networks if network in ABOUT_INPUT] or args.networks[:1]
+    for network in about:
+        size = args.sizes[0] if args.sizes else SIZES.get(network, 224)
+        case = {"model": network, "size": size, "precision": args.precisions[0]}
+        found += [{"what": "input", **case, "batch": batch} for batch in args.batches]
+        found.append({"what": "first step", **case, "batch": args.batches[0]})
+    return found
+
+
+def measured(case: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
+    """A case with what was found."""
+    print(" ".join(str(value) for value in case.values()), flush=True)
+    options = {name: value for name, value in case.items() if name != "what"}
+    if case["what"] == "first step":
+        try:
+            return {**case, "sides": first_step.measured(**options, compiled=args.compiled)}
+        except subprocess.CalledProcessError as error:
+            return {**case, "failed": str(error)}
+    if case["what"] == "input":
+        options |= {"images": args.images, "steps": args.steps, "steps_per_call": args.steps // 2}
+    else:
+        options["compiled"] = args.compiled
+    return {**case, **child("benchmarks.case", case["what"], **options, rounds=args.rounds)}
+
+
+def arguments() -> argparse.Namespace:
+    """The command line, with the defaults of the device at hand."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", help="default: all that PyTorch knows too")
+    parser.add_argument("--sizes", help="image heights and widths; default: each network's paper's")
+    parser.add_argument("--batches", help="default: 16; on a GPU 16,64,256,1024")
+    parser.add_argument("--precisions", help="default: float32; on a GPU bfloat16,float32")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=4000, help="of the set that input is read from")
+    parser.add_argument("--steps", type=int, default=16, help="of a turn where input is measured")
+    parser.add_argument("--nocompiled", action="store_true", help="leave torch.compile out")
+    parser.add_argument("--quick", action="store_true", help="small, to try it")
+    parser.add_argument("--history", type=Path)
+    parser.add_argument("--page", type=Path)
+    args = parser.parse_args()
+    folder = Path("build/benchmarks")
+    args.history = args.history or (folder if args.quick else Path("benchmarks/results")) / "suite.jsonl"
+    args.page = args.page or (folder if args.quick else Path("docs")) / "benchmarks.md"
+    if args.quick:
+        for name, value in QUICK.items():
+            if getattr(args, name) == parser.get_default(name):
+                setattr(args, name, value)
+    args.compiled = not (args.nocompiled or args.quick)
+    unknown = sorted(set((args.networks or "").split(",")) - {*NETWORKS, ""})
+    if unknown:
+        parser.error(f"no such network: {', '.join(unknown)}; there are {', '.join(sorted(NETWORKS))}")
+    return args
+
+
+def main() -> None:
+    """Measures, appends to the history and writes the page."""
+    args = arguments()
+    about = child("benchmarks.case", "about", precision=args.precisions or "float32,bfloat16")
+    if "failed" in about:
+        raise SystemExit(f"the device cannot be measured: {about['failed']}")
+    platform = "cpu" if about["platform"] == "cpu" else "gpu"
+    args.networks = args.networks.split(",") if args.networks else sorted(NETWORKS)
+    args.sizes = [int(size) for size in (args.sizes or "").split(",") if size]
+    args.batches = [int(batch) for batch in (args.batches or "").split(",") if batch] or BATCHES[platform]
+    args.precisions = (args.precisions or "").split(",") if args.precisions else PRECISIONS[platform]
+    run = {**about, "cases": [measured(case, args) for case in cases(args)]}
+    args.history.parent.mkdir(parents=True, exist_ok=True)
+    with args.history.open("a") as file:
+        file.write(json.dumps(run) + "\n")
+    suite_page.write(args.history, args.page)
+    print(f"wrote {args.history} and {args.page}")
+    failed = sum("failed" in case for case in run["cases"])
+    if failed == len(run["cases"]):
+        raise SystemExit("nothing could be measured")
+
+
+if __name__ == "__main__":
+    main()
