@@ -1,4 +1,4 @@
-"""What scaling costs, where CPU devices can tell: equality, bytes exchanged, memory, stalls by saving.
+"""What scaling costs, where CPU devices can tell: equality, bytes exchanged, memory.
 
     python -m benchmarks.scaling [--steps 3] [--json FILE]
 
@@ -9,13 +9,9 @@ share its cores: times say nothing about scaling, and are left out.
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from collections import Counter
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -25,7 +21,6 @@ from ml_collections import ConfigDict
 from benchmarks import measure
 from ferjax import hlo
 from ferjax.aot import assembled, compiled_step, stand_in
-from ferjax.checkpoints import Checkpoints
 from ferjax.config import defaults
 from ferjax.distributed import global_batch
 from ferjax.setup import Parts
@@ -81,41 +76,9 @@ def one(devices: int, fsdp: int, steps: int) -> dict:
     }
 
 
-def stall(steps: int) -> dict:
-    """Seconds of steps with a checkpoint started after every fourth one, against steps without any."""
-    config = recipe(1)
-    parts, mesh = assembled(config, jax.devices()[:1], CLASSES)
-    batch = global_batch(stand_in(config, CLASSES, BATCH).take(np.arange(BATCH)), mesh)
-    found: dict[str, list[float]] = {"plain": [], "saving": []}
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoints = Checkpoints(Path(folder), config.model.name, keep=1)
-        state, number = parts.init(np.uint32(0)), 0
-        for turn in range(steps // 4 + 1):
-            for kind in ("plain", "saving"):
-                began = time.perf_counter()
-                for _ in range(4):
-                    state, _sums = parts.train_steps[-1](state, batch)
-                    number += 1
-                jax.block_until_ready(state)
-                if kind == "saving":
-                    checkpoints.save(state, number, {"best_step": number})
-                if turn:
-                    found[kind].append(time.perf_counter() - began)
-            checkpoints.wait()  # or the next plain turn would share the cores with the writing
-        checkpoints.close()
-    plain, saving = (statistics.median(found[kind]) for kind in ("plain", "saving"))
-    return {
-        "seconds_of_four_steps": plain,
-        "with_a_save": saving,
-        "seconds_of_starting_a_save": saving - plain,
-    }
-
-
 def child(argument: str) -> dict:
     """Runs a part of this file in a process of its own."""
     asked = json.loads(argument)
-    if "stall" in asked:
-        return stall(asked["stall"])
     return one(asked["devices"], asked["fsdp"], asked["steps"])
 
 
@@ -138,7 +101,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--saves", type=int, default=5, help="checkpoints to time")
     parser.add_argument("--json", default="benchmarks/results/scaling.json")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -160,8 +122,6 @@ def main() -> None:
             f"{row['predicted_state_bytes_a_device'] / 1e6:.1f}), losses apart {apart:.1e}",
             flush=True,
         )
-    rows.append(start({"stall": 4 * args.saves}))
-    print(f"saving: {rows[-1]}")
     measure.record("scaling", rows, PACKAGES, args.json)
 
 

@@ -32,11 +32,10 @@ class Chip:
     hop: float = 1e-6
 
 
-# Peak in bfloat16, size and rate of the HBM: the pages v4, v5e, v5p and v6e of cloud.google.com/tpu/docs;
-# some editions round v5e's 819 and v6e's 1,640 GB/s to 800 and 1,600. Links: both directions of one axis of
-# the torus, one-way 45 or 90 GB/s a link (Austin et al., How to scale your model, chapter 2, as revised). The
-# table of its first edition, February 2025, and Google's pages (v5e 400, v6e 800 GB/s a chip, both directions
-# of four links; v5p 4,800 Gb/s, six links) have 50 and 100 for all but v4.
+# Peak in bfloat16, size and rate of the HBM: Cloud TPU's pages on v4, v5e, v5p and v6e; some editions round
+# v5e's 819 and v6e's 1,640 GB/s to 800 and 1,600. Links: both directions of one axis of the torus, 45 or 90
+# GB/s one way. The first edition of How to scale your model (Austin et al., 2025) and Cloud TPU's pages on
+# v5e and v6e have 50 and 100 for all but v4: an estimate that exchanges bind may be a tenth too long.
 TPUS = {
     "v4": Chip("TPU v4", 275e12, 1.2e12, 32e9, 90e9),
     "v5e": Chip("TPU v5e", 197e12, 0.819e12, 16e9, 90e9),

@@ -20,6 +20,7 @@ def test_every_type_has_a_steady_checksum(dtype):
     assert 0 <= checksum(arrays(dtype)) < 2**32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [*DTYPES, "float16", "float64", "int64"])
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4), (0, 3)])
 def test_numpys_arrays_have_the_checksum_of_the_devices(dtype, shape):

@@ -55,6 +55,7 @@ def test_images_on_the_device_give_the_same_run_in_every_bit(tiny_run, plain, tm
     assert_same_run(tmp_path, plain)
 
 
+@pytest.mark.slow
 def test_how_many_steps_a_call_has_changes_no_bit(tiny_run, several, tmp_path):
     train_and_evaluate(tiny_run.config(**FIELDS, **FAST), tmp_path)
     assert_same_run(tmp_path, several)
@@ -71,6 +72,7 @@ def test_several_steps_a_call_are_single_steps_up_to_rounding(plain, several):
         assert row["loss"] == pytest.approx(other["loss"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_calls_end_where_something_is_due(tiny_run, tmp_path, monkeypatch):
     reached = []
     monkeypatch.setattr(ferjax.train.watchdog, "progressed", reached.append)

@@ -18,9 +18,9 @@ from ferjax.explain.saliency import saliency
 from ferjax.explain.smoothgrad import smoothgrad
 
 METHODS: dict[str, Callable[..., Array]] = {
+    "hires_cam": hires_cam,
     "grad_cam": grad_cam,
     "grad_cam_plus_plus": grad_cam_plus_plus,
-    "hires_cam": hires_cam,
     "cam": class_activation_map,
     "occlusion": occlusion,
     "integrated_gradients": integrated_gradients,

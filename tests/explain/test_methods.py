@@ -198,6 +198,7 @@ def test_occlusion(net, patch, stride):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_an_images_heat_does_not_depend_on_the_other_rows(name):
     model, variables, images, classes = make(hidden=0 if name == "cam" else 6)

@@ -53,6 +53,7 @@ def test_runs_without_common_images_are_not_tested(make_run, make_workdir, tmp_p
     assert "The runs are of different sets" in text
 
 
+@pytest.mark.slow
 def test_hostile_names_are_only_text(make_workdir, tmp_path):
     labels = (HOSTILE, "$\\frac$", "c")
     matrix = np.diag([3, 4, 5])

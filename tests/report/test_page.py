@@ -164,6 +164,7 @@ def test_a_result_that_has_seen_its_test_images_is_marked(make_workdir):
     assert sections.overlap({"overlap": none}) == sections.overlap({}) == ""
 
 
+@pytest.mark.slow
 def test_a_run_without_predictions_says_how_to_get_them(make_workdir):
     path = page.write_page(make_workdir(points=2))
     text = " ".join(Outline(read(path)).text)
