@@ -24,7 +24,7 @@ from ferjax.errors import UserError
 from ferjax.evaluate import evaluate, evaluate_rows, scores
 from ferjax.interrupts import Interrupts
 from ferjax.json_files import write_json_atomic
-from ferjax.machine import describe_devices, peak_memory
+from ferjax.machine import describe_devices, give_back_freed, peak_memory
 from ferjax.meter import Meter
 from ferjax.predictions import Predictions
 from ferjax.progress import Progress
@@ -204,11 +204,13 @@ def _train(
             meter.waited(time.perf_counter() - asked)
             calls = parts.fewer_steps if together < most else parts.several_steps
             call = parts.train_steps[stage] if most == 1 else calls[stage]
-            if call not in compiled:
+            if compiling := call not in compiled:
                 compiled.add(call)
                 meter.stop()
             with jax.transfer_guard("disallow"):
                 state, sums = call(state, {**batch, **held})
+            if compiling:
+                give_back_freed()
             step += together
             meter.add(step, sums, together)
             watchdog.progressed(step)
