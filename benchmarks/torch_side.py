@@ -22,6 +22,13 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     return (images.float() / 255 - mean) / std
 
 
+def on_device(network: str, images: np.ndarray, channels_last: bool) -> tuple[torch.Tensor, torch.nn.Module]:
+    """Images `[B, 3, H, W]` and a network, in one memory format."""
+    memory = torch.channels_last if channels_last else torch.contiguous_format
+    placed = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory).to(DEVICE)
+    return placed, counterpart(network, 7).to(DEVICE, memory_format=memory)
+
+
 class TorchTraining:
     """Flip, normalise, forward, cross entropy, backward, SGD with momentum and decay.
 
@@ -43,10 +50,9 @@ class TorchTraining:
         channels_last: bool,
         compiled: bool,
     ) -> None:
-        memory = torch.channels_last if channels_last else torch.contiguous_format
-        self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory).to(DEVICE)
+        self.images, model = on_device(network, images, channels_last)
+        model.train()
         self.labels = torch.from_numpy(labels).long().to(DEVICE)
-        model = counterpart(network, 7).to(DEVICE, memory_format=memory).train()
         self.optimizer = torch.optim.SGD(
             model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4, fused=DEVICE == "cuda"
         )
@@ -89,9 +95,8 @@ class TorchInference:
         compiled: bool,
     ) -> None:
         del labels
-        memory = torch.channels_last if channels_last else torch.contiguous_format
-        self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory).to(DEVICE)
-        model = counterpart(network, 7).to(DEVICE, memory_format=memory).eval()
+        self.images, model = on_device(network, images, channels_last)
+        model.eval()
 
         def predict(images: torch.Tensor) -> torch.Tensor:
             with torch.autocast(DEVICE, torch.bfloat16, enabled=bfloat16):

@@ -1,6 +1,7 @@
 """Memory that was freed goes back to the system."""
 
 import ctypes
+import resource
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ferjax.machine import give_back_freed
 def resident():
     """Bytes of this process that are in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
+    return pages * resource.getpagesize()
 
 
 @pytest.mark.skipif(

@@ -24,6 +24,7 @@ from ferjax.deploy.inputs import expand
 from ferjax.deploy.predict import Options, predict
 from ferjax.errors import UserError
 from ferjax.machine import keep_compiled
+from ferjax.report.wording import count_of
 
 SOME_FAILED = 1
 
@@ -116,7 +117,7 @@ def _same(path: Path, name: str) -> bool:
 
 def _sum_up(counts: Counter[str]) -> None:
     """One line on stderr, for stdout may be read by a program."""
-    told = [f"{counts[rows.OK]:,} faces"]
+    told = [count_of(counts[rows.OK], "face")]
     told += [f"{counts[status]:,} {words}" for status, words in _WORDS.items() if counts[status]]
     print(", ".join(told), file=sys.stderr)
 

@@ -19,7 +19,8 @@ from ferjax.steps import make_predict_step
 from ferjax.stored_config import stored_config
 from ferjax.workdir import CONFIG, RESULT
 
-# Sets of grey images: a network that was trained on one is shown grey faces.
+# Sets of grey images: a network that was trained on one is shown grey faces. A test holds them to the
+# builders, whose libraries take a second to import.
 GREY_SETS = ("ckplus", "fer2013", "ferplus", "jaffe")
 # ITU-R 601 luma in 1/65536, rounded as PIL does; they add up to one, so grey pixels stay as they are.
 LUMA, HALF, SHIFT = (19595, 38470, 7471), 1 << 15, 16

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from ferjax import json_files, setup, statistics
 from ferjax.config import validate
 from ferjax.errors import UserError
-from ferjax.experiments.runs import Runner, seed_folder, with_seed
+from ferjax.experiments.runs import Runner
 from ferjax.report.tables import markdown
 from ferjax.report.wording import duration, number, percent, points
 
@@ -79,7 +79,7 @@ def ablate(
     seeds = list(range(config.train.seed, config.train.seed + n))
     variants, results = {}, []
     for name, each in configs.items():
-        results = [runner.run(with_seed(each, s), seed_folder(Path(workdir) / name, s)) for s in seeds]
+        results = [runner.run_seed(each, seed, Path(workdir) / name) for seed in seeds]
         variants[name] = {
             "without": VARIANTS[name].without,
             "parameters": parameters(each, len(results[0]["label_names"])),

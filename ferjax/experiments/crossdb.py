@@ -11,7 +11,7 @@ from ferjax import json_files, setup, statistics
 from ferjax.data.spaces import bridge
 from ferjax.errors import UserError
 from ferjax.evaluate_run import evaluate_run, load_for, present_classes
-from ferjax.experiments.runs import Runner, seed_folder, with_seed
+from ferjax.experiments.runs import Runner, seed_folder
 from ferjax.report.claims import CROSS_DATABASE, SE_RESNET
 from ferjax.report.tables import markdown
 from ferjax.report.wording import overlap, percent
@@ -57,11 +57,11 @@ def crossdb(
     }
     chosen = list(range(config.train.seed, config.train.seed + seeds))
     for trained, recipe in recipes.items():
+        folder = Path(workdir) / trained.replace("/", "-")
         for seed in chosen:
-            folder = seed_folder(Path(workdir) / trained.replace("/", "-"), seed)
-            result = runner.run(with_seed(recipe, seed), folder)
+            result = runner.run_seed(recipe, seed, folder)
             for tested in sets:
-                found = result if tested == trained else evaluate_run(folder, tested)
+                found = result if tested == trained else evaluate_run(seed_folder(folder, seed), tested)
                 cell = cells[trained, tested]
                 for score in SCORES:
                     cell["scores"][score].append(found["test"][score])

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from ferjax import json_files, statistics
 from ferjax.errors import UserError
-from ferjax.experiments.runs import Runner, seed_folder, with_seed
+from ferjax.experiments.runs import Runner
 from ferjax.report.tables import markdown
 from ferjax.report.wording import duration, percent
 
@@ -39,7 +39,7 @@ def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | Non
         raise UserError(f"repeat -n {n}: an interval over seeds needs at least two seeds")
     runner = runner or Runner()
     seeds = list(range(config.train.seed, config.train.seed + n))
-    results = [runner.run(with_seed(config, seed), seed_folder(workdir, seed)) for seed in seeds]
+    results = [runner.run_seed(config, seed, workdir) for seed in seeds]
     scores = {name: [result["test"][name] for result in results] for name in SCORES}
     found = {
         "model": results[0]["model"],

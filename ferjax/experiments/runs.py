@@ -42,6 +42,10 @@ class Runner:
         """
         return train_and_evaluate(config, workdir, self._prepare)
 
+    def run_seed(self, config: ConfigDict, seed: int, workdir: Path | str) -> dict[str, Any]:
+        """`run` of a recipe with a seed, in the seed's folder of an experiment's."""
+        return self.run(with_seed(config, seed), seed_folder(workdir, seed))
+
     def _prepare(self, config: ConfigDict) -> Prepared:
         of_any_seed = with_seed(config, 0)
         if self.kept is None or self._config != of_any_seed:

@@ -18,6 +18,7 @@ from ferjax.explain.inside import PICTURES
 from ferjax.explain.layers import check_layer, layers_of
 from ferjax.explain.methods import LAYERED, METHODS, check_methods
 from ferjax.explain.subjects import UNKNOWN, Subjects
+from ferjax.report.wording import count_of
 
 BATCH = 16
 PREDICTED, ACTUAL = "predicted", "actual"
@@ -129,7 +130,7 @@ def explain(
         else:
             function = jax.jit(partial(PICTURES[name][0], trained.model))
             pictures[name] = in_batches(partial(function, variables), images)
-        tell(f"{name}: {len(images)} images in {time.perf_counter() - start:.1f} s")
+        tell(f"{name}: {count_of(len(images), 'image')} in {time.perf_counter() - start:.1f} s")
     return Explained(trained.label_names, subjects, seen, probabilities, classes, layer, heat, pictures)
 
 

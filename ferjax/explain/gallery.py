@@ -20,9 +20,12 @@ TITLES = {
     "grad_cam": ("Grad-CAM", "Where the layer's channels are that speak for the class."),
     "grad_cam_plus_plus": (
         "Grad-CAM++",
-        "The same; places are weighted one by one, so several of a kind count.",
+        "As Grad-CAM; places are weighted one by one, so several of a kind count.",
     ),
-    "hires_cam": ("HiResCAM", "The same, place by place: also where the network goes on after the layer."),
+    "hires_cam": (
+        "HiResCAM",
+        "Gradient times activation of a layer, place by place; what comes after the layer may be anything.",
+    ),
     "cam": ("CAM", "What each place adds to the class."),
     "occlusion": ("Occlusion", "By how much covering a place lowers the odds of the class."),
     "integrated_gradients": ("Integrated gradients", "The class's score, shared out among the pixels."),

@@ -4,12 +4,11 @@ All are pure, can be jitted (`jax.jit(partial(method, model))`), and tell of an 
 is in the batch.
 """
 
-import difflib
 from collections.abc import Callable, Sequence
 
 from jax import Array
 
-from ferjax.errors import UserError
+from ferjax.errors import UserError, nearest
 from ferjax.explain.class_activation_map import class_activation_map
 from ferjax.explain.grad_cam import grad_cam, grad_cam_plus_plus, hires_cam
 from ferjax.explain.integrated_gradients import integrated_gradients
@@ -41,6 +40,5 @@ def check_methods(names: Sequence[str], valid: Sequence[str]) -> tuple[str, ...]
     """
     for name in names:
         if name not in valid:
-            near = difflib.get_close_matches(name, valid, n=3, cutoff=0.4) or valid
-            raise UserError(f"unknown method {name!r}; the nearest are {', '.join(near)}")
+            raise UserError(f"unknown method {name!r}; the nearest are {nearest(name, valid)}")
     return tuple(dict.fromkeys(names))

@@ -1,14 +1,13 @@
 """The registry of networks: `create(name, num_classes, **options)` and `names()`."""
 
 import dataclasses
-import difflib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import flax.linen as nn
 
-from ferjax.errors import UserError
+from ferjax.errors import UserError, nearest
 from ferjax.models.attentional_cnn import AttentionalCNN
 from ferjax.models.facenet import FaceNet
 from ferjax.models.facenet2expnet import FaceNet2ExpNet, RANFaceNet2ExpNet
@@ -62,8 +61,7 @@ def create(name: str, num_classes: int = 7, **options: Any) -> nn.Module:
         UserError: an unknown name or option; the nearest valid ones are listed.
     """
     if name not in _MODELS:
-        near = difflib.get_close_matches(name, names(), n=3, cutoff=0.4) or names()
-        raise UserError(f"unknown model {name!r}; the nearest are {', '.join(near)}")
+        raise UserError(f"unknown model {name!r}; the nearest are {nearest(name, names())}")
     model = _MODELS[name]
     module, fixed = (model.func, model.keywords) if isinstance(model, partial) else (model, {})
     valid = {field.name for field in dataclasses.fields(module)} - {"parent", "name", "num_classes", *fixed}

@@ -43,55 +43,51 @@ def test_the_slow_network_is_the_same(net):
     )
 
 
-def test_grad_cam(net):
+def mean_gradients(maps, gradient):
+    weighted = np.zeros(maps.shape[:2])
+    for channel in range(maps.shape[2]):
+        weighted += gradient[:, :, channel].mean() * maps[:, :, channel]
+    return weighted
+
+
+def places_weighed_one_by_one(maps, g):
+    weighted = np.zeros(maps.shape[:2])
+    for channel in range(maps.shape[2]):
+        cubes = sum(maps[place][channel] * g[place][channel] ** 3 for place in np.ndindex(*maps.shape[:2]))
+        weight = 0.0
+        for place in np.ndindex(*maps.shape[:2]):
+            own = g[place][channel]
+            below = 2 * own**2 + cubes
+            if below:
+                weight += own**2 / below * max(own, 0)
+        weighted += weight * maps[:, :, channel]
+    return weighted
+
+
+def gradient_times_activation(maps, gradient):
+    weighted = np.zeros(maps.shape[:2])
+    for place in np.ndindex(*maps.shape):
+        weighted[place[:2]] += gradient[place] * maps[place]
+    return weighted
+
+
+@pytest.mark.parametrize(
+    ("name", "weigh"),
+    [
+        ("grad_cam", mean_gradients),
+        ("grad_cam_plus_plus", places_weighed_one_by_one),
+        ("hires_cam", gradient_times_activation),
+    ],
+)
+def test_activation_maps(net, name, weigh):
     slow, pairs = each(net)
     expected = []
     for image, label in pairs:
         maps = slow.maps(image)
         gradient = slow_gradient(lambda a, label=label: slow.tail(a)[label], maps)
-        weighted = np.zeros(maps.shape[:2])
-        for channel in range(maps.shape[2]):
-            weighted += gradient[:, :, channel].mean() * maps[:, :, channel]
-        expected.append(slow_enlarge(np.maximum(weighted, 0), SIZE, SIZE))
+        expected.append(slow_enlarge(np.maximum(weigh(maps, gradient), 0), SIZE, SIZE))
     assert np.max(expected) > 0
-    np.testing.assert_allclose(heat_of(net, "grad_cam", layer=LAYER), expected, **CLOSE)
-
-
-def test_grad_cam_plus_plus(net):
-    slow, pairs = each(net)
-    expected = []
-    for image, label in pairs:
-        maps = slow.maps(image)
-        g = slow_gradient(lambda a, label=label: slow.tail(a)[label], maps)
-        weighted = np.zeros(maps.shape[:2])
-        for channel in range(maps.shape[2]):
-            cubes = sum(
-                maps[place][channel] * g[place][channel] ** 3 for place in np.ndindex(*maps.shape[:2])
-            )
-            weight = 0.0
-            for place in np.ndindex(*maps.shape[:2]):
-                own = g[place][channel]
-                below = 2 * own**2 + cubes
-                if below:
-                    weight += own**2 / below * max(own, 0)
-            weighted += weight * maps[:, :, channel]
-        expected.append(slow_enlarge(np.maximum(weighted, 0), SIZE, SIZE))
-    assert np.max(expected) > 0
-    np.testing.assert_allclose(heat_of(net, "grad_cam_plus_plus", layer=LAYER), expected, **CLOSE)
-
-
-def test_hires_cam(net):
-    slow, pairs = each(net)
-    expected = []
-    for image, label in pairs:
-        maps = slow.maps(image)
-        gradient = slow_gradient(lambda a, label=label: slow.tail(a)[label], maps)
-        weighted = np.zeros(maps.shape[:2])
-        for place in np.ndindex(*maps.shape):
-            weighted[place[:2]] += gradient[place] * maps[place]
-        expected.append(slow_enlarge(np.maximum(weighted, 0), SIZE, SIZE))
-    assert np.max(expected) > 0
-    np.testing.assert_allclose(heat_of(net, "hires_cam", layer=LAYER), expected, **CLOSE)
+    np.testing.assert_allclose(heat_of(net, name, layer=LAYER), expected, **CLOSE)
 
 
 def test_class_activation_map_adds_up_to_the_logit():

@@ -1,6 +1,5 @@
 """The table of data sets: a name, and the builder that it stands for (imported when asked for)."""
 
-import difflib
 import errno
 import importlib
 import os
@@ -9,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ferjax.errors import UserError
+from ferjax.errors import UserError, nearest
 
 # name → (module, class, TFDS config)
 TABLE: dict[str, tuple[str, str, str | None]] = {
@@ -50,8 +49,9 @@ def builder_class(name: str) -> Any:
     if own := _FOLDER.fullmatch(name):
         return importlib.import_module(TABLE["folder"][0]).called(own[1])
     if name not in TABLE:
-        near = difflib.get_close_matches(name, TABLE, n=3, cutoff=0.4) or sorted(TABLE)
-        raise UserError(f"there is no data set {name!r}; the nearest names are {', '.join(near)}")
+        raise UserError(
+            f"there is no data set {name!r}; the nearest names are {nearest(name, sorted(TABLE))}"
+        )
     module, cls, _ = TABLE[name]
     return getattr(importlib.import_module(module), cls)
 
