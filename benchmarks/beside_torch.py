@@ -1,4 +1,4 @@
-"""ferjax beside PyTorch eager and torch.compile on the same batch: what training and inference share."""
+"""ferjax beside PyTorch eager and torch.compile on one batch, each in its own process."""
 
 import argparse
 from collections.abc import Callable
@@ -6,11 +6,12 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from benchmarks import measure
+from benchmarks.apart import Apart
 from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
 from benchmarks.torch_side import TorchInference, TorchTraining
+from ferjax.allocator import keep_memory
 from ferjax.interop.torch_networks import NETWORKS
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch", "numpy")
@@ -52,16 +53,20 @@ def batch_of(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 def contenders(
     work: Work, network: str, size: int, batch: int, precision: str, compiled: bool
-) -> dict[str, measure.Run]:
-    """A run of each side, ferjax first; `compiled` tells whether torch.compile is among them."""
-    torch.manual_seed(0)
+) -> dict[str, Callable[[], measure.Run]]:
+    """What makes a run of each side, ferjax first; `compiled` tells whether torch.compile is among them."""
     images, labels = batch_of(batch, size)
     theirs = partial(work.theirs, network, images, labels, precision == "bfloat16")
     sides = {name: options for name, options in TORCH.items() if compiled or not options["compiled"]}
     return {
-        FERJAX: work.ours(images, labels, precision, network),
-        **{name: theirs(**options) for name, options in sides.items()},
+        FERJAX: partial(work.ours, images, labels, precision, network),
+        **{name: partial(theirs, **options) for name, options in sides.items()},
     }
+
+
+def apart(sides: dict[str, Callable[[], measure.Run]]) -> dict[str, Apart]:
+    """Every side in its own process, ferjax's set up as its commands are."""
+    return {name: Apart(make, keep_memory if name == FERJAX else None) for name, make in sides.items()}
 
 
 def command(work: Work, description: str, batches: str, rounds: int) -> None:
@@ -86,7 +91,10 @@ def command(work: Work, description: str, batches: str, rounds: int) -> None:
     args = parser.parse_args()
     rows = []
     for batch in map(int, args.batch.split(",")):
-        runs = contenders(work, args.model, args.size, batch, args.precision, not args.nocompiled)
+        sides = contenders(work, args.model, args.size, batch, args.precision, not args.nocompiled)
+        runs = apart(sides)
         title = f"{work.name}, {args.model}, {args.size}×{args.size}, batch {batch}, {args.precision}"
         rows += measure.table(title, batch, measure.interleaved(runs, args.rounds))
+        for run in runs.values():
+            run.close()
     measure.record(work.file, rows, PACKAGES, args.json or measure.path(work.file, args.model))

@@ -13,6 +13,7 @@ import json
 from typing import Any
 
 from benchmarks import beside_torch, measure, real_input
+from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
 from ferjax.roofline import measured_chip
 
 
@@ -27,17 +28,18 @@ def about(args: argparse.Namespace) -> dict[str, Any]:
 
 def side_by_side(args: argparse.Namespace, work: beside_torch.Work) -> dict[str, Any]:
     """Seconds of each side, and what the compiler says of ferjax's program: operations, bytes, memory."""
-    runs = beside_torch.contenders(work, args.model, args.size, args.batch, args.precision, args.compiled)
+    sides = beside_torch.contenders(work, args.model, args.size, args.batch, args.precision, args.compiled)
+    runs = beside_torch.apart(sides)
     seconds = measure.interleaved(runs, args.rounds)
     return {
         "sides": {name: measure.summary(values) for name, values in seconds.items()},
-        **program(runs[beside_torch.FERJAX].compiled),
+        **runs[beside_torch.FERJAX].ask(program),
     }
 
 
-def program(compiled: Any) -> dict[str, float]:
+def program(run: FerjaxTraining | FerjaxInference) -> dict[str, float]:
     """`flops` and `bytes` of one call, and `memory`: bytes of arguments, results and all between."""
-    cost, memory = compiled.cost_analysis(), compiled.memory_analysis()
+    cost, memory = run.compiled.cost_analysis(), run.compiled.memory_analysis()
     held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     return {
         "flops": float(cost.get("flops", 0)),

@@ -1,4 +1,4 @@
-"""Grad-CAM: ferjax against the PyTorch package `grad-cam`, interleaved in one process.
+"""Grad-CAM: ferjax against the PyTorch package `grad-cam`, in turns in one process.
 
     python -m benchmarks.explain [--images 100] [--size 64] [--batch 16] [--rounds 3] [--json FILE]
 

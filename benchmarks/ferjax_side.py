@@ -1,4 +1,7 @@
-"""The ferjax side of the benchmarks of training and inference: the same work as `torch_side`."""
+"""The ferjax side of the benchmarks of training and inference: the same work as `torch_side`.
+
+As in training, a batch is spread over all devices: with JAX_NUM_CPU_DEVICES=2 over two halves of a CPU.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +9,7 @@ import numpy as np
 
 from ferjax import config as ferjax_config
 from ferjax import models, optimizers, schedules, state, steps
+from ferjax.distributed import batch_sharding, make_mesh, replicated
 
 
 class FerjaxTraining:
@@ -23,8 +27,12 @@ class FerjaxTraining:
         model = models.create(network, dtype=dtype)
         schedule = schedules.create(config.schedule, steps_per_epoch=1000, total_steps=10_000)
         tx = optimizers.create(config.optimizer, schedule)
-        self.state = jax.jit(lambda: state.create(model, tx, images.shape[1:], 0, ema=False))()
-        self.batch = jax.device_put({"image": images, "label": labels})
+        mesh = make_mesh(config.mesh)
+        create = jax.jit(
+            lambda: state.create(model, tx, images.shape[1:], 0, ema=False), out_shardings=replicated(mesh)
+        )
+        self.state = create()
+        self.batch = jax.device_put({"image": images, "label": labels}, batch_sharding(mesh))
         step = jax.jit(steps.make_train_step(model, tx, schedule, config, None, dtype), donate_argnums=0)
         self.compiled = step.lower(self.state, self.batch).compile()
 
@@ -48,8 +56,13 @@ class FerjaxInference:
         del labels
         dtype = jnp.dtype(precision)
         model = models.create(network, dtype=dtype)
-        self.variables = jax.jit(lambda: model.init(jax.random.key(0), jnp.zeros((1, *images.shape[1:]))))()
-        self.images = jax.device_put(images)
+        mesh = make_mesh(ferjax_config.defaults().mesh, jax.devices()[: len(images)])
+        init = jax.jit(
+            lambda: model.init(jax.random.key(0), jnp.zeros((1, *images.shape[1:]))),
+            out_shardings=replicated(mesh),
+        )
+        self.variables = init()
+        self.images = jax.device_put(images, batch_sharding(mesh))
         predict = jax.jit(steps.make_predict_step(model, dtype))
         self.compiled = predict.lower(self.variables, self.images).compile()
 

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from ferjax import cli, huge_pages
+from ferjax import allocator, cli
 
 VERBS = {
     "train": ("ferjax.main", "train a network, resume it, and test it once at the end"),
@@ -47,5 +47,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    huge_pages.restart()
+    allocator.keep_memory()
     main()

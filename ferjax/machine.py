@@ -1,6 +1,5 @@
 """What a run is told to have run on, and where this machine keeps compiled programs."""
 
-import ctypes
 import os
 import resource
 import sys
@@ -33,13 +32,3 @@ def peak_memory() -> int:
         return stats["peak_bytes_in_use"]
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def give_back_freed() -> None:
-    """Gives memory that was freed back to the system, where the C library can: compiling leaves it in pieces.
-
-    Of ResEmoteNet's default run this takes some 300 MB off the peak.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:  # glibc's
-        trim(0)

@@ -14,6 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from ferjax import overlap, predictions, transfer, watchdog
+from ferjax.allocator import give_back_freed
 from ferjax.announce import announce
 from ferjax.checkpoints import Checkpoints
 from ferjax.config import validate
@@ -24,7 +25,7 @@ from ferjax.errors import UserError
 from ferjax.evaluate import evaluate, evaluate_rows, scores
 from ferjax.interrupts import Interrupts
 from ferjax.json_files import write_json_atomic
-from ferjax.machine import describe_devices, give_back_freed, peak_memory
+from ferjax.machine import describe_devices, peak_memory
 from ferjax.meter import Meter
 from ferjax.predictions import Predictions
 from ferjax.progress import Progress

@@ -42,7 +42,7 @@ def test_no_network_has_become_markedly_slower(network):
     for work, recorded in zip((TRAINING, INFERENCE), RECORD[network], strict=True):
         runs = contenders(work, *network, "float32", compiled=False)
         seconds = measure.interleaved(
-            {name: runs[name] for name in (FERJAX, EAGER)}, ROUNDS, time.process_time
+            {name: runs[name]() for name in (FERJAX, EAGER)}, ROUNDS, time.process_time
         )
         ratio = statistics.median(seconds[FERJAX]) / statistics.median(seconds[EAGER])
         print(f"{work.name}, {network[0]}: {ratio:.2f} times PyTorch's processor time")
