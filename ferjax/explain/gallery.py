@@ -192,9 +192,7 @@ def _legend(found: Explained) -> str:
         for name, (title, text) in tiles.TITLES.items()
         if name in found.pictures
     )
-    ramp = (
-        '<div class="ramp"><span>against the class</span>'
-        f'<i style="background:{gradient(COLD, "to left")}"></i><i style="background:{gradient(WARM)}"></i>'
-        "<span>for the class</span></div>"
-    )
-    return f'<div class="panel">{ramp}<dl class="facts">{rows}</dl></div>'
+    warm = f'<i style="background:{gradient(WARM)}"></i><span>for the class</span>'
+    cold = f'<span>against the class</span><i style="background:{gradient(COLD, "to left")}"></i>'
+    ramp = cold + warm if SIGNED & found.heat.keys() else f"<span>nothing</span>{warm}"
+    return f'<div class="panel"><div class="ramp">{ramp}</div><dl class="facts">{rows}</dl></div>'

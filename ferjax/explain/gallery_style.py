@@ -73,6 +73,7 @@ main:has(#view-face:checked) .plain .stack img { visibility: visible; }
 .ramp i { height: 0.9rem; width: min(9rem, 22vw); border: 1px solid var(--line); }
 .ramp i:nth-of-type(1) { border-right: 0; border-radius: 6px 0 0 6px; margin-right: -0.5rem; }
 .ramp i:nth-of-type(2) { border-left: 0; border-radius: 0 6px 6px 0; }
+.ramp i:only-of-type { border: 1px solid var(--line); border-radius: 6px; margin-right: 0; }
 .none { display: none; }
 .notice ul { margin: 0.5rem 0 0; padding-left: 1.1rem; font-size: 0.9rem; overflow-wrap: anywhere; }
 .notice li span { color: var(--muted); }
