@@ -40,7 +40,7 @@ def export(network: Trained, path: Path) -> float:
 
     Raises:
         UserError: a package is missing, the network has no counterpart, or the file's answers are others than
-            the network's (RAN's are).
+            the network's.
     """
     check_installed()
     import torch
