@@ -63,10 +63,11 @@ def path(name: str, network: str) -> str:
 
 
 def header(name: str, packages: tuple[str, ...]) -> dict[str, object]:
-    """`benchmark`, `device`, `platform`, `python`, `versions` and `date`, JSON-ready."""
+    """`benchmark`, `device`, `devices`, `platform`, `python`, `versions` and `date`, JSON-ready."""
     return {
         "benchmark": name,
         "device": device(),
+        "devices": jax.device_count(),
         "platform": jax.default_backend(),
         "python": platform.python_version(),
         "versions": {package: metadata.version(package) for package in packages},
