@@ -63,9 +63,9 @@ def _linear_weights(before: int, after: int) -> np.ndarray:
     return (1 - np.abs(position[:, None] - np.arange(before))).clip(0)
 
 
-def weighted_mean(values: Array, weights: Array) -> Array:
-    """Σ w_i v_i / Σ w_i over the regions: `[B, R, F]` and `[B, R, 1]` to `[B, F]`."""
-    return (weights * values).sum(axis=1) / weights.sum(axis=1)
+def _shares(log_weights: Array) -> Array:
+    """w_i / Σ w_i over the regions, from ln w_i, `[B, R, 1]`: also where every w_i is too small for its dtype."""
+    return nn.softmax(log_weights, axis=1)
 
 
 class RegionAttention(nn.Module):
@@ -91,15 +91,15 @@ class RegionAttention(nn.Module):
     def __call__(self, features: Array) -> Array:
         """`[B, R, F]`, the whole image first, to `[B, 2·F]`."""
         features = features.astype(self.dtype or features.dtype)
-        mu = nn.sigmoid(Linear(1, use_bias=False, dtype=self.dtype, name="q0")(features))
-        global_feature = weighted_mean(features, mu)[:, None]
+        log_mu = nn.log_sigmoid(Linear(1, use_bias=False, dtype=self.dtype, name="q0")(features))
+        global_feature = (_shares(log_mu) * features).sum(axis=1, keepdims=True)
         pairs = jnp.concatenate([features, jnp.broadcast_to(global_feature, features.shape)], axis=-1)
-        nu = nn.sigmoid(Linear(1, use_bias=False, dtype=self.dtype, name="q1")(pairs))
+        log_nu = nn.log_sigmoid(Linear(1, use_bias=False, dtype=self.dtype, name="q1")(pairs))
 
+        mu, weights = jnp.exp(log_mu), _shares(log_mu + log_nu)
         margin = mu[:, 1:, 0].max(axis=1) - mu[:, 0, 0]
         sow_loss(self, "region_bias", nn.relu(self.alpha - margin))
-        weights = mu * nu
         self.sow("intermediates", "self_attention", mu[..., 0])
-        self.sow("intermediates", "relation_attention", nu[..., 0])
-        self.sow("intermediates", "weights", (weights / weights.sum(axis=1, keepdims=True))[..., 0])
-        return weighted_mean(pairs, weights)
+        self.sow("intermediates", "relation_attention", jnp.exp(log_nu[..., 0]))
+        self.sow("intermediates", "weights", weights[..., 0])
+        return (weights * pairs).sum(axis=1)

@@ -78,6 +78,21 @@ def test_attention_is_that_of_the_formulas(alpha):
         np.testing.assert_allclose(values, expected, rtol=1e-12)
 
 
+def test_attention_that_is_too_small_for_its_numbers_is_still_shared_out():
+    features = np.float32([[[-300.0], [-200.0], [-201.0]]])
+    queries = {"q0": {"kernel": np.float32([[1.0]])}, "q1": {"kernel": np.float32([[1.0], [0.0]])}}
+
+    def result(features):
+        return RegionAttention().apply({"params": queries}, features)
+
+    ratio = np.exp(-1.0)  # of μ, and of ν, of the third region to the second's
+    overall = -(200 + 201 * ratio) / (1 + ratio)
+    own = -(200 + 201 * ratio**2) / (1 + ratio**2)
+    np.testing.assert_allclose(result(features), [[own, overall]], rtol=1e-6)
+    gradient = jax.grad(lambda features: result(features).sum())(features)
+    assert np.isfinite(gradient).all()
+
+
 def test_it_has_two_queries_without_bias():
     variables = jax.eval_shape(RegionAttention().init, jax.random.key(0), jnp.zeros((1, 7, 6)))
     assert jax.tree.map(jnp.shape, variables["params"]) == {

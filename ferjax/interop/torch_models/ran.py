@@ -34,13 +34,14 @@ class RegionAttention(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """`[B, R, F]` to `[B, 2·F]`."""
-        mu = torch.sigmoid(self.q0(features))
-        overall = (mu * features).sum(1) / mu.sum(1)
-        pairs = torch.cat([features, overall[:, None].expand_as(features)], dim=2)
-        weights = mu * torch.sigmoid(self.q1(pairs))
+        log_mu = functional.logsigmoid(self.q0(features))  # sigmoids alone can all become 0
+        overall = (log_mu.softmax(1) * features).sum(1, keepdim=True)
+        pairs = torch.cat([features, overall.expand_as(features)], dim=2)
+        weights = (log_mu + functional.logsigmoid(self.q1(pairs))).softmax(1)
+        mu = log_mu.exp()
         margin = mu[:, 1:, 0].max(dim=1).values - mu[:, 0, 0]
         self.auxiliary_loss = functional.relu(self.alpha - margin)
-        return (weights * pairs).sum(1) / weights.sum(1)
+        return (weights * pairs).sum(1)
 
 
 def region_features(backbone: nn.Module, images: torch.Tensor) -> torch.Tensor:
