@@ -1,15 +1,18 @@
 """Whole training runs in ferjax and in PyTorch on the toons: one plot of curves, and seeds as samples.
 
-    python -m benchmarks.parity_curves [--seeds 3] [--epochs 3] [--size 32] [--json FILE] [--plot FILE]
+    python -m benchmarks.parity_curves [--seeds 3] [--epochs 1] [--size 32] [--json FILE] [--plot FILE]
 
 Both get the same initial weights, images, order, learning rates and SGD, in float32 and without augmentation.
 First without dropout: the runs start out equal and part by rounding alone, so a pair of one seed should be no
 further apart than two seeds are. Then with dropout, whose random numbers the frameworks draw differently:
-there the seeds' final accuracies are compared as two samples.
+there the seeds' final accuracies are compared as two samples. A run that is finished is kept in `--runs`: the
+same command goes on where it was stopped.
 """
 
 import argparse
 import functools
+import json
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
@@ -19,6 +22,7 @@ from benchmarks.parity_training import Curve, Run, train_in_ferjax, train_in_tor
 from configs.resemotenet import get_config
 from ferjax import config as ferjax_config
 from ferjax import data
+from ferjax.allocator import keep_memory
 from ferjax.json_files import write_atomic
 from ferjax.machine import keep_compiled
 from ferjax.report.figures import legend_above, new_figure, png, quiet
@@ -49,7 +53,11 @@ def train_all(args: argparse.Namespace, dropout: dict[str, float]) -> Curves:
         steps = args.steps or round(args.epochs * len(train) / config.train.batch_size)
         run = Run(config, train, held_out, steps, max(steps // args.points, 1))
         for name, trainer in TRAINERS.items():
-            curve = curves[name, seed] = trainer(run)
+            kind = "dropout" if any(dropout.values()) else "none"
+            kept = Path(args.runs) / f"{kind}-{args.size}px-{steps}-{args.points}-{name}-{seed}.json"
+            if not kept.exists():
+                write_atomic(kept, json.dumps(trainer(run)).encode())
+            curve = curves[name, seed] = Curve(*json.loads(kept.read_text()))
             print(
                 f"{name:8s} seed {seed}: {100 * curve.accuracies[-1][1]:.2f} % after {steps} steps",
                 flush=True,
@@ -132,13 +140,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=float, default=3.0)
+    parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--steps", type=int, default=0, help="of each run; 0: as many as the epochs have")
     parser.add_argument("--size", type=int, default=32, help="image height and width")
     parser.add_argument("--points", type=int, default=8, help="accuracies of each run")
+    parser.add_argument("--runs", default="build/parity_curves", help="folder of finished runs")
     parser.add_argument("--json", default="benchmarks/results/parity_curves.json")
     parser.add_argument("--plot", default="docs/parity_curves.png")
     args = parser.parse_args()
+    keep_memory()
     keep_compiled()  # runs of other seeds are the same programs
     print("without dropout")
     without = train_all(args, dict.fromkeys(DROPOUT, 0.0))

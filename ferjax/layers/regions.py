@@ -64,7 +64,7 @@ def _linear_weights(before: int, after: int) -> np.ndarray:
 
 
 def _shares(log_weights: Array) -> Array:
-    """w_i / Σ w_i over the regions, from ln w_i, `[B, R, 1]`: also where every w_i is too small for its dtype."""
+    """w_i / Σ w_i over the regions, from ln w_i `[B, R, 1]`: also where every w_i is too small to be told."""
     return nn.softmax(log_weights, axis=1)
 
 
