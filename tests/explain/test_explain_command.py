@@ -72,6 +72,13 @@ def test_mistakes_are_marked(page):
     assert [value for name, value in attributes if name == "data-outcome"] == ["right", "wrong", "unknown"]
 
 
+@pytest.mark.parametrize(("method", "cold"), [("saliency", False), ("occlusion", True)])
+def test_the_ramp_has_a_cold_end_only_where_a_map_is_signed(tmp_path, method, cold):
+    found = explained()
+    html = read(write_gallery(found._replace(heat={method: found.heat[method]}), tmp_path, "One", "a run"))
+    assert ("against the class" in html, "for the class" in html) == (cold, True)
+
+
 def test_arrays_are_kept(tmp_path):
     found = explained()
     arrays.save(found, tmp_path / "heat.npz")
