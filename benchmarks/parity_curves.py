@@ -4,7 +4,8 @@
 
 Both get the same initial weights, images, order, learning rates and SGD, in float32 and without augmentation.
 First without dropout: the runs start out equal and part by rounding alone, so a pair of one seed should be no
-further apart than two seeds are. Then with dropout, whose random numbers the frameworks draw differently:
+further apart than two seeds are, and not much further than a run from itself with all initial weights moved
+by one unit in the last place. Then with dropout, whose random numbers the frameworks draw differently:
 there the seeds' final accuracies are compared as two samples. A run that is finished is kept in `--runs`: the
 same command goes on where it was stopped.
 """
@@ -12,6 +13,7 @@ same command goes on where it was stopped.
 import argparse
 import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,9 @@ from ferjax.report.palette import LIGHT
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch", "numpy", "scipy")
 TRAINERS = {"ferjax": train_in_ferjax, "PyTorch": train_in_torch}
-COLOURS = {"ferjax": LIGHT["accent"], "PyTorch": LIGHT["best"]}
+NUDGED = "ferjax, nudged"  # the same run, one unit in the last place of every weight away
+COLOURS = {"ferjax": LIGHT["accent"], "PyTorch": LIGHT["best"], NUDGED: LIGHT["muted"]}
+DASHES = {"ferjax": "-", "PyTorch": (0, (3, 2)), NUDGED: (0, (1, 1))}
 # Rates of the runs with dropout: the paper's.
 DROPOUT = {"stem_dropout": 0.2, "head_dropout": 0.5}
 WINDOW = 10  # steps that a drawn loss is the mean of
@@ -39,7 +43,10 @@ Curves = dict[tuple[str, int], Curve]
 
 
 def train_all(args: argparse.Namespace, dropout: dict[str, float]) -> Curves:
-    """Every framework and seed, taken in turns."""
+    """Every framework and seed, taken in turns; without dropout the nudged runs too."""
+    trainers: dict[str, Callable[[Run], Curve]] = dict(TRAINERS)
+    if not any(dropout.values()):
+        trainers[NUDGED] = functools.partial(train_in_ferjax, nudge=float(np.finfo(np.float32).eps))
     load = functools.partial(data.load, "toons/avataaars", image_size=args.size)
     train, held_out = load("train"), load("test")
     curves: Curves = {}
@@ -52,31 +59,33 @@ def train_all(args: argparse.Namespace, dropout: dict[str, float]) -> Curves:
             ferjax_config.override(config, field, value)
         steps = args.steps or round(args.epochs * len(train) / config.train.batch_size)
         run = Run(config, train, held_out, steps, max(steps // args.points, 1))
-        for name, trainer in TRAINERS.items():
+        for name, trainer in trainers.items():
             kind = "dropout" if any(dropout.values()) else "none"
             kept = Path(args.runs) / f"{kind}-{args.size}px-{steps}-{args.points}-{name}-{seed}.json"
             if not kept.exists():
                 write_atomic(kept, json.dumps(trainer(run)).encode())
             curve = curves[name, seed] = Curve(*json.loads(kept.read_text()))
             print(
-                f"{name:8s} seed {seed}: {100 * curve.accuracies[-1][1]:.2f} % after {steps} steps",
+                f"{name:14s} seed {seed}: {100 * curve.accuracies[-1][1]:.2f} % after {steps} steps",
                 flush=True,
             )
     return curves
 
 
 def gaps(curves: Curves, seeds: int) -> dict[str, float]:
-    """Mean distance of smoothed losses: two frameworks with one seed, and two seeds in one framework."""
+    """Mean distance of smoothed losses: of two frameworks, of a run and its nudged self, of two seeds."""
     smooth = {key: smoothed(curve.losses) for key, curve in curves.items()}
 
     def distance(first: tuple[str, int], second: tuple[str, int]) -> float:
         return float(np.abs(smooth[first] - smooth[second]).mean())
 
     across = [distance(("ferjax", seed), ("PyTorch", seed)) for seed in range(seeds)]
+    nudged = [distance(("ferjax", seed), (NUDGED, seed)) for seed in range(seeds)]
     pairs = [(a, b) for a in range(seeds) for b in range(a)]
     between = [distance((name, a), (name, b)) for name in TRAINERS for a, b in pairs]
     return {
         "frameworks": float(np.mean(across)),
+        "nudged": float(np.mean(nudged)),
         "seeds": float(np.mean(between)) if between else float("nan"),
     }
 
@@ -111,7 +120,7 @@ def plot(without: Curves, with_dropout: Curves, seeds: int) -> bytes:
     for (name, seed), curve in without.items():
         style = {
             "color": COLOURS[name],
-            "linestyle": "-" if name == "ferjax" else (0, (3, 2)),
+            "linestyle": DASHES[name],
             "linewidth": 1.8 if seed == 0 else 0.9,
             "alpha": 1 if seed == 0 else 0.5,
             "label": name if seed == 0 else None,
@@ -160,8 +169,11 @@ def main() -> None:
     print(
         f"\nlosses of the first {len(early)} steps: within {max(early):.1e}, the first within {early[0]:.1e}"
     )
-    print(f"mean distance of losses: {apart['frameworks']:.4f} between frameworks with one seed, "
-          f"{apart['seeds']:.4f} between seeds of one framework")  # fmt: skip
+    print(
+        f"mean distance of losses: {apart['frameworks']:.4f} between frameworks with one seed, "
+        f"{apart['nudged']:.4f} between a run and its nudged self, "
+        f"{apart['seeds']:.4f} between seeds of one framework"
+    )
     print("with dropout:", ", ".join(f"{name} {value:.4f}" for name, value in samples.items()))
     rows = [
         {"dropout": dropout, "framework": name, "seed": seed, **curve._asdict()}

@@ -73,8 +73,8 @@ def initial(run: Run) -> torch.nn.Module:
     return counterpart(run.config.model.name, len(run.train.label_names), **run.options)
 
 
-def train_in_ferjax(run: Run) -> Curve:
-    """Trains with ferjax's own step on PyTorch's initial weights."""
+def train_in_ferjax(run: Run, nudge: float = 0.0) -> Curve:
+    """Trains with ferjax's own step on PyTorch's initial weights, each times 1 + `nudge`."""
     config, name = run.config, run.config.model.name
     variables = import_state_dict(name, initial(run).state_dict(), **run.options)
     model = models.create(name, len(run.train.label_names), dtype=jnp.float32, **run.options)
@@ -83,6 +83,7 @@ def train_in_ferjax(run: Run) -> Curve:
     shape = (config.data.image_size, config.data.image_size, 3)
     now = state.create(model, tx, shape, config.train.seed, ema=False)
     params, stats = jax.tree.map(jnp.asarray, (variables["params"], variables["batch_stats"]))
+    params = jax.tree.map(lambda leaf: leaf * (1 + nudge), params)
     now = now.replace(params=params, batch_stats=stats)
     train_step = jax.jit(
         steps.make_train_step(model, tx, schedule, config, None, jnp.dtype("float32")), donate_argnums=0
