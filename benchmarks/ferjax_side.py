@@ -1,15 +1,23 @@
 """The ferjax side of the benchmarks of training and inference: the same work as `torch_side`.
 
-As in training, a batch is spread over all devices: with JAX_NUM_CPU_DEVICES=2 over two halves of a CPU.
+With JAX_NUM_CPU_DEVICES=2 a batch is spread over two halves of a CPU, as in training.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from ferjax import config as ferjax_config
 from ferjax import models, optimizers, schedules, state, steps
 from ferjax.distributed import batch_sharding, make_mesh, replicated
+
+
+def one_machine(images: np.ndarray) -> Mesh:
+    """A mesh of all parts of the CPU, or of one accelerator, for PyTorch's side has one too."""
+    devices = jax.devices()
+    parts = devices if devices[0].platform == "cpu" else devices[:1]
+    return make_mesh(ferjax_config.defaults().mesh, parts[: len(images)])
 
 
 class FerjaxTraining:
@@ -27,7 +35,7 @@ class FerjaxTraining:
         model = models.create(network, dtype=dtype)
         schedule = schedules.create(config.schedule, steps_per_epoch=1000, total_steps=10_000)
         tx = optimizers.create(config.optimizer, schedule)
-        mesh = make_mesh(config.mesh)
+        mesh = one_machine(images)
         create = jax.jit(
             lambda: state.create(model, tx, images.shape[1:], 0, ema=False), out_shardings=replicated(mesh)
         )
@@ -56,7 +64,7 @@ class FerjaxInference:
         del labels
         dtype = jnp.dtype(precision)
         model = models.create(network, dtype=dtype)
-        mesh = make_mesh(ferjax_config.defaults().mesh, jax.devices()[: len(images)])
+        mesh = one_machine(images)
         init = jax.jit(
             lambda: model.init(jax.random.key(0), jnp.zeros((1, *images.shape[1:]))),
             out_shardings=replicated(mesh),

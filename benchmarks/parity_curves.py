@@ -7,7 +7,7 @@ First without dropout: the runs start out equal and part by rounding alone, so a
 further apart than two seeds are, and not much further than a run from itself with all initial weights moved
 by one unit in the last place. Then with dropout, whose random numbers the frameworks draw differently:
 there the seeds' final accuracies are compared as two samples. A run that is finished is kept in `--runs`: the
-same command goes on where it was stopped.
+same command goes on where it was stopped, while ferjax's code is the same.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from benchmarks.parity_training import Curve, Run, train_in_ferjax, train_in_tor
 from configs.resemotenet import get_config
 from ferjax import config as ferjax_config
 from ferjax import data
+from ferjax.agreement import code_digest
 from ferjax.allocator import keep_memory
 from ferjax.json_files import write_atomic
 from ferjax.machine import keep_compiled
@@ -61,7 +62,11 @@ def train_all(args: argparse.Namespace, dropout: dict[str, float]) -> Curves:
         run = Run(config, train, held_out, steps, max(steps // args.points, 1))
         for name, trainer in trainers.items():
             kind = "dropout" if any(dropout.values()) else "none"
-            kept = Path(args.runs) / f"{kind}-{args.size}px-{steps}-{args.points}-{name}-{seed}.json"
+            kept = (
+                Path(args.runs)
+                / code_digest()
+                / f"{kind}-{args.size}px-{steps}-{args.points}-{name}-{seed}.json"
+            )
             if not kept.exists():
                 write_atomic(kept, json.dumps(trainer(run)).encode())
             curve = curves[name, seed] = Curve(*json.loads(kept.read_text()))
