@@ -30,9 +30,10 @@ MESHES = ((1, 1), (2, 1), (4, 1), (8, 1), (8, 2), (8, 8))
 BATCH, SIZE, CLASSES = 16, 64, 7
 
 
-def recipe(fsdp: int) -> ConfigDict:
+def recipe(fsdp: int, precision: str) -> ConfigDict:
     """ResNet-18 without randomness, at a size at which every weight has a gradient."""
     config = defaults()
+    config.train.precision = precision
     config.model.name = "resnet18"
     config.data.image_size = SIZE
     config.train.batch_size = BATCH
@@ -43,8 +44,14 @@ def recipe(fsdp: int) -> ConfigDict:
 
 
 def trained(config: ConfigDict, parts: Parts, mesh: Mesh, steps: int) -> list[float]:
-    """The losses of some steps."""
-    source, state, losses = stand_in(config, CLASSES, 64), parts.init(np.uint32(0)), []
+    """The losses of some steps, with weights of the config's precision."""
+    state = parts.init(np.uint32(0))
+    widened = [
+        jax.tree.map(lambda leaf: leaf.astype(config.train.precision), part)
+        for part in (state.params, state.batch_stats)
+    ]
+    state = state.replace(params=widened[0], batch_stats=widened[1])
+    source, losses = stand_in(config, CLASSES, 64), []
     for step in range(steps):
         batch = global_batch(source.take((np.arange(BATCH) + 7 * step) % 64), mesh)
         state, sums = parts.train_steps[-1](state, batch)

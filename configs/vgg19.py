@@ -21,7 +21,7 @@ from ferjax.recipes import srivastav_2024
 
 
 def _toons(config: ConfigDict) -> None:
-    recipes.toons(config, epochs=5.0, learning_rate=0.02, image_size=32)
+    recipes.toons(config, epochs=4.0, learning_rate=0.02, image_size=32)
     # Without it so deep a net of random weights does not learn in a few epochs.
     config.model.name = "vgg19_bn"
 
