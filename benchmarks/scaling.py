@@ -2,13 +2,16 @@
 
     python -m benchmarks.scaling [--steps 3] [--json FILE]
 
-Each row is a fresh process with 1, 2, 4 or 8 CPU devices, with weights split or not. All devices of a CPU
-share its cores: times say nothing about scaling, and are left out.
+Each row is one or two fresh processes with 1, 2, 4 or 8 CPU devices together, with weights split or not. The
+losses of some steps are compared with one device's, in float32 and in float64: what is a different order of
+adding, and no mistake, must vanish in the latter. All devices of a CPU share its cores: times say nothing
+about scaling, and are left out.
 """
 
 import argparse
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -26,7 +29,9 @@ from ferjax.distributed import global_batch
 from ferjax.setup import Parts
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint")
-MESHES = ((1, 1), (2, 1), (4, 1), (8, 1), (8, 2), (8, 8))
+# processes, devices of all of them, fsdp
+MESHES = ((1, 1, 1), (1, 2, 1), (1, 4, 1), (1, 8, 1), (1, 8, 2), (1, 8, 8), (2, 2, 1), (2, 8, 1), (2, 8, 8))
+PRECISIONS = ("float32", "float64")
 BATCH, SIZE, CLASSES = 16, 64, 7
 
 
@@ -52,17 +57,24 @@ def trained(config: ConfigDict, parts: Parts, mesh: Mesh, steps: int) -> list[fl
     ]
     state = state.replace(params=widened[0], batch_stats=widened[1])
     source, losses = stand_in(config, CLASSES, 64), []
+    own = np.split(np.arange(BATCH), jax.process_count())[jax.process_index()]
     for step in range(steps):
-        batch = global_batch(source.take((np.arange(BATCH) + 7 * step) % 64), mesh)
+        batch = global_batch(source.take((own + 7 * step) % 64), mesh)
         state, sums = parts.train_steps[-1](state, batch)
         losses.append(float(sums["loss"]) / float(sums["weight"]))
     return losses
 
 
-def one(devices: int, fsdp: int, steps: int) -> dict:
-    """What a mesh exchanges and holds, and its losses."""
-    config = recipe(fsdp)
-    parts, mesh = assembled(config, jax.devices()[:devices], CLASSES)
+def one(fsdp: int, steps: int) -> dict:
+    """What the mesh of all devices exchanges and holds, and its losses."""
+    devices, losses = jax.device_count(), {}
+    for precision in PRECISIONS:
+        with jax.enable_x64(precision == "float64"):
+            config = recipe(fsdp, precision)
+            parts, mesh = assembled(config, jax.devices(), CLASSES)
+            losses[precision] = trained(config, parts, mesh, steps)
+    config = recipe(fsdp, "float32")
+    parts, mesh = assembled(config, jax.devices(), CLASSES)
     compiled = compiled_step(config, parts, mesh)
     sums: Counter[str] = Counter()
     for exchange, times in hlo.collectives(compiled.as_text(), devices).items():
@@ -72,6 +84,7 @@ def one(devices: int, fsdp: int, steps: int) -> dict:
     statistics_ = sum(leaf.size for leaf in jax.tree.leaves(parts.like.batch_stats))
     here = sum(np.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in leaves)
     return {
+        "processes": jax.process_count(),
         "devices": devices,
         "fsdp": fsdp,
         "bytes": dict(sums),
@@ -79,27 +92,40 @@ def one(devices: int, fsdp: int, steps: int) -> dict:
         "state_bytes": sum(leaf.size * leaf.dtype.itemsize for leaf in leaves),
         "predicted_state_bytes_a_device": int(here),
         "argument_bytes_a_device": compiled.memory_analysis().argument_size_in_bytes,
-        "losses": trained(config, parts, mesh, steps),
+        "losses": losses,
     }
 
 
 def child(argument: str) -> dict:
-    """Runs a part of this file in a process of its own."""
+    """Runs a part of this file as one of some processes."""
     asked = json.loads(argument)
-    return one(asked["devices"], asked["fsdp"], asked["steps"])
+    if asked["processes"] > 1:
+        jax.distributed.initialize(asked["coordinator"], asked["processes"], asked["process"])
+    return one(asked["fsdp"], asked["steps"])
 
 
-def start(asked: dict, **environment: str) -> dict:
-    """The answer of `child` in a fresh process."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.scaling", "--child", json.dumps(asked)],
-        env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
+def start(processes: int, devices: int, fsdp: int, steps: int) -> dict:
+    """The answer of `child` in fresh processes, the first one's."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{probe.getsockname()[1]}"
+    asked = {"processes": processes, "coordinator": coordinator, "fsdp": fsdp, "steps": steps}
+    own = {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices // processes)}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.scaling", "--child", json.dumps({**asked, "process": index})],
+            env={**os.environ, **own},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in range(processes)
+    ]
+    ended = [process.communicate() for process in started]
+    for process, (_, errors) in zip(started, ended, strict=True):
+        if process.returncode:
+            raise SystemExit(errors)
+    return json.loads(ended[0][0].splitlines()[-1])
 
 
 def main() -> None:
@@ -115,18 +141,23 @@ def main() -> None:
         print(json.dumps(child(args.child)))
         return
     rows = []
-    for devices, fsdp in MESHES:
-        asked = {"devices": devices, "fsdp": fsdp, "steps": args.steps}
-        rows.append(start(asked, JAX_NUM_CPU_DEVICES=str(devices)))
-        row, first = rows[-1], rows[0]
-        apart = max(abs(a - b) / abs(b) for a, b in zip(row["losses"], first["losses"], strict=True))
-        row["losses_apart"] = apart
-        reduced = sum(row["bytes"].values())
+    for processes, devices, fsdp in MESHES:
+        row = start(processes, devices, fsdp, args.steps)
+        rows.append(row)
+        row["losses_apart"] = {
+            precision: [
+                abs(a - b) / abs(b)
+                for a, b in zip(row["losses"][precision], rows[0]["losses"][precision], strict=True)
+            ]
+            for precision in PRECISIONS
+        }
+        apart = ", ".join(f"{max(row['losses_apart'][name]):.1e} in {name}" for name in PRECISIONS)
         print(
-            f"{devices} devices, fsdp {fsdp}: exchanged {reduced / 1e6:8.2f} MB (theory "
-            f"{row['theory_bytes'] / 1e6:.2f} without fsdp), state a device "
-            f"{row['argument_bytes_a_device'] / 1e6:7.1f} MB (predicted "
-            f"{row['predicted_state_bytes_a_device'] / 1e6:.1f}), losses apart {apart:.1e}",
+            f"{processes} processes, {devices} devices, fsdp {fsdp}: "
+            f"exchanged {sum(row['bytes'].values()) / 1e6:.2f} MB "
+            f"(theory {row['theory_bytes'] / 1e6:.2f} without fsdp), "
+            f"state a device {row['argument_bytes_a_device'] / 1e6:7.1f} MB (predicted "
+            f"{row['predicted_state_bytes_a_device'] / 1e6:.1f}), losses apart {apart}",
             flush=True,
         )
     measure.record("scaling", rows, PACKAGES, args.json)

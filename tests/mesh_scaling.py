@@ -1,4 +1,4 @@
-"""What a step of the tiny network exchanges and holds on 1 to 8 devices: `mesh_scaling.py OUT.json`."""
+"""What steps of the tiny network exchange, hold and give on 1 to 8 devices: `mesh_scaling.py OUT.json`."""
 
 import json
 import math
@@ -7,10 +7,19 @@ import sys
 import jax
 import tiny
 
+from benchmarks.scaling import trained
 from ferjax import hlo
 from ferjax.aot import assembled, compiled_step
 
 CASES = {"1": (1, 1), "2": (2, 1), "4": (4, 1), "8": (8, 1), "8, fsdp 4": (8, 4)}
+
+
+def losses(devices: int, fsdp: int) -> list[float]:
+    """Of some steps in float64."""
+    config = tiny.tiny_configuration(mesh__fsdp=fsdp, train__batch_size=16)
+    config.train.precision = "float64"
+    with tiny.registered(), jax.enable_x64(True):
+        return trained(config, *assembled(config, jax.devices()[:devices], 7), steps=4)
 
 
 def found(devices: int, fsdp: int) -> dict:
@@ -26,6 +35,7 @@ def found(devices: int, fsdp: int) -> dict:
     shapes = [leaf for leaf in jax.tree.leaves(parts.like) if hasattr(leaf, "shape")]
     here = [leaf.sharding.shard_shape(leaf.shape) for leaf in shapes]
     return {
+        "losses": losses(devices, fsdp),
         "bytes": sums,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(parts.like.params)),
         "statistics": sum(leaf.size for leaf in jax.tree.leaves(parts.like.batch_stats)),
