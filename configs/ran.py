@@ -30,6 +30,6 @@ def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "ran"},
-        toons=partial(toons, epochs=3.0, learning_rate=0.02, image_size=48),
+        toons=partial(toons, epochs=3.0, learning_rate=0.03, image_size=48, batch_size=16),
         paper=_photographs,
     )
