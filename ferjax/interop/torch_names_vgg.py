@@ -1,22 +1,30 @@
 """VGG by torchvision's names."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from ferjax.interop.torch_names import BATCH_NORM, CONV, LINEAR, Leaf, Network, Row, vector
-from ferjax.models.vgg import POOLED, STAGES
+from ferjax.models.vgg import CHANNELS, STAGES
+
+
+def _side(inputs: int) -> int:
+    """Height and width of the features that a classifier of so many inputs reads."""
+    return math.isqrt(inputs // CHANNELS[-1])
 
 
 def _to_flax(weight: np.ndarray) -> np.ndarray:
     """`[outputs, C·H·W]` to `[H·W·C, outputs]`."""
-    split = weight.reshape(len(weight), -1, POOLED, POOLED)
-    return split.transpose(2, 3, 1, 0).reshape(-1, len(weight))
+    outputs, inputs = weight.shape
+    split = weight.reshape(outputs, -1, _side(inputs), _side(inputs))
+    return split.transpose(2, 3, 1, 0).reshape(inputs, outputs)
 
 
 def _to_torch(kernel: np.ndarray) -> np.ndarray:
-    split = kernel.reshape(POOLED, POOLED, -1, kernel.shape[-1])
-    return split.transpose(3, 2, 0, 1).reshape(kernel.shape[-1], -1)
+    inputs, outputs = kernel.shape
+    split = kernel.reshape(_side(inputs), _side(inputs), -1, outputs)
+    return split.transpose(3, 2, 0, 1).reshape(outputs, inputs)
 
 
 _LINEAR_OF_PIXELS = (Leaf("weight", "params", "kernel", _to_flax, _to_torch), vector("bias", "bias"))

@@ -46,30 +46,31 @@ def resnet50(num_classes: int = 7) -> nn.Module:
     return torchvision_models().resnet50(num_classes=num_classes)
 
 
-def vgg16(num_classes: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
-    """torchvision's VGG-16; `hidden` replaces its classifier's width."""
-    return _vgg("vgg16", num_classes, hidden, dropout)
+def vgg16(num_classes: int = 7, pooled: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
+    """torchvision's VGG-16; `pooled` and `hidden` replace its classifier's input and width."""
+    return _vgg("vgg16", num_classes, pooled, hidden, dropout)
 
 
-def vgg16_bn(num_classes: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
+def vgg16_bn(num_classes: int = 7, pooled: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
     """torchvision's VGG-16 with batch normalisation."""
-    return _vgg("vgg16_bn", num_classes, hidden, dropout)
+    return _vgg("vgg16_bn", num_classes, pooled, hidden, dropout)
 
 
-def vgg19(num_classes: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
+def vgg19(num_classes: int = 7, pooled: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
     """torchvision's VGG-19."""
-    return _vgg("vgg19", num_classes, hidden, dropout)
+    return _vgg("vgg19", num_classes, pooled, hidden, dropout)
 
 
-def vgg19_bn(num_classes: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
+def vgg19_bn(num_classes: int = 7, pooled: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
     """torchvision's VGG-19 with batch normalisation."""
-    return _vgg("vgg19_bn", num_classes, hidden, dropout)
+    return _vgg("vgg19_bn", num_classes, pooled, hidden, dropout)
 
 
-def _vgg(name: str, num_classes: int, hidden: int, dropout: float) -> nn.Module:
+def _vgg(name: str, num_classes: int, pooled: int, hidden: int, dropout: float) -> nn.Module:
     net = getattr(torchvision_models(), name)(num_classes=num_classes, dropout=dropout)
-    if hidden != 4096:
-        net.classifier[0] = nn.Linear(512 * 7 * 7, hidden)
+    if (pooled, hidden) != (7, 4096):
+        net.avgpool = nn.AdaptiveAvgPool2d(pooled)
+        net.classifier[0] = nn.Linear(512 * pooled**2, hidden)
         net.classifier[3] = nn.Linear(hidden, hidden)
         net.classifier[6] = nn.Linear(hidden, num_classes)
     return net

@@ -14,7 +14,6 @@ from ferjax.models.images import check_images
 # 3×3 convolutions of the five stages, by the layers with weights.
 STAGES = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 CHANNELS = (64, 128, 256, 512, 512)
-POOLED = 7  # height and width that the classifier reads
 SMALLEST_IMAGE = 32  # five halvings
 
 
@@ -25,6 +24,8 @@ class VGG(nn.Module):
         depth: 16 or 19, the layers with weights.
         norm: batch normalisation after every convolution.
         num_classes: number of logits.
+        pooled: height and width to which features are averaged for the classifier. Where they are smaller
+            than that, they are repeated: small images do better with less.
         hidden: width of the two hidden linear layers.
         dropout: rate after each hidden linear layer.
         dtype: compute dtype; the input's if None. Parameters and statistics are float32.
@@ -33,6 +34,7 @@ class VGG(nn.Module):
     depth: int
     norm: bool = False
     num_classes: int = 7
+    pooled: int = 7
     hidden: int = 4096
     dropout: float = 0.5
     dtype: Dtype | None = None
@@ -57,7 +59,7 @@ class VGG(nn.Module):
                     x = BatchNorm(name=f"bn{stage}_{layer}")(x, train)
                 # ReLU after the pool: the same values, a quarter of the work.
                 x = nn.relu(max_pool_2x2(x) if layer == layers else x)
-        x = adaptive_average_pool(x, POOLED)
+        x = adaptive_average_pool(x, self.pooled)
         x = x.reshape(x.shape[0], -1)
         for layer in (1, 2):
             x = Linear(self.hidden, dtype=self.dtype, kernel_init=small, bias_init=zeros, name=f"fc{layer}")(

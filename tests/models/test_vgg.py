@@ -29,6 +29,10 @@ def test_the_classifier_has_the_asked_width():
     assert params["fc3"]["kernel"] == (24, 7)
 
 
+def test_the_classifier_reads_features_of_the_asked_size():
+    assert variables("vgg16_bn", 32, pooled=1, hidden=24)["params"]["fc1"]["kernel"] == (512, 24)
+
+
 @pytest.mark.parametrize(("name", "layers"), [("vgg16", 13), ("vgg19", 16)])
 def test_normalisation_is_beside_every_convolution_or_none(name, layers):
     plain, normal = variables(name, 32), variables(f"{name}_bn", 32)
