@@ -1,0 +1,117 @@
+"""Trains every config in `configs/` on the embedded data as its header says, and makes a table of it.
+
+    python -m benchmarks.recipes [--only NAME,NAME] [--runs runs] [--json FILE]
+
+One run after the other, each by the command of a user, into `--runs`/NAME: about two hours on two cores. A
+run that has ended there is not repeated, one that was stopped goes on.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import measure
+from ferjax.metrics import accuracy_interval
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax")
+FACE_NET = ("--config.init.from={runs}/facenet", "--config.init.into=face_net")
+# Name of the run → config and flags. A run stands after those whose weights it begins with.
+RECIPES: dict[str, tuple[str, ...]] = {
+    "resemotenet": ("resemotenet",),
+    "fer_cnn": ("fer_cnn",),
+    "attentional_cnn": ("attentional_cnn",),
+    "sdl": ("sdl",),
+    "resnet18": ("resnet18",),
+    "resnet34": ("resnet34",),
+    "resnet50": ("resnet50",),
+    "se_resnet18": ("se_resnet18",),
+    "se_resnet34": ("se_resnet34",),
+    "se_resnet50": ("se_resnet50",),
+    "vgg16": ("vgg16",),
+    "vgg19": ("vgg19",),
+    "peeps": ("resnet18.py:toons/open_peeps",),
+    "deep_cnn_transfer": ("deep_cnn_transfer", "--config.init.from={runs}/peeps"),
+    "ran": ("ran",),
+    "facenet": ("facenet",),
+    "facenet2expnet": ("facenet2expnet", *FACE_NET),
+    "ran_facenet2expnet": ("ran_facenet2expnet", *FACE_NET),
+}
+
+
+def command(name: str, runs: Path) -> list[str]:
+    """What a user types for this run."""
+    config, *flags = RECIPES[name]
+    file, colon, argument = config.partition(":")
+    file = file.removesuffix(".py") + ".py"
+    return [
+        *(sys.executable, "-m", "ferjax.main", f"--config=configs/{file}{colon}{argument}"),
+        *(flag.format(runs=runs) for flag in flags),
+        f"--workdir={runs / name}",
+    ]
+
+
+def trained(name: str, runs: Path) -> dict:
+    """What the run's `result.json` and `config.json` tell; runs it first, if it has not ended."""
+    workdir = runs / name
+    if not (workdir / "result.json").exists():
+        subprocess.run(command(name, runs), check=True)
+    result = json.loads((workdir / "result.json").read_text())
+    config = json.loads((workdir / "config.json").read_text())
+    return {
+        "run": name,
+        "command": " ".join(["python", *command(name, Path("runs"))[1:]]),
+        "dataset": result["dataset"],
+        "image_size": config["data"]["image_size"],
+        "epochs": result["epochs"],
+        "seed": result["seed"],
+        "accuracy": result["test"]["accuracy"],
+        "interval": accuracy_interval(np.array(result["test"]["confusion_matrix"])),
+        "mean_class_accuracy": result["test"]["mean_class_accuracy"],
+        "macro_f1": result["test"]["macro_f1"],
+        "seconds": result["seconds"],
+        "peak_memory_bytes": result["peak_memory_bytes"],
+        "versions": result["versions"],
+        "date": result["date"],
+    }
+
+
+def table(rows: list[dict]) -> str:
+    """The rows in Markdown."""
+    lines = [
+        "| config | images | epochs | test accuracy (95 % interval) | mean class accuracy | time | memory |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        low, high = (f"{100 * end:.1f}" for end in row["interval"])
+        minutes, seconds = divmod(round(row["seconds"]), 60)
+        lines.append(
+            f"| `{row['run']}` | {row['image_size']}×{row['image_size']} | {row['epochs']:g} | "
+            f"{100 * row['accuracy']:.1f} % ({low}–{high}) | {100 * row['mean_class_accuracy']:.1f} % | "
+            f"{minutes} min {seconds} s | {row['peak_memory_bytes'] / 2**30:.1f} GiB |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Trains what is not there yet, prints and records."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default=",".join(RECIPES))
+    parser.add_argument("--runs", default="runs", type=Path)
+    parser.add_argument("--json", default="benchmarks/results/recipes.json")
+    args = parser.parse_args()
+    asked = args.only.split(",")
+    if unknown := set(asked) - RECIPES.keys():
+        parser.error(f"unknown run {', '.join(sorted(unknown))}; there are {', '.join(RECIPES)}")
+    rows = [trained(name, args.runs) for name in RECIPES if name in asked]
+    print(table(rows))
+    measure.record("recipes", rows, PACKAGES, args.json)
+
+
+if __name__ == "__main__":
+    main()
