@@ -30,4 +30,5 @@ def _photographs(config: ConfigDict) -> None:
 
 
 def get_config(argument: str = "") -> ConfigDict:
-    return build(argument, model={"name": "facenet"}, toons=_toons, paper=_photographs)
+    model = {"name": "facenet", "dropout": 0.6, "fixed_standardisation": False}
+    return build(argument, model=model, toons=_toons, paper=_photographs)

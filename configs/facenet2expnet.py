@@ -34,7 +34,13 @@ def _toons(config: ConfigDict) -> None:
 def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
-        model={"name": "facenet2expnet"},
+        model={
+            "name": "facenet2expnet",
+            "width": 64,
+            "hidden": 256,
+            "dropout": 0.5,
+            "fixed_standardisation": False,
+        },
         toons=_toons,
         paper=partial(proposal.two_stages_on_photographs, image_size=160),
     )

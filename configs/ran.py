@@ -29,7 +29,7 @@ def _photographs(config: ConfigDict) -> None:
 def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
-        model={"name": "ran"},
+        model={"name": "ran", "backbone": "resnet18", "alpha": 0.02},
         toons=partial(toons, epochs=3.0, learning_rate=0.03, image_size=48, batch_size=16),
         paper=_photographs,
     )

@@ -33,7 +33,14 @@ def _toons(config: ConfigDict) -> None:
 def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
-        model={"name": "ran_facenet2expnet"},
+        model={
+            "name": "ran_facenet2expnet",
+            "width": 64,
+            "hidden": 256,
+            "dropout": 0.5,
+            "fixed_standardisation": False,
+            "alpha": 0.02,
+        },
         toons=_toons,
         paper=partial(proposal.two_stages_on_photographs, image_size=160, then="region_bias"),
     )

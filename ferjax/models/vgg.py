@@ -4,6 +4,7 @@ import flax.linen as nn
 from flax.typing import Dtype
 from jax import Array
 
+from ferjax.errors import UserError
 from ferjax.layers.conv import Conv
 from ferjax.layers.init import HE_FAN_OUT
 from ferjax.layers.linear import Linear
@@ -44,9 +45,12 @@ class VGG(nn.Module):
         """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the papers' size is 224×224.
 
         Raises:
-            UserError: the image is too small or has not three channels.
+            UserError: the image is too small or has not three channels, or `pooled` is not positive.
         """
-        check_images(f"vgg{self.depth}{'_bn' if self.norm else ''}", images, SMALLEST_IMAGE)
+        name = f"vgg{self.depth}{'_bn' if self.norm else ''}"
+        check_images(name, images, SMALLEST_IMAGE)
+        if self.pooled < 1:
+            raise UserError(f"{name}'s pooled is {self.pooled}; it must be at least 1")
         zeros, small = nn.initializers.zeros, nn.initializers.normal(0.01)
         x = images.astype(self.dtype or images.dtype)
         for stage, (layers, features) in enumerate(zip(STAGES[self.depth], CHANNELS, strict=True), start=1):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from ferjax import models
+from ferjax.errors import UserError
 
 
 def variables(name, size, **options):
@@ -31,6 +32,11 @@ def test_the_classifier_has_the_asked_width():
 
 def test_the_classifier_reads_features_of_the_asked_size():
     assert variables("vgg16_bn", 32, pooled=1, hidden=24)["params"]["fc1"]["kernel"] == (512, 24)
+
+
+def test_features_of_no_size_are_refused():
+    with pytest.raises(UserError, match="vgg16's pooled is 0; it must be at least 1"):
+        variables("vgg16", 32, pooled=0)
 
 
 @pytest.mark.parametrize(("name", "layers"), [("vgg16", 13), ("vgg19", 16)])
