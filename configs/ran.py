@@ -30,6 +30,6 @@ def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "ran", "backbone": "resnet18", "alpha": 0.02},
-        toons=partial(toons, epochs=3.0, learning_rate=0.03, image_size=48, batch_size=16),
+        toons=partial(toons, epochs=1.0, learning_rate=0.01),
         paper=_photographs,
     )

@@ -22,6 +22,6 @@ def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "se_resnet50"},
-        toons=partial(toons, epochs=5.0, learning_rate=0.05, image_size=48),
+        toons=partial(toons, epochs=4.0, learning_rate=0.05),
         paper=huang_2023.paper,
     )

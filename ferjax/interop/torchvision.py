@@ -1,6 +1,7 @@
 """torchvision's networks, also where its compiled operators cannot be loaded beside a PyTorch for CPUs."""
 
 import importlib
+from functools import partial
 from types import ModuleType
 
 import torch
@@ -46,31 +47,28 @@ def resnet50(num_classes: int = 7) -> nn.Module:
     return torchvision_models().resnet50(num_classes=num_classes)
 
 
-def vgg16(num_classes: int = 7, pooled: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
-    """torchvision's VGG-16; `pooled` and `hidden` replace its classifier's input and width."""
-    return _vgg("vgg16", num_classes, pooled, hidden, dropout)
-
-
-def vgg16_bn(num_classes: int = 7, pooled: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
-    """torchvision's VGG-16 with batch normalisation."""
-    return _vgg("vgg16_bn", num_classes, pooled, hidden, dropout)
-
-
-def vgg19(num_classes: int = 7, pooled: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
-    """torchvision's VGG-19."""
-    return _vgg("vgg19", num_classes, pooled, hidden, dropout)
-
-
-def vgg19_bn(num_classes: int = 7, pooled: int = 7, hidden: int = 4096, dropout: float = 0.5) -> nn.Module:
-    """torchvision's VGG-19 with batch normalisation."""
-    return _vgg("vgg19_bn", num_classes, pooled, hidden, dropout)
-
-
-def _vgg(name: str, num_classes: int, pooled: int, hidden: int, dropout: float) -> nn.Module:
-    net = getattr(torchvision_models(), name)(num_classes=num_classes, dropout=dropout)
-    if (pooled, hidden) != (7, 4096):
+def _vgg(
+    name: str,
+    num_classes: int = 7,
+    width: int = 64,
+    pooled: int = 7,
+    hidden: int = 4096,
+    dropout: float = 0.5,
+) -> nn.Module:
+    """torchvision's VGG of this name; the options, as `ferjax.models.vgg.VGG` has them, change it."""
+    models = torchvision_models()
+    net = getattr(models, name)(num_classes=num_classes, dropout=dropout)
+    if width != 64:
+        letter = {"vgg16": "D", "vgg19": "E"}[name.removesuffix("_bn")]
+        channels = [entry if entry == "M" else entry * width // 64 for entry in models.vgg.cfgs[letter]]
+        net.features = models.vgg.make_layers(channels, batch_norm=name.endswith("_bn"))
+    if (width, pooled, hidden) != (64, 7, 4096):
         net.avgpool = nn.AdaptiveAvgPool2d(pooled)
-        net.classifier[0] = nn.Linear(512 * pooled**2, hidden)
+        net.classifier[0] = nn.Linear(8 * width * pooled**2, hidden)
         net.classifier[3] = nn.Linear(hidden, hidden)
         net.classifier[6] = nn.Linear(hidden, num_classes)
     return net
+
+
+vgg16, vgg19 = partial(_vgg, "vgg16"), partial(_vgg, "vgg19")
+vgg16_bn, vgg19_bn = partial(_vgg, "vgg16_bn"), partial(_vgg, "vgg19_bn")

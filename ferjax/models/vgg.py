@@ -6,6 +6,7 @@ from jax import Array
 
 from ferjax.errors import UserError
 from ferjax.layers.conv import Conv
+from ferjax.layers.flatten import flatten_channels_first
 from ferjax.layers.init import HE_FAN_OUT
 from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm
@@ -14,7 +15,7 @@ from ferjax.models.images import check_images
 
 # 3×3 convolutions of the five stages, by the layers with weights.
 STAGES = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
-CHANNELS = (64, 128, 256, 512, 512)
+CHANNELS = (1, 2, 4, 8, 8)  # of the stages, in the first one's
 SMALLEST_IMAGE = 32  # five halvings
 
 
@@ -25,6 +26,7 @@ class VGG(nn.Module):
         depth: 16 or 19, the layers with weights.
         norm: batch normalisation after every convolution.
         num_classes: number of logits.
+        width: channels of the first stage.
         pooled: height and width to which features are averaged for the classifier. Where they are smaller
             than that, they are repeated: small images do better with less.
         hidden: width of the two hidden linear layers.
@@ -35,6 +37,7 @@ class VGG(nn.Module):
     depth: int
     norm: bool = False
     num_classes: int = 7
+    width: int = 64
     pooled: int = 7
     hidden: int = 4096
     dropout: float = 0.5
@@ -45,26 +48,26 @@ class VGG(nn.Module):
         """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the papers' size is 224×224.
 
         Raises:
-            UserError: the image is too small or has not three channels, or `pooled` is not positive.
+            UserError: the image is too small or has not three channels, or an option is not positive.
         """
         name = f"vgg{self.depth}{'_bn' if self.norm else ''}"
         check_images(name, images, SMALLEST_IMAGE)
-        if self.pooled < 1:
-            raise UserError(f"{name}'s pooled is {self.pooled}; it must be at least 1")
+        for option in ("width", "pooled", "hidden"):
+            if (value := getattr(self, option)) < 1:
+                raise UserError(f"{name}'s {option} is {value}; it must be at least 1")
         zeros, small = nn.initializers.zeros, nn.initializers.normal(0.01)
         x = images.astype(self.dtype or images.dtype)
-        for stage, (layers, features) in enumerate(zip(STAGES[self.depth], CHANNELS, strict=True), start=1):
+        for stage, (layers, channels) in enumerate(zip(STAGES[self.depth], CHANNELS, strict=True), start=1):
             for layer in range(1, layers + 1):
                 x = Conv(
-                    features, 3, padding=1, dtype=self.dtype, kernel_init=HE_FAN_OUT, bias_init=zeros,
-                    name=f"conv{stage}_{layer}",
+                    self.width * channels, 3, padding=1, dtype=self.dtype,
+                    kernel_init=HE_FAN_OUT, bias_init=zeros, name=f"conv{stage}_{layer}",
                 )(x)  # fmt: skip
                 if self.norm:
                     x = BatchNorm(name=f"bn{stage}_{layer}")(x, train)
                 # ReLU after the pool: the same values, a quarter of the work.
                 x = nn.relu(max_pool_2x2(x) if layer == layers else x)
-        x = adaptive_average_pool(x, self.pooled)
-        x = x.reshape(x.shape[0], -1)
+        x = flatten_channels_first(adaptive_average_pool(x, self.pooled))
         for layer in (1, 2):
             x = Linear(self.hidden, dtype=self.dtype, kernel_init=small, bias_init=zeros, name=f"fc{layer}")(
                 x

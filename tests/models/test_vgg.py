@@ -30,13 +30,17 @@ def test_the_classifier_has_the_asked_width():
     assert params["fc3"]["kernel"] == (24, 7)
 
 
-def test_the_classifier_reads_features_of_the_asked_size():
-    assert variables("vgg16_bn", 32, pooled=1, hidden=24)["params"]["fc1"]["kernel"] == (512, 24)
+def test_the_network_has_the_asked_width_and_size_of_features():
+    params = variables("vgg16_bn", 32, width=4, pooled=2, hidden=24)["params"]
+    assert params["conv1_1"]["kernel"] == (3, 3, 3, 4)
+    assert params["conv5_3"]["kernel"] == (3, 3, 32, 32)
+    assert params["fc1"]["kernel"] == (2 * 2 * 32, 24)
 
 
-def test_features_of_no_size_are_refused():
-    with pytest.raises(UserError, match="vgg16's pooled is 0; it must be at least 1"):
-        variables("vgg16", 32, pooled=0)
+@pytest.mark.parametrize("option", ["width", "pooled", "hidden"])
+def test_an_option_of_nothing_is_refused(option):
+    with pytest.raises(UserError, match=f"vgg16's {option} is 0; it must be at least 1"):
+        variables("vgg16", 32, **{option: 0})
 
 
 @pytest.mark.parametrize(("name", "layers"), [("vgg16", 13), ("vgg19", 16)])
