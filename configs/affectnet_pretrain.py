@@ -4,8 +4,8 @@
 
 The toons' stand-in, avataaars, on two cores.
 
-Expected: 93 % test accuracy (seed 0: 93.0 %) in 11 minutes on two cores of an AMD EPYC beside other work, jax
-0.10.2, measured on 2026-11-22.
+Expected: 93 % test accuracy (seed 0: 93.0 %) in 11 minutes on two cores of an AMD EPYC beside other work,
+jax 0.10.2, measured on 2026-11-22.
 
     python -m ferjax.main --config=configs/affectnet_pretrain.py:affectnet7 --workdir=runs/affectnet_pretrain
 

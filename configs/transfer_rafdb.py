@@ -6,8 +6,8 @@ The toons' stand-in, open_peeps, from the avataaars run in `runs/affectnet_pretr
 others (contempt, no disgust), so the classifier is new. `:toons,data.train_fraction=0.1` takes a tenth of the
 1,400 images.
 
-Expected: 97 % test accuracy (seed 0: 97.1 %) in 9 minutes on two cores of an AMD EPYC beside other work, jax
-0.10.2, measured on 2026-11-22.
+Expected: 97 % test accuracy (seed 0: 97.1 %) in 9 minutes on two cores of an AMD EPYC beside other work,
+jax 0.10.2, measured on 2026-11-22.
 With 140 images 80.5 % (61.1 % from scratch), with 350 89.5 % (86.0 %), means of five seeds: docs/transfer.md.
 
 The same network from scratch, for comparison:
