@@ -35,7 +35,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "vgg19": ("vgg19",),
     "peeps": ("resnet18.py:toons/open_peeps",),
     "deep_cnn_transfer": ("deep_cnn_transfer", "--config.init.from={runs}/peeps"),
-    "ran": ("ran", "--config.init.from={runs}/resnet18", "--config.init.into=backbone"),
+    "ran": ("ran", "--config.init.from={runs}/resnet18"),
     "facenet": ("facenet",),
     "facenet2expnet": ("facenet2expnet", *FACE_NET),
     "ran_facenet2expnet": ("ran_facenet2expnet", *FACE_NET),

@@ -1,9 +1,11 @@
 """Region Attention Network on a ResNet-18: embedded toons by default, `:affectnet8` as in the proposal.
 
-    python -m ferjax.main --config=configs/ran.py
+    python -m ferjax.main --config=configs/resnet18.py --workdir=runs/resnet18
+    python -m ferjax.main --config=configs/ran.py --config.init.from=runs/resnet18
 
 Not trained to its end yet, so no accuracy is promised.
-Images have 48×48 pixels because each is seen seven times.
+RAN looks at each image seven times and goes on from a backbone that was trained alone, on the same images.
+Without `init.from` its one pass over them is far too short to learn from.
 
     python -m ferjax torch-import resnet18-f37072fd.pth --model=resnet18 --head=new --out=RESNET18
     python -m ferjax.main --config=configs/ran.py:affectnet8 --config.init.from=RESNET18
@@ -13,12 +15,15 @@ network, its loss and the 8 labels; the rest of the recipe is ferjax's. ferjax h
 licensed, and nothing was measured on a GPU.
 """
 
-from functools import partial
-
 from ml_collections import ConfigDict
 
 from ferjax.recipes import proposal
 from ferjax.recipes.build import build, toons
+
+
+def _toons(config: ConfigDict) -> None:
+    config.init.into = "backbone"
+    toons(config, epochs=1.0, learning_rate=0.01)
 
 
 def _photographs(config: ConfigDict) -> None:
@@ -30,6 +35,6 @@ def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "ran", "backbone": "resnet18", "alpha": 0.02},
-        toons=partial(toons, epochs=1.0, learning_rate=0.01),
+        toons=_toons,
         paper=_photographs,
     )
