@@ -21,7 +21,7 @@ from ferjax.recipes import srivastav_2024
 
 
 def _toons(config: ConfigDict) -> None:
-    recipes.toons(config, epochs=10.0, learning_rate=1.5e-3)
+    recipes.toons(config, epochs=8.0, learning_rate=1e-3)
     config.optimizer.update(name="adamw", weight_decay=0.01)
     # Without normalisation so deep a net of random weights does not learn in a few epochs; a quarter as wide,
     # it sees sixteen times the pixels in the same time.

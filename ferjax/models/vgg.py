@@ -1,7 +1,7 @@
 """VGG-16 and VGG-19 (Simonyan & Zisserman, 2015), with batch normalisation as an option, as torchvision's."""
 
 import flax.linen as nn
-from flax.typing import Dtype
+from flax.typing import Dtype, Initializer
 from jax import Array
 
 from ferjax.errors import UserError
@@ -55,7 +55,7 @@ class VGG(nn.Module):
         for option in ("width", "pooled", "hidden"):
             if (value := getattr(self, option)) < 1:
                 raise UserError(f"{name}'s {option} is {value}; it must be at least 1")
-        zeros, small = nn.initializers.zeros, nn.initializers.normal(0.01)
+        zeros = nn.initializers.zeros
         x = images.astype(self.dtype or images.dtype)
         for stage, (layers, channels) in enumerate(zip(STAGES[self.depth], CHANNELS, strict=True), start=1):
             for layer in range(1, layers + 1):
@@ -69,8 +69,23 @@ class VGG(nn.Module):
                 x = nn.relu(max_pool_2x2(x) if layer == layers else x)
         x = flatten_channels_first(adaptive_average_pool(x, self.pooled))
         for layer in (1, 2):
-            x = Linear(self.hidden, dtype=self.dtype, kernel_init=small, bias_init=zeros, name=f"fc{layer}")(
-                x
-            )
+            x = Linear(
+                self.hidden,
+                dtype=self.dtype,
+                kernel_init=_classifier_init(layer),
+                bias_init=zeros,
+                name=f"fc{layer}",
+            )(x)
             x = nn.Dropout(self.dropout, deterministic=not train)(nn.relu(x))
-        return Linear(self.num_classes, dtype=self.dtype, kernel_init=small, bias_init=zeros, name="fc3")(x)
+        return Linear(
+            self.num_classes, dtype=self.dtype, kernel_init=_classifier_init(3), bias_init=zeros, name="fc3"
+        )(x)
+
+
+def _classifier_init(layer: int) -> Initializer:
+    """torchvision's N(0, 0.01) at the size that it has there, and as strong a signal at any other.
+
+    With 0.01 three narrow layers would give next to nothing, and learn one direction at a time.
+    """
+    inputs = 512 * 7 * 7 if layer == 1 else 4096
+    return nn.initializers.variance_scaling(0.01**2 * inputs, "fan_in", "normal")

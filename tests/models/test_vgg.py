@@ -37,6 +37,14 @@ def test_the_network_has_the_asked_width_and_size_of_features():
     assert params["fc1"]["kernel"] == (2 * 2 * 32, 24)
 
 
+def test_a_narrow_classifier_begins_with_as_strong_a_signal_as_the_wide_one():
+    images = jnp.ones((1, 32, 32, 3))
+    found = models.create("vgg16", width=4, pooled=1, hidden=64).init(jax.random.key(0), images)["params"]
+    # torchvision's deviation of 0.01 belongs to 25,088 and 4,096 inputs.
+    assert found["fc1"]["kernel"].std() == pytest.approx(0.01 * (25_088 / 32) ** 0.5, rel=0.1)
+    assert found["fc2"]["kernel"].std() == pytest.approx(0.01 * (4_096 / 64) ** 0.5, rel=0.1)
+
+
 @pytest.mark.parametrize("option", ["width", "pooled", "hidden"])
 def test_an_option_of_nothing_is_refused(option):
     with pytest.raises(UserError, match=f"vgg16's {option} is 0; it must be at least 1"):
