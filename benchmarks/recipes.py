@@ -18,7 +18,6 @@ from benchmarks import measure
 from ferjax.metrics import accuracy_interval
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax")
-FACE_NET = ("--config.init.from={runs}/facenet", "--config.init.into=face_net")
 # Name of the run → config and flags. A run stands after those whose weights it begins with.
 RECIPES: dict[str, tuple[str, ...]] = {
     "resemotenet": ("resemotenet",),
@@ -37,8 +36,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "deep_cnn_transfer": ("deep_cnn_transfer", "--config.init.from={runs}/peeps"),
     "ran": ("ran", "--config.init.from={runs}/resnet18"),
     "facenet": ("facenet",),
-    "facenet2expnet": ("facenet2expnet", *FACE_NET),
-    "ran_facenet2expnet": ("ran_facenet2expnet", *FACE_NET),
+    "facenet2expnet": ("facenet2expnet", "--config.init.from={runs}/facenet", "--config.init.into=face_net"),
+    "ran_facenet2expnet": ("ran_facenet2expnet", "--config.init.from={runs}/facenet2expnet"),
 }
 
 

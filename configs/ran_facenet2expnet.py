@@ -1,11 +1,13 @@
 """The proposal's joint model, RAN's regions before FaceNet2ExpNet: embedded toons by default.
 
     python -m ferjax.main --config=configs/facenet.py --workdir=runs/facenet
-    python -m ferjax.main --config=configs/ran_facenet2expnet.py --config.init.from=runs/facenet \\
-        --config.init.into=face_net
+    python -m ferjax.main --config=configs/facenet2expnet.py --config.init.from=runs/facenet \\
+        --config.init.into=face_net --workdir=runs/facenet2expnet
+    python -m ferjax.main --config=configs/ran_facenet2expnet.py --config.init.from=runs/facenet2expnet
 
 Not trained to its end yet, so no accuracy is promised.
-Without `init.from` the face net has random weights, see `configs/facenet2expnet.py`.
+On the toons the expression net comes from a run of FaceNet2ExpNet, which was the first stage; the regions'
+attention and the dense layer begin at random. Without `init.from` one pass is far too short to learn from.
 
     python -m ferjax torch-import 20180402-114759-vggface2.pt --model=facenet --head=new --out=FACENET
     python -m ferjax.main --config=configs/ran_facenet2expnet.py:affectnet8 --config.init.from=FACENET
@@ -24,10 +26,11 @@ from ferjax.recipes.build import build
 
 
 def _toons(config: ConfigDict) -> None:
-    config.model.update(width=16, dropout=0.2)
+    config.model.update(width=32, dropout=0.2)
     config.data.image_size = 75
     config.train.batch_size = 32
-    proposal.two_stages(config, epochs=(1.0, 4.0), learning_rates=(2e-3, 2e-3), then="region_bias")
+    config.init.new = "^(attention|fc1)/"
+    proposal.second_stage(config, epochs=1.0, learning_rate=1e-3, then="region_bias")
 
 
 def get_config(argument: str = "") -> ConfigDict:

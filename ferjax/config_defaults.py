@@ -108,6 +108,7 @@ def defaults() -> ConfigDict:
             "init": {
                 "from": "",  # a workdir, one of its checkpoints, an import, .safetensors, .pth; empty: random
                 "into": "",  # the module that takes the weights, such as backbone; empty: the whole network
+                "new": "",  # arrays that begin at random all the same, a pattern on their paths; empty: none
                 "freeze": "",  # parameters that stay, a pattern on their paths; empty: none
                 "freeze_statistics": True,  # frozen batch normalisation uses its running statistics
             },

@@ -1,5 +1,6 @@
 """Starting from the weights of an earlier run, an import or a file, and the account of what was taken."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,6 +119,9 @@ def account(
         model: the network to be trained.
         label_names: its classes.
         shapes: `params/…` and `batch_stats/…` → shape, of the network.
+
+    Raises:
+        UserError: `init.new` is no pattern, or matches nothing.
     """
     side = config.data.image_size
     size = (side, side, 3)
@@ -138,13 +142,31 @@ def account(
         there = parameter_shapes(model, (origin.image_size, origin.image_size, 3))
         at_source_size = {f"params/{path}": shape for path, shape in there.items()}
 
-    rows = []
-    for path, shape in shapes.items():
-        rows.append(_row(path, shape, found, path in head, same, at_source_size, origin, config.init.into))
+    anew = _anew(config.init.new, shapes)
+    found = {path: value for path, value in found.items() if path not in anew}
+    rows = [Row(path, shapes[path], NEW, "init.new names it") for path in anew]
+    for path in shapes.keys() - anew:
+        rows.append(
+            _row(path, shapes[path], found, path in head, same, at_source_size, origin, config.init.into)
+        )
     for path in found.keys() - shapes.keys():
         outcome, why = _left_over(path, dropped, shapes, config.init.into)
         rows.append(Row(path, found[path].shape, outcome, why))
     return sorted(rows)
+
+
+def _anew(pattern: str, shapes: Iterable[str]) -> set[str]:
+    """The paths, with their collection, in whose rest the pattern is found; none for an empty one."""
+    if not pattern:
+        return set()
+    try:
+        anew = {path for path in shapes if re.search(pattern, path.partition("/")[2])}
+    except re.error as error:
+        raise UserError(f"init.new {pattern!r} is no regular expression: {error}") from None
+    if not anew:
+        last = ", ".join(sorted(path.partition("/")[2] for path in shapes)[-_SHOWN:])
+        raise UserError(f"the pattern init.new={pattern!r} matches no parameter; the last ones are {last}")
+    return anew
 
 
 def _left_over(path: str, dropped: set[str], shapes: Iterable[str], into: str) -> tuple[str, str]:

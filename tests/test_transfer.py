@@ -32,9 +32,9 @@ def origin(names=FER7, size=16, network="tiny", model=None, **changes):
     return Origin("there", network, arrays, names, size, 3, [])._replace(**changes)
 
 
-def accounted(source, names=FER7, features=8):
+def accounted(source, names=FER7, features=8, **fields):
     """The account for a tiny network."""
-    config = tiny.tiny_configuration()
+    config = tiny.tiny_configuration(**fields)
     config.model.features = features
     model = build_model(config, len(names))
     size = config.data.image_size
@@ -165,6 +165,26 @@ def test_a_source_may_be_a_part_of_the_network():
         transfer.NEW: {"params/head/kernel", "params/head/bias"},
         transfer.SKIPPED: {"params/backbone/fc/kernel", "params/backbone/fc/bias"},
     }
+
+
+def test_what_is_asked_for_begins_anew_whether_it_would_fit_or_not():
+    assert outcomes(accounted(origin()))["params/conv1/kernel"] == transfer.LOADED
+    found = outcomes(accounted(origin(), init__new="^conv1/"))
+    assert {path for path, outcome in found.items() if outcome == transfer.NEW} == {
+        path for path in found if path.startswith("params/conv1/")
+    }
+    narrow = origin(model=tiny.TinyNet(features=4))
+    assert outcomes(accounted(narrow))["params/conv1/kernel"] == transfer.MISFIT
+    assert outcomes(accounted(narrow, init__new="^conv1/"))["params/conv1/kernel"] == transfer.NEW
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [("^conv9/", "matches no parameter; the last ones are"), ("(", "no regular expression")],
+)
+def test_a_pattern_of_nothing_is_refused(pattern, told):
+    with pytest.raises(UserError, match=told):
+        accounted(origin(), init__new=pattern)
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ The RAN + FaceNet2ExpNet proposal names networks, labels (`affectnet8`) and scor
 optimizer, rate or length: those below are ferjax's.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from ferjax import config as ferjax_config
@@ -43,16 +45,25 @@ def two_stages(
         learning_rates: their peaks.
         then: the auxiliary loss of the second stage, a pattern; empty: none.
     """
+    first = {"epochs": epochs[0], "learning_rate": learning_rates[0], "freeze": ALL_BUT_CONVOLUTIONS}
+    matching = {"cross_entropy": 0.0, "auxiliary_losses": "face_features"}
+    _adamw(config, first | matching, _second(epochs[1], learning_rates[1], then))
+
+
+def second_stage(config: ConfigDict, epochs: float, learning_rate: float, then: str) -> None:
+    """The second of `two_stages` alone, for an expression net that had the first one elsewhere."""
+    _adamw(config, _second(epochs, learning_rate, then))
+
+
+def _second(epochs: float, learning_rate: float, then: str) -> dict[str, Any]:
+    losses = {"auxiliary": 1.0 if then else 0.0, "auxiliary_losses": then}
+    return {"epochs": epochs, "learning_rate": learning_rate, "freeze": FACE_NET, **losses}
+
+
+def _adamw(config: ConfigDict, *stages: dict[str, Any]) -> None:
     config.optimizer.update(name="adamw", weight_decay=0.01)
     config.schedule.name = "onecycle"
-    first, second = (
-        {"epochs": length, "learning_rate": rate} for length, rate in zip(epochs, learning_rates, strict=True)
-    )
-    ferjax_config.set_stages(
-        config,
-        first | {"freeze": ALL_BUT_CONVOLUTIONS, "cross_entropy": 0.0, "auxiliary_losses": "face_features"},
-        second | {"freeze": FACE_NET, "auxiliary": 1.0 if then else 0.0, "auxiliary_losses": then},
-    )
+    ferjax_config.set_stages(config, *stages)
 
 
 def two_stages_on_photographs(config: ConfigDict, image_size: int, then: str = "") -> None:
