@@ -22,8 +22,7 @@ from ferjax.recipes import srivastav_2024
 
 
 def _toons(config: ConfigDict) -> None:
-    recipes.toons(config, epochs=8.0, learning_rate=1e-3)
-    config.optimizer.update(name="adamw", weight_decay=0.01)
+    recipes.toons(config, epochs=8.0, learning_rate=1e-3, optimizer="adamw")
     # Without normalisation so deep a net of random weights does not learn in a few epochs; a quarter as wide,
     # it sees sixteen times the pixels in the same time.
     config.model.update(name="vgg16_bn", width=16, pooled=1, hidden=128, dropout=0.2)

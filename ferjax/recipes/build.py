@@ -38,9 +38,14 @@ def build(
 
 
 def toons(
-    config: ConfigDict, epochs: float, learning_rate: float, image_size: int = 64, batch_size: int = 32
+    config: ConfigDict,
+    epochs: float,
+    learning_rate: float,
+    image_size: int = 64,
+    batch_size: int = 32,
+    optimizer: str = "sgd",
 ) -> None:
-    """From scratch on 4,200 cartoons: few epochs of SGD with one cycle of the learning rate.
+    """From scratch on 4,200 cartoons: few epochs with one cycle of the learning rate.
 
     Args:
         config: changed in place.
@@ -48,8 +53,11 @@ def toons(
         learning_rate: the cycle's peak.
         image_size: pixels, both sides.
         batch_size: images a step.
+        optimizer: `sgd`, with Nesterov's momentum, or `adamw`.
     """
     config.data.image_size = image_size
     config.train.update(batch_size=batch_size, epochs=epochs)
-    config.optimizer.nesterov = True
+    config.optimizer.update(name=optimizer, nesterov=optimizer == "sgd")
+    if optimizer == "adamw":
+        config.optimizer.weight_decay = 0.01
     config.schedule.update(name="onecycle", learning_rate=learning_rate)
