@@ -38,6 +38,9 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "facenet": ("facenet",),
     "facenet2expnet": ("facenet2expnet", "--config.init.from={runs}/facenet", "--config.init.into=face_net"),
     "ran_facenet2expnet": ("ran_facenet2expnet", "--config.init.from={runs}/facenet2expnet"),
+    "affectnet_large_batch": ("affectnet_large_batch",),
+    "affectnet_pretrain-toons": ("affectnet_pretrain",),
+    "transfer_rafdb-toons": ("transfer_rafdb", "--config.init.from={runs}/affectnet_pretrain-toons"),
 }
 
 

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks import recipes as benchmark
 from ferjax.config import validate
 from ferjax.data.sources import MemorySource
 from ferjax.distributed import global_batch, make_mesh
@@ -27,14 +28,24 @@ def test_recipe_is_valid(name, argument):
     validate(recipe(name, argument))
 
 
+def test_the_table_of_results_has_every_recipe_and_begins_with_weights_that_it_has():
+    files = {file.partition(":")[0].removesuffix(".py") for file, *_ in benchmark.RECIPES.values()}
+    assert files == set(RECIPES)
+    earlier: set[str] = set()
+    for name, (_, *flags) in benchmark.RECIPES.items():
+        sources = [flag.rpartition("/")[2] for flag in flags if "init.from" in flag]
+        assert earlier.issuperset(sources)
+        earlier.add(name)
+
+
 def small(name: str, argument: str = ""):
     """The recipe on images, widths and batches that a test can afford, and some noise to train on."""
     config = recipe(name, argument)
     size = LARGER.get(config.model.name, 32)
     config.data.update(image_size=size, source_size=0)
     config.train.batch_size = 8
-    if "hidden" in config.model:
-        config.model.hidden = 16
+    for option in {"hidden", "width"} & set(config.model):
+        config.model[option] = 16
     rng = np.random.default_rng(0)
     source = MemorySource(
         rng.integers(0, 256, (16, size, size, 3), np.uint8),
