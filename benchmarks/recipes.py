@@ -91,7 +91,7 @@ def table(rows: list[dict]) -> str:
         low, high = (f"{100 * end:.1f}" for end in row["interval"])
         minutes, seconds = divmod(round(row["seconds"]), 60)
         lines.append(
-            f"| `{row['run']}` | {row['image_size']}×{row['image_size']} | {row['epochs']:g} | "
+            f"| `{row['run']}` | {row['image_size']}×{row['image_size']} | {round(row['epochs'], 1):g} | "
             f"{100 * row['accuracy']:.1f} % ({low}–{high}) | {100 * row['mean_class_accuracy']:.1f} % | "
             f"{minutes} min {seconds} s | {row['peak_memory_bytes'] / 2**30:.1f} GiB |"
         )
