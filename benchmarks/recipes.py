@@ -57,10 +57,12 @@ def command(name: str, runs: Path) -> list[str]:
 
 
 def trained(name: str, runs: Path) -> dict:
-    """What the run's `result.json` and `config.json` tell; runs it first, if it has not ended."""
+    """What the run's `result.json` and `config.json` tell.
+
+    The command itself knows what has ended, and refuses a folder of another recipe.
+    """
     workdir = runs / name
-    if not (workdir / "result.json").exists():
-        subprocess.run(command(name, runs), check=True)
+    subprocess.run(command(name, runs), check=True)
     result = json.loads((workdir / "result.json").read_text())
     config = json.loads((workdir / "config.json").read_text())
     return {

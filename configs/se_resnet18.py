@@ -3,7 +3,7 @@
     python -m ferjax.main --config=configs/se_resnet18.py
 
 Expected: 93.2 % test accuracy (seed 0; 95 % interval 91.8 to 94.4) in 10 minutes on two cores of an AMD
-EPYC, jax 0.10.2, measured on 2026-11-22.
+EPYC, jax 0.10.2, measured on 2026-11-22 in a run of `crossdb` beside other work.
 
     python -m ferjax.main --config=configs/se_resnet18.py:affectnet7
 

@@ -85,7 +85,7 @@ class VGG(nn.Module):
 def _classifier_init(layer: int) -> Initializer:
     """torchvision's N(0, 0.01) at the size that it has there, and as strong a signal at any other.
 
-    With 0.01 three narrow layers would give next to nothing, and learn one direction at a time.
+    With 0.01 three narrow layers would give next to nothing at first.
     """
     inputs = 512 * 7 * 7 if layer == 1 else 4096
     return nn.initializers.variance_scaling(0.01**2 * inputs, "fan_in", "normal")
