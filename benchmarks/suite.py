@@ -85,7 +85,7 @@ def measured(case: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
     if case["what"] == "input":
         options |= {"images": args.images, "steps": args.steps, "steps_per_call": args.steps // 2}
     else:
-        options["compiled"] = args.compiled
+        options |= {"compiled": args.compiled, "spread": args.platform == "cpu"}
     return {**case, **child("benchmarks.case", case["what"], **options, rounds=args.rounds)}
 
 
@@ -126,11 +126,13 @@ def main() -> None:
     about = child("benchmarks.case", "about", precision=args.precisions or "float32,bfloat16")
     if "failed" in about:
         raise SystemExit(f"the device cannot be measured: {about['failed']}")
-    platform = "cpu" if about["platform"] == "cpu" else "gpu"
+    args.platform = "cpu" if about["platform"] == "cpu" else "gpu"
     args.networks = args.networks.split(",") if args.networks else sorted(NETWORKS)
     args.sizes = [int(size) for size in (args.sizes or "").split(",") if size]
-    args.batches = [int(batch) for batch in (args.batches or "").split(",") if batch] or BATCHES[platform]
-    args.precisions = (args.precisions or "").split(",") if args.precisions else PRECISIONS[platform]
+    args.batches = [int(batch) for batch in (args.batches or "").split(",") if batch] or BATCHES[
+        args.platform
+    ]
+    args.precisions = (args.precisions or "").split(",") if args.precisions else PRECISIONS[args.platform]
     run = {**about, "cases": [measured(case, args) for case in cases(args)]}
     args.history.parent.mkdir(parents=True, exist_ok=True)
     with args.history.open("a") as file:
