@@ -1,1 +1,5 @@
-"""Measurements that anyone can run again; nothing in ferjax imports them."""
+"""Every benchmark has XLA compute as ferjax's commands do."""
+
+from ferjax import xla_flags
+
+xla_flags.keep_convolutions()

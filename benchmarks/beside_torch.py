@@ -14,7 +14,7 @@ from benchmarks.apart import Apart
 from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
 from benchmarks.measure import FERJAX, SPREAD
 from benchmarks.torch_side import TorchInference, TorchTraining
-from ferjax.allocator import keep_memory
+from ferjax import process
 from ferjax.interop.torch_networks import NETWORKS
 from ferjax.machine import keep_compiled
 
@@ -82,7 +82,7 @@ def spread(make: Callable[[], measure.Run], batch: int) -> dict[str, Apart]:
 
 def ferjax_starts(cpu_devices: int = 0) -> None:
     """What a command of ferjax does first, perhaps told by JAX_NUM_CPU_DEVICES."""
-    keep_memory()
+    process.prepare()
     keep_compiled()
     if cpu_devices:
         jax.config.update("jax_num_cpu_devices", cpu_devices)

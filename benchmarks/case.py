@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks import beside_torch, measure, real_input
 from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
+from ferjax import process
 from ferjax.roofline import measured_chip
 
 
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--compiled", action="store_true", help="torch.compile too")
     parser.add_argument("--spread", action="store_true", help="ferjax with a CPU device a core too")
     args = parser.parse_args()
+    process.prepare()
     if args.what == "about":
         found = about(args)
     elif args.what == "input":

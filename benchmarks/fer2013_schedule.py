@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 
 from benchmarks import generated, measure
 from configs.resemotenet import get_config
+from ferjax import process
 from ferjax.machine import keep_compiled
 from ferjax.train import train_and_evaluate
 
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("--data_dir", type=Path, help="where the set is built and kept; else it is removed")
     parser.add_argument("--json", default="benchmarks/results/fer2013_schedule.json")
     args = parser.parse_args()
+    process.prepare()
     keep_compiled()
     share = args.images / generated.OFFICIAL["train"]
     counts = {split: max(round(share * count), 7) for split, count in generated.OFFICIAL.items()}

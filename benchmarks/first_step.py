@@ -32,7 +32,9 @@ def one_side(args: argparse.Namespace) -> dict[str, float]:
     labels = rng.integers(0, 7, args.batch, np.int32)
     if args.side == "ferjax":
         from benchmarks.ferjax_side import FerjaxTraining
+        from ferjax import process
 
+        process.prepare()
         run = FerjaxTraining(images, labels, args.precision, args.model)
     else:
         from benchmarks.torch_side import TorchTraining

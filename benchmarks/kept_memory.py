@@ -13,11 +13,10 @@ from benchmarks import measure
 from benchmarks.apart import Apart
 from benchmarks.beside_torch import batch_of
 from benchmarks.ferjax_side import FerjaxTraining
-from ferjax import models
-from ferjax.allocator import keep_memory
+from ferjax import models, process
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
-SIDES = {"kept": keep_memory, "given back": None}
+SIDES = {"kept": process.prepare, "given back": None}
 
 
 def page_faults(run: measure.Run) -> int:

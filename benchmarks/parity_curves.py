@@ -23,9 +23,8 @@ from benchmarks import measure
 from benchmarks.parity_training import Curve, Run, train_in_ferjax, train_in_torch
 from configs.resemotenet import get_config
 from ferjax import config as ferjax_config
-from ferjax import data
+from ferjax import data, process
 from ferjax.agreement import code_digest
-from ferjax.allocator import keep_memory
 from ferjax.json_files import write_atomic
 from ferjax.machine import keep_compiled
 from ferjax.report.figures import legend_above, new_figure, png, quiet
@@ -162,7 +161,7 @@ def main() -> None:
     parser.add_argument("--json", default="benchmarks/results/parity_curves.json")
     parser.add_argument("--plot", default="docs/parity_curves.png")
     args = parser.parse_args()
-    keep_memory()
+    process.prepare()
     keep_compiled()  # runs of other seeds are the same programs
     print("without dropout")
     without = train_all(args, dict.fromkeys(DROPOUT, 0.0))

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import measure
+from ferjax import process
 from ferjax.deploy import classifier, onnx, trained
 from ferjax.deploy.classifier import Classifier
 from ferjax.deploy.inputs import expand
@@ -102,6 +103,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--json", default="benchmarks/results/predict.json")
     args = parser.parse_args()
+    process.prepare()
     keep_compiled()
     network = trained.read(args.workdir)
     ours = classifier.Classifier.of(network)

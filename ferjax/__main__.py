@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from ferjax import allocator, cli
+from ferjax import cli, process
 
 VERBS = {
     "train": ("ferjax.main", "train a network, resume it, and test it once at the end"),
@@ -36,6 +36,7 @@ def usage() -> str:
 
 def main() -> None:
     """Runs the verb of the command line."""
+    process.prepare()
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help", "help"):
         print(usage())
         sys.exit(0 if len(sys.argv) > 1 else cli.BAD_INPUT)
@@ -47,5 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    allocator.keep_memory()
     main()

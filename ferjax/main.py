@@ -5,7 +5,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from ferjax import allocator, cli
+from ferjax import cli, process
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 WORKDIR = flags.DEFINE_string("workdir", "", "The run's folder; runs/MODEL-DATASET if empty.")
@@ -66,5 +66,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    allocator.keep_memory()
+    process.prepare()
     cli.run(main)

@@ -13,9 +13,11 @@ import pytest
 import tiny
 from absl import flags
 
+from ferjax import xla_flags
 from ferjax.data import builders
 
 flags.FLAGS.mark_as_parsed()
+xla_flags.keep_convolutions()  # as every command does
 
 # Most of the tests' time is compiling: XLA shall hurry, here and in the commands that tests start.
 # `make test-all` compiles as training does.
