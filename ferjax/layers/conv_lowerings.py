@@ -1,9 +1,9 @@
 """A convolution for CPUs, its three products written as what is fastest by shape.
 
-XLA's CPU convolution is near the machine's peak forwards, wherever the image is larger than a few pixels, and
-so is its gradient by the kernel. Its gradient by the image is not, and nothing of it is at 1×1 and 2×2 pixels
-with thousands of channels, where ResEmoteNet's last layers are. There the same sums are written as matrix
-products; `benchmarks/conv_lowerings.py` measures each against the others.
+XLA's CPU convolution, by Eigen (`ferjax.xla_flags`), is near the machine's peak forwards, wherever the image
+is larger than a few pixels, and so is its gradient by the kernel. Its gradient by the image is not, and
+nothing of it is at 1×1 and 2×2 pixels with thousands of channels, where ResEmoteNet's last layers are. There
+the same sums are written as matrix products; `benchmarks/conv_lowerings.py` measures each against the others.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,8 +26,8 @@ Lowering = Callable[[Array, Array, Window], Array]
 
 # Images of at most this many pixels, with at least this many channels, go through patches.
 FEW_PIXELS, MANY_CHANNELS = 64, 128
-# XLA gives the kernel's gradient from so many pixels on at stride 1, and for so few channels at any stride.
-SOME_PIXELS, FEW_CHANNELS = 49, 16
+# Images of at most this many pixels give the kernel's gradient by one product a tap.
+TINY_PIXELS = 4
 # Up to this many output pixels in the whole batch, a trimmed kernel is read tap by tap.
 FEW_ROWS = 8
 
@@ -124,8 +124,7 @@ def image_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array:
 def kernel_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array:
     """The gradient by `kernel`: XLA's own, or one matrix product a tap, over batch and pixels."""
     pointwise = kernel.shape[0] == kernel.shape[1] == 1
-    dense = window.stride == 1 and x.shape[1] * x.shape[2] >= SOME_PIXELS
-    if not pointwise and (dense or x.shape[3] < FEW_CHANNELS):
+    if not pointwise and x.shape[1] * x.shape[2] > TINY_PIXELS:
         (dk,) = jax.linear_transpose(lambda kernel: xla(x, kernel, window), kernel)(dy)
         return dk
     flat = dy.reshape(-1, dy.shape[-1])
