@@ -4,7 +4,8 @@
                                         [--json FILE]
 
 The layers are the network's own: every different square convolution once, with how often it occurs. Backwards
-is both gradients. Processor time stands beside the time, because some of these run on one thread.
+is both gradients. Processor time stands beside the time, because some of these run on one thread. Where
+XLA_FLAGS name YNNPACK's part (`ferjax.xla_flags`), they stand: so the same layers are measured with it.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import measure
-from ferjax import models
+from ferjax import models, process
 from ferjax.layers import conv_lowerings
 from ferjax.layers.conv import Conv
 
@@ -116,6 +117,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", help="default: benchmarks/results/conv_lowerings.json, or …_MODEL.json")
     args = parser.parse_args()
+    process.prepare()
     rows = []
     for layer, times in layers_of(args.model, args.size).items():
         rows += measured(layer, times, args.batch, args.rounds)

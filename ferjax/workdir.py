@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from ferjax.config import FREE_FIELDS, flat
+from ferjax.config import FREE_FIELDS, defaults, flat
 from ferjax.errors import UserError
 from ferjax.json_files import plain, read_json, write_json_atomic
 
@@ -53,7 +53,8 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
 
 
 def _compare(stored: Path, config: ConfigDict) -> None:
-    before = dict(flat(read_json(stored)))
+    # A run of an earlier version lacks the fields that came later: it ran as their defaults say.
+    before = dict(flat(plain(defaults().to_dict()))) | dict(flat(read_json(stored)))
     now = dict(flat(plain(config.to_dict())))
     differing = [
         f"{field} was {before.get(field, 'absent')!r}, is {now.get(field, 'absent')!r}"

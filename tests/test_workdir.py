@@ -50,6 +50,19 @@ def test_the_same_config_goes_on_and_another_is_refused(tmp_path):
         pass
 
 
+def test_a_run_of_an_earlier_version_lacks_a_field_that_was_at_its_default(tmp_path):
+    folder = started(tmp_path / "run")
+    stored = defaults().to_dict()
+    del stored["init"]["new"]
+    (folder / "config.json").write_text(json.dumps(stored))
+    with claimed(folder):
+        pass
+    config = defaults()
+    config.init.new = "fc"
+    with pytest.raises(UserError, match=r"init\.new was '', is 'fc'"), claimed(folder, config):
+        pass
+
+
 def test_every_free_field_exists_and_may_differ(tmp_path):
     folder = started(tmp_path / "run")
     config = defaults()
