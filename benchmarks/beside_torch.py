@@ -1,24 +1,22 @@
 """ferjax beside PyTorch eager and torch.compile on one batch, each in its own process."""
 
 import argparse
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from benchmarks import measure
 from benchmarks.apart import Apart
 from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
-from benchmarks.measure import FERJAX, SPREAD
 from benchmarks.torch_side import TorchInference, TorchTraining
 from ferjax import process
 from ferjax.interop.torch_networks import NETWORKS
 from ferjax.machine import keep_compiled
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch", "numpy")
+FERJAX = "ferjax"
 # The sides of PyTorch and their options.
 TORCH = {
     "torch eager": {"channels_last": False, "compiled": False},
@@ -72,20 +70,10 @@ def apart(sides: dict[str, Callable[[], measure.Run]]) -> dict[str, Apart]:
     return {name: Apart(make, ferjax_starts if name == FERJAX else None) for name, make in sides.items()}
 
 
-def spread(make: Callable[[], measure.Run], batch: int) -> dict[str, Apart]:
-    """ferjax's side with a device for each core of the CPU; nothing if the batch does not divide."""
-    cores = len(os.sched_getaffinity(0))
-    if cores == 1 or batch % cores:
-        return {}
-    return {SPREAD: Apart(make, partial(ferjax_starts, cpu_devices=cores))}
-
-
-def ferjax_starts(cpu_devices: int = 0) -> None:
-    """What a command of ferjax does first, perhaps told by JAX_NUM_CPU_DEVICES."""
+def ferjax_starts() -> None:
+    """What a command of ferjax does first."""
     process.prepare()
     keep_compiled()
-    if cpu_devices:
-        jax.config.update("jax_num_cpu_devices", cpu_devices)
 
 
 def command(work: Work, description: str, batches: str, rounds: int) -> None:

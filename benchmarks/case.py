@@ -31,8 +31,6 @@ def side_by_side(args: argparse.Namespace, work: beside_torch.Work) -> dict[str,
     """Seconds of each side, and what the compiler says of ferjax's program: operations, bytes, memory."""
     sides = beside_torch.contenders(work, args.model, args.size, args.batch, args.precision, args.compiled)
     runs = beside_torch.apart(sides)
-    if args.spread:
-        runs |= beside_torch.spread(sides[beside_torch.FERJAX], args.batch)
     seconds = measure.interleaved(runs, args.rounds)
     return {
         "sides": {name: measure.summary(values) for name, values in seconds.items()},
@@ -75,7 +73,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=16, help="input: of a turn")
     parser.add_argument("--steps_per_call", type=int, default=8, help="input: for one of the ways")
     parser.add_argument("--compiled", action="store_true", help="torch.compile too")
-    parser.add_argument("--spread", action="store_true", help="ferjax with a CPU device a core too")
     args = parser.parse_args()
     process.prepare()
     if args.what == "about":

@@ -14,9 +14,6 @@ import jax
 
 Run = Callable[[], object]
 
-# ferjax's sides: as its commands are, and as they are with JAX_NUM_CPU_DEVICES.
-FERJAX, SPREAD = "ferjax", "ferjax, a CPU device a core"
-
 
 def interleaved(
     runs: dict[str, Run], rounds: int, clock: Callable[[], float] = time.perf_counter

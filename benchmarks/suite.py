@@ -29,6 +29,8 @@ SIZES = {
 # Without --batches and --precisions: by platform.
 BATCHES = {"cpu": (16,), "gpu": (16, 64, 256, 1024)}
 PRECISIONS = {"cpu": ("float32",), "gpu": ("bfloat16", "float32")}
+# How cost grows with the batch is shown on the network that has room for large ones; on GPUs on all.
+GROWTH = {"cpu": ("fer_cnn", (64, 256, 1024)), "gpu": ("", ())}
 ABOUT_INPUT = ("resemotenet", "se_resnet18")  # input and start-up are measured with these
 QUICK = {"networks": "fer_cnn,sdl", "batches": "4,8", "rounds": 1, "images": 32, "steps": 4}
 
@@ -58,10 +60,12 @@ def child(module: str, what: str, **options: Any) -> dict[str, Any]:
 def cases(args: argparse.Namespace) -> list[dict[str, Any]]:
     """What is to be measured: dictionaries of `what`, `model`, `size`, `batch` and `precision`."""
     found = []
+    growing, larger = GROWTH[args.platform] if args.grow else ("", ())
     for precision, network in itertools.product(args.precisions, args.networks):
         for size in args.sizes or [SIZES.get(network, 224)]:
             case = {"model": network, "size": size, "precision": precision}
-            found += [{"what": "training", **case, "batch": batch} for batch in args.batches]
+            batches = [*args.batches, *(larger if network == growing else ())]
+            found += [{"what": "training", **case, "batch": batch} for batch in batches]
             for batch in sorted({1, *args.batches}):
                 found.append({"what": "inference", **case, "batch": batch})
     about = [network for network in args.networks if network in ABOUT_INPUT] or args.networks[:1]
@@ -85,7 +89,7 @@ def measured(case: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
     if case["what"] == "input":
         options |= {"images": args.images, "steps": args.steps, "steps_per_call": args.steps // 2}
     else:
-        options |= {"compiled": args.compiled, "spread": args.platform == "cpu"}
+        options["compiled"] = args.compiled
     return {**case, **child("benchmarks.case", case["what"], **options, rounds=args.rounds)}
 
 
@@ -96,7 +100,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--networks", help="default: all that PyTorch knows too")
     parser.add_argument("--sizes", help="image heights and widths; default: each network's paper's")
-    parser.add_argument("--batches", help="default: 16; on a GPU 16,64,256,1024")
+    parser.add_argument(
+        "--batches", help="default: 16, training of fer_cnn up to 1,024; on a GPU 16,64,256,1024"
+    )
     parser.add_argument("--precisions", help="default: float32; on a GPU bfloat16,float32")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=4000, help="of the set that input is read from")
@@ -127,11 +133,11 @@ def main() -> None:
     if "failed" in about:
         raise SystemExit(f"the device cannot be measured: {about['failed']}")
     args.platform = "cpu" if about["platform"] == "cpu" else "gpu"
+    args.grow = args.batches is None
     args.networks = args.networks.split(",") if args.networks else sorted(NETWORKS)
     args.sizes = [int(size) for size in (args.sizes or "").split(",") if size]
-    args.batches = [int(batch) for batch in (args.batches or "").split(",") if batch] or BATCHES[
-        args.platform
-    ]
+    args.batches = [int(batch) for batch in (args.batches or "").split(",") if batch]
+    args.batches = args.batches or BATCHES[args.platform]
     args.precisions = (args.precisions or "").split(",") if args.precisions else PRECISIONS[args.platform]
     run = {**about, "cases": [measured(case, args) for case in cases(args)]}
     args.history.parent.mkdir(parents=True, exist_ok=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from benchmarks.measure import FERJAX, SPREAD
 from ferjax.report.figures import legend_above, new_figure, png, quiet
 from ferjax.report.palette import LIGHT, SERIES
 from ferjax.report.tables import markdown
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+OURS = "ferjax"
 Run = dict[str, Any]
 Case = dict[str, Any]
 
@@ -99,41 +99,24 @@ def _ms(seconds: dict[str, float]) -> str:
 
 
 def _beside(cases: Sequence[Case], run: Run) -> str:
-    """How many times as fast as each side of PyTorch, and what of the ceilings is reached.
-
-    A case has a second row where ferjax also ran with a CPU device a core; the compiler's counts of bytes and
-    memory are of the first.
-    """
-    others = _others(cases)
+    """How many times as fast as each side of PyTorch, and what of the ceilings is reached."""
+    others = list(dict.fromkeys(name for case in cases for name in case["sides"] if name != OURS))
     head = [*_CASE, "ms (range)", "images/s", *(f"× {name}" for name in others)]
     rows = []
-    for case, ours in ((case, ours) for case in cases for ours in (FERJAX, SPREAD) if ours in case["sides"]):
-        seconds, ceiling = case["sides"][ours]["median"], run["ceilings"][case["precision"]]
+    for case in cases:
+        seconds, ceiling = case["sides"][OURS]["median"], run["ceilings"][case["precision"]]
         sides = [case["sides"].get(name) for name in others]
-        network, *rest = _case(case)
         rows.append([
-            network if ours == FERJAX else f"{network}, a device a core",
-            *rest,
-            _ms(case["sides"][ours]),
+            *_case(case),
+            _ms(case["sides"][OURS]),
             f"{case['batch'] / seconds:,.0f}",
             *(f"{side['median'] / seconds:.2f}" if side else "" for side in sides),
             f"{case['flops'] / 1e9:,.1f}",
             f"{case['flops'] / seconds / ceiling['flops']:.0%}",
-            f"{case['bytes'] / seconds / ceiling['bytes']:.0%}" if ours == FERJAX else "",
-            f"{case['memory'] / 2**20:,.0f}" if ours == FERJAX else "",
+            f"{case['bytes'] / seconds / ceiling['bytes']:.0%}",
+            f"{case['memory'] / 2**20:,.0f}",
         ])  # fmt: skip
     return markdown([*head, "GFLOP", "of product", "of copy", "MiB"], rows)
-
-
-def _others(cases: Sequence[Case]) -> list[str]:
-    """The sides that are not ferjax."""
-    names = dict.fromkeys(name for case in cases for name in case["sides"])
-    return [name for name in names if name not in (FERJAX, SPREAD)]
-
-
-def _fastest(case: Case) -> float:
-    """Seconds of ferjax, with the faster number of CPU devices."""
-    return min(case["sides"][name]["median"] for name in (FERJAX, SPREAD) if name in case["sides"])
 
 
 def _input(cases: Sequence[Case], run: Run) -> str:
@@ -157,10 +140,7 @@ def _first_step(cases: Sequence[Case], run: Run) -> str:
 
 
 def times(cases: Sequence[Case]) -> Figure | None:
-    """How many times as fast as each side of PyTorch, at the largest batch of each network.
-
-    ferjax with the faster number of CPU devices where it ran with two.
-    """
+    """How many times as fast as each side of PyTorch, at the largest batch of each network."""
     figure, kinds = None, [("training", "Training step"), ("inference", "Inference")]
     whole = [case for case in cases if "failed" not in case]
     found = {kind: _largest([case for case in whole if case["what"] == kind]) for kind, _ in kinds}
@@ -170,10 +150,10 @@ def times(cases: Sequence[Case]) -> Figure | None:
     figure = new_figure(9.0, 1.5 + 0.34 * rows)
     for axes, (kind, title) in zip(figure.subplots(1, 2), kinds, strict=True):
         shown = found[kind][::-1]
-        others = _others(shown)
+        others = list(dict.fromkeys(name for case in shown for name in case["sides"] if name != OURS))
         for number, name in enumerate(others):
             have = [(row, case) for row, case in enumerate(shown) if name in case["sides"]]
-            ratios = [case["sides"][name]["median"] / _fastest(case) for _, case in have]
+            ratios = [case["sides"][name]["median"] / case["sides"][OURS]["median"] for _, case in have]
             style = {"color": LIGHT[SERIES[number % len(SERIES)]], "linestyle": "", "marker": "o"}
             axes.plot(ratios, [row for row, _ in have], markersize=5, label=name, **style)
         axes.axvline(1, color=LIGHT["muted"], linewidth=1)
@@ -203,7 +183,7 @@ def batches(cases: Sequence[Case]) -> Figure | None:
         return None
     figure = new_figure(9.0, 3.6 + 0.12 * len(lines))
     kinds: tuple[tuple[str, Callable[[Case], float]], ...] = (
-        ("Images a second, training", lambda case: case["batch"] / case["sides"][FERJAX]["median"]),
+        ("Images a second, training", lambda case: case["batch"] / case["sides"][OURS]["median"]),
         ("Memory of the step, MiB", lambda case: case["memory"] / 2**20),
     )
     for axes, (title, value) in zip(figure.subplots(1, 2), kinds, strict=True):
