@@ -1,11 +1,12 @@
 """Everything about speed in one command: each network beside PyTorch, input, start-up, memory, ceilings.
 
     python -m benchmarks.suite [--networks resemotenet,se_resnet18] [--sizes 64] [--batches 16,256]
-                               [--precisions float32,bfloat16] [--rounds 5] [--nocompiled] [--quick]
+                               [--precisions float32,bfloat16] [--rounds 5] [--compiled resemotenet] [--quick]
                                [--history FILE] [--page FILE]
 
 Every measurement runs in a process of its own, the sides of one in turns. What was found becomes one line of
 the history, with the device, versions and date; the page's tables and pictures show each device's newest run.
+^C keeps what was measured until then.
 `--quick` tries everything on two small networks and keeps its record and page in build/benchmarks.
 """
 
@@ -32,7 +33,7 @@ PRECISIONS = {"cpu": ("float32",), "gpu": ("bfloat16", "float32")}
 # How cost grows with the batch is shown on the network that has room for large ones; on GPUs on all.
 GROWTH = {"cpu": ("fer_cnn", (64, 256, 1024)), "gpu": ("", ())}
 ABOUT_INPUT = ("resemotenet", "se_resnet18")  # input and start-up are measured with these
-QUICK = {"networks": "fer_cnn,sdl", "batches": "4,8", "rounds": 1, "images": 32, "steps": 4}
+QUICK = {"networks": "fer_cnn,sdl", "compiled": "", "batches": "4,8", "rounds": 1, "images": 32, "steps": 4}
 
 
 def child(module: str, what: str, **options: Any) -> dict[str, Any]:
@@ -83,13 +84,13 @@ def measured(case: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
     options = {name: value for name, value in case.items() if name != "what"}
     if case["what"] == "first step":
         try:
-            return {**case, "sides": first_step.measured(**options, compiled=args.compiled)}
+            return {**case, "sides": first_step.measured(**options, compiled=case["model"] in args.compiled)}
         except subprocess.CalledProcessError as error:
             return {**case, "failed": str(error)}
     if case["what"] == "input":
         options |= {"images": args.images, "steps": args.steps, "steps_per_call": args.steps // 2}
     else:
-        options["compiled"] = args.compiled
+        options["compiled"] = case["model"] in args.compiled
     return {**case, **child("benchmarks.case", case["what"], **options, rounds=args.rounds)}
 
 
@@ -107,7 +108,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=4000, help="of the set that input is read from")
     parser.add_argument("--steps", type=int, default=16, help="of a turn where input is measured")
-    parser.add_argument("--nocompiled", action="store_true", help="leave torch.compile out")
+    parser.add_argument(
+        "--compiled",
+        help="networks that torch.compile gets too; default: all, on a CPU, which needs minutes for some, "
+        f"{','.join(ABOUT_INPUT)}; none: ''",
+    )
     parser.add_argument("--quick", action="store_true", help="small, to try it")
     parser.add_argument("--history", type=Path)
     parser.add_argument("--page", type=Path)
@@ -119,8 +124,8 @@ def arguments() -> argparse.Namespace:
         for name, value in QUICK.items():
             if getattr(args, name) == parser.get_default(name):
                 setattr(args, name, value)
-    args.compiled = not (args.nocompiled or args.quick)
-    unknown = sorted(set((args.networks or "").split(",")) - {*NETWORKS, ""})
+    unknown = {name for given in (args.networks, args.compiled) for name in (given or "").split(",")}
+    unknown = sorted(unknown - {*NETWORKS, ""})
     if unknown:
         parser.error(f"no such network: {', '.join(unknown)}; there are {', '.join(sorted(NETWORKS))}")
     return args
@@ -135,11 +140,19 @@ def main() -> None:
     args.platform = "cpu" if about["platform"] == "cpu" else "gpu"
     args.grow = args.batches is None
     args.networks = args.networks.split(",") if args.networks else sorted(NETWORKS)
+    if args.compiled is None:
+        args.compiled = ",".join(NETWORKS if args.platform == "gpu" else ABOUT_INPUT)
+    args.compiled = args.compiled.split(",")
     args.sizes = [int(size) for size in (args.sizes or "").split(",") if size]
     args.batches = [int(batch) for batch in (args.batches or "").split(",") if batch]
     args.batches = args.batches or BATCHES[args.platform]
     args.precisions = (args.precisions or "").split(",") if args.precisions else PRECISIONS[args.platform]
-    run = {**about, "cases": [measured(case, args) for case in cases(args)]}
+    run: dict[str, Any] = {**about, "cases": []}
+    try:
+        for case in cases(args):
+            run["cases"].append(measured(case, args))
+    except KeyboardInterrupt:
+        print("stopped; what was measured is kept")
     args.history.parent.mkdir(parents=True, exist_ok=True)
     with args.history.open("a") as file:
         file.write(json.dumps(run) + "\n")
