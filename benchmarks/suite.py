@@ -61,6 +61,12 @@ def child(module: str, what: str, **options: Any) -> dict[str, Any]:
 def cases(args: argparse.Namespace) -> list[dict[str, Any]]:
     """What is to be measured: dictionaries of `what`, `model`, `size`, `batch` and `precision`."""
     found = []
+    about = [network for network in args.networks if network in ABOUT_INPUT] or args.networks[:1]
+    for network in about:
+        size = args.sizes[0] if args.sizes else SIZES.get(network, 224)
+        case = {"model": network, "size": size, "precision": args.precisions[0]}
+        found += [{"what": "input", **case, "batch": batch} for batch in args.batches]
+        found.append({"what": "first step", **case, "batch": args.batches[0]})
     growing, larger = GROWTH[args.platform] if args.grow else ("", ())
     for precision, network in itertools.product(args.precisions, args.networks):
         for size in args.sizes or [SIZES.get(network, 224)]:
@@ -69,12 +75,6 @@ def cases(args: argparse.Namespace) -> list[dict[str, Any]]:
             found += [{"what": "training", **case, "batch": batch} for batch in batches]
             for batch in sorted({1, *args.batches}):
                 found.append({"what": "inference", **case, "batch": batch})
-    about = [network for network in args.networks if network in ABOUT_INPUT] or args.networks[:1]
-    for network in about:
-        size = args.sizes[0] if args.sizes else SIZES.get(network, 224)
-        case = {"model": network, "size": size, "precision": args.precisions[0]}
-        found += [{"what": "input", **case, "batch": batch} for batch in args.batches]
-        found.append({"what": "first step", **case, "batch": args.batches[0]})
     return found
 
 

@@ -53,6 +53,7 @@ def _section(run: Run, page: Path) -> str:
         ("first step", _first_step),
     ):
         cases = [case for case in run["cases"] if case["what"] == what and "failed" not in case]
+        cases.sort(key=_case_key)
         if cases:
             parts.append(f"### {_TITLES[what]}\n\n{table(cases, run)}")
     failed = [case for case in run["cases"] if "failed" in case]
@@ -85,6 +86,10 @@ def _slug(device: str) -> str:
 
 def _name(case: Case) -> str:
     return f"{case['what']} {case['model']} {case['size']}² batch {case['batch']} {case['precision']}"
+
+
+def _case_key(case: Case) -> tuple[Any, ...]:
+    return case["model"], case["size"], case["precision"], case["batch"]
 
 
 def _case(case: Case) -> list[str]:
