@@ -178,13 +178,15 @@ def _largest(cases: Sequence[Case]) -> list[Case]:
 
 
 def batches(cases: Sequence[Case]) -> Figure | None:
-    """Images a second and memory of a training step against the batch; None of a single batch."""
+    """Images a second and memory of a training step against the batch, of networks with several; or None."""
     lines: dict[str, list[Case]] = {}
     for case in cases:
         if case["what"] == "training" and "failed" not in case:
             lines.setdefault(f"{case['model']}, {case['precision']}", []).append(case)
-    lines = {name: sorted(line, key=lambda case: case["batch"]) for name, line in lines.items()}
-    if not any(len(line) > 1 for line in lines.values()):
+    lines = {
+        name: sorted(line, key=lambda case: case["batch"]) for name, line in lines.items() if len(line) > 1
+    }
+    if not lines:
         return None
     figure = new_figure(9.0, 3.6 + 0.12 * len(lines))
     kinds: tuple[tuple[str, Callable[[Case], float]], ...] = (
