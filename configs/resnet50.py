@@ -23,7 +23,9 @@ def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "resnet50"},
-        toons=partial(toons, epochs=6.0, learning_rate=1e-3, optimizer="adamw"),
+        toons=partial(
+            toons, epochs=6.0, learning_rate=1e-3, optimizer="adamw", model={"zero_init_residual": True}
+        ),
         # From fc to conv1 the rate falls to a hundredth.
         paper=partial(srivastav_2024.paper, body=r"^(conv1|bn1|layer)", depth_decay=0.76),
     )

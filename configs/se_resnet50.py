@@ -22,6 +22,8 @@ def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "se_resnet50"},
-        toons=partial(toons, epochs=6.0, learning_rate=1e-3, optimizer="adamw"),
+        toons=partial(
+            toons, epochs=6.0, learning_rate=1e-3, optimizer="adamw", model={"zero_init_residual": True}
+        ),
         paper=huang_2023.paper,
     )

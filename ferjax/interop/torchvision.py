@@ -32,19 +32,19 @@ def torchvision_models() -> ModuleType:
     return importlib.import_module("torchvision.models")
 
 
-def resnet18(num_classes: int = 7) -> nn.Module:
+def resnet18(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
     """torchvision's ResNet-18 with its initial weights."""
-    return torchvision_models().resnet18(num_classes=num_classes)
+    return torchvision_models().resnet18(num_classes=num_classes, zero_init_residual=zero_init_residual)
 
 
-def resnet34(num_classes: int = 7) -> nn.Module:
+def resnet34(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
     """torchvision's ResNet-34."""
-    return torchvision_models().resnet34(num_classes=num_classes)
+    return torchvision_models().resnet34(num_classes=num_classes, zero_init_residual=zero_init_residual)
 
 
-def resnet50(num_classes: int = 7) -> nn.Module:
+def resnet50(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
     """torchvision's ResNet-50."""
-    return torchvision_models().resnet50(num_classes=num_classes)
+    return torchvision_models().resnet50(num_classes=num_classes, zero_init_residual=zero_init_residual)
 
 
 def _vgg(

@@ -5,7 +5,7 @@ from functools import partial
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.typing import Dtype
+from flax.typing import Dtype, Initializer
 from jax import Array, lax
 
 
@@ -78,17 +78,19 @@ class BatchNorm(nn.Module):
         momentum: share of the old running statistics that is kept, in [0, 1]; PyTorch's 0.1 is 0.9 here.
         epsilon: added to the variance.
         dtype: dtype of the result; the input's if None. Statistics are float32, or float64 for such input.
+        scale_init: of the scale.
     """
 
     momentum: float = 0.9
     epsilon: float = 1e-5
     dtype: Dtype | None = None
+    scale_init: Initializer = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         """Normalises `x`, any shape `[…, C]`; with `train`, updates the running statistics too."""
         channels, dtype = x.shape[-1], self.dtype or x.dtype
-        scale = self.param("scale", nn.initializers.ones, (channels,), jnp.float32)
+        scale = self.param("scale", self.scale_init, (channels,), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
         running_var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)

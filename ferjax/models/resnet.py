@@ -7,7 +7,8 @@ convolution.
 from functools import partial
 
 import flax.linen as nn
-from flax.typing import Dtype
+from flax.linen.initializers import ones, zeros
+from flax.typing import Dtype, Initializer
 from jax import Array
 
 from ferjax.layers.conv import Conv
@@ -31,6 +32,7 @@ class ResidualBlock(nn.Module):
         stride: of the first 3×3 convolution.
         bottleneck: the result has four times as many channels as the 3×3 convolution.
         squeeze: scale the channels before the shortcut is added; Huang et al., figure 5.
+        zero_init_residual: the last normalisation's scale begins at zero, and so the block as its shortcut.
         dtype: compute dtype.
     """
 
@@ -38,6 +40,7 @@ class ResidualBlock(nn.Module):
     stride: int = 1
     bottleneck: bool = False
     squeeze: bool = False
+    zero_init_residual: bool = False
     dtype: Dtype | None = None
 
     @nn.compact
@@ -46,9 +49,11 @@ class ResidualBlock(nn.Module):
 
         conv = partial(Conv, use_bias=False, dtype=self.dtype, kernel_init=HE_FAN_OUT)
 
-        def normalised(y: Array, features: int, size: int, stride: int, layer: str, norm: str) -> Array:
+        def normalised(
+            y: Array, features: int, size: int, stride: int, layer: str, norm: str, scale: Initializer = ones
+        ) -> Array:
             y = conv(features, size, stride, size // 2, name=layer)(y)
-            return BatchNorm(name=norm)(y, train)
+            return BatchNorm(scale_init=scale, name=norm)(y, train)
 
         if self.bottleneck:
             layers = [(self.features, 1, 1), (self.features, 3, self.stride), (4 * self.features, 1, 1)]
@@ -56,8 +61,10 @@ class ResidualBlock(nn.Module):
             layers = [(self.features, 3, self.stride), (self.features, 3, 1)]
         y = x
         for number, layer in enumerate(layers, start=1):
-            y = normalised(y, *layer, f"conv{number}", f"bn{number}")
-            if number < len(layers):
+            last = number == len(layers)
+            scale = zeros if last and self.zero_init_residual else ones
+            y = normalised(y, *layer, f"conv{number}", f"bn{number}", scale)
+            if not last:
                 y = nn.relu(y)
         if self.squeeze:
             y = SqueezeExcitation(dtype=self.dtype, name="se")(y)
@@ -73,12 +80,15 @@ class ResNet(nn.Module):
         depth: 18, 34 or 50, the layers with weights.
         squeeze: an SE block in every residual block.
         num_classes: number of logits; 0: no classifier, the result is the features `[B, F]` before it.
+        zero_init_residual: every residual block begins as its shortcut (Goyal et al., 2017, section 5.1), so
+            that a deep network learns from scratch from the first steps on; torchvision has the same option.
         dtype: compute dtype; the input's if None. Parameters and statistics are float32.
     """
 
     depth: int
     squeeze: bool = False
     num_classes: int = 7
+    zero_init_residual: bool = False
     dtype: Dtype | None = None
 
     @nn.compact
@@ -100,6 +110,7 @@ class ResNet(nn.Module):
                     stride=2 if stage > 0 and block == 0 else 1,
                     bottleneck=self.depth >= 50,
                     squeeze=self.squeeze,
+                    zero_init_residual=self.zero_init_residual,
                     dtype=self.dtype,
                     name=f"layer{stage + 1}_{block}",
                 )(x, train)

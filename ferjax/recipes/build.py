@@ -1,6 +1,7 @@
 """A recipe is the toons' or a paper's fields, then what stands behind the colon of `--config=FILE:…`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -44,6 +45,7 @@ def toons(
     image_size: int = 64,
     batch_size: int = 32,
     optimizer: str = "sgd",
+    model: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """From scratch on 4,200 cartoons: few epochs with one cycle of the learning rate.
 
@@ -54,7 +56,9 @@ def toons(
         image_size: pixels, both sides.
         batch_size: images a step.
         optimizer: `sgd`, with Nesterov's momentum, or `adamw`.
+        model: options of the network beside those of the paper's recipe.
     """
+    config.model.update(dict(model))
     config.data.image_size = image_size
     config.train.update(batch_size=batch_size, epochs=epochs)
     config.optimizer.update(name=optimizer, nesterov=optimizer == "sgd")

@@ -100,6 +100,21 @@ def test_every_network_loads_into_its_counterpart(name):
     assert NETWORKS[name].head in layers
 
 
+@pytest.mark.parametrize("name", [pytest.param("resnet18", marks=pytest.mark.slow), "se_resnet18"])
+def test_the_same_scales_begin_at_zero(name):
+    torch_state = counterpart(name, 7, zero_init_residual=True).state_dict()
+    theirs = import_state_dict(name, torch_state, zero_init_residual=True)["params"]
+    model = models.create(name, zero_init_residual=True)
+    ours = jax.jit(lambda: model.init(jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32)))()["params"]
+
+    def zero(tree):
+        scales = flatten_dict(tree, sep="/")
+        return {path for path, leaf in scales.items() if path.endswith("scale") and not np.any(leaf)}
+
+    assert zero(ours) == zero(theirs)
+    assert len(zero(ours)) == 8
+
+
 def test_squeeze_and_excitation_has_the_common_names():
     keys = {row.torch for row in NETWORKS["se_resnet18"].rows}
     assert {"layer1.0.se.fc.0", "layer4.1.se.fc.2"} <= keys

@@ -8,6 +8,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from ferjax import models
+from ferjax.models.resnet import ResidualBlock
 
 
 def outputs(name, size):
@@ -39,6 +40,20 @@ def test_an_se_block_in_every_residual_block_and_in_no_other_network():
     added = {path for path in set(squeezed) - set(plain) if path.endswith("/se")}
     assert added == {f"layer{stage}_{block}/se" for stage in (1, 2, 3, 4) for block in (0, 1)}
     assert not any("/se" in path for path in plain)
+
+
+@pytest.mark.parametrize("bottleneck", [True, False])
+@pytest.mark.parametrize("squeeze", [True, False])
+def test_a_block_begins_as_its_shortcut_where_that_is_wanted(bottleneck, squeeze):
+    x = jax.random.uniform(jax.random.key(1), (2, 4, 4, 16))
+    features = 4 if bottleneck else 16
+
+    def begun(zero):
+        block = ResidualBlock(features, bottleneck=bottleneck, squeeze=squeeze, zero_init_residual=zero)
+        return jax.jit(lambda x: block.init_with_output(jax.random.key(0), x, train=False)[0])(x)
+
+    assert bool(jnp.array_equal(begun(True), x))
+    assert not bool(jnp.array_equal(begun(False), x))
 
 
 @pytest.mark.slow

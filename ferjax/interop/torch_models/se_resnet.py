@@ -41,16 +41,16 @@ class SEBottleneck(_resnet.Bottleneck):
         return self.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
-def se_resnet18(num_classes: int = 7) -> nn.Module:
+def se_resnet18(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
     """11,267,143 parameters with 7 classes."""
-    return _resnet.ResNet(SEBasicBlock, [2, 2, 2, 2], num_classes)
+    return _resnet.ResNet(SEBasicBlock, [2, 2, 2, 2], num_classes, zero_init_residual)
 
 
-def se_resnet34(num_classes: int = 7) -> nn.Module:
+def se_resnet34(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
     """21,445,447 parameters with 7 classes."""
-    return _resnet.ResNet(SEBasicBlock, [3, 4, 6, 3], num_classes)
+    return _resnet.ResNet(SEBasicBlock, [3, 4, 6, 3], num_classes, zero_init_residual)
 
 
-def se_resnet50(num_classes: int = 7) -> nn.Module:
+def se_resnet50(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
     """26,037,319 parameters with 7 classes."""
-    return _resnet.ResNet(SEBottleneck, [3, 4, 6, 3], num_classes)
+    return _resnet.ResNet(SEBottleneck, [3, 4, 6, 3], num_classes, zero_init_residual)
