@@ -5,7 +5,8 @@
                                [--history FILE] [--page FILE]
 
 Every measurement runs in a process of its own, the sides of one in turns. What was found becomes one line of
-the history, with the device, versions and date; the page's tables and pictures show each device's newest run.
+the history, with the device, versions and date; the page's tables and pictures show each device's newest
+figure of every case.
 ^C keeps what was measured until then.
 `--quick` tries everything on two small networks and keeps its record and page in build/benchmarks.
 """

@@ -1,4 +1,4 @@
-"""The suite's page: tables and pictures of each device's newest run, between two marks of a Markdown file."""
+"""The suite's page: tables and pictures of the newest figures, between two marks of a Markdown file."""
 
 import json
 import re
@@ -19,21 +19,44 @@ Case = dict[str, Any]
 
 
 def write(history: Path, page: Path) -> None:
-    """Puts the newest run of each device into the page, and its pictures beside it.
+    """Puts the newest figures of each device into the page, and its pictures beside it.
 
     Args:
         history: a JSON object a line, as the suite appends them.
         page: what stands outside the two marks stays; without the file or the marks they come at the end.
     """
-    newest = {run["device"]: run for run in map(json.loads, history.read_text().splitlines())}
+    newest = _newest(list(map(json.loads, history.read_text().splitlines())))
     page.parent.mkdir(parents=True, exist_ok=True)
     text = page.read_text() if page.exists() else "# Benchmarks\n"
     if BEGIN not in text:
         text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
-    sections = "\n\n".join(_section(run, page) for run in newest.values())
+    sections = "\n\n".join(_section(run, page) for run in newest)
     page.write_text(f"{before}{BEGIN}\n\n{sections}\n\n{END}{after}")
+
+
+def _newest(runs: Sequence[Run]) -> list[Run]:
+    """Of each device and versions the newest figure of every case, for a run may have measured a part.
+
+    Figures of older versions are left out. `date` is of the newest run, `since` of the oldest whose figures
+    are left, and ceilings are the newest, of every precision.
+    """
+    newest: dict[str, Run] = {}
+    for run in runs:
+        before = newest.get(run["device"], run)
+        if before["versions"] != run["versions"]:
+            before = run
+        today = [{**case, "date": run["date"][:10]} for case in run["cases"]]
+        earlier = before["cases"] if before is not run else []
+        cases = {_case_key(case): case for case in [*earlier, *today]}
+        newest[run["device"]] = {
+            **run,
+            "ceilings": {**before["ceilings"], **run["ceilings"]},
+            "cases": list(cases.values()),
+            "since": min([case["date"] for case in cases.values()], default=run["date"][:10]),
+        }
+    return list(newest.values())
 
 
 def _section(run: Run, page: Path) -> str:
@@ -43,7 +66,7 @@ def _section(run: Run, page: Path) -> str:
     )
     copy = max(found["bytes"] for found in run["ceilings"].values())
     parts = [
-        f"## {run['device']}\n\n{run['date'][:10]}, Python {run['python']}, {versions}. Ceilings, measured: "
+        f"## {run['device']}\n\n{_days(run)}, Python {run['python']}, {versions}. Ceilings, measured: "
         f"matrix product {ceilings}; copy {copy / 1e9:,.1f} GB/s."
     ]
     for what, table in (
@@ -89,7 +112,12 @@ def _name(case: Case) -> str:
 
 
 def _case_key(case: Case) -> tuple[Any, ...]:
-    return case["model"], case["size"], case["precision"], case["batch"]
+    return case["what"], case["model"], case["size"], case["precision"], case["batch"]
+
+
+def _days(run: Run) -> str:
+    last = run["date"][:10]
+    return last if run["since"] == last else f"{run['since']} to {last}"
 
 
 def _case(case: Case) -> list[str]:

@@ -1,4 +1,4 @@
-"""The suite's page: the newest run of each device, and nothing of what stands beside it is lost."""
+"""The suite's page: the newest figures of each device, and nothing of what stands beside it is lost."""
 
 import json
 
@@ -71,6 +71,23 @@ def test_each_device_has_its_newest_run(history, tmp_path):
     for name in pictures:
         assert f"({name})" in text
         assert (page.parent / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_of_a_part_leaves_the_rest(history, tmp_path):
+    part = run("CPU, 2 cores", "2026-01-05T00:00", [case("training", 8, 0.08)])
+    with history.open("a") as file:
+        file.write(json.dumps(part) + "\n")
+    page = tmp_path / "benchmarks.md"
+    suite_page.write(history, page)
+    text = page.read_text()
+    assert "2026-01-03 to 2026-01-05" in text
+    milliseconds = {row[4] for row in rows(text) if row[:3] == ["sdl", "48²", "8"]}
+    assert milliseconds == {"80.0 (80.0–160.0)"}
+    assert "20.0 (20.0–40.0)" in text
+    with history.open("a") as file:
+        file.write(json.dumps({**part, "versions": {"jax": "2"}}) + "\n")
+    suite_page.write(history, page)
+    assert "20.0 (20.0–40.0)" not in page.read_text()
 
 
 def test_what_stands_beside_the_marks_stays(history, tmp_path):
