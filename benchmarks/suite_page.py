@@ -14,6 +14,7 @@ from ferjax.report.tables import markdown
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 OURS = "ferjax"
+WIDE = 20  # values that differ by more than this many times have a logarithmic axis
 Run = dict[str, Any]
 Case = dict[str, Any]
 
@@ -226,7 +227,14 @@ def batches(cases: Sequence[Case]) -> Figure | None:
             style = {"color": LIGHT[SERIES[number % len(SERIES)]], "marker": "o", "markersize": 4}
             axes.plot([case["batch"] for case in line], [value(case) for case in line], label=name, **style)
         axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
+        values = [value(case) for line in lines.values() for case in line]
+        if max(values) > WIDE * min(values):
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(0, 1.1 * max(values))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_minor_formatter("")
         quiet(axes, title, "batch", lines=(len(lines) + 1) // 2)
         legend_above(axes, columns=2)
     return figure
