@@ -13,8 +13,8 @@ def keep_convolutions(environ: MutableMapping[str, str] = os.environ) -> None:
     """Convolutions stay with Eigen; XLA would hand them to YNNPACK. Products and sums still go there.
 
     On two cores YNNPACK takes up to nine times as long for a gradient by the kernel (112×112, 64 to 128
-    channels) and up to three times forwards; it was ahead in no layer (docs/benchmarks.md). A choice that
-    XLA_FLAGS already makes stands.
+    channels) and up to three times forwards, and is ahead in nothing that takes long (docs/benchmarks.md). A
+    choice that XLA_FLAGS already makes stands.
 
     Args:
         environ: the process's variables; XLA reads them when the first device is asked for.
