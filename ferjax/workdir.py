@@ -54,8 +54,9 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
 
 def _compare(stored: Path, config: ConfigDict) -> None:
     # A run of an earlier version lacks the fields that came later: it ran as their defaults say.
-    before = dict(flat(plain(defaults().to_dict()))) | dict(flat(read_json(stored)))
-    now = dict(flat(plain(config.to_dict())))
+    base = dict(flat(plain(defaults().to_dict())))
+    before = base | dict(flat(read_json(stored)))
+    now = base | dict(flat(plain(config.to_dict())))
     differing = [
         f"{field} was {before.get(field, 'absent')!r}, is {now.get(field, 'absent')!r}"
         for field in sorted(before.keys() | now.keys())
