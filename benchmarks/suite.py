@@ -31,8 +31,8 @@ SIZES = {
 # Without --batches and --precisions: by platform.
 BATCHES = {"cpu": (16,), "gpu": (16, 64, 256, 1024)}
 PRECISIONS = {"cpu": ("float32",), "gpu": ("bfloat16", "float32")}
-# How cost grows with the batch is shown on the network that has room for large ones; on GPUs on all.
-GROWTH = {"cpu": ("fer_cnn", (64, 256, 1024)), "gpu": ("", ())}
+# How cost grows with the batch: on GPUs by all networks, on CPUs by one that has room for large batches.
+GROWING, LARGER = "fer_cnn", (64, 256, 1024)
 ABOUT_INPUT = ("resemotenet", "se_resnet18")  # input and start-up are measured with these
 QUICK = {"networks": "fer_cnn,sdl", "compiled": "", "batches": "4,8", "rounds": 1, "images": 32, "steps": 4}
 
@@ -68,11 +68,10 @@ def cases(args: argparse.Namespace) -> list[dict[str, Any]]:
         case = {"model": network, "size": size, "precision": args.precisions[0]}
         found += [{"what": "input", **case, "batch": batch} for batch in args.batches]
         found.append({"what": "first step", **case, "batch": args.batches[0]})
-    growing, larger = GROWTH[args.platform] if args.grow else ("", ())
     for precision, network in itertools.product(args.precisions, args.networks):
         for size in args.sizes or [SIZES.get(network, 224)]:
             case = {"model": network, "size": size, "precision": precision}
-            batches = [*args.batches, *(larger if network == growing else ())]
+            batches = [*args.batches, *(LARGER if args.grow and network == GROWING else ())]
             found += [{"what": "training", **case, "batch": batch} for batch in batches]
             for batch in sorted({1, *args.batches}):
                 found.append({"what": "inference", **case, "batch": batch})
@@ -139,7 +138,7 @@ def main() -> None:
     if "failed" in about:
         raise SystemExit(f"the device cannot be measured: {about['failed']}")
     args.platform = "cpu" if about["platform"] == "cpu" else "gpu"
-    args.grow = args.batches is None
+    args.grow = args.batches is None and args.platform == "cpu"
     args.networks = args.networks.split(",") if args.networks else sorted(NETWORKS)
     if args.compiled is None:
         args.compiled = ",".join(NETWORKS if args.platform == "gpu" else ABOUT_INPUT)

@@ -122,7 +122,7 @@ def image_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array:
 
 
 def kernel_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array:
-    """The gradient by `kernel`: XLA's own, or one matrix product a tap, over batch and pixels."""
+    """The gradient by `kernel`: a convolution, or one matrix product a tap, over batch and pixels."""
     pointwise = kernel.shape[0] == kernel.shape[1] == 1
     if not pointwise and x.shape[1] * x.shape[2] > TINY_PIXELS:
         return _correlation(x, dy, kernel, window)
