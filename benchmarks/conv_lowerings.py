@@ -91,11 +91,16 @@ def measured(layer: Layer, times: int, batch: int, rounds: int) -> list[dict]:
     shape = (layer.taps, layer.taps, layer.channels, layer.features)
     kernel = jnp.asarray(rng.normal(size=shape), jnp.float32)
     window = conv_lowerings.Window(layer.stride, ((layer.padding, layer.padding),) * 2)
+    lowerings = dict(LOWERINGS)
+    if (layer.taps, layer.stride) == (3, 1):
+        lowerings["winograd"] = conv_lowerings.winograd
+    if layer.stride == 1 and layer.channels <= conv_lowerings.FEW_CHANNELS:
+        lowerings["pairs"] = conv_lowerings.pairs
     rows = []
     for direction in ("forward", "backward"):
         runs = {
             name: _call(lowering, direction == "backward", x, kernel, window)
-            for name, lowering in LOWERINGS.items()
+            for name, lowering in lowerings.items()
         }
         found = measure.table(f"{direction}, {layer}", batch, measure.interleaved(runs, rounds))
         processor = measure.interleaved(runs, rounds, clock=time.process_time)

@@ -3,7 +3,9 @@
 XLA's CPU convolution, by Eigen (`ferjax.xla_flags`), is near the machine's peak forwards, wherever the image
 is larger than a few pixels, and so is its gradient by the kernel. Its gradient by the image is not, and
 nothing of it is at 1×1 and 2×2 pixels with thousands of channels, where ResEmoteNet's last layers are. There
-the same sums are written as matrix products; `benchmarks/conv_lowerings.py` measures each against the others.
+the same sums are written as matrix products. Most layers of the deep networks are 3×3 with many channels, and
+need less than half the products (`ferjax.layers.winograd`). `benchmarks/conv_lowerings.py` measures each
+against the others.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +15,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+
+from ferjax.layers import winograd as minimal
 
 
 class Window(NamedTuple):
@@ -28,21 +32,41 @@ Lowering = Callable[[Array, Array, Window], Array]
 FEW_PIXELS, MANY_CHANNELS = 64, 128
 # Images of at most this many pixels give the kernel's gradient by one product a tap.
 TINY_PIXELS = 4
+# With this many channels in and out and blocks of 2×2 output pixels in the whole batch, a 3×3 kernel is worth
+# transforming; its gradient from this product of the channels on.
+WINOGRAD_CHANNELS, WINOGRAD_BLOCKS, WINOGRAD_PRODUCT = 64, 100, 64 * 128
+# Up to this many channels, two columns at once are ahead of XLA's convolution.
+FEW_CHANNELS = 10
 # Up to this many output pixels in the whole batch, a trimmed kernel is read tap by tap.
 FEW_ROWS = 8
 
 
-def choose(image: tuple[int, ...], kernel: tuple[int, ...], window: Window) -> Lowering:
-    """The fastest forward lowering on x86-64.
+def choose(x: Array, kernel: Array, window: Window) -> Lowering:
+    """The fastest forward lowering on x86-64, by shape and dtype.
 
     Args:
-        image: `[B, H, W, C]`.
+        x: `[B, H, W, C]`.
         kernel: `[kh, kw, C, O]`.
         window: stride and padding.
     """
-    few = image[1] * image[2] <= FEW_PIXELS
-    pointwise = kernel[0] == kernel[1] == 1
-    return patches if pointwise or (few and kernel[2] >= MANY_CHANNELS) else xla
+    if _is_minimal(x, kernel, window):
+        return winograd
+    few = x.shape[1] * x.shape[2] <= FEW_PIXELS
+    pointwise = kernel.shape[0] == kernel.shape[1] == 1
+    if pointwise or (few and kernel.shape[2] >= MANY_CHANNELS):
+        return patches
+    return pairs if window.stride == 1 and kernel.shape[2] <= FEW_CHANNELS else xla
+
+
+def _is_minimal(x: Array, kernel: Array, window: Window) -> bool:
+    """Whether Winograd's products are fewer by more than the transforms cost, and precise enough."""
+    if kernel.shape[:2] != (3, 3) or window.stride != 1 or min(kernel.shape[2:]) < WINOGRAD_CHANNELS:
+        return False
+    # A batch may be a symbol, in a program that is exported for every batch; it can be one image.
+    batch = x.shape[0] if isinstance(x.shape[0], int) else 1
+    height, width = (size + sum(pad) - 2 for size, pad in zip(x.shape[1:3], window.pads, strict=True))
+    # The sums over tiles would be rounded to bfloat16.
+    return x.dtype.itemsize >= 4 and batch * height * width >= 4 * WINOGRAD_BLOCKS
 
 
 def xla(x: Array, kernel: Array, window: Window) -> Array:
@@ -56,10 +80,37 @@ def xla(x: Array, kernel: Array, window: Window) -> Array:
     )
 
 
+def winograd(x: Array, kernel: Array, window: Window) -> Array:
+    """The convolution of 3×3 and stride 1 with fewer products; the same shapes as `xla`."""
+    return minimal.convolve(x, kernel, window.pads)
+
+
 def patches(x: Array, kernel: Array, window: Window) -> Array:
     """All patches side by side, then one matrix product; the same shapes as `xla`."""
     columns = jnp.concatenate(list(_views(x, kernel.shape, window)), axis=-1)
     return columns @ kernel.reshape(-1, kernel.shape[-1])
+
+
+def pairs(x: Array, kernel: Array, window: Window) -> Array:
+    """Two neighbouring columns of the output by one matrix product, for stride 1; the same shapes as `xla`.
+
+    For few channels: a product wants long rows, and the two columns' patches, which share most of theirs,
+    are half as many. The kernel stands twice in the weights, the second time one column further.
+    """
+    kh, kw, _, features = kernel.shape
+    (top, bottom), (left, right) = window.pads
+    batch, height, width, _ = x.shape
+    height, width = height + top + bottom - kh + 1, width + left + right - kw + 1
+    half = -(-width // 2)
+    right += 2 * half - width  # an odd last column is computed with the one after it, which is cut off
+    padded = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (top, bottom, 0), (left, right, 0), (0, 0, 0)))
+    columns = [lax.slice_in_dim(padded, j, j + 2 * half - 1, 2, axis=2) for j in range(kw + 1)]
+    # Columns first and rows second is fewer and longer pieces than both at once.
+    strips = lax.optimization_barrier(jnp.concatenate(columns, axis=-1))
+    patches = jnp.concatenate([strips[:, i : i + height] for i in range(kh)], axis=-1)
+    twice = [jnp.pad(kernel, ((0, 0), (shift, 1 - shift), (0, 0), (0, 0))) for shift in (0, 1)]
+    y = patches @ jnp.stack(twice, axis=3).reshape(-1, 2 * features)
+    return y.reshape(batch, height, 2 * half, features)[:, :, :width]
 
 
 def tap_by_tap(x: Array, kernel: Array, window: Window, rows: range, columns: range) -> Array:
@@ -90,7 +141,7 @@ def tap_by_tap(x: Array, kernel: Array, window: Window, rows: range, columns: ra
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def cpu(x: Array, kernel: Array, window: Window) -> Array:
     """The chosen forward lowering with gradients that are matrix products too; the same shapes as `xla`."""
-    return choose(x.shape, kernel.shape, window)(x, kernel, window)
+    return choose(x, kernel, window)(x, kernel, window)
 
 
 def _forward(x: Array, kernel: Array, window: Window) -> tuple[Array, tuple[Array, Array]]:
@@ -108,21 +159,27 @@ cpu.defvjp(_forward, _backward)
 def image_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array:
     """The gradient by `x`, given that by the output, `dy [B, H', W', O]`.
 
-    Where XLA goes forwards with stride 1 it is a convolution of `dy` with the kernel turned by 180° (XLA's
-    own transposition of a convolution does not use its fast code); otherwise each patch's gradient is added
-    where it came from, which needs no turned copy of a large kernel.
+    With stride 1 it is a convolution of `dy` with the kernel turned by 180° (XLA's own transposition of a
+    convolution does not use its fast code); where forwards is by patches or pairs, each one's gradient is
+    added where it came from, which needs no turned copy of a large kernel.
     """
-    if window.stride > 1 or choose(x.shape, kernel.shape, window) is patches:
-        (dx,) = jax.linear_transpose(lambda x: patches(x, kernel, window), x)(dy)
+    chosen = choose(x, kernel, window)
+    if window.stride > 1 or chosen in (patches, pairs):
+        scattered = pairs if chosen is pairs else patches
+        (dx,) = jax.linear_transpose(lambda x: scattered(x, kernel, window), x)(dy)
         return dx
     (top, bottom), (left, right) = window.pads
     rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
     back = Window(1, ((rows - top, rows - bottom), (columns - left, columns - right)))
+    if chosen is winograd:
+        return minimal.convolve_turned(dy, kernel, back.pads)
     return xla(dy, kernel[::-1, ::-1].swapaxes(2, 3), back)
 
 
 def kernel_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array:
     """The gradient by `kernel`: a convolution, or one matrix product a tap, over batch and pixels."""
+    if _is_minimal(x, kernel, window) and kernel.shape[2] * kernel.shape[3] >= WINOGRAD_PRODUCT:
+        return minimal.kernel_gradient(x, dy, window.pads)
     pointwise = kernel.shape[0] == kernel.shape[1] == 1
     if not pointwise and x.shape[1] * x.shape[2] > TINY_PIXELS:
         return _correlation(x, dy, kernel, window)

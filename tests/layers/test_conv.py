@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from ferjax.layers import conv_lowerings
+from ferjax.layers import conv_lowerings, winograd
 from ferjax.layers.conv import Conv, conv2d
 
 CPU_WAYS = {
@@ -82,13 +82,84 @@ def test_only_taps_that_meet_the_image_are_multiplied():
     assert jnp.count_nonzero(gradient) == gradient[1, 1].size
 
 
-def test_choice_by_shape():
+@st.composite
+def odd_and_even(draw):
+    """Image, padding on each side (negative ones crop) and channels, with at least one output."""
+    batch, channels, features = draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    height, width = draw(st.integers(2, 9)), draw(st.integers(2, 9))
+    pads = []
+    for size in (height, width):
+        before = draw(st.integers(-1, 2))
+        pads.append((before, draw(st.integers(max(-1, 3 - size - before), max(2, 3 - size - before)))))
+    return (batch, height, width, channels, features), tuple(pads), draw(st.integers(0, 2**32 - 1))
+
+
+@jax.jit(static_argnames="pads")
+def ways(x, kernel, dy, pads):
+    """Of every formulation, its name, what it gives and what XLA's convolution gives."""
+    window = conv_lowerings.Window(1, pads)
+    y, transposed = jax.vjp(lambda x, k: conv_lowerings.xla(x, k, window), x, kernel)
+    dx, dkernel = transposed(dy)
+    back = tuple((2 - before, 2 - after) for before, after in pads)
+    return {
+        "convolve": (winograd.convolve(x, kernel, pads), y),
+        "convolve_turned": (winograd.convolve_turned(dy, kernel, back), dx),
+        "kernel_gradient": (winograd.kernel_gradient(x, dy, pads), dkernel),
+        "pairs": (conv_lowerings.pairs(x, kernel, window), y),
+    }
+
+
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None)
+@given(odd_and_even())
+def test_fewer_products_give_the_same_sums(case):
+    (batch, height, width, channels, features), pads, seed = case
+    rng = np.random.default_rng(seed)
+    with jax.enable_x64(True):
+        x = jnp.asarray(rng.normal(size=(batch, height, width, channels)))
+        kernel = jnp.asarray(rng.normal(size=(3, 3, channels, features)))
+        out = [size + sum(pad) - 2 for size, pad in zip((height, width), pads, strict=True)]
+        dy = jnp.asarray(rng.normal(size=(batch, *out, features)))
+        for name, (ours, theirs) in ways(x, kernel, dy, pads).items():
+            np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-11, err_msg=name)
+
+
+def test_winograd_rounds_about_as_the_plain_sum_does():
+    rng = np.random.default_rng(0)
+    x, kernel = rng.normal(size=(2, 14, 14, 64)), rng.normal(size=(3, 3, 64, 64))
     window = conv_lowerings.Window(1, ((1, 1), (1, 1)))
-    assert conv_lowerings.choose((16, 32, 32, 64), (3, 3, 64, 128), window) is conv_lowerings.xla
-    assert conv_lowerings.choose((16, 2, 2, 1024), (3, 3, 1024, 1024), window) is conv_lowerings.patches
-    assert conv_lowerings.choose((16, 8, 8, 256), (1, 1, 256, 512), window) is conv_lowerings.patches
-    assert conv_lowerings.choose((16, 7, 7, 512), (3, 3, 512, 512), window) is conv_lowerings.patches
-    assert conv_lowerings.choose((16, 14, 14, 256), (3, 3, 256, 256), window) is conv_lowerings.xla
+    with jax.enable_x64(True):
+        exact = conv_lowerings.xla(jnp.asarray(x), jnp.asarray(kernel), window)
+    x, kernel = jnp.asarray(x, jnp.float32), jnp.asarray(kernel, jnp.float32)
+    errors = [
+        float(jnp.abs(way(x, kernel, window) - exact).max() / jnp.abs(exact).max())
+        for way in (conv_lowerings.xla, conv_lowerings.winograd)
+    ]
+    assert errors[1] < 4 * errors[0] + 1e-7
+    assert errors[1] < 2e-6
+
+
+def chosen(image, kernel, stride=1, dtype=jnp.float32):
+    window = conv_lowerings.Window(stride, ((1, 1), (1, 1)))
+    given = jax.ShapeDtypeStruct(image, dtype), jax.ShapeDtypeStruct(kernel, dtype)
+    return conv_lowerings.choose(*given, window)
+
+
+def test_choice_by_shape():
+    assert chosen((16, 32, 32, 64), (3, 3, 64, 128)) is conv_lowerings.winograd
+    assert chosen((16, 7, 7, 512), (3, 3, 512, 512)) is conv_lowerings.winograd
+    assert chosen((16, 32, 32, 64), (3, 3, 64, 128), stride=2) is conv_lowerings.xla
+    assert chosen((16, 32, 32, 32), (3, 3, 32, 64)) is conv_lowerings.xla
+    assert chosen((16, 32, 32, 64), (5, 5, 64, 128)) is conv_lowerings.xla
+    assert chosen((16, 2, 2, 1024), (3, 3, 1024, 1024)) is conv_lowerings.patches
+    assert chosen((1, 7, 7, 512), (3, 3, 512, 512)) is conv_lowerings.patches
+    assert chosen((16, 8, 8, 256), (1, 1, 256, 512)) is conv_lowerings.patches
+    assert chosen((16, 48, 48, 1), (7, 7, 1, 8)) is conv_lowerings.pairs
+    assert chosen((16, 224, 224, 3), (7, 7, 3, 64), stride=2) is conv_lowerings.xla
+
+
+def test_sums_over_tiles_are_not_rounded_to_bfloat16():
+    assert chosen((16, 32, 32, 64), (3, 3, 64, 128), dtype=jnp.bfloat16) is conv_lowerings.xla
 
 
 def test_initialisation_is_pytorchs_uniform():
