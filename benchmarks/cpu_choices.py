@@ -21,8 +21,8 @@ from ferjax import models, process, xla_flags
 from ferjax.layers import conv_lowerings
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
-# 3×3 convolutions with fewer products; two columns of few channels at once; convolutions by Eigen, not YNNPACK;
-# freed memory that stays with the process.
+# 3×3 convolutions with fewer products; two columns of few channels at once; convolutions by Eigen and not by
+# YNNPACK; freed memory that stays with the process.
 CHOICES = ("winograd", "pairs", "eigen", "kept memory")
 YNNPACK = ("INDIVIDUAL_DOT", "INDIVIDUAL_CONVOLUTION", "REDUCE")  # what XLA 0.10.2 gives it
 
@@ -55,9 +55,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--networks", default="fer_cnn,attentional_cnn,sdl,resemotenet,resnet18,se_resnet18")
-    parser.add_argument(
-        "--without", default=",".join(CHOICES), help="; ".join(map(": ".join, CHOICES.items()))
-    )
+    parser.add_argument("--without", default=",".join(CHOICES), help="default: each")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", default="benchmarks/results/cpu_choices.json")
