@@ -33,7 +33,8 @@ BATCHES = {"cpu": (16,), "gpu": (16, 64, 256, 1024)}
 PRECISIONS = {"cpu": ("float32",), "gpu": ("bfloat16", "float32")}
 # How cost grows with the batch: on GPUs by all networks, on CPUs by one that has room for large batches.
 GROWING, LARGER = "fer_cnn", (64, 256, 1024)
-ABOUT_INPUT = ("resemotenet", "se_resnet18")  # input and start-up are measured with these
+# Input and start-up are measured with these; a quick run takes its first network.
+ABOUT_INPUT = ("resemotenet", "se_resnet18")
 QUICK = {"networks": "fer_cnn,sdl", "compiled": "", "batches": "4,8", "rounds": 1, "images": 32, "steps": 4}
 
 
@@ -62,7 +63,7 @@ def child(module: str, what: str, **options: Any) -> dict[str, Any]:
 def cases(args: argparse.Namespace) -> list[dict[str, Any]]:
     """What is to be measured: dictionaries of `what`, `model`, `size`, `batch` and `precision`."""
     found = []
-    about = [network for network in args.networks if network in ABOUT_INPUT] or args.networks[:1]
+    about = args.networks[:1] if args.quick else [n for n in args.networks if n in ABOUT_INPUT]
     for network in about:
         size = args.sizes[0] if args.sizes else SIZES.get(network, 224)
         case = {"model": network, "size": size, "precision": args.precisions[0]}
