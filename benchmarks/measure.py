@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import os
 import platform
 import statistics
@@ -14,16 +15,20 @@ import jax
 
 Run = Callable[[], object]
 
+# A turn of calls that take milliseconds is several of them, for about so many seconds, but so many at most:
+# one alone, after the others' turns, would measure how soon threads and caches come back.
+TURN_SECONDS, TURN_CALLS = 0.1, 100
+
 
 def interleaved(
     runs: dict[str, Run], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Seconds of each run, taken in turns so that a slow minute of the machine hits all alike.
+    """Seconds of a call of each run, taken in turns so that a slow minute of the machine hits all alike.
 
     Args:
         runs: name → a call that does the work once and returns when it is done.
-        rounds: timed turns of each. Before each timed call one untimed call brings the run's threads, caches
-            and clocks back from the others'.
+        rounds: timed turns of each. Before each one untimed call brings the run's threads, caches and clocks
+            back from the others', and tells how many calls the turn has.
         clock: what tells the seconds.
     """
     for run in runs.values():
@@ -31,10 +36,14 @@ def interleaved(
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            run()
             start = clock()
             run()
-            seconds[name].append(clock() - start)
+            taken = max(clock() - start, TURN_SECONDS / TURN_CALLS)
+            calls = max(1, math.ceil(TURN_SECONDS / taken))
+            start = clock()
+            for _ in range(calls):
+                run()
+            seconds[name].append((clock() - start) / calls)
     return seconds
 
 
