@@ -37,8 +37,9 @@ TINY_PIXELS = 4
 WINOGRAD_CHANNELS, WINOGRAD_BLOCKS, WINOGRAD_PRODUCT = 64, 100, 64 * 128
 # Up to this many channels, two columns at once are ahead of XLA's convolution.
 FEW_CHANNELS = 10
-# Up to this many output pixels in the whole batch, a trimmed kernel is read tap by tap.
-FEW_ROWS = 8
+# Up to this many output pixels in the whole batch, a trimmed kernel is read tap by tap, in pieces of at most
+# this many rows.
+FEW_ROWS, PIECE = 8, 512
 
 
 def choose(x: Array, kernel: Array, window: Window) -> Lowering:
@@ -114,10 +115,10 @@ def pairs(x: Array, kernel: Array, window: Window) -> Array:
 
 
 def tap_by_tap(x: Array, kernel: Array, window: Window, rows: range, columns: range) -> Array:
-    """One product a tap, each tap read straight from the whole kernel.
+    """The taps one after the other, each read in pieces straight from the whole kernel.
 
     For a handful of output pixels: there, copying the taps that meet the image out of a large kernel costs
-    several times what the products do.
+    several times what the products do. A piece is copied too, but stays in the processor's cache.
 
     Args:
         x: `[B, H, W, C]`.
@@ -126,16 +127,21 @@ def tap_by_tap(x: Array, kernel: Array, window: Window, rows: range, columns: ra
         rows: those that meet the image.
         columns: likewise.
     """
+    channels, features = kernel.shape[2:]
+    size = max(size for size in range(1, min(channels, PIECE) + 1) if channels % size == 0)
+    count = channels // size
     views = jnp.stack(list(_views(x, (len(rows), len(columns)), window)))
+    views = jnp.moveaxis(views.reshape(*views.shape[:-1], count, size), -2, 1)
     taps = jnp.array([row * kernel.shape[1] + column for row in rows for column in columns])
-    flat = kernel.reshape(-1, *kernel.shape[2:])
+    flat = kernel.reshape(-1, size, features)
 
     def add(total: Array, item: tuple[Array, Array]) -> tuple[Array, None]:
-        view, tap = item
-        return total + view @ lax.dynamic_index_in_dim(flat, tap, keepdims=False), None
+        view, piece = item
+        return total + view @ lax.dynamic_index_in_dim(flat, piece, keepdims=False), None
 
-    zeros = jnp.zeros((*views.shape[1:-1], kernel.shape[-1]), x.dtype)
-    return lax.scan(add, zeros, (views, taps))[0]
+    pieces = (taps[:, None] * count + jnp.arange(count)).reshape(-1)
+    zeros = jnp.zeros((*views.shape[2:-1], features), x.dtype)
+    return lax.scan(add, zeros, (views.reshape(-1, *views.shape[2:]), pieces))[0]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -66,6 +66,19 @@ def test_conv2d_is_xlas_convolution(case):
             np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (2, 2)])
+@pytest.mark.parametrize("channels", [7, 521, 1024, 1036])  # one piece, 521 pieces, two, three
+def test_few_pixels_read_the_kernel_in_pieces(size, stride, channels):
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        x = jnp.asarray(rng.normal(size=(1, size, size, channels)))
+        kernel = jnp.asarray(rng.normal(size=(3, 3, channels, 2)))
+        expected = jax.jit(partial(with_gradients, lambda x, k: reference(x, k, stride, 1)))(x, kernel)
+        got = jax.jit(partial(with_gradients, lambda x, k: conv2d(x, k, stride, 1)))(x, kernel)
+        for ours, theirs in zip(got, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", CPU_WAYS)
 @pytest.mark.parametrize("stride", [1, 2])
