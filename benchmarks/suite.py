@@ -1,8 +1,8 @@
 """Everything about speed in one command: each network beside PyTorch, input, start-up, memory, ceilings.
 
     python -m benchmarks.suite [--networks resemotenet,se_resnet18] [--sizes 64] [--batches 16,256]
-                               [--precisions float32,bfloat16] [--rounds 5] [--compiled resemotenet] [--quick]
-                               [--history FILE] [--page FILE]
+                               [--precisions float32,bfloat16] [--what training,inference] [--rounds 5]
+                               [--compiled resemotenet] [--quick] [--history FILE] [--page FILE]
 
 Every measurement runs in a process of its own, the sides of one in turns. What was found becomes one line of
 the history, with the device, versions and date; the page's tables and pictures show each device's newest
@@ -33,8 +33,10 @@ BATCHES = {"cpu": (16,), "gpu": (16, 64, 256, 1024)}
 PRECISIONS = {"cpu": ("float32",), "gpu": ("bfloat16", "float32")}
 # How cost grows with the batch: on GPUs by all networks, on CPUs by one that has room for large batches.
 GROWING, LARGER = "fer_cnn", (64, 256, 1024)
-# Input and start-up are measured with these; a quick run takes its first network.
-ABOUT_INPUT = ("resemotenet", "se_resnet18")
+# Input and start-up are measured with these, of which the last has the shortest step; a quick run takes its
+# first network.
+ABOUT_INPUT = ("resemotenet", "se_resnet18", "fer_cnn")
+WHAT = ("input", "first step", "training", "inference")
 QUICK = {"networks": "fer_cnn,sdl", "compiled": "", "batches": "4,8", "rounds": 1, "images": 32, "steps": 4}
 
 
@@ -76,7 +78,7 @@ def cases(args: argparse.Namespace) -> list[dict[str, Any]]:
             found += [{"what": "training", **case, "batch": batch} for batch in batches]
             for batch in sorted({1, *args.batches}):
                 found.append({"what": "inference", **case, "batch": batch})
-    return found
+    return [case for case in found if case["what"] in args.what]
 
 
 def measured(case: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
@@ -106,6 +108,7 @@ def arguments() -> argparse.Namespace:
         "--batches", help="default: 16, training of fer_cnn up to 1,024; on a GPU 16,64,256,1024"
     )
     parser.add_argument("--precisions", help="default: float32; on a GPU bfloat16,float32")
+    parser.add_argument("--what", default=",".join(WHAT), help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=4000, help="of the set that input is read from")
     parser.add_argument("--steps", type=int, default=16, help="of a turn where input is measured")
@@ -129,6 +132,9 @@ def arguments() -> argparse.Namespace:
     unknown = sorted(unknown - {*NETWORKS, ""})
     if unknown:
         parser.error(f"no such network: {', '.join(unknown)}; there are {', '.join(sorted(NETWORKS))}")
+    args.what = args.what.split(",")
+    if strange := sorted({*args.what} - {*WHAT}):
+        parser.error(f"--what cannot be {', '.join(strange)}; it is some of {', '.join(WHAT)}")
     return args
 
 
