@@ -27,6 +27,7 @@ class Window(NamedTuple):
 
 
 Lowering = Callable[[Array, Array, Window], Array]
+Transposed = Callable[[Array], tuple[Array, Array]]
 
 # Images of at most this many pixels, with at least this many channels, go through patches.
 FEW_PIXELS, MANY_CHANNELS = 64, 128
@@ -114,36 +115,6 @@ def pairs(x: Array, kernel: Array, window: Window) -> Array:
     return y.reshape(batch, height, 2 * half, features)[:, :, :width]
 
 
-def tap_by_tap(x: Array, kernel: Array, window: Window, rows: range, columns: range) -> Array:
-    """The taps one after the other, each read in pieces straight from the whole kernel.
-
-    For a handful of output pixels: there, copying the taps that meet the image out of a large kernel costs
-    several times what the products do. A piece is copied too, but stays in the processor's cache.
-
-    Args:
-        x: `[B, H, W, C]`.
-        kernel: `[kh, kw, C, O]`, whole.
-        window: of the taps in `rows` and `columns`.
-        rows: those that meet the image.
-        columns: likewise.
-    """
-    channels, features = kernel.shape[2:]
-    size = max(size for size in range(1, min(channels, PIECE) + 1) if channels % size == 0)
-    count = channels // size
-    views = jnp.stack(list(_views(x, (len(rows), len(columns)), window)))
-    views = jnp.moveaxis(views.reshape(*views.shape[:-1], count, size), -2, 1)
-    taps = jnp.array([row * kernel.shape[1] + column for row in rows for column in columns])
-    flat = kernel.reshape(-1, size, features)
-
-    def add(total: Array, item: tuple[Array, Array]) -> tuple[Array, None]:
-        view, piece = item
-        return total + view @ lax.dynamic_index_in_dim(flat, piece, keepdims=False), None
-
-    pieces = (taps[:, None] * count + jnp.arange(count)).reshape(-1)
-    zeros = jnp.zeros((*views.shape[2:-1], features), x.dtype)
-    return lax.scan(add, zeros, (views.reshape(-1, *views.shape[2:]), pieces))[0]
-
-
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def cpu(x: Array, kernel: Array, window: Window) -> Array:
     """The chosen forward lowering with gradients that are matrix products too; the same shapes as `xla`."""
@@ -222,6 +193,57 @@ def _correlation(x: Array, dy: Array, kernel: Array, window: Window) -> Array:
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
     return found.transpose(1, 2, 0, 3)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def tap_by_tap(x: Array, kernel: Array, window: Window, rows: range, columns: range) -> Array:
+    """The taps one after the other, each read in pieces straight from the whole kernel.
+
+    For a handful of output pixels: there, copying the taps that meet the image out of a large kernel costs
+    several times what the products do. A piece is copied too, but stays in the processor's cache.
+
+    Args:
+        x: `[B, H, W, C]`.
+        kernel: `[kh, kw, C, O]`, whole.
+        window: of the taps in `rows` and `columns`.
+        rows: those that meet the image.
+        columns: likewise.
+    """
+    channels, features = kernel.shape[2:]
+    size = max(size for size in range(1, min(channels, PIECE) + 1) if channels % size == 0)
+    count = channels // size
+    views = jnp.stack(list(_views(x, (len(rows), len(columns)), window)))
+    views = jnp.moveaxis(views.reshape(*views.shape[:-1], count, size), -2, 1)
+    taps = jnp.array([row * kernel.shape[1] + column for row in rows for column in columns])
+    flat = kernel.reshape(-1, size, features)
+
+    def add(total: Array, item: tuple[Array, Array]) -> tuple[Array, None]:
+        view, piece = item
+        return total + view @ lax.dynamic_index_in_dim(flat, piece, keepdims=False), None
+
+    pieces = (taps[:, None] * count + jnp.arange(count)).reshape(-1)
+    zeros = jnp.zeros((*views.shape[2:-1], features), x.dtype)
+    return lax.scan(add, zeros, (views.reshape(-1, *views.shape[2:]), pieces))[0]
+
+
+def _tap_by_tap_forward(
+    x: Array, kernel: Array, window: Window, rows: range, columns: range
+) -> tuple[Array, Transposed]:
+    """With gradients, the taps are needed again: one copy of them serves all."""
+
+    def trimmed(x: Array, kernel: Array) -> Array:
+        return cpu(x, kernel[rows.start : rows.stop, columns.start : columns.stop], window)
+
+    return jax.vjp(trimmed, x, kernel)
+
+
+def _tap_by_tap_backward(
+    window: Window, rows: range, columns: range, transposed: Transposed, dy: Array
+) -> tuple[Array, Array]:
+    return transposed(dy)
+
+
+tap_by_tap.defvjp(_tap_by_tap_forward, _tap_by_tap_backward)
 
 
 def _views(x: Array, kernel: tuple[int, ...], window: Window) -> Iterator[Array]:
