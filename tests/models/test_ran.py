@@ -7,6 +7,7 @@ import pytest
 
 from ferjax import models
 from ferjax.errors import UserError
+from ferjax.layers import conv_lowerings
 from ferjax.layers.regions import RegionAttention, crop_regions
 
 # What the regions may cost at most, in forward passes of the backbone: seven, and little beside.
@@ -40,7 +41,9 @@ def test_logits_are_those_of_one_region_after_another():
 
 @pytest.mark.slow
 @pytest.mark.relative
-def test_it_costs_little_more_than_seven_passes_of_its_backbone():
+def test_it_costs_little_more_than_seven_passes_of_its_backbone(monkeypatch):
+    # All as sums over taps: more images are enough for fewer products, which so few are not.
+    monkeypatch.setattr(conv_lowerings, "WINOGRAD_CHANNELS", 10**9)
     images = jax.ShapeDtypeStruct((8, 64, 64, 3), jnp.float32)
     cost = {}
     for name, classes in (("ran", 7), ("resnet18", 0)):
