@@ -17,7 +17,7 @@ JAX_cuda := jax[cuda13]
 JAX_tpu := jax[tpu]
 JAX_cpu := jax
 
-.PHONY: train test test-all test-fast lint bench lock clean
+.PHONY: train test test-all test-fast lint bench bench-gpu lock clean
 
 train: $(VENV)/.train
 	$(BIN)/python -m ferjax.main --config=$(CONFIG) $(ARGS)
@@ -36,6 +36,10 @@ test-fast: $(VENV)/.dev
 # Every network beside PyTorch on the device at hand: benchmarks/results/suite.jsonl and docs/benchmarks.md.
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.suite $(ARGS)
+
+# The same, and the paper's whole schedule, 80 epochs of FER2013's size: what is to be measured on a GPU.
+bench-gpu: bench
+	$(BIN)/python -m benchmarks.fer2013_schedule
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
