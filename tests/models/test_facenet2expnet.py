@@ -18,6 +18,7 @@ from ferjax.layers.conv import Conv
 from ferjax.layers.norm import BatchNorm
 from ferjax.models.facenet import TRUNK_FEATURES
 from ferjax.models.facenet2expnet import ExpressionNet
+from ferjax.recipes.proposal import two_stages
 
 SIZE, WIDTH, BATCH = 75, 2, 4
 RECIPES = {"facenet2expnet": facenet2expnet, "ran_facenet2expnet": ran_facenet2expnet}
@@ -97,6 +98,8 @@ def trained(request):
     config = RECIPES[request.param].get_config()
     config.model.width = WIDTH
     config.train.batch_size = BATCH
+    if request.param == "ran_facenet2expnet":  # on the toons it goes on from a run of the first stage
+        two_stages(config, epochs=(1.0, 1.0), learning_rates=(1e-3, 1e-3), then="region_bias")
     images, labels = batch_of_noise()
     source = MemorySource(images, labels, label_names=tuple("abcdefg"), name="noise", split="train")
     mesh = make_mesh(config.mesh)
