@@ -54,7 +54,10 @@ def test_crops_transformers_and_regions(tiny_model, tmp_path, name, fields):
     run = stablehlo.load(written(network, tmp_path))
     for batch in (1, 3):
         images = pictures(batch, network.input_size)
-        np.testing.assert_allclose(run(images), answers(network, images), atol=comparison.TOLERANCE)
+        # Where a transformer with random weights samples, rounding alone moves a probability by up to 2e-5:
+        # with jit and without, with convolutions by pairs and without.
+        allowed = 5 * comparison.TOLERANCE if name == "attentional_cnn" else comparison.TOLERANCE
+        np.testing.assert_allclose(run(images), answers(network, images), atol=allowed)
 
 
 def test_one_program_is_for_all_platforms_and_batches(program):
