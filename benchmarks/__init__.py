@@ -1,5 +1,5 @@
 """Every benchmark has XLA compute as ferjax's commands do."""
 
-from ferjax import xla_flags
+from ferjax.platform import xla_flags
 
 xla_flags.keep_convolutions()

@@ -11,9 +11,9 @@ from benchmarks import measure
 from benchmarks.apart import Apart
 from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
 from benchmarks.torch_side import TorchInference, TorchTraining
-from ferjax import process
 from ferjax.interop.torch_networks import NETWORKS
-from ferjax.machine import keep_compiled
+from ferjax.platform import process
+from ferjax.platform.machine import keep_compiled
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch", "numpy")
 FERJAX = "ferjax"

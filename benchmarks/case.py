@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import beside_torch, measure, real_input
 from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
-from ferjax import process
+from ferjax.platform import process
 from ferjax.roofline import measured_chip
 
 

@@ -5,7 +5,8 @@
 
 The layers are the network's own: every different square convolution once, with how often it occurs. Backwards
 is both gradients. Processor time stands beside the time, because some of these run on one thread. Where
-XLA_FLAGS name YNNPACK's part (`ferjax.xla_flags`), they stand: so the same layers are measured with it.
+XLA_FLAGS name YNNPACK's part (`ferjax.platform.xla_flags`), they stand: so the same layers are measured with
+it.
 """
 
 import argparse
@@ -22,9 +23,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import measure
-from ferjax import models, process
+from ferjax import models
 from ferjax.layers import conv_lowerings
 from ferjax.layers.conv import Conv
+from ferjax.platform import process
 
 LOWERINGS = {
     "chosen": conv_lowerings.cpu,

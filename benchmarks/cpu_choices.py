@@ -4,7 +4,7 @@
                                      [--rounds 5] [--json FILE]
 
 Prints seconds in turns, each side in a process of its own, and the page faults of a call. The sizes are the
-papers'. See `ferjax.layers.conv_lowerings`, `ferjax.xla_flags` and `ferjax.allocator`.
+papers'. See `ferjax.layers.conv_lowerings`, `ferjax.platform.xla_flags` and `ferjax.platform.allocator`.
 """
 
 import argparse
@@ -17,8 +17,9 @@ from benchmarks import measure
 from benchmarks.apart import Apart
 from benchmarks.beside_torch import INFERENCE, TRAINING, batch_of
 from benchmarks.suite import SIZES
-from ferjax import models, process, xla_flags
+from ferjax import models
 from ferjax.layers import conv_lowerings
+from ferjax.platform import process, xla_flags
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 # 3×3 convolutions with fewer products; two columns of few channels at once; convolutions by Eigen and not by

@@ -20,8 +20,8 @@ from ml_collections import ConfigDict
 
 from benchmarks import generated, measure
 from configs.resemotenet import get_config
-from ferjax import process
-from ferjax.machine import keep_compiled
+from ferjax.platform import process
+from ferjax.platform.machine import keep_compiled
 from ferjax.train import train_and_evaluate
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")

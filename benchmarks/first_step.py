@@ -32,7 +32,7 @@ def one_side(args: argparse.Namespace) -> dict[str, float]:
     labels = rng.integers(0, 7, args.batch, np.int32)
     if args.side == "ferjax":
         from benchmarks.ferjax_side import FerjaxTraining
-        from ferjax import process
+        from ferjax.platform import process
 
         process.prepare()
         run = FerjaxTraining(images, labels, args.precision, args.model)
@@ -53,7 +53,7 @@ def _peak(side: str) -> int:
 
         if torch.cuda.is_available():
             return torch.cuda.max_memory_allocated()
-    from ferjax.machine import peak_memory
+    from ferjax.platform.machine import peak_memory
 
     return peak_memory()
 

@@ -23,10 +23,11 @@ from benchmarks import measure
 from benchmarks.parity_training import Curve, Run, train_in_ferjax, train_in_torch
 from configs.resemotenet import get_config
 from ferjax import config as ferjax_config
-from ferjax import data, process
+from ferjax import data
 from ferjax.agreement import code_digest
-from ferjax.json_files import write_atomic
-from ferjax.machine import keep_compiled
+from ferjax.files import write_atomic
+from ferjax.platform import process
+from ferjax.platform.machine import keep_compiled
 from ferjax.report.figures import legend_above, new_figure, png, quiet
 from ferjax.report.palette import LIGHT
 

@@ -23,12 +23,12 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import measure
-from ferjax import process
 from ferjax.deploy import classifier, onnx, trained
 from ferjax.deploy.classifier import Classifier
 from ferjax.deploy.inputs import expand
 from ferjax.deploy.predict import Options, predict
-from ferjax.machine import keep_compiled
+from ferjax.platform import process
+from ferjax.platform.machine import keep_compiled
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "pillow", "onnxruntime")
 _BATCHES = (16, 64)

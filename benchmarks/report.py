@@ -20,7 +20,7 @@ from benchmarks import measure
 from ferjax import data, predictions, result, writers
 from ferjax.config import defaults
 from ferjax.data.sources import Source
-from ferjax.json_files import write_json_atomic
+from ferjax.files import write_json_atomic
 from ferjax.predictions import Predictions
 
 _RUNS = flags.DEFINE_integer("runs", 10, "How many runs.")

@@ -3,7 +3,8 @@
 import importlib
 import sys
 
-from ferjax import cli, process
+from ferjax import cli
+from ferjax.platform import process
 
 VERBS = {
     "train": ("ferjax.main", "train a network, resume it, and test it once at the end"),

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from ferjax.config import flat
 from ferjax.coordinator import UNAVAILABLE, Store
 from ferjax.errors import UserError
-from ferjax.json_files import plain
+from ferjax.files import plain
 from ferjax.result import library_versions
 
 # What may differ from host to host: where the images lie and how they are read.

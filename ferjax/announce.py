@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from ferjax.device_cache import DeviceSource
 from ferjax.distributed import describe_sharding
-from ferjax.machine import describe_devices
+from ferjax.platform.machine import describe_devices
 from ferjax.setup import Parts, Prepared
 from ferjax.stages import Rules, stages_of
 from ferjax.state import TrainState

@@ -11,7 +11,7 @@ from absl import flags
 from ferjax import cli
 from ferjax.errors import UserError
 from ferjax.evaluate_run import evaluate_run
-from ferjax.machine import keep_compiled
+from ferjax.platform.machine import keep_compiled
 from ferjax.predictions import place
 from ferjax.report.tables import probability_lines, text_table
 

@@ -19,8 +19,8 @@ from ferjax.data.spaces import ABSENT, BridgedSource, bridge
 from ferjax.distributed import check_batch, make_mesh, replicated
 from ferjax.errors import UserError
 from ferjax.evaluate import evaluate_rows
-from ferjax.json_files import write_json_atomic
-from ferjax.machine import describe_devices
+from ferjax.files import write_json_atomic
+from ferjax.platform.machine import describe_devices
 from ferjax.predictions import Predictions
 from ferjax.result import library_versions, probability_scores, read_result
 from ferjax.state import TrainState

@@ -13,7 +13,7 @@ from ml_collections import config_flags
 
 from ferjax import cli
 from ferjax.errors import UserError
-from ferjax.json_files import write_atomic, write_json_atomic
+from ferjax.files import write_atomic, write_json_atomic
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 _OUT = flags.DEFINE_string("out", "", "Folder of the results; runs/lr-find/MODEL-DATASET-STAGE if empty.")
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     """Runs the test, writes the files and prints the suggestion."""
     from ferjax.config import validate
     from ferjax.lr_find import range_test
-    from ferjax.machine import keep_compiled
+    from ferjax.platform.machine import keep_compiled
     from ferjax.report.figures import png
     from ferjax.report.range_plot import range_plot
 

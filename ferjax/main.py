@@ -5,7 +5,8 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from ferjax import cli, process
+from ferjax import cli
+from ferjax.platform import process
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 WORKDIR = flags.DEFINE_string("workdir", "", "The run's folder; runs/MODEL-DATASET if empty.")
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> int:
     from ferjax.config import validate
     from ferjax.distributed import processes
     from ferjax.liveness import Limits
-    from ferjax.machine import keep_compiled
+    from ferjax.platform.machine import keep_compiled
     from ferjax.report.tables import text_table
     from ferjax.train import Stopped, train_and_evaluate
 

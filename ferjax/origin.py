@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from ferjax import weights
 from ferjax.config import model_options
 from ferjax.errors import UserError
-from ferjax.json_files import read_json
+from ferjax.files import read_json
 from ferjax.workdir import RESULT
 
 FILES = (".safetensors", ".pth", ".pt")

@@ -14,7 +14,7 @@ import numpy as np
 from ferjax.data.sources import Source
 from ferjax.data.stored import read_arrays
 from ferjax.errors import UserError
-from ferjax.json_files import write_atomic
+from ferjax.files import write_atomic
 
 EVALUATIONS = "evaluations"
 _ABOUT = ("dataset", "split", "split_digest", "step", "label_names")

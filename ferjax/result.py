@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import ferjax
-from ferjax import calibration, json_files, metrics, ranking, statistics
+from ferjax import calibration, files, metrics, ranking, statistics
 from ferjax.errors import UserError
 from ferjax.predictions import Predictions
 
@@ -186,7 +186,7 @@ def read_result(path: Path | str) -> dict:
     Raises:
         UserError: if the file is missing, not JSON, or lacks a field; the line says which.
     """
-    result = json_files.read_json(path)
+    result = files.read_json(path)
     _require(path, "the file", result, FIELDS)
     _require(path, "validation", result["validation"], VALIDATION)
     _require(path, "test", result["test"], TEST)

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from ferjax import config as ferjax_config
 from ferjax.errors import UserError
-from ferjax.json_files import read_json
+from ferjax.files import read_json
 from ferjax.workdir import CONFIG
 
 

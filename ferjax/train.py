@@ -14,7 +14,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from ferjax import overlap, predictions, transfer, watchdog
-from ferjax.allocator import give_back_freed
 from ferjax.announce import announce
 from ferjax.checkpoints import Checkpoints
 from ferjax.config import validate
@@ -23,10 +22,11 @@ from ferjax.device_cache import DeviceSource
 from ferjax.distributed import check_batch, global_batch, global_batches, make_mesh
 from ferjax.errors import UserError
 from ferjax.evaluate import evaluate, evaluate_rows, scores
+from ferjax.files import write_json_atomic
 from ferjax.interrupts import Interrupts
-from ferjax.json_files import write_json_atomic
-from ferjax.machine import describe_devices, peak_memory
 from ferjax.meter import Meter
+from ferjax.platform.allocator import give_back_freed
+from ferjax.platform.machine import describe_devices, peak_memory
 from ferjax.predictions import Predictions
 from ferjax.progress import Progress
 from ferjax.result import build_result, library_versions, probability_scores, read_result

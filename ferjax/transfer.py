@@ -15,7 +15,7 @@ from ferjax import models
 from ferjax.checksum import checksum
 from ferjax.data.spaces import meaning
 from ferjax.errors import UserError
-from ferjax.json_files import read_json, write_json_atomic
+from ferjax.files import read_json, write_json_atomic
 from ferjax.origin import Origin, read
 from ferjax.setup import Parts
 from ferjax.stages import parameter_shapes

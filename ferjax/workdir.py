@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from ferjax.config import FREE_FIELDS, defaults, flat
 from ferjax.errors import UserError
-from ferjax.json_files import plain, read_json, write_json_atomic
+from ferjax.files import plain, read_json, write_json_atomic
 
 CONFIG, METRICS, RESULT, TENSORBOARD = "config.json", "metrics.jsonl", "result.json", "tensorboard"
 

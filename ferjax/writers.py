@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from ferjax.json_files import plain, read_json_lines, write_atomic
+from ferjax.files import plain, read_json_lines, write_atomic
 
 
 class Writer(Protocol):

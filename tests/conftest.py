@@ -13,8 +13,8 @@ import pytest
 import tiny
 from absl import flags
 
-from ferjax import xla_flags
 from ferjax.data import builders
+from ferjax.platform import xla_flags
 
 flags.FLAGS.mark_as_parsed()
 xla_flags.keep_convolutions()  # as every command does

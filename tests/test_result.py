@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from ferjax import json_files, metrics, result
+from ferjax import files, metrics, result
 from ferjax.errors import UserError
 from ferjax.predictions import Predictions
 
@@ -43,7 +43,7 @@ def built(**changes):
 
 def test_a_result_comes_back_from_its_file(tmp_path):
     path = tmp_path / "result.json"
-    json_files.write_json_atomic(path, built())
+    files.write_json_atomic(path, built())
     assert result.read_result(path) == json.loads(json.dumps(built()))
     assert tuple(built()) == result.FIELDS
 
@@ -79,7 +79,7 @@ def test_a_class_without_examples_has_no_auc_and_json_holds_null(tmp_path):
         "s", "test", "d", 1, ("a", "b"), np.arange(2), np.array([0, 0]), np.log([[0.9, 0.1], [0.6, 0.4]])
     )
     content = built(probabilities=result.probability_scores(said, None))
-    json_files.write_json_atomic(tmp_path / "result.json", content)
+    files.write_json_atomic(tmp_path / "result.json", content)
     read = result.read_result(tmp_path / "result.json")
     assert read["probabilities"]["roc_auc"] is None
     assert read["probabilities"]["per_class"][1]["average_precision"] is None
@@ -102,7 +102,7 @@ def test_a_date_without_zone_is_refused():
 
 def test_a_nan_loss_is_null_in_the_file(tmp_path):
     path = tmp_path / "result.json"
-    json_files.write_json_atomic(path, built(test_loss=float("nan")))
+    files.write_json_atomic(path, built(test_loss=float("nan")))
     assert result.read_result(path)["test"]["loss"] is None
 
 
@@ -140,6 +140,6 @@ def change(value, path, new):
 def test_what_a_file_lacks_is_named(tmp_path, path, new, message):
     value = json.loads(json.dumps(built()))
     change(value, path, new)
-    json_files.write_json_atomic(tmp_path / "result.json", value)
+    files.write_json_atomic(tmp_path / "result.json", value)
     with pytest.raises(UserError, match=message):
         result.read_result(tmp_path / "result.json")

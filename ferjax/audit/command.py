@@ -13,7 +13,7 @@ from ferjax.audit.run import audit, is_serious, summary
 from ferjax.data import builders
 from ferjax.data.loading import built_folder
 from ferjax.errors import UserError
-from ferjax.json_files import write_json_atomic
+from ferjax.files import write_json_atomic
 
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the built sets; $TFDS_DATA_DIR or ~/tensorflow_datasets if not given."

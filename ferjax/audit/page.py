@@ -12,7 +12,7 @@ from PIL import Image
 from ferjax.audit.checks import FAR, SMALLEST_SIDE, found_and_published, is_far
 from ferjax.data.images import decode
 from ferjax.data.records import Records
-from ferjax.json_files import write_atomic
+from ferjax.files import write_atomic
 from ferjax.report.document import cards, document
 from ferjax.report.wording import count_of, day, number, percent
 

@@ -10,7 +10,7 @@ from ferjax.deploy.inputs import Input
 from ferjax.deploy.predict import Outcome
 from ferjax.deploy.timeline import Track
 from ferjax.errors import UserError
-from ferjax.json_files import write_atomic
+from ferjax.files import write_atomic
 from ferjax.report import figures
 
 _QUALITY = 92

@@ -28,7 +28,7 @@ import ferjax
 from ferjax import setup
 from ferjax.deploy.trained import Trained
 from ferjax.errors import UserError
-from ferjax.json_files import to_json
+from ferjax.files import to_json
 from ferjax.stored_config import completed
 
 FORMAT, VERSION = "ferjax bundle", 1

@@ -9,7 +9,7 @@ from ferjax.deploy import images
 from ferjax.deploy.demo import Answer, Demo, Look
 from ferjax.errors import UserError
 from ferjax.explain.methods import SIGNED
-from ferjax.machine import keep_compiled
+from ferjax.platform.machine import keep_compiled
 from ferjax.report.wording import count_of, percent
 
 _FILE, _CAMERA = "a file", "the camera"

@@ -20,8 +20,8 @@ from ferjax.deploy import bundle, comparison, trained
 from ferjax.deploy.model_card import model_card
 from ferjax.deploy.trained import Trained
 from ferjax.errors import UserError
-from ferjax.json_files import write_atomic
-from ferjax.machine import keep_compiled
+from ferjax.files import write_atomic
+from ferjax.platform.machine import keep_compiled
 from ferjax.report.wording import memory
 from ferjax.result import read_result
 from ferjax.weights import check_new

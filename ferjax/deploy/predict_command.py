@@ -23,7 +23,7 @@ from ferjax.deploy.faces import Detector
 from ferjax.deploy.inputs import expand
 from ferjax.deploy.predict import Options, predict
 from ferjax.errors import UserError
-from ferjax.machine import keep_compiled
+from ferjax.platform.machine import keep_compiled
 from ferjax.report.wording import count_of
 
 SOME_FAILED = 1

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, TextIO
 
 import numpy as np
 
-from ferjax.json_files import plain
+from ferjax.files import plain
 
 FORMATS = ("table", "jsonl", "csv")
 OK, NO_FACE, FAILED, SKIPPED = "ok", "no face", "failed", "skipped"

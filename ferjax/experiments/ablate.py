@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from ferjax import json_files, setup, statistics
+from ferjax import files, setup, statistics
 from ferjax.config import validate
 from ferjax.errors import UserError
 from ferjax.experiments.runs import Runner
@@ -95,7 +95,7 @@ def ablate(
         "seconds": sum(variant["seconds"] for variant in variants.values()),
         "variants": variants,
     }
-    json_files.write_json_atomic(Path(workdir) / FILE, found)
+    files.write_json_atomic(Path(workdir) / FILE, found)
     return found
 
 

@@ -14,8 +14,8 @@ from ml_collections import config_flags
 from ferjax import cli
 from ferjax.experiments.ablate import FILE, VARIANTS, ablate, table
 from ferjax.experiments.runs import until_stopped
-from ferjax.json_files import write_atomic
-from ferjax.machine import keep_compiled
+from ferjax.files import write_atomic
+from ferjax.platform.machine import keep_compiled
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", "configs/resemotenet.py", "A recipe of resemotenet, FILE[:DATASET[,key=value…]]."

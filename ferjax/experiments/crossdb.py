@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from ferjax import json_files, setup, statistics
+from ferjax import files, setup, statistics
 from ferjax.data.spaces import bridge
 from ferjax.errors import UserError
 from ferjax.evaluate_run import evaluate_run, load_for, present_classes
@@ -74,7 +74,7 @@ def crossdb(
         "seeds": chosen,
         "cells": list(cells.values()),
     }
-    json_files.write_json_atomic(Path(workdir) / FILE, found)
+    files.write_json_atomic(Path(workdir) / FILE, found)
     return found
 
 

@@ -13,8 +13,8 @@ from ml_collections import config_flags
 from ferjax import cli
 from ferjax.experiments.crossdb import FILE, crossdb, table
 from ferjax.experiments.runs import until_stopped
-from ferjax.json_files import write_atomic
-from ferjax.machine import keep_compiled
+from ferjax.files import write_atomic
+from ferjax.platform.machine import keep_compiled
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 _SETS = flags.DEFINE_list("sets", ["toons/avataaars", "toons/open_peeps"], "Data sets, separated by commas.")

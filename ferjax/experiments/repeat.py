@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from ferjax import json_files, statistics
+from ferjax import files, statistics
 from ferjax.errors import UserError
 from ferjax.experiments.runs import Runner
 from ferjax.report.tables import markdown
@@ -50,7 +50,7 @@ def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | Non
         "scores": scores,
         "summary": {name: statistics.seed_summary(values)._asdict() for name, values in scores.items()},
     }
-    json_files.write_json_atomic(Path(workdir) / FILE, found)
+    files.write_json_atomic(Path(workdir) / FILE, found)
     return found
 
 
@@ -63,7 +63,7 @@ def read_repeat(workdir: Path | str) -> dict[str, Any]:
     path = Path(workdir) / FILE
     if not path.exists():
         raise UserError(f"{workdir} holds no finished repeat: it has no {FILE}; run python -m ferjax repeat")
-    found = json_files.read_json(path)
+    found = files.read_json(path)
     whole = isinstance(found, dict) and all(field in found for field in _FIELDS)
     if not whole or any(len(found["scores"].get(name, ())) != len(found["seeds"]) for name in SCORES):
         raise UserError(f"{path} is damaged; run the repeat again, its finished runs are kept")

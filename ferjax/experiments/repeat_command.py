@@ -15,8 +15,8 @@ from ferjax.errors import UserError
 from ferjax.experiments import compare
 from ferjax.experiments.repeat import repeat, table
 from ferjax.experiments.runs import Runner, until_stopped
-from ferjax.json_files import write_atomic
-from ferjax.machine import keep_compiled
+from ferjax.files import write_atomic
+from ferjax.platform.machine import keep_compiled
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 _AGAINST = config_flags.DEFINE_config_file("against", None, "A second one, compared with the first.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ferjax.explain.explained import Explained
-from ferjax.json_files import write_atomic
+from ferjax.files import write_atomic
 
 
 def save(found: Explained, path: Path) -> None:

@@ -22,7 +22,7 @@ from ferjax.explain.gallery import write_gallery
 from ferjax.explain.inside import PICTURES
 from ferjax.explain.layers import check_layer
 from ferjax.explain.methods import METHODS, check_methods
-from ferjax.machine import keep_compiled
+from ferjax.platform.machine import keep_compiled
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, or a bundle.", required=True)
 _IMAGES = flags.DEFINE_multi_string("images", [], "File, folder or pattern; may be given several times.")

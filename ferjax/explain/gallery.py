@@ -10,7 +10,7 @@ from ferjax.explain.explained import Explained
 from ferjax.explain.heat import COLD, WARM, gradient
 from ferjax.explain.methods import LAYERED, SIGNED
 from ferjax.explain.subjects import UNKNOWN
-from ferjax.json_files import write_atomic
+from ferjax.files import write_atomic
 from ferjax.report.document import cards, document
 from ferjax.report.embedded import photograph
 from ferjax.report.wording import count_of, percent

@@ -31,7 +31,7 @@ from ferjax.explain import faithfulness, localisation, sanity
 from ferjax.explain.explained import in_batches, what_is_seen
 from ferjax.explain.methods import METHODS
 from ferjax.explain.parts import FACE, REGIONS, region_maps, style_of
-from ferjax.machine import describe_devices
+from ferjax.platform.machine import describe_devices
 from ferjax.result import library_versions
 
 REFERENCES = ("random", "middle")

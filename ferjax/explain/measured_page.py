@@ -12,7 +12,7 @@ from ferjax.explain import measured_plots
 from ferjax.explain.measured import REFERENCES, Sample
 from ferjax.explain.measured_plots import spoken
 from ferjax.explain.parts import REGIONS, style_of
-from ferjax.json_files import plain, write_atomic, write_json_atomic
+from ferjax.files import plain, write_atomic, write_json_atomic
 from ferjax.report import figures
 from ferjax.report.document import document
 from ferjax.report.page import write_pictures

@@ -13,11 +13,11 @@ from absl import flags
 from ferjax import cli
 from ferjax.config import split_argument
 from ferjax.errors import UserError
+from ferjax.files import write_atomic, write_json_atomic
 from ferjax.interop import comparison
 from ferjax.interop.compared import compare
 from ferjax.interop.torch_networks import network
-from ferjax.json_files import write_atomic, write_json_atomic
-from ferjax.machine import keep_compiled
+from ferjax.platform.machine import keep_compiled
 
 _MODEL = flags.DEFINE_string("model", None, "The network's name.", required=True)
 _WEIGHTS = flags.DEFINE_string(

@@ -12,7 +12,7 @@ import safetensors
 import safetensors.numpy
 
 from ferjax.errors import UserError
-from ferjax.json_files import write_atomic
+from ferjax.files import write_atomic
 
 SAFETENSORS = (".safetensors",)
 PICKLED = (".pth", ".pt")

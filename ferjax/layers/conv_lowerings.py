@@ -1,11 +1,11 @@
 """A convolution for CPUs, its three products written as what is fastest by shape.
 
-XLA's CPU convolution, by Eigen (`ferjax.xla_flags`), is near the machine's peak forwards, wherever the image
-is larger than a few pixels, and so is its gradient by the kernel. Its gradient by the image is not, and
-nothing of it is at 1×1 and 2×2 pixels with thousands of channels, where ResEmoteNet's last layers are. There
-the same sums are written as matrix products. Most layers of the deep networks are 3×3 with many channels, and
-need less than half the products (`ferjax.layers.winograd`). `benchmarks/conv_lowerings.py` measures each
-against the others.
+XLA's CPU convolution, by Eigen (`ferjax.platform.xla_flags`), is near the machine's peak forwards, wherever
+the image is larger than a few pixels, and so is its gradient by the kernel. Its gradient by the image is not,
+and nothing of it is at 1×1 and 2×2 pixels with thousands of channels, where ResEmoteNet's last layers are.
+There the same sums are written as matrix products. Most layers of the deep networks are 3×3 with many
+channels, and need less than half the products (`ferjax.layers.winograd`). `benchmarks/conv_lowerings.py`
+measures each against the others.
 """
 
 from collections.abc import Callable, Iterator

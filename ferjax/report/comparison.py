@@ -10,7 +10,7 @@ import numpy as np
 
 from ferjax import predictions, statistics
 from ferjax.errors import UserError
-from ferjax.json_files import write_atomic
+from ferjax.files import write_atomic
 from ferjax.report import comparison_plots, figures, plots, sections
 from ferjax.report.document import cards, document
 from ferjax.report.markdown import plain

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ferjax import calibration
 from ferjax.calibration import Reliability
-from ferjax.json_files import write_atomic
+from ferjax.files import write_atomic
 from ferjax.report import class_plots, figures, mistakes, plots, sections
 from ferjax.report.document import document
 from ferjax.report.markdown import run_markdown

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ferjax import predictions
 from ferjax.errors import UserError
-from ferjax.json_files import read_json, read_json_lines
+from ferjax.files import read_json, read_json_lines
 from ferjax.predictions import Predictions
 from ferjax.result import read_result
 

@@ -8,7 +8,7 @@ import numpy as np
 import tiny
 
 from ferjax import setup, weights
-from ferjax.json_files import write_json_atomic
+from ferjax.files import write_json_atomic
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 

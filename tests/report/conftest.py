@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ferjax import json_files, predictions, result, writers
+from ferjax import files, predictions, result, writers
 from ferjax.predictions import Predictions
 from ferjax.report import page
 
@@ -22,7 +22,7 @@ def make(parent, name="run", finished=True, labels=LABELS, matrix=None, config=N
     """Writes the files of a run as training does; `finished=False` leaves `result.json` out."""
     workdir = parent / name
     settings = {"model": {"name": "resemotenet"}, "data": {"name": "fer2013", "cache": True}}
-    json_files.write_json_atomic(workdir / "config.json", settings | (config or {}))
+    files.write_json_atomic(workdir / "config.json", settings | (config or {}))
     rows = writers.JsonlWriter(workdir / "metrics.jsonl")
     for step in range(100, 100 * points + 1, 100):
         share = step / 6000
@@ -55,7 +55,7 @@ def make(parent, name="run", finished=True, labels=LABELS, matrix=None, config=N
             "split_digests": {"train": "0123", "test": "4567"},
             "seed": 0,
         }
-        json_files.write_json_atomic(workdir / "result.json", result.build_result(**(fields | changes)))
+        files.write_json_atomic(workdir / "result.json", result.build_result(**(fields | changes)))
     return workdir
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from outline import HOSTILE, Outline, read
 
-from ferjax import json_files, metrics
+from ferjax import files, metrics
 from ferjax.errors import UserError
 from ferjax.report import page, sections
 from ferjax.report.comparison import write_comparison
@@ -193,7 +193,7 @@ def test_damaged_predictions_are_told(make_run):
 
 
 def test_markdown_has_the_same_numbers(finished_page):
-    result = json_files.read_json(finished_page.parent.parent / "result.json")
+    result = files.read_json(finished_page.parent.parent / "result.json")
     text = read(finished_page.with_name("report.md"))
     assert text.startswith("# resemotenet on fer2013\n")
     assert f"{100 * result['test']['accuracy']:.2f}%" in text

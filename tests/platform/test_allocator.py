@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ferjax.allocator import give_back_freed
+from ferjax.platform.allocator import give_back_freed
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="this is glibc's"

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ferjax import xla_flags
+from ferjax.platform import xla_flags
 
 PROGRAM = """
 import os

@@ -1,6 +1,6 @@
 """What a process of ferjax does before anything else."""
 
-from ferjax import allocator, xla_flags
+from ferjax.platform import allocator, xla_flags
 
 
 def prepare() -> None:

@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from ferjax import json_files
+from ferjax import files
 from ferjax.errors import UserError
 
 
 def test_values_come_back_and_nan_becomes_null(tmp_path):
     path = tmp_path / "new" / "a.json"
-    json_files.write_json_atomic(
+    files.write_json_atomic(
         path,
         {
             "nan": float("nan"),
@@ -20,7 +20,7 @@ def test_values_come_back_and_nan_becomes_null(tmp_path):
             "flag": np.bool_(True),
         },
     )
-    assert json_files.read_json(path) == {
+    assert files.read_json(path) == {
         "nan": None,
         "inf": None,
         "scalar": 3,
@@ -32,17 +32,17 @@ def test_values_come_back_and_nan_becomes_null(tmp_path):
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
-    json_files.write_json_atomic(path, {"a": 1})
+    files.write_json_atomic(path, {"a": 1})
     with pytest.raises(TypeError):
-        json_files.write_json_atomic(path, {"a": object()})
+        files.write_json_atomic(path, {"a": object()})
 
     def full(_):
         raise OSError("disk full")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="disk full"):
-        json_files.write_json_atomic(path, {"a": 2})
-    assert json_files.read_json(path) == {"a": 1}
+        files.write_json_atomic(path, {"a": 2})
+    assert files.read_json(path) == {"a": 1}
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -51,11 +51,11 @@ def test_corrupt_json_is_named(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"a\.json is not valid JSON"):
-        json_files.read_json(path)
+        files.read_json(path)
 
 
 def test_missing_and_unreadable_files_are_named(tmp_path):
-    for read in (json_files.read_json, json_files.read_json_lines):
+    for read in (files.read_json, files.read_json_lines):
         with pytest.raises(UserError, match="does not exist"):
             read(tmp_path / "none.json")
         with pytest.raises(UserError, match="cannot be read"):
@@ -66,7 +66,7 @@ def test_missing_and_unreadable_files_are_named(tmp_path):
 def test_a_last_line_cut_short_is_dropped(tmp_path, tail):
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"step": 1}\n\n' + tail)
-    assert json_files.read_json_lines(path) == [{"step": 1}]
+    assert files.read_json_lines(path) == [{"step": 1}]
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_another_broken_line_is_named(tmp_path, line, message):
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join([json.dumps({"step": 1}), line, ""]))
     with pytest.raises(UserError, match=message):
-        json_files.read_json_lines(path, required=("step",))
+        files.read_json_lines(path, required=("step",))

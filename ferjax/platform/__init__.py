@@ -1,0 +1,1 @@
+"""The process and the machine: memory, XLA flags, the compilation cache, devices."""
