@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks import beside_torch, measure, real_input
 from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
+from ferjax.cost_model.roofline import measured_chip
 from ferjax.platform import process
-from ferjax.roofline import measured_chip
 
 
 def about(args: argparse.Namespace) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 
 from ferjax import config as ferjax_config
 from ferjax import models, optimizers, schedules, state, steps
-from ferjax.distributed import batch_sharding, make_mesh, replicated
+from ferjax.cluster.mesh import batch_sharding, make_mesh, replicated
 
 
 def one_machine(images: np.ndarray) -> Mesh:

@@ -24,7 +24,7 @@ from benchmarks.parity_training import Curve, Run, train_in_ferjax, train_in_tor
 from configs.resemotenet import get_config
 from ferjax import config as ferjax_config
 from ferjax import data
-from ferjax.agreement import code_digest
+from ferjax.cluster.consistency import code_digest
 from ferjax.files import write_atomic
 from ferjax.platform import process
 from ferjax.platform.machine import keep_compiled

@@ -26,11 +26,11 @@ from benchmarks.beside_torch import PACKAGES
 from benchmarks.torch_data import ArrayDataset
 from benchmarks.torch_side import DEVICE, TorchTraining
 from ferjax import config as ferjax_config
+from ferjax.cluster.mesh import global_batch, global_batches, make_mesh
 from ferjax.data import load
 from ferjax.data.pipeline import train_batches
 from ferjax.data.sources import Source
 from ferjax.device_cache import DeviceSource
-from ferjax.distributed import global_batch, global_batches, make_mesh
 from ferjax.interop.torch_networks import NETWORKS
 from ferjax.setup import assemble
 

@@ -17,11 +17,12 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import measure
-from ferjax import data, predictions, result, writers
+from ferjax import data, writers
 from ferjax.config import defaults
 from ferjax.data.sources import Source
 from ferjax.files import write_json_atomic
-from ferjax.predictions import Predictions
+from ferjax.runs import predictions, result
+from ferjax.runs.predictions import Predictions
 
 _RUNS = flags.DEFINE_integer("runs", 10, "How many runs.")
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "How often the command is timed.")

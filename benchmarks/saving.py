@@ -23,10 +23,10 @@ import jax
 import numpy as np
 
 from benchmarks import measure
-from ferjax.aot import assembled, stand_in
-from ferjax.checkpoints import Checkpoints
+from ferjax.cluster.mesh import global_batch
 from ferjax.config import defaults
-from ferjax.distributed import global_batch
+from ferjax.cost_model.aot import assembled, stand_in
+from ferjax.runs.checkpoints import Checkpoints
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint")
 CLASSES, SIZE = 7, 64

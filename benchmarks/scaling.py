@@ -22,10 +22,10 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from benchmarks import measure
-from ferjax import hlo
-from ferjax.aot import assembled, compiled_step, stand_in
+from ferjax.cluster.mesh import global_batch
 from ferjax.config import defaults
-from ferjax.distributed import global_batch
+from ferjax.cost_model import hlo
+from ferjax.cost_model.aot import assembled, compiled_step, stand_in
 from ferjax.setup import Parts
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint")

@@ -7,8 +7,8 @@ from clu import parameter_overview
 from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
+from ferjax.cluster.mesh import describe_sharding
 from ferjax.device_cache import DeviceSource
-from ferjax.distributed import describe_sharding
 from ferjax.platform.machine import describe_devices
 from ferjax.setup import Parts, Prepared
 from ferjax.stages import Rules, stages_of

@@ -17,7 +17,7 @@ from ferjax import cli
 from ferjax.errors import UserError
 
 if TYPE_CHECKING:
-    from ferjax.aot import Analysis
+    from ferjax.cost_model.aot import Analysis
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 _TOPOLOGY = flags.DEFINE_list("topology", None, "KIND:SHAPE such as v5e:4x4, several, or here.")
@@ -41,8 +41,8 @@ def main(argv: list[str]) -> None:
     """Compiles, prints, and writes what is asked for."""
     import jax
 
-    from ferjax.aot import HERE, analyse, devices_of
     from ferjax.config import validate
+    from ferjax.cost_model.aot import HERE, analyse, devices_of
 
     cli.no_arguments(argv)
     if _PLOT.value and Path(_PLOT.value).suffix not in (".png", ".svg"):

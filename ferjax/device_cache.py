@@ -9,8 +9,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from ferjax.cluster.mesh import replicated
 from ferjax.data.sources import MEMORY_SHARE, Source
-from ferjax.distributed import replicated
 from ferjax.errors import UserError
 
 

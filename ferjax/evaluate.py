@@ -8,9 +8,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ferjax import metrics
+from ferjax.cluster.mesh import global_batch
 from ferjax.data.pipeline import eval_batches
 from ferjax.data.sources import Source
-from ferjax.distributed import global_batch
 
 
 def evaluate(

@@ -12,8 +12,8 @@ from ferjax import cli
 from ferjax.errors import UserError
 from ferjax.evaluate_run import evaluate_run
 from ferjax.platform.machine import keep_compiled
-from ferjax.predictions import place
 from ferjax.report.tables import probability_lines, text_table
+from ferjax.runs.predictions import place
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder.", required=True)
 _DATASET = flags.DEFINE_string("dataset", "", "The set to score on; the one it was trained on if empty.")

@@ -10,22 +10,23 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ferjax import data, metrics, optimizers, overlap, predictions, setup, transfer
-from ferjax.checkpoints import Checkpoints
+from ferjax import data, metrics, optimizers, overlap, setup, transfer
+from ferjax.cluster.mesh import check_batch, make_mesh, replicated
 from ferjax.data import builders
 from ferjax.data.records import Records, describe
 from ferjax.data.sources import Source, StreamSource
 from ferjax.data.spaces import ABSENT, BridgedSource, bridge
-from ferjax.distributed import check_batch, make_mesh, replicated
 from ferjax.errors import UserError
 from ferjax.evaluate import evaluate_rows
 from ferjax.files import write_json_atomic
 from ferjax.platform.machine import describe_devices
-from ferjax.predictions import Predictions
-from ferjax.result import library_versions, probability_scores, read_result
+from ferjax.runs import predictions
+from ferjax.runs.checkpoints import Checkpoints
+from ferjax.runs.predictions import Predictions
+from ferjax.runs.result import library_versions, probability_scores, read_result
+from ferjax.runs.stored_config import stored_config
+from ferjax.runs.workdir import RESULT, claim
 from ferjax.state import TrainState
-from ferjax.stored_config import stored_config
-from ferjax.workdir import RESULT, claim
 
 
 def evaluate_run(
@@ -52,8 +53,8 @@ def evaluate_run(
 
     Returns:
         What was written: `dataset`, `split`, `step`, `test` (as in `result.json`, over the classes that can
-        occur), `probabilities` (see `ferjax.result.probability_scores`), `masked`, `dropped`, `merged`, and
-        where the numbers come from.
+        occur), `probabilities` (see `ferjax.runs.result.probability_scores`), `masked`, `dropped`, `merged`,
+        and where the numbers come from.
 
     Raises:
         UserError: bad input, told in one line.

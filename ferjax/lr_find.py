@@ -18,8 +18,8 @@ import optax
 from ml_collections import ConfigDict
 
 from ferjax import transfer
+from ferjax.cluster.mesh import check_batch, global_batch, make_mesh
 from ferjax.data.pipeline import train_batches
-from ferjax.distributed import check_batch, global_batch, make_mesh
 from ferjax.errors import UserError
 from ferjax.schedules import rate_factor
 from ferjax.setup import assemble, build_model, load_split

@@ -30,10 +30,10 @@ def main(argv: list[str]) -> int:
     # Not at the top: the worker processes of `data.workers` import this file, and must stay small.
     import jax
 
-    from ferjax.agreement import facts
+    from ferjax.cluster.consistency import facts
+    from ferjax.cluster.join import processes
+    from ferjax.cluster.liveness import Limits
     from ferjax.config import validate
-    from ferjax.distributed import processes
-    from ferjax.liveness import Limits
     from ferjax.platform.machine import keep_compiled
     from ferjax.report.tables import text_table
     from ferjax.train import Stopped, train_and_evaluate

@@ -7,11 +7,11 @@ import numpy as np
 from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
-from ferjax import weights
 from ferjax.config import model_options
 from ferjax.errors import UserError
 from ferjax.files import read_json
-from ferjax.workdir import RESULT
+from ferjax.runs import weights
+from ferjax.runs.workdir import RESULT
 
 FILES = (".safetensors", ".pth", ".pt")
 

@@ -16,11 +16,11 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from ferjax import data, losses, models, optimizers, schedules, stages, state, steps
+from ferjax.cluster.mesh import batch_sharding, batches_sharding, make_mesh, replicated, state_shardings
 from ferjax.config import model_options
 from ferjax.data.balance import epochs
 from ferjax.data.sources import Source
 from ferjax.device_cache import DeviceSource
-from ferjax.distributed import batch_sharding, batches_sharding, make_mesh, replicated, state_shardings
 from ferjax.losses import class_weights
 from ferjax.state import TrainState
 

@@ -13,13 +13,13 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ferjax import overlap, predictions, transfer, watchdog
+from ferjax import overlap, transfer
 from ferjax.announce import announce
-from ferjax.checkpoints import Checkpoints
+from ferjax.cluster import watchdog
+from ferjax.cluster.mesh import check_batch, global_batch, global_batches, make_mesh
 from ferjax.config import validate
 from ferjax.data.pipeline import train_batches
 from ferjax.device_cache import DeviceSource
-from ferjax.distributed import check_batch, global_batch, global_batches, make_mesh
 from ferjax.errors import UserError
 from ferjax.evaluate import evaluate, evaluate_rows, scores
 from ferjax.files import write_json_atomic
@@ -27,12 +27,14 @@ from ferjax.interrupts import Interrupts
 from ferjax.meter import Meter
 from ferjax.platform.allocator import give_back_freed
 from ferjax.platform.machine import describe_devices, peak_memory
-from ferjax.predictions import Predictions
 from ferjax.progress import Progress
-from ferjax.result import build_result, library_versions, probability_scores, read_result
+from ferjax.runs import predictions
+from ferjax.runs.checkpoints import Checkpoints
+from ferjax.runs.predictions import Predictions
+from ferjax.runs.result import build_result, library_versions, probability_scores, read_result
+from ferjax.runs.workdir import METRICS, RESULT, TENSORBOARD, claim
 from ferjax.setup import Plan, Prepared, build_model, load_split, prepare
 from ferjax.state import TrainState
-from ferjax.workdir import METRICS, RESULT, TENSORBOARD, claim
 from ferjax.writers import ConsoleWriter, JsonlWriter, MultiWriter, TensorBoardWriter, Writer
 
 

@@ -12,11 +12,11 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 
 from ferjax import models
-from ferjax.checksum import checksum
 from ferjax.data.spaces import meaning
 from ferjax.errors import UserError
 from ferjax.files import read_json, write_json_atomic
 from ferjax.origin import Origin, read
+from ferjax.runs.checksum import checksum
 from ferjax.setup import Parts
 from ferjax.stages import parameter_shapes
 from ferjax.state import TrainState

@@ -8,8 +8,8 @@ import jax
 import tiny
 
 from benchmarks.scaling import trained
-from ferjax import hlo
-from ferjax.aot import assembled, compiled_step
+from ferjax.cost_model import hlo
+from ferjax.cost_model.aot import assembled, compiled_step
 
 CASES = {"1": (1, 1), "2": (2, 1), "4": (4, 1), "8": (8, 1), "8, fsdp 4": (8, 4)}
 

@@ -10,10 +10,10 @@ import numpy as np
 import tiny
 
 from ferjax import setup
-from ferjax.checksum import checksum
+from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.data.sources import MemorySource
-from ferjax.distributed import global_batch, make_mesh
 from ferjax.evaluate import evaluate
+from ferjax.runs.checksum import checksum
 
 STEPS = 3
 # name → (fsdp, accumulate_steps)

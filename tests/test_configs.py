@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks import recipes as benchmark
+from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.config import validate
 from ferjax.data.sources import MemorySource
-from ferjax.distributed import global_batch, make_mesh
 from ferjax.setup import assemble
 
 # Pixels where 32 are too few.

@@ -7,10 +7,10 @@ import tiny
 
 import ferjax.device_cache
 import ferjax.train
+from ferjax.cluster.mesh import make_mesh
 from ferjax.config import validate
 from ferjax.data.sources import MemorySource
 from ferjax.device_cache import DeviceSource
-from ferjax.distributed import make_mesh
 from ferjax.errors import UserError
 from ferjax.interrupts import Interrupts
 from ferjax.setup import prepare

@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 import tiny
 
-from ferjax import predictions, setup
-from ferjax.checkpoints import Checkpoints
+from ferjax import setup
+from ferjax.cluster.mesh import make_mesh
 from ferjax.data import builders, load
 from ferjax.data.augment import normalise
 from ferjax.data.labels import FER7, FER8
 from ferjax.data.spaces import convert
-from ferjax.distributed import make_mesh
 from ferjax.errors import UserError
 from ferjax.evaluate_run import evaluate_run
 from ferjax.losses import cross_entropy
+from ferjax.runs import predictions
+from ferjax.runs.checkpoints import Checkpoints
 from ferjax.steps import make_eval_step, make_predict_step
 
 LABELS = [0, 1, 3, 7, 4, 5, 7, 6, 0, 3, 3]  # of fer8: contempt, and nobody afraid

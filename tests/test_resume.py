@@ -7,7 +7,7 @@ import signal
 import pytest
 import tiny
 
-from ferjax.checkpoints import Checkpoints
+from ferjax.runs.checkpoints import Checkpoints
 
 
 def assert_as_never_killed(workdir, reference):

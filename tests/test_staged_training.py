@@ -9,9 +9,9 @@ import pytest
 import tiny
 
 import ferjax.train
-from ferjax.checkpoints import Checkpoints
+from ferjax.cluster.mesh import make_mesh
 from ferjax.config import set_stages
-from ferjax.distributed import make_mesh
+from ferjax.runs.checkpoints import Checkpoints
 from ferjax.setup import assemble, load_split
 from ferjax.train import train_and_evaluate
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferjax import optimizers, state, steps
+from ferjax.cluster.mesh import make_mesh
 from ferjax.data.augment import normalise
 from ferjax.data.sources import MemorySource
-from ferjax.distributed import make_mesh
 from ferjax.evaluate import evaluate
 
 PLAIN = {

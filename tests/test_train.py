@@ -8,8 +8,8 @@ import pytest
 import tiny
 
 import ferjax.train
-from ferjax.checksum import checksum
 from ferjax.errors import UserError
+from ferjax.runs.checksum import checksum
 from ferjax.train import train_and_evaluate
 
 pytestmark = pytest.mark.usefixtures("tiny_model")

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import tiny
 
-from ferjax import models, transfer, weights
+from ferjax import models, transfer
 from ferjax.data.labels import FER7, FER8
 from ferjax.errors import UserError
 from ferjax.layers.linear import Linear
 from ferjax.models.resnet import ResNet
 from ferjax.origin import Origin, read
+from ferjax.runs import weights
 from ferjax.setup import build_model
 from ferjax.stages import parameter_shapes
 from ferjax.train import train_and_evaluate

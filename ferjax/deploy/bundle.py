@@ -29,7 +29,7 @@ from ferjax import setup
 from ferjax.deploy.trained import Trained
 from ferjax.errors import UserError
 from ferjax.files import to_json
-from ferjax.stored_config import completed
+from ferjax.runs.stored_config import completed
 
 FORMAT, VERSION = "ferjax bundle", 1
 MANIFEST, WEIGHTS, CONFIG, NETWORK, CARD = (

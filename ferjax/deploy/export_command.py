@@ -23,9 +23,9 @@ from ferjax.errors import UserError
 from ferjax.files import write_atomic
 from ferjax.platform.machine import keep_compiled
 from ferjax.report.wording import memory
-from ferjax.result import read_result
-from ferjax.weights import check_new
-from ferjax.workdir import RESULT
+from ferjax.runs.result import read_result
+from ferjax.runs.weights import check_new
+from ferjax.runs.workdir import RESULT
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, or a bundle.", required=True)
 _OUT = flags.DEFINE_string("out", None, "The folder to write: new or empty.", required=True)

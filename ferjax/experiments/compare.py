@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from ferjax import predictions, statistics
+from ferjax import statistics
 from ferjax.errors import UserError
 from ferjax.experiments.repeat import FILE, SCORES, read_repeat
-from ferjax.predictions import Predictions
 from ferjax.report.tables import markdown
 from ferjax.report.wording import p_value, points
-from ferjax.result import read_result
-from ferjax.workdir import RESULT
+from ferjax.runs import predictions
+from ferjax.runs.predictions import Predictions
+from ferjax.runs.result import read_result
+from ferjax.runs.workdir import RESULT
 
 
 def compare(first: Path | str, second: Path | str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from ferjax.explain.explained import in_batches, what_is_seen
 from ferjax.explain.methods import METHODS
 from ferjax.explain.parts import FACE, REGIONS, region_maps, style_of
 from ferjax.platform.machine import describe_devices
-from ferjax.result import library_versions
+from ferjax.runs.result import library_versions
 
 REFERENCES = ("random", "middle")
 PER_CLASS = 20

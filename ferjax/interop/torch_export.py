@@ -9,12 +9,12 @@ from typing import Any
 
 from absl import flags
 
-from ferjax import weights
 from ferjax.errors import UserError
 from ferjax.files import read_json
 from ferjax.interop.torch_files import write_state_dict
 from ferjax.interop.torch_weights import export_state_dict
-from ferjax.workdir import CONFIG
+from ferjax.runs import weights
+from ferjax.runs.workdir import CONFIG
 
 _OUT = flags.DEFINE_string("out", None, "The file to write.", required=True)
 

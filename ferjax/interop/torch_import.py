@@ -11,12 +11,12 @@ import jax
 import numpy as np
 from absl import flags
 
-from ferjax import weights
 from ferjax.config import split_argument
 from ferjax.errors import UserError
 from ferjax.interop.torch_files import read_state_dict
 from ferjax.interop.torch_networks import network
 from ferjax.interop.torch_weights import import_state_dict
+from ferjax.runs import weights
 
 _MODEL = flags.DEFINE_string("model", None, "The network's name.", required=True)
 _OUT = flags.DEFINE_string("out", None, "The folder to make.", required=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ferjax import predictions, statistics
+from ferjax import statistics
 from ferjax.errors import UserError
 from ferjax.files import write_atomic
 from ferjax.report import comparison_plots, figures, plots, sections
@@ -18,6 +18,7 @@ from ferjax.report.page import write_pictures
 from ferjax.report.run import Run
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import duration, number, p_value, percent, points
+from ferjax.runs import predictions
 
 
 def write_comparison(runs: Sequence[Run], folder: Path | str) -> Path:

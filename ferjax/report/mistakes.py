@@ -8,10 +8,10 @@ import numpy as np
 from ferjax import data
 from ferjax.data import builders
 from ferjax.errors import UserError
-from ferjax.predictions import Predictions
 from ferjax.report.embedded import photograph
 from ferjax.report.run import Run
 from ferjax.report.wording import percent
+from ferjax.runs.predictions import Predictions
 
 SHOWN = 18
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ferjax import predictions
 from ferjax.errors import UserError
 from ferjax.files import read_json, read_json_lines
-from ferjax.predictions import Predictions
-from ferjax.result import read_result
+from ferjax.runs import predictions
+from ferjax.runs.predictions import Predictions
+from ferjax.runs.result import read_result
 
 
 class Run(NamedTuple):

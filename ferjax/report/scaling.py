@@ -1,11 +1,11 @@
-"""Images a second against the number of devices, as `ferjax.aot` estimates them."""
+"""Images a second against the number of devices, as `ferjax.cost_model.aot` estimates them."""
 
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ferjax.aot import Analysis
+from ferjax.cost_model.aot import Analysis
 from ferjax.report.figures import legend_above, new_figure, quiet
 from ferjax.report.palette import LIGHT
 

@@ -76,7 +76,7 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def probability_lines(found: dict) -> str:
-    """What `ferjax.result.probability_scores` found, in a few lines."""
+    """What `ferjax.runs.result.probability_scores` found, in a few lines."""
 
     def share(name: str) -> str:
         return "none" if found.get(name) is None else f"{found[name]:.4f}"

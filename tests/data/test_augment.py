@@ -124,7 +124,7 @@ sys.path[:0] = {paths!r}
 from augmentation import EVERYTHING, group, pictures
 from ferjax.data.augment import augment, mix
 from ferjax.data.augment.crops import random_crop
-from ferjax.distributed import batch_sharding, make_mesh
+from ferjax.cluster.mesh import batch_sharding, make_mesh
 from ml_collections import ConfigDict
 
 assert jax.device_count() == 8

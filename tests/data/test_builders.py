@@ -10,11 +10,11 @@ import tiny
 from ferjax import setup
 from ferjax.audit.page import write_page
 from ferjax.audit.run import audit
+from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.data import builders, labels, load
 from ferjax.data.pipeline import train_batches
 from ferjax.data.prepare import prepare
 from ferjax.data.records import Records, describe
-from ferjax.distributed import global_batch, make_mesh
 from ferjax.errors import UserError
 
 SIZE = 32

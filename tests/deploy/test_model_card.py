@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from networks import trained_network
 
-from ferjax import result as results
 from ferjax.data.labels import FER7
 from ferjax.deploy.model_card import model_card
+from ferjax.runs import result as results
 
 MATRIX = np.diag([40, 8, 30, 90, 50, 40, 60])
 MATRIX[1, 3] = 12  # disgust is taken for happy more often than not

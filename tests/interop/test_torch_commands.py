@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tiny
 
-from ferjax import models, weights
+from ferjax import models
 from ferjax.interop.torch_files import read_state_dict, write_state_dict
 from ferjax.interop.torch_weights import export_state_dict
+from ferjax.runs import weights
 
 NAME = "fer_cnn"
 

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from ferjax import files, predictions, result, writers
-from ferjax.predictions import Predictions
+from ferjax import files, writers
 from ferjax.report import page
+from ferjax.runs import predictions, result
+from ferjax.runs.predictions import Predictions
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 

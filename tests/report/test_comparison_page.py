@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from outline import HOSTILE, Outline, read
 
-from ferjax import predictions, statistics
+from ferjax import statistics
 from ferjax.errors import UserError
 from ferjax.report.comparison import write_comparison
 from ferjax.report.run import read_run
+from ferjax.runs import predictions
 
 
 def test_runs_stand_side_by_side(make_run, make_workdir, tmp_path):

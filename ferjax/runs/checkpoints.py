@@ -19,8 +19,8 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import args as ocp_args
 from orbax.checkpoint import checkpoint_managers
 
-from ferjax.checksum import checksum
 from ferjax.errors import UserError
+from ferjax.runs.checksum import checksum
 from ferjax.state import TrainState
 
 STATE, META = "state", "meta"

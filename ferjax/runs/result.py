@@ -12,7 +12,7 @@ import numpy as np
 import ferjax
 from ferjax import calibration, files, metrics, ranking, statistics
 from ferjax.errors import UserError
-from ferjax.predictions import Predictions
+from ferjax.runs.predictions import Predictions
 
 PACKAGES = (
     "jax",

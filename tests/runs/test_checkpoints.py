@@ -7,9 +7,10 @@ import optax
 import pytest
 import tiny
 
-from ferjax import checkpoints, state
-from ferjax.checkpoints import Checkpoints, Damaged
+from ferjax import state
 from ferjax.errors import UserError
+from ferjax.runs import checkpoints
+from ferjax.runs.checkpoints import Checkpoints, Damaged
 
 # Reads that Orbax abandons when another one fails; pytest looks at them before ferjax can leave them out.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

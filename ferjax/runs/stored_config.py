@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from ferjax import config as ferjax_config
 from ferjax.errors import UserError
 from ferjax.files import read_json
-from ferjax.workdir import CONFIG
+from ferjax.runs.workdir import CONFIG
 
 
 def stored_config(workdir: Path) -> tuple[ConfigDict, ConfigDict]:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferjax import predictions
 from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
-from ferjax.predictions import Predictions
+from ferjax.runs import predictions
+from ferjax.runs.predictions import Predictions
 
 NAMES = ("sad", 'happy, or "glad"', "neutral")
 

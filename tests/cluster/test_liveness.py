@@ -1,6 +1,6 @@
 """When process 0 ends a run of several processes; times are made up."""
 
-from ferjax.liveness import LOST, Judge, Limits, Report
+from ferjax.cluster.liveness import LOST, Judge, Limits, Report
 
 LIMITS = Limits(silence=10, progress=60)
 

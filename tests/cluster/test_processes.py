@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny
 
-from ferjax.liveness import LOST
+from ferjax.cluster.liveness import LOST
 
 pytestmark = pytest.mark.slow
 

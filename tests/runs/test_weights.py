@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tiny
 
-from ferjax import weights
-from ferjax.checkpoints import Damaged
 from ferjax.errors import UserError
+from ferjax.runs import weights
+from ferjax.runs.checkpoints import Damaged
 
 VARIABLES = {
     "params": {"conv": {"kernel": np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)}},

@@ -2,11 +2,11 @@
 
 import threading
 
-from ferjax.coordinator import UNAVAILABLE
+from ferjax.cluster.coordinator import UNAVAILABLE
 
 
 class MemoryStore:
-    """As `ferjax.coordinator.Store`."""
+    """As `ferjax.cluster.coordinator.Store`."""
 
     def __init__(self):
         self._texts = {}

@@ -12,7 +12,7 @@ import tiny
 from jax.sharding import AbstractMesh, AxisType
 from ml_collections import ConfigDict
 
-from ferjax import distributed
+from ferjax.cluster import join, mesh
 from ferjax.errors import UserError
 
 
@@ -61,25 +61,25 @@ def test_fsdp_splits_the_weights(eight_devices):
     assert set(eight_devices["two parts, fsdp 4"]["placed"]) == longest_last
 
 
-def mesh(data, fsdp):
+def abstract_mesh(data, fsdp):
     return AbstractMesh((data, fsdp), ("data", "fsdp"), axis_types=(AxisType.Auto, AxisType.Auto))
 
 
 def test_the_batch_must_divide():
-    distributed.check_batch(16, 1, mesh(8, 1), "train.batch_size")
-    distributed.check_batch(32, 2, mesh(4, 2), "train.batch_size")
+    mesh.check_batch(16, 1, abstract_mesh(8, 1), "train.batch_size")
+    mesh.check_batch(32, 2, abstract_mesh(4, 2), "train.batch_size")
     for size, parts, words in ((12, 1, "8 devices; it must be a multiple of 8, for example 8"),
                                (24, 2, "8 devices and 2 accumulation steps; it must be a multiple of 16"),
                                (3, 1, "for example 8")):  # fmt: skip
         with pytest.raises(UserError, match=f"^train.batch_size {size} cannot be divided over .*{words}"):
-            distributed.check_batch(size, parts, mesh(4, 2), "train.batch_size")
+            mesh.check_batch(size, parts, abstract_mesh(4, 2), "train.batch_size")
 
 
 def test_the_mesh_is_of_all_devices():
-    assert dict(distributed.make_mesh(ConfigDict({"data": -1, "fsdp": 1})).shape) == {"data": 1, "fsdp": 1}
+    assert dict(mesh.make_mesh(ConfigDict({"data": -1, "fsdp": 1})).shape) == {"data": 1, "fsdp": 1}
     for data, fsdp in ((2, 1), (-1, 2), (1, 3)):
         with pytest.raises(UserError, match=r"devices, but there are 1; set mesh.data to -1"):
-            distributed.make_mesh(ConfigDict({"data": data, "fsdp": fsdp}))
+            mesh.make_mesh(ConfigDict({"data": data, "fsdp": fsdp}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Device:
 @pytest.mark.parametrize(("hosts", "chips", "fsdp"), [(2, 4, 1), (2, 4, 2), (2, 4, 4), (4, 2, 4), (4, 1, 2)])
 def test_hosts_come_one_after_the_other_and_fsdp_groups_are_neighbours(monkeypatch, hosts, chips, fsdp):
     devices = [Device(number, number // chips) for number in range(hosts * chips)]
-    monkeypatch.setattr(distributed, "Mesh", lambda grid, *_, **__: grid)
-    grid = distributed.make_mesh(ConfigDict({"data": -1, "fsdp": fsdp}), devices[::-1])
+    monkeypatch.setattr(mesh, "Mesh", lambda grid, *_, **__: grid)
+    grid = mesh.make_mesh(ConfigDict({"data": -1, "fsdp": fsdp}), devices[::-1])
     assert grid.shape == (hosts * chips // fsdp, fsdp)
     order = [device.process_index for device in grid.ravel()]
     assert order == sorted(order)  # a process's rows of the batch lie together
@@ -109,7 +109,7 @@ def test_an_fsdp_group_does_not_cut_a_process():
     with pytest.raises(
         UserError, match=r"mesh\.fsdp 6 does not fit 3 processes of 4 devices: it must divide 4"
     ):
-        distributed.make_mesh(ConfigDict({"data": -1, "fsdp": 6}), devices)
+        mesh.make_mesh(ConfigDict({"data": -1, "fsdp": 6}), devices)
 
 
 def test_the_rule_is_told_with_its_effect():
@@ -117,12 +117,12 @@ def test_the_rule_is_told_with_its_effect():
         "split": jax.ShapeDtypeStruct((8, 64), jnp.float32),
         "whole": jax.ShapeDtypeStruct((64,), jnp.float32),
     }
-    where = mesh(2, 4)
+    where = abstract_mesh(2, 4)
     like = jax.tree.map(
         lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-        tree, distributed.state_shardings(tree, where),
+        tree, mesh.state_shardings(tree, where),
     )  # fmt: skip
-    told = distributed.describe_sharding(like, where)
+    told = mesh.describe_sharding(like, where)
     assert "split over fsdp=4 along their longest divisible axis: 1 of 2 arrays, 88.9% of" in told
 
 
@@ -132,21 +132,21 @@ def test_weights_are_split_along_their_longest_divisible_axis():
         "one": (64, 7), "equal": (8, 8),
     }  # fmt: skip
     tree = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
-    specs = {name: tuple(s.spec) for name, s in distributed.state_shardings(tree, mesh(2, 4)).items()}
+    specs = {name: tuple(s.spec) for name, s in mesh.state_shardings(tree, abstract_mesh(2, 4)).items()}
     assert specs == {
         "vector": (), "scalar": (), "odd": (), "matrix": (None, "fsdp"), "one": ("fsdp",), "equal": ("fsdp",),
         "conv": (None, None, None, "fsdp"),
     }  # fmt: skip
-    whole = distributed.state_shardings(tree, mesh(8, 1))
+    whole = mesh.state_shardings(tree, abstract_mesh(8, 1))
     assert all(tuple(s.spec) == () for s in whole.values())
 
 
 def test_a_process_alone_needs_nothing_and_halves_of_the_flags_are_refused():
-    with distributed.processes():
+    with join.processes():
         pass
     for arguments in ({"coordinator": "127.0.0.1:1"}, {"count": 2, "index": 0}, {"index": 0}, {"count": 1}):
         with (
             pytest.raises(UserError, match="need all of --coordinator, --processes and --process"),
-            distributed.processes(**arguments),
+            join.processes(**arguments),
         ):
             pass

@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from ferjax.cli import BAD_INPUT
-from ferjax.coordinator import UNAVAILABLE, Store
+from ferjax.cluster.coordinator import UNAVAILABLE, Store
+from ferjax.cluster.last_words import LastWords
+from ferjax.cluster.liveness import AGAIN, LOST, Judge, Limits, Report, Verdict
 from ferjax.errors import UserError
-from ferjax.last_words import LastWords
-from ferjax.liveness import AGAIN, LOST, Judge, Limits, Report, Verdict
 
 _EXIT_SECONDS = 10
 _COORDINATOR_STAYS = 2  # seconds
@@ -35,7 +35,7 @@ class Watchdog:
         """Prepares; `start` begins.
 
         Args:
-            store: see `ferjax.coordinator`.
+            store: see `ferjax.cluster.coordinator`.
             index: this process's number.
             count: number of processes.
             where: the coordinator's address, for messages.

@@ -5,9 +5,9 @@ import os
 import pytest
 import tiny
 
-from ferjax import workdir
 from ferjax.config import FREE_FIELDS, defaults, flat
 from ferjax.errors import UserError
+from ferjax.runs import workdir
 
 
 def claimed(folder, config=None, writes=True):

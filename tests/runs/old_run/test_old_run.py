@@ -13,7 +13,7 @@ import pytest
 import tiny
 from PIL import Image
 
-ARCHIVE = tiny.HERE / "old_run" / "run_of_0.1.0.tar.xz"
+ARCHIVE = tiny.HERE / "runs" / "old_run" / "run_of_0.1.0.tar.xz"
 # What 0.1.0 answered for `picture`.
 PROBABILITIES = {
     "angry": 0.14366428554058075,

@@ -4,9 +4,10 @@ import json
 import numpy as np
 import pytest
 
-from ferjax import files, metrics, result
+from ferjax import files, metrics
 from ferjax.errors import UserError
-from ferjax.predictions import Predictions
+from ferjax.runs import result
+from ferjax.runs.predictions import Predictions
 
 CONFUSION = np.array([[5, 1], [2, 8]])
 

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from ferjax.coordinator import reach
+from ferjax.cluster.coordinator import reach
 from ferjax.errors import UserError
 
 

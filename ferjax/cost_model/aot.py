@@ -14,12 +14,12 @@ from jax.experimental import topologies
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from ferjax import hlo
+from ferjax.cluster.mesh import batch_sharding, check_batch, global_batch, make_mesh
+from ferjax.cost_model import hlo
+from ferjax.cost_model.hlo import Collective
+from ferjax.cost_model.roofline import TPUS, Chip, Estimate, estimate, measured_chip
 from ferjax.data.sources import MemorySource
-from ferjax.distributed import batch_sharding, check_batch, global_batch, make_mesh
 from ferjax.errors import UserError
-from ferjax.hlo import Collective
-from ferjax.roofline import TPUS, Chip, Estimate, estimate, measured_chip
 from ferjax.setup import Parts, assemble
 
 HERE = "here"

@@ -8,7 +8,7 @@ from collections import Counter
 import jax
 import jax.numpy as jnp
 
-from ferjax.hlo import Collective
+from ferjax.cost_model.hlo import Collective
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +76,7 @@ def estimate(chip: Chip, flops: float, traffic: float, exchanges: Counter[Collec
         chip: its speeds.
         flops: operations, as the compiler counts them.
         traffic: bytes read and written, as the compiler counts them.
-        exchanges: see `ferjax.hlo.collectives`.
+        exchanges: see `ferjax.cost_model.hlo.collectives`.
     """
     sent = sum(found.sent * times for found, times in exchanges.items())
     # From one corner of a square torus to the other.

@@ -9,11 +9,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+import ferjax
+from ferjax.cluster.coordinator import UNAVAILABLE, Store
 from ferjax.config import flat
-from ferjax.coordinator import UNAVAILABLE, Store
 from ferjax.errors import UserError
 from ferjax.files import plain
-from ferjax.result import library_versions
+from ferjax.runs.result import library_versions
 
 # What may differ from host to host: where the images lie and how they are read.
 LOCAL_FIELDS = ("data.dir", "data.cache", "data.workers")
@@ -31,7 +32,7 @@ def facts(config: ConfigDict, workdir: str) -> dict[str, Any]:
 
 def code_digest() -> str:
     """A hash of ferjax's source files."""
-    root = Path(__file__).parent
+    root = Path(ferjax.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
@@ -52,7 +53,7 @@ def agree(store: Store, index: int, count: int, own: dict[str, Any], where: str,
     """Waits for all processes and compares their facts; returns in all of them or raises in all.
 
     Args:
-        store: see `ferjax.coordinator`.
+        store: see `ferjax.cluster.coordinator`.
         index: this process's number; number 0 compares.
         count: number of processes.
         own: see `facts`; JSON-ready.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferjax.checksum import checksum
+from ferjax.runs.checksum import checksum
 
 DTYPES = ("float32", "bfloat16", "int32", "uint32", "int8", "bool")
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import tiny
 from memory_store import MemoryStore
 
-from ferjax import agreement
+from ferjax.cluster import consistency
 from ferjax.errors import UserError
 
 
@@ -15,7 +15,7 @@ def outcomes(*facts, timeout=30):
 
     def one(index):
         try:
-            agreement.agree(store, index, len(facts), facts[index], "10.0.0.1:99", timeout)
+            consistency.agree(store, index, len(facts), facts[index], "10.0.0.1:99", timeout)
         except UserError as error:
             return str(error)
 
@@ -24,13 +24,13 @@ def outcomes(*facts, timeout=30):
 
 
 def test_the_same_facts_agree():
-    own = agreement.facts(tiny.tiny_configuration(), "runs/x")
+    own = consistency.facts(tiny.tiny_configuration(), "runs/x")
     assert outcomes(own, dict(own), dict(own)) == [None] * 3
 
 
 def test_a_difference_is_told_to_all():
-    own = agreement.facts(tiny.tiny_configuration(), "runs/x")
-    other = agreement.facts(tiny.tiny_configuration(train__batch_size=32), "runs/y")
+    own = consistency.facts(tiny.tiny_configuration(), "runs/x")
+    other = consistency.facts(tiny.tiny_configuration(train__batch_size=32), "runs/y")
     told = outcomes(own, other, own)
     assert len(set(told)) == 1
     assert "process 1 on " in told[0]
@@ -40,12 +40,12 @@ def test_a_difference_is_told_to_all():
 
 
 def test_other_code_and_versions_differ_and_local_fields_do_not():
-    own = agreement.facts(tiny.tiny_configuration(), "runs/x")
+    own = consistency.facts(tiny.tiny_configuration(), "runs/x")
     assert {"code of ferjax", "version of jax", "config optimizer.name"} <= own.keys()
     elsewhere = tiny.tiny_configuration(data__dir="/elsewhere", data__cache="stream", data__workers=2)
-    assert agreement.facts(elsewhere, "runs/x") == own
+    assert consistency.facts(elsewhere, "runs/x") == own
     changed = {**own, "code of ferjax": "0", "version of jax": "0.1"}
-    assert len(agreement.differences(own, changed)) == 2
+    assert len(consistency.differences(own, changed)) == 2
 
 
 def test_who_has_not_come_is_named_with_the_address():

@@ -15,9 +15,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import args as ocp_args
 
-from ferjax.checkpoints import META, STATE, Damaged, hush, sealed
-from ferjax.checksum import checksum
 from ferjax.errors import UserError
+from ferjax.runs.checkpoints import META, STATE, Damaged, hush, sealed
+from ferjax.runs.checksum import checksum
 
 _COLLECTIONS = ("params", "batch_stats")
 
