@@ -22,7 +22,7 @@ from benchmarks import generated, measure
 from configs.resemotenet import get_config
 from ferjax.platform import process
 from ferjax.platform.machine import keep_compiled
-from ferjax.train import train_and_evaluate
+from ferjax.training.loop import train_and_evaluate
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 AIMS = {16: 180.0, 1024: 30.0}  # seconds, on an H100

@@ -9,8 +9,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ferjax import config as ferjax_config
-from ferjax import models, optimizers, schedules, state, steps
+from ferjax import models
 from ferjax.cluster.mesh import batch_sharding, make_mesh, replicated
+from ferjax.training import optimizers, schedules, state, steps
 
 
 def one_machine(images: np.ndarray) -> Mesh:
@@ -21,7 +22,7 @@ def one_machine(images: np.ndarray) -> Mesh:
 
 
 class FerjaxTraining:
-    """The step of `ferjax.steps`, compiled with a donated state as in training.
+    """The step of `ferjax.training.steps`, compiled with a donated state as in training.
 
     Attributes:
         compiled: the program.
@@ -52,7 +53,7 @@ class FerjaxTraining:
 
 
 class FerjaxInference:
-    """`ferjax.steps.make_predict_step`, compiled; labels are not read.
+    """`ferjax.training.steps.make_predict_step`, compiled; labels are not read.
 
     Attributes:
         compiled: the program.

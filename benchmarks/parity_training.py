@@ -9,12 +9,13 @@ import torch
 from ml_collections import ConfigDict
 from torch.nn import functional
 
-from ferjax import models, optimizers, schedules, state, steps
+from ferjax import models
 from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.data.pipeline import eval_batches, train_batches
 from ferjax.data.sources import Source
 from ferjax.interop.torch_networks import counterpart
 from ferjax.interop.torch_weights import import_state_dict
+from ferjax.training import optimizers, schedules, state, steps
 
 
 class Curve(NamedTuple):

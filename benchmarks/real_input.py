@@ -30,9 +30,9 @@ from ferjax.cluster.mesh import global_batch, global_batches, make_mesh
 from ferjax.data import load
 from ferjax.data.pipeline import train_batches
 from ferjax.data.sources import Source
-from ferjax.device_cache import DeviceSource
 from ferjax.interop.torch_networks import NETWORKS
-from ferjax.setup import assemble
+from ferjax.training.device_source import DeviceSource
+from ferjax.training.setup import assemble
 
 SYNTHETIC, TORCH_SYNTHETIC = "ferjax, one batch", "torch eager, one batch"
 TORCH_LOADER = "torch eager, DataLoader"
@@ -41,7 +41,7 @@ BASES = {TORCH_LOADER: TORCH_SYNTHETIC}
 
 
 class Steps:
-    """Some training steps as `ferjax.train` takes them.
+    """Some training steps as `ferjax.training.loop` takes them.
 
     Args:
         config: of the run.

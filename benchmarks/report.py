@@ -17,12 +17,13 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import measure
-from ferjax import data, writers
+from ferjax import data
 from ferjax.config import defaults
 from ferjax.data.sources import Source
 from ferjax.files import write_json_atomic
 from ferjax.runs import predictions, result
 from ferjax.runs.predictions import Predictions
+from ferjax.training import metric_writers
 
 _RUNS = flags.DEFINE_integer("runs", 10, "How many runs.")
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "How often the command is timed.")
@@ -35,7 +36,7 @@ def write_run(workdir: Path, test: Source, validation: Source, seed: int) -> Non
     config = defaults()
     config.train.seed = seed
     write_json_atomic(workdir / "config.json", config.to_dict())
-    rows = writers.JsonlWriter(workdir / "metrics.jsonl")
+    rows = metric_writers.JsonlWriter(workdir / "metrics.jsonl")
     for step in range(20, 10_001, 20):
         share = step / 10_000
         rows.write(step, "train", {"loss": 2 - share, "accuracy": share, "learning_rate": 0.1 * (1 - share)})

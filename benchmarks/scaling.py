@@ -26,7 +26,7 @@ from ferjax.cluster.mesh import global_batch
 from ferjax.config import defaults
 from ferjax.cost_model import hlo
 from ferjax.cost_model.aot import assembled, compiled_step, stand_in
-from ferjax.setup import Parts
+from ferjax.training.setup import Parts
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint")
 # processes, devices of all of them, fsdp

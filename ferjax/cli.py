@@ -80,7 +80,10 @@ def _parse(main: Callable, argv: Sequence[str]) -> list[str]:
 
 def _unknown_field(argv: Sequence[str]) -> str | None:
     """What is wrong if a flag `--config.x.y=…` sets a field that the file of `--config=…` does not have."""
-    from ferjax.config import flat, unknown_field  # imports jax, which not all commands need
+    from ferjax.config import (  # imports jax, which not all commands need
+        flat,
+        unknown_field,
+    )
 
     files = [argument.removeprefix("--config=") for argument in argv if argument.startswith("--config=")]
     try:

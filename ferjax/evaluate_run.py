@@ -10,14 +10,13 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ferjax import data, metrics, optimizers, overlap, setup, transfer
+from ferjax import data, metrics
 from ferjax.cluster.mesh import check_batch, make_mesh, replicated
 from ferjax.data import builders
 from ferjax.data.records import Records, describe
 from ferjax.data.sources import Source, StreamSource
 from ferjax.data.spaces import ABSENT, BridgedSource, bridge
 from ferjax.errors import UserError
-from ferjax.evaluate import evaluate_rows
 from ferjax.files import write_json_atomic
 from ferjax.platform.machine import describe_devices
 from ferjax.runs import predictions
@@ -26,7 +25,9 @@ from ferjax.runs.predictions import Predictions
 from ferjax.runs.result import library_versions, probability_scores, read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import RESULT, claim
-from ferjax.state import TrainState
+from ferjax.training import contamination, optimizers, setup, transfer
+from ferjax.training.evaluate import evaluate_rows
+from ferjax.training.state import TrainState
 
 
 def evaluate_run(
@@ -118,9 +119,9 @@ def evaluate_run(
 def _overlap(workdir: Path, config: ConfigDict, source: StreamSource, data_dir: str) -> dict[str, Any]:
     """Looks for the scored images in what the weights have seen, and tells loudly of any."""
     earlier = transfer.recorded(config, workdir) or {"trained_on": []}
-    own, *others = overlap.seen_by(config, (), earlier["trained_on"])
-    found = overlap.find(source, [{**own, "data": {**own["data"], "dir": data_dir}}, *others])
-    if told := overlap.warning(found, f"{source.name} {source.split}"):
+    own, *others = contamination.seen_by(config, (), earlier["trained_on"])
+    found = contamination.find(source, [{**own, "data": {**own["data"], "dir": data_dir}}, *others])
+    if told := contamination.warning(found, f"{source.name} {source.split}"):
         print(told, flush=True)
     return found
 

@@ -27,10 +27,10 @@ flags.mark_flag_as_required("config")
 def main(argv: list[str]) -> None:
     """Runs the test, writes the files and prints the suggestion."""
     from ferjax.config import validate
-    from ferjax.lr_find import range_test
     from ferjax.platform.machine import keep_compiled
     from ferjax.report.figures import png
     from ferjax.report.range_plot import range_plot
+    from ferjax.training.lr_find import range_test
 
     cli.no_arguments(argv)
     keep_compiled()

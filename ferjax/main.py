@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     from ferjax.config import validate
     from ferjax.platform.machine import keep_compiled
     from ferjax.report.tables import text_table
-    from ferjax.train import Stopped, train_and_evaluate
+    from ferjax.training.loop import Stopped, train_and_evaluate
 
     cli.no_arguments(argv)
     keep_compiled()

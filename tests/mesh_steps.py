@@ -9,11 +9,11 @@ import jax
 import numpy as np
 import tiny
 
-from ferjax import setup
 from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.data.sources import MemorySource
-from ferjax.evaluate import evaluate
 from ferjax.runs.checksum import checksum
+from ferjax.training import setup
+from ferjax.training.evaluate import evaluate
 
 STEPS = 3
 # name → (fsdp, accumulate_steps)

@@ -51,7 +51,7 @@ def serve() -> None:
     """Runs commands until standard input ends."""
     import tensorflow_datasets  # noqa: F401
 
-    import ferjax.train  # noqa: F401
+    import ferjax.training.loop  # noqa: F401
 
     for line in sys.stdin:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

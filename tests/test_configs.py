@@ -11,7 +11,7 @@ from benchmarks import recipes as benchmark
 from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.config import validate
 from ferjax.data.sources import MemorySource
-from ferjax.setup import assemble
+from ferjax.training.setup import assemble
 
 # Pixels where 32 are too few.
 LARGER = dict.fromkeys(("facenet", "facenet2expnet", "ran_facenet2expnet"), 80)

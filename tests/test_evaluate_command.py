@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import tiny
 
-from ferjax import setup
 from ferjax.cluster.mesh import make_mesh
 from ferjax.data import builders, load
 from ferjax.data.augment import normalise
@@ -21,10 +20,11 @@ from ferjax.data.labels import FER7, FER8
 from ferjax.data.spaces import convert
 from ferjax.errors import UserError
 from ferjax.evaluate_run import evaluate_run
-from ferjax.losses import cross_entropy
 from ferjax.runs import predictions
 from ferjax.runs.checkpoints import Checkpoints
-from ferjax.steps import make_eval_step, make_predict_step
+from ferjax.training import setup
+from ferjax.training.losses import cross_entropy
+from ferjax.training.steps import make_eval_step, make_predict_step
 
 LABELS = [0, 1, 3, 7, 4, 5, 7, 6, 0, 3, 3]  # of fer8: contempt, and nobody afraid
 

@@ -20,13 +20,14 @@ from flax.typing import Dtype
 from jax import Array
 from ml_collections import ConfigDict
 
-from ferjax import models, setup
+from ferjax import models
 from ferjax.cluster.mesh import make_mesh
 from ferjax.layers.conv import Conv
 from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import global_average_pool, max_pool_2x2
 from ferjax.runs.checkpoints import Checkpoints
+from ferjax.training import setup
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "tiny_config.py"

@@ -20,7 +20,7 @@ from ferjax.cost_model.hlo import Collective
 from ferjax.cost_model.roofline import TPUS, Chip, Estimate, estimate, measured_chip
 from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
-from ferjax.setup import Parts, assemble
+from ferjax.training.setup import Parts, assemble
 
 HERE = "here"
 _WARM_UP, _TIMED = 2, 5

@@ -25,11 +25,11 @@ import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 import ferjax
-from ferjax import setup
 from ferjax.deploy.trained import Trained
 from ferjax.errors import UserError
 from ferjax.files import to_json
 from ferjax.runs.stored_config import completed
+from ferjax.training import setup
 
 FORMAT, VERSION = "ferjax bundle", 1
 MANIFEST, WEIGHTS, CONFIG, NETWORK, CARD = (

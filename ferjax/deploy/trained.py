@@ -12,13 +12,13 @@ import jax.numpy as jnp
 from jax import Array
 from ml_collections import ConfigDict
 
-from ferjax import setup
 from ferjax.errors import UserError
 from ferjax.runs import weights
 from ferjax.runs.result import read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import CONFIG, RESULT
-from ferjax.steps import make_predict_step
+from ferjax.training import setup
+from ferjax.training.steps import make_predict_step
 
 # Sets of grey images: a network that was trained on one is shown grey faces. A test holds them to the
 # builders, whose libraries take a second to import.

@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from ferjax import files, setup, statistics
+from ferjax import files, statistics
 from ferjax.config import validate
 from ferjax.errors import UserError
 from ferjax.experiments.runs import Runner
 from ferjax.report.tables import markdown
 from ferjax.report.wording import duration, number, percent, points
+from ferjax.training import setup
 
 FILE = "ablate.json"
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from ferjax import files, setup, statistics
+from ferjax import files, statistics
 from ferjax.data.spaces import bridge
 from ferjax.errors import UserError
 from ferjax.evaluate_run import evaluate_run, load_for, present_classes
@@ -15,6 +15,7 @@ from ferjax.experiments.runs import Runner, seed_folder
 from ferjax.report.claims import CROSS_DATABASE, SE_RESNET
 from ferjax.report.tables import markdown
 from ferjax.report.wording import overlap, percent
+from ferjax.training import setup
 
 FILE = "crossdb.json"
 SCORES = ("accuracy", "mean_class_accuracy", "macro_f1")

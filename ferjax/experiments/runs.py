@@ -9,8 +9,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from ferjax.setup import Prepared, prepare
-from ferjax.train import Stopped, train_and_evaluate
+from ferjax.training.loop import Stopped, train_and_evaluate
+from ferjax.training.setup import Prepared, prepare
 
 
 class Runner:

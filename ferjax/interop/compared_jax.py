@@ -12,14 +12,15 @@ from flax.traverse_util import flatten_dict
 from jax import Array
 
 from ferjax import config as ferjax_config
-from ferjax import models, optimizers, schedules
+from ferjax import models
 from ferjax.data.augment import normalise
 from ferjax.interop.comparison import Batches, Groups, Recipe, numbered, split_state
 from ferjax.interop.torch_networks import network
 from ferjax.interop.torch_weights import export_state_dict
-from ferjax.losses import cross_entropy
-from ferjax.state import TrainState
-from ferjax.steps import make_train_step
+from ferjax.training import optimizers, schedules
+from ferjax.training.losses import cross_entropy
+from ferjax.training.state import TrainState
+from ferjax.training.steps import make_train_step
 
 
 def _skip_dropout(call: Callable, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:

@@ -9,11 +9,11 @@ from ml_collections import ConfigDict
 from PIL import Image, ImageDraw, ImageFont
 
 from ferjax import config as ferjax_config
-from ferjax import setup
 from ferjax.data.augment import augment, mix
 from ferjax.data.augment.crops import random_crop
 from ferjax.data.sources import Source
 from ferjax.report.palette import LIGHT
+from ferjax.training import setup
 
 COLUMNS = 8
 _TILE = 96  # pixels, of the smallest tile

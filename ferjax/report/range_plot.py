@@ -9,7 +9,7 @@ from ferjax.report.palette import LIGHT
 
 
 class Found(Protocol):
-    """What `ferjax.lr_find.RangeTest` holds."""
+    """What `ferjax.training.lr_find.RangeTest` holds."""
 
     rates: list[float]
     losses: list[float]

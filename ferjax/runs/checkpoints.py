@@ -21,7 +21,7 @@ from orbax.checkpoint import checkpoint_managers
 
 from ferjax.errors import UserError
 from ferjax.runs.checksum import checksum
-from ferjax.state import TrainState
+from ferjax.training.state import TrainState
 
 STATE, META = "state", "meta"
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)

@@ -147,8 +147,9 @@ def build_result(
         split_digests: a digest of each split's examples, by split name.
         seed: the run's seed.
         probabilities: see `probability_scores`; left out of the result if None.
-        init: what the run began from, see `ferjax.transfer`; left out if None: at random.
-        overlap: test images that the weights have seen, see `ferjax.overlap.find`; left out if None.
+        init: what the run began from, see `ferjax.training.transfer`; left out if None: at random.
+        overlap: test images that the weights have seen, see `ferjax.training.contamination.find`; left out if
+        None.
 
     Raises:
         ValueError: if the matrix does not fit the labels or counts nothing, or `date` has no zone.

@@ -8,7 +8,7 @@ import torch
 from augmentation import group, pictures
 
 from ferjax.data.augment import mix
-from ferjax.losses import cross_entropy
+from ferjax.training.losses import cross_entropy
 
 LABELS = np.arange(40) % 7
 

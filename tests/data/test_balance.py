@@ -11,8 +11,8 @@ from ferjax.data.labels import FER7
 from ferjax.data.pipeline import train_batches
 from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
-from ferjax.losses import class_weights, effective_number, inverse_frequency
-from ferjax.setup import plan
+from ferjax.training.losses import class_weights, effective_number, inverse_frequency
+from ferjax.training.setup import plan
 
 some_labels = st.lists(st.integers(0, 6), min_size=1, max_size=60).map(
     lambda labels: np.array(labels, np.int32)

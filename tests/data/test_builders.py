@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tiny
 
-from ferjax import setup
 from ferjax.audit.page import write_page
 from ferjax.audit.run import audit
 from ferjax.cluster.mesh import global_batch, make_mesh
@@ -16,6 +15,7 @@ from ferjax.data.pipeline import train_batches
 from ferjax.data.prepare import prepare
 from ferjax.data.records import Records, describe
 from ferjax.errors import UserError
+from ferjax.training import setup
 
 SIZE = 32
 

@@ -8,9 +8,9 @@ import pytest
 import tiny
 from copies.copy import Copy
 
-from ferjax import setup
 from ferjax.data import load, loading
 from ferjax.data.pipeline import train_batches
+from ferjax.training import setup
 
 
 @pytest.fixture(scope="module")

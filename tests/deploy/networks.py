@@ -7,10 +7,10 @@ import numpy as np
 import tiny
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from ferjax import setup
-from ferjax.config_defaults import defaults
+from ferjax.config import defaults
 from ferjax.data.labels import FER7
 from ferjax.deploy.trained import Trained
+from ferjax.training import setup
 
 
 def trained_network(name="tiny", temperature=1.7, options=None, **fields):

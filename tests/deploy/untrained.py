@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import tiny
 
-from ferjax import setup
 from ferjax.files import write_json_atomic
 from ferjax.runs import weights
+from ferjax.training import setup
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 

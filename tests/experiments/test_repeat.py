@@ -11,7 +11,7 @@ from ferjax.errors import UserError
 from ferjax.experiments import compare
 from ferjax.experiments.repeat import read_repeat, repeat, table
 from ferjax.experiments.runs import Runner, with_seed
-from ferjax.train import train_and_evaluate
+from ferjax.training.loop import train_and_evaluate
 
 pytestmark = pytest.mark.usefixtures("tiny_model")
 QUICK = {"checkpoint__every_steps": 0, "train__epochs": 1.0}

@@ -9,12 +9,13 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from configs import facenet2expnet
-from ferjax import models, transfer
+from ferjax import models
 from ferjax.data.augment import normalise
 from ferjax.data.labels import FER7
 from ferjax.errors import UserError
 from ferjax.models.facenet import fixed_standardisation
-from ferjax.origin import Origin
+from ferjax.training import transfer
+from ferjax.training.initial_weights import Origin
 
 EMBEDDED = 23_482_624  # parameters with the embedding and without a classifier, as facenet-pytorch has
 

@@ -11,7 +11,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from configs import facenet2expnet, ran_facenet2expnet
-from ferjax import models, setup
+from ferjax import models
 from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.data.sources import MemorySource
 from ferjax.layers.conv import Conv
@@ -19,6 +19,7 @@ from ferjax.layers.norm import BatchNorm
 from ferjax.models.facenet import TRUNK_FEATURES
 from ferjax.models.facenet2expnet import ExpressionNet
 from ferjax.recipes.proposal import two_stages
+from ferjax.training import setup
 
 SIZE, WIDTH, BATCH = 75, 2, 4
 RECIPES = {"facenet2expnet": facenet2expnet, "ran_facenet2expnet": ran_facenet2expnet}

@@ -13,7 +13,7 @@ from ferjax import models
 from ferjax.errors import UserError
 from ferjax.interop.torch_networks import counterpart
 from ferjax.interop.torch_weights import export_state_dict, import_state_dict
-from ferjax.losses import l2_penalty, parse_l2
+from ferjax.training.losses import l2_penalty, parse_l2
 
 NAMES = ("sdl", "attentional_cnn", "fer_cnn")
 

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from ferjax import files, writers
+from ferjax import files
 from ferjax.report import page
 from ferjax.runs import predictions, result
 from ferjax.runs.predictions import Predictions
+from ferjax.training import metric_writers
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
@@ -24,7 +25,7 @@ def make(parent, name="run", finished=True, labels=LABELS, matrix=None, config=N
     workdir = parent / name
     settings = {"model": {"name": "resemotenet"}, "data": {"name": "fer2013", "cache": True}}
     files.write_json_atomic(workdir / "config.json", settings | (config or {}))
-    rows = writers.JsonlWriter(workdir / "metrics.jsonl")
+    rows = metric_writers.JsonlWriter(workdir / "metrics.jsonl")
     for step in range(100, 100 * points + 1, 100):
         share = step / 6000
         rows.write(

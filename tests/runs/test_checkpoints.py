@@ -7,10 +7,10 @@ import optax
 import pytest
 import tiny
 
-from ferjax import state
 from ferjax.errors import UserError
 from ferjax.runs import checkpoints
 from ferjax.runs.checkpoints import Checkpoints, Damaged
+from ferjax.training import state
 
 # Reads that Orbax abandons when another one fails; pytest looks at them before ferjax can leave them out.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

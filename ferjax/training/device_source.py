@@ -1,0 +1,80 @@
+"""A training split in the memory of every device: batches are indices, the step gathers their rows."""
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from ferjax.cluster.mesh import replicated
+from ferjax.data.sources import MEMORY_SHARE, Source
+from ferjax.errors import UserError
+
+
+class DeviceSource(Source):
+    """What another source holds, once on every device; what one takes of it are the indices alone.
+
+    Attributes:
+        held: the whole split as `take` of the other source gives it: `image` uint8 `[N, H, W, C]` and `label`
+            int32 `[N]` or float32 `[N, K]`, replicated on the mesh.
+    """
+
+    quick = True
+
+    def __init__(self, source: Source, mesh: Mesh) -> None:
+        """Copies the split to the devices; in a run of several processes each brings its own.
+
+        Args:
+            source: a decoded split.
+            mesh: the devices.
+
+        Raises:
+            UserError: it does not fit.
+        """
+        self.name, self.split = source.name, source.split
+        self.label_names, self.image_shape = source.label_names, source.image_shape
+        self._source = source
+        room = memory_of_a_device()
+        if self.nbytes > MEMORY_SHARE * room:
+            raise UserError(
+                f"{self.name} {self.split} takes {self.nbytes / 2**30:.1f} GiB on every device and one has "
+                f"{room / 2**30:.1f}: use data.cache=memory or disk, or a smaller data.image_size"
+            )
+        everything = source.take(np.arange(len(source)))
+        self.held = {
+            name: jax.make_array_from_process_local_data(replicated(mesh), values)
+            for name, values in everything.items()
+        }
+
+    @property
+    def nbytes(self) -> int:
+        """Of the images, on every device."""
+        return len(self) * math.prod(self.image_shape)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self._source[index]
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+        """`index`, int32 [N], for `ferjax.training.steps.gather`."""
+        return {"index": self._checked(indices).astype(np.int32)}
+
+    @property
+    def labels(self) -> np.ndarray:  # noqa: D102
+        return self._source.labels
+
+    def digest(self) -> str:  # noqa: D102
+        return self._source.digest()
+
+
+def memory_of_a_device() -> int:
+    """Bytes that one of this process's devices has; those of a CPU share the machine's."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_limit" in stats:
+        return stats["bytes_limit"]
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // jax.local_device_count()

@@ -1,0 +1,81 @@
+"""Weights to start from: an earlier run's, an import's or a file's."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from flax.traverse_util import flatten_dict
+from ml_collections import ConfigDict
+
+from ferjax.config import model_options
+from ferjax.errors import UserError
+from ferjax.files import read_json
+from ferjax.runs import weights
+from ferjax.runs.workdir import RESULT
+
+FILES = (".safetensors", ".pth", ".pt")
+
+
+class Origin(NamedTuple):
+    """Weights to start from.
+
+    Attributes:
+        path: where they are.
+        network: the network's registered name.
+        arrays: `params/…` and `batch_stats/…` → array; the averaged ones if the run kept averages.
+        label_names: the classes, None if nobody wrote them down.
+        image_size: pixels that the network was trained on, None likewise.
+        step: of the checkpoint, None of a file.
+        trained_on: what the weights have seen, see `ferjax.training.contamination`; empty where unknown.
+    """
+
+    path: str
+    network: str
+    arrays: dict[str, np.ndarray]
+    label_names: tuple[str, ...] | None
+    image_size: int | None
+    step: int | None
+    trained_on: list[dict[str, Any]]
+
+
+def read(config: ConfigDict) -> Origin:
+    """Reads what `init.from` names.
+
+    Raises:
+        UserError: there is nothing, it is damaged, or a file is of another network.
+    """
+    path = Path(config.init["from"]).expanduser()
+    if path.suffix in FILES:
+        if config.init.into:
+            raise UserError(
+                f"init.into={config.init.into} needs to know the network of {path}: make a folder of it with "
+                "python -m ferjax torch-import, and name that in init.from"
+            )
+        from ferjax.interop import torch_files, torch_weights  # a leaf: only who starts from a file needs it
+
+        found = torch_weights.import_state_dict(
+            config.model.name, torch_files.read_state_dict(path), **model_options(config)
+        )
+        return Origin(str(path), config.model.name, flatten_dict(found, sep="/"), None, None, None, [])
+    if not path.is_dir():
+        raise UserError(
+            f"init.from={path} is no folder; name a workdir, one of its checkpoints, an import, or a file "
+            f"that ends in {', '.join(FILES)}"
+        )
+    variables, meta = weights.load(path)
+    label_names = meta.get("label_names") or _result(path).get("label_names")
+    return Origin(
+        path=str(path),
+        network=meta["model"],
+        arrays=flatten_dict(variables, sep="/"),
+        label_names=tuple(label_names) if label_names else None,
+        image_size=meta.get("image_size"),
+        step=meta.get("step"),
+        trained_on=meta.get("trained_on", []),
+    )
+
+
+def _result(path: Path) -> dict[str, Any]:
+    """The result of a run that ended before checkpoints told their classes."""
+    found = read_json(path / RESULT) if (path / RESULT).exists() else {}
+    return found if isinstance(found, dict) else {}

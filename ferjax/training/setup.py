@@ -1,0 +1,265 @@
+"""From a config to the parts of a run: data, network, optimizer, shardings and jitted steps."""
+
+import bisect
+import dataclasses
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from ferjax import data, models
+from ferjax.cluster.mesh import batch_sharding, batches_sharding, make_mesh, replicated, state_shardings
+from ferjax.config import model_options
+from ferjax.data.balance import epochs
+from ferjax.data.sources import Source
+from ferjax.training import losses, optimizers, schedules, stages, state, steps
+from ferjax.training.device_source import DeviceSource
+from ferjax.training.losses import class_weights
+from ferjax.training.state import TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Lengths in steps.
+
+    Attributes:
+        ends: the step at which each stage ends, ascending.
+        evaluate_every: between validations.
+        per_epoch: of one pass over the training split, possibly a fraction.
+    """
+
+    ends: tuple[int, ...]
+    evaluate_every: int
+    per_epoch: float
+
+    @property
+    def total(self) -> int:
+        """Of the run."""
+        return self.ends[-1]
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The steps that are done when each stage begins."""
+        return (0, *self.ends[:-1])
+
+    def stage(self, step: int) -> int:
+        """The stage, from 0 on, of the step that comes after `step` steps; the last one when all are done."""
+        return min(bisect.bisect_right(self.ends, step), len(self.ends) - 1)
+
+    def evaluates(self, step: int) -> bool:
+        """Whether a validation follows this step: always a stage's last, and none just before it."""
+        stage = self.stage(step - 1)
+        start, end = self.starts[stage], self.ends[stage]
+        regular = (step - start) % self.evaluate_every == 0 and end - step >= self.evaluate_every / 2
+        return regular or step == end
+
+
+def plan(config: ConfigDict, examples: int) -> Plan:
+    """Turns epochs into steps; an epoch trains on `examples` images, some of them twice if balanced."""
+    per_epoch = examples / config.train.batch_size
+    last = config.train.max_steps or sys.maxsize
+    ends: list[int] = []
+    for stage in stages.stages_of(config):
+        end = (ends[-1] if ends else 0) + max(round(stage.epochs * per_epoch), 1)
+        ends.append(min(end, last))
+        if end >= last:
+            break
+    return Plan(tuple(ends), max(round(config.eval.every_epochs * per_epoch), 1), per_epoch)
+
+
+def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
+    """The network of the group `model` in the precision of `train`, tried on the config's image size.
+
+    Raises:
+        UserError: it cannot take such images, or has not the weights that `loss.l2` names.
+    """
+    dtype = jnp.dtype(config.train.precision)
+    model = models.create(config.model.name, num_classes, dtype=dtype, **model_options(config))
+    images = jnp.zeros((1, *image_shape(config)))
+    variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
+    jax.eval_shape(partial(losses.l2_penalty, rules=losses.parse_l2(config.loss.l2)), variables["params"])
+    return model
+
+
+def image_shape(config: ConfigDict) -> tuple[int, int, int]:
+    """(H, W, C) of what the network sees."""
+    return (config.data.image_size, config.data.image_size, 3)
+
+
+def load_split(config: ConfigDict, split: str, cache: str | None = None) -> Source:
+    """A split of the group `data`, on the host; `cache` replaces the config's."""
+    cache = cache or config.data.cache
+    return data.load(
+        config.data.name,
+        split,
+        config.data.dir or None,
+        image_size=config.data.source_size or config.data.image_size,
+        resize=config.data.resize,
+        cache="memory" if cache == "device" else cache,
+        val_fraction=config.data.val_fraction,
+        fold=config.data.fold,
+        drop_leaks=config.data.drop_leaks,
+        train_fraction=config.data.train_fraction,
+        # Scores are against the one right class.
+        soft_labels=config.data.soft_labels and split == "train",
+    )
+
+
+def build_eval_step(
+    config: ConfigDict, model: nn.Module, allowed: np.ndarray | None = None
+) -> Callable[..., Any]:
+    """`ferjax.training.steps.make_eval_step` for images as `load_split` gives them; `allowed` is bool
+    `[K]`.
+    """
+    size = config.data.image_size if config.data.source_size or config.eval.crops != "none" else None
+    dtype = jnp.dtype(config.train.precision)
+    return steps.make_eval_step(model, model.num_classes, dtype, size, config.eval.crops, allowed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What the loop works with.
+
+    Attributes:
+        plan: the run's lengths.
+        init: jitted; from a seed, uint32, to the initial state, laid out on the mesh.
+        restart: jitted; the state as a new stage begins, see `ferjax.training.state.restarted`. It is
+        donated.
+        like: a state of `ShapeDtypeStruct`s with shardings, to restore into.
+        rules: of each stage.
+        train_steps: of each stage, jitted `(state, batch) -> (state, sums)`; the state is donated.
+        several_steps: of each stage, likewise for `train.steps_per_call` batches, see
+            `ferjax.training.steps.make_several_steps`; `fewer_steps` for as many as they say.
+        eval_step: jitted `(variables, batch) -> sums`.
+        model: the network.
+    """
+
+    plan: Plan
+    init: Callable[[np.uint32], TrainState]
+    restart: Callable[[TrainState], TrainState]
+    like: TrainState
+    rules: tuple[stages.Rules, ...]
+    train_steps: tuple[Callable[..., Any], ...]
+    several_steps: tuple[Callable[..., Any], ...]
+    fewer_steps: tuple[Callable[..., Any], ...]
+    eval_step: Callable[..., Any]
+    model: nn.Module
+
+
+def state_layout(
+    config: ConfigDict, model: nn.Module, tx: optax.GradientTransformation, mesh: Mesh
+) -> tuple[Callable[[np.uint32], TrainState], TrainState]:
+    """How an initial state is made from a seed, and its `ShapeDtypeStruct`s with their shardings."""
+    averaging = config.optimizer.ema_decay > 0
+    init = partial(state.create, model, tx, image_shape(config), ema=averaging)
+    shapes = jax.eval_shape(init, np.uint32(0))
+    like = jax.tree.map(
+        lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
+        shapes,
+        state_shardings(shapes, mesh),
+    )
+    return init, like
+
+
+def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Schedule | None = None) -> Parts:
+    """Builds network, optimizer and steps for a training split on a mesh; nothing is computed yet.
+
+    Args:
+        config: the seed is not read.
+        train: the training split.
+        mesh: the devices.
+        schedule: the learning rate of every stage, by its own steps; the group `schedule`'s if None.
+    """
+    num_classes = len(train.label_names)
+    lengths = plan(config, len(epochs(train, config.data.balance)))
+    model = build_model(config, num_classes)
+    weights = class_weights(config.loss.class_weights, train.labels, num_classes, config.loss.effective_beta)
+    dtype = jnp.dtype(config.train.precision)
+
+    # The rate is no part of the state: one layout serves all stages.
+    tx = optimizers.create(config.optimizer, lambda step: 0.0)
+    init, like = state_layout(config, model, tx, mesh)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
+    one, several = _batch_layouts(train, mesh)
+    together = config.train.steps_per_call
+    rules, train_steps, several_steps, fewer_steps = [], [], [], []
+    for stage, start, end in zip(stages.stages_of(config), lengths.starts, lengths.ends, strict=False):
+        rate = schedule or _schedule(config, stage, lengths.per_epoch, end - start)
+        rule = stages.rules(config, stage, model, image_shape(config))
+        step = steps.make_train_step(
+            model,
+            optimizers.create(config.optimizer, rate),
+            _after(rate, start),
+            config,
+            weights,
+            dtype,
+            rule,
+        )
+        rules.append(rule)
+        jitted = partial(jax.jit, out_shardings=(shardings, replicated(mesh)), donate_argnums=0)
+        train_steps.append(jitted(step, in_shardings=(shardings, one)))
+        for calls, length in ((several_steps, together), (fewer_steps, None)):
+            calls.append(jitted(steps.make_several_steps(step, length), in_shardings=(shardings, several)))
+    return Parts(
+        plan=lengths,
+        init=jax.jit(init, out_shardings=shardings),
+        restart=jax.jit(partial(state.restarted, tx=tx), out_shardings=shardings, donate_argnums=0),
+        like=like,
+        rules=tuple(rules),
+        train_steps=tuple(train_steps),
+        several_steps=tuple(several_steps),
+        fewer_steps=tuple(fewer_steps),
+        eval_step=jax.jit(build_eval_step(config, model), out_shardings=replicated(mesh)),
+        model=model,
+    )
+
+
+def _batch_layouts(train: Source, mesh: Mesh) -> tuple[Any, Any]:
+    """How a step's batch lies on the mesh, and those of several steps."""
+    rows, whole = ("index",) if isinstance(train, DeviceSource) else ("image", "label"), replicated(mesh)
+    shared = {"held": whole} if isinstance(train, DeviceSource) else {}
+    one, several = (dict.fromkeys(rows, where(mesh)) | shared for where in (batch_sharding, batches_sharding))
+    return one, {**several, "count": whole}
+
+
+def _schedule(config: ConfigDict, stage: ConfigDict, per_epoch: float, length: int) -> optax.Schedule:
+    group = config.schedule.copy_and_resolve_references()
+    group.learning_rate = stage.learning_rate
+    factor = schedules.rate_factor(config.schedule, config.train.batch_size)
+    return schedules.create(group, per_epoch, length, factor)
+
+
+def _after(schedule: optax.Schedule, start: int) -> optax.Schedule:
+    """A stage's schedule as a function of the run's step."""
+    return lambda step: schedule(step - start)
+
+
+class Prepared(NamedTuple):
+    """All that a run needs before its own state."""
+
+    mesh: Mesh
+    parts: Parts
+    train: Source
+    validation: Source
+
+
+def prepare(config: ConfigDict) -> Prepared:
+    """Opens the data and builds the steps; `train.seed` is not read.
+
+    Raises:
+        UserError: a split is missing or damaged, or the config does not fit it.
+    """
+    mesh = make_mesh(config.mesh)
+    train, validation = load_split(config, "train"), load_split(config, "validation")
+    if config.data.cache == "device":
+        train = DeviceSource(train, mesh)
+    load_split(config, "test", cache="stream")  # a set without one fails now, not after training
+    return Prepared(mesh, assemble(config, train, mesh), train, validation)

@@ -1,0 +1,244 @@
+"""Stages of training: which parameters stay, how fast the others move, and which losses count.
+
+A run is a row of stages in one loop with one step count. Parameters are named by their paths, such as
+`layer1_block0/conv1/kernel`; patterns are regular expressions, searched for anywhere in a path.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jax import Array
+from ml_collections import ConfigDict
+
+from ferjax.config import STAGE
+from ferjax.errors import UserError
+from ferjax.layers.norm import BatchNorm
+
+_KEY = re.compile(r"stage([1-9]\d*)")
+_SHOWN = 6  # paths that an error spells out
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """What the steps of a stage do with parameters and losses.
+
+    Attributes:
+        frozen: paths of the parameters that stay: no gradient, no decay, no momentum, no update.
+        running_statistics: whether batch normalisation whose parameters are frozen normalises with its
+            running statistics, which then stay too.
+        rates: path → factor on the learning rate, 1 for those that are not named.
+        cross_entropy: weight of the cross entropy.
+        auxiliary: weight of the losses that the network sows into the collection `losses`.
+        auxiliary_losses: pattern on their names; the others do not count. Empty: all do.
+    """
+
+    frozen: frozenset[str] = frozenset()
+    running_statistics: bool = True
+    rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    cross_entropy: float = 1.0
+    auxiliary: float = 1.0
+    auxiliary_losses: str = ""
+
+
+def stages_of(config: ConfigDict) -> tuple[ConfigDict, ...]:
+    """A run's stages in order; without `config.stages` the one of the groups train, schedule and init."""
+    if config.stages:
+        return tuple(config.stages[key] for key in sorted(config.stages, key=_number))
+    one = {"epochs": config.train.epochs, "learning_rate": config.schedule.learning_rate}
+    return (ConfigDict({**STAGE, **one, "freeze": config.init.freeze}),)
+
+
+def _number(key: str) -> int:
+    found = _KEY.fullmatch(key)
+    if not found:
+        raise UserError(f"config.stages has {key!r}; stages are called stage1, stage2, …")
+    return int(found[1])
+
+
+def check(config: ConfigDict) -> None:
+    """Checks what must hold of the stages beside their fields' names and types.
+
+    Raises:
+        UserError: they are not numbered from 1 on, a number is out of range, a pattern is not one, or a
+            field that the stages replace is set too.
+    """
+    numbers = sorted(map(_number, config.stages))
+    if numbers != list(range(1, len(numbers) + 1)):
+        raise UserError(f"config.stages has the numbers {numbers}; they must be 1, 2, … without a gap")
+    stages = stages_of(config)
+    for number, stage in enumerate(stages, start=1):
+        where = f"stages.stage{number}" if config.stages else "init"
+        _check_patterns(where, stage)
+        for field in ("epochs", "learning_rate"):
+            if config.stages and not 0 < stage[field] < math.inf:
+                raise UserError(f"config field {where}.{field} is {stage[field]}; it must be above 0")
+        if not 0 < stage.depth_decay <= 1:
+            raise UserError(
+                f"config field {where}.depth_decay is {stage.depth_decay}; it must be above 0 and at most 1"
+            )
+        for field in ("cross_entropy", "auxiliary"):
+            if not 0 <= stage[field] < math.inf:
+                raise UserError(f"config field {where}.{field} is {stage[field]}; it must be at least 0")
+    if not stages[-1].cross_entropy:
+        raise UserError(
+            f"the last stage, stages.stage{len(stages)}, has cross_entropy 0: nothing chooses the weights"
+        )
+    if config.stages:
+        replaced = {
+            "train.epochs": (config.train.epochs, 0.0, "epochs"),
+            "schedule.learning_rate": (config.schedule.learning_rate, 0.0, "learning_rate"),
+            "init.freeze": (config.init.freeze, "", "freeze"),
+        }
+        for field, (value, off, instead) in replaced.items():
+            if value != off:
+                raise UserError(
+                    f"{field} is {value!r}, but this config trains in stages, which say it themselves: set "
+                    f"stages.stage1.{instead} (to stages.stage{len(stages)}.{instead}) and leave {field} "
+                    f"{off!r}"
+                )
+
+
+def _check_patterns(where: str, stage: ConfigDict) -> None:
+    for field in ("freeze", "auxiliary_losses"):
+        try:
+            re.compile(stage[field])
+        except re.error as error:
+            raise UserError(f"{where}.{field} {stage[field]!r} is no regular expression: {error}") from None
+
+
+def rules(config: ConfigDict, stage: ConfigDict, model: nn.Module, image_shape: tuple[int, ...]) -> Rules:
+    """Turns a stage's patterns into paths of the network's parameters.
+
+    Raises:
+        UserError: the pattern `freeze` matches none or all of them.
+    """
+    frozen = _frozen(stage.freeze, model, image_shape) if stage.freeze else frozenset()
+    rates = {}
+    if stage.depth_decay != 1:
+        groups = depth_groups(model, image_shape)
+        for depth, group in enumerate(reversed(groups)):
+            rates |= dict.fromkeys(group, stage.depth_decay**depth)
+    return Rules(
+        frozen=frozen,
+        running_statistics=config.init.freeze_statistics,
+        rates=rates,
+        cross_entropy=stage.cross_entropy,
+        auxiliary=stage.auxiliary,
+        auxiliary_losses=stage.auxiliary_losses,
+    )
+
+
+def _frozen(pattern: str, model: nn.Module, image_shape: tuple[int, ...]) -> frozenset[str]:
+    shapes = parameter_shapes(model, image_shape)
+    frozen = frozenset(path for path in shapes if re.search(pattern, path))
+    if not frozen:
+        raise UserError(f"the pattern freeze={pattern!r} matches no parameter, of {_some(shapes)}")
+    if len(frozen) == len(shapes):
+        raise UserError(f"the pattern freeze={pattern!r} leaves no parameter to train")
+    return frozen
+
+
+def _some(paths: Iterable[str]) -> str:
+    paths = list(paths)
+    return ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
+
+
+def parameter_shapes(model: nn.Module, image_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Path → shape of every parameter of a network that takes images `(H, W, C)`; nothing is computed."""
+    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    init = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+    return {path: leaf.shape for path, leaf in flatten_dict(init["params"], sep="/").items()}
+
+
+def depth_groups(model: nn.Module, image_shape: tuple[int, ...]) -> tuple[tuple[str, ...], ...]:
+    """The network's parameters in groups, from the image to the logits: paths of each.
+
+    A group is a top-level module, in the order in which a forward pass first calls them. One that holds
+    nothing but vectors, as normalisation does, belongs to the group before it. Parameters that the network
+    itself holds belong to the last group.
+    """
+    order: dict[str, None] = {}
+
+    def note(call: Callable, arguments: tuple, keywords: dict, context: nn.module.InterceptorContext) -> Any:
+        if context.module.path:
+            order.setdefault(context.module.path[0])
+        return call(*arguments, **keywords)
+
+    with nn.intercept_methods(note):
+        shapes = parameter_shapes(model, image_shape)
+    groups: list[list[str]] = []
+    for module in order:
+        members = [path for path in shapes if path.startswith(f"{module}/")]
+        vectors = all(len(shapes[path]) < 2 for path in members)
+        if members and vectors and groups:
+            groups[-1] += members
+        elif members:
+            groups.append(members)
+    placed = {path for group in groups for path in group}
+    own = [path for path in shapes if path not in placed]
+    if not groups:
+        return (tuple(own),)
+    groups[-1] += own
+    return tuple(map(tuple, groups))
+
+
+def split(params: Any, frozen: frozenset[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Parameters by path: those to train, and those that stay."""
+    flat = flatten_dict(params, sep="/")
+    return (
+        {path: leaf for path, leaf in flat.items() if path not in frozen},
+        {path: leaf for path, leaf in flat.items() if path in frozen},
+    )
+
+
+def join(trained: Mapping[str, Array], frozen: Mapping[str, Array]) -> dict[str, Any]:
+    """The tree that `split` took apart."""
+    return unflatten_dict({**trained, **frozen}, sep="/")
+
+
+def statistics_kept(rules: Rules) -> Callable[..., Any]:
+    """An interceptor for `flax.linen.intercept_methods`: frozen batch normalisation runs as in evaluation."""
+
+    def call_as(
+        call: Callable, arguments: tuple, keywords: dict, context: nn.module.InterceptorContext
+    ) -> Any:
+        if rules.running_statistics and isinstance(context.module, BatchNorm):
+            path = "/".join(context.module.path)
+            if {f"{path}/scale", f"{path}/bias"} <= rules.frozen:
+                return call(arguments[0], train=False)
+        return call(*arguments, **keywords)
+
+    return call_as
+
+
+def auxiliary_loss(sown: Mapping[str, Any], rules: Rules, examples: int) -> Array | None:
+    """Adds up what the network sowed into `losses`: float32 `[examples]`, or None if it sowed nothing.
+
+    Args:
+        sown: the collection, leaves `[examples]` or scalars that stand for every example.
+        rules: the pattern `auxiliary_losses`.
+        examples: B.
+
+    Raises:
+        UserError: the pattern matches none of the names.
+    """
+    found = {path: jax.tree.leaves(leaf) for path, leaf in flatten_dict(dict(sown), sep="/").items()}
+    chosen = [path for path in found if re.search(rules.auxiliary_losses, path)]
+    if rules.auxiliary_losses and not chosen:
+        raise UserError(
+            f"the pattern auxiliary_losses={rules.auxiliary_losses!r} matches none of the network's losses: "
+            + (", ".join(found) or "it defines none")
+        )
+    if not chosen:
+        return None
+    total = jnp.zeros(examples, jnp.float32)
+    for leaf in (leaf for path in chosen for leaf in found[path]):
+        total = total + leaf
+    return total

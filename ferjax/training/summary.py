@@ -1,0 +1,75 @@
+"""What a run tells before it begins: the network, the data, the devices, and its stages."""
+
+from pathlib import Path
+
+import jax
+from clu import parameter_overview
+from flax.traverse_util import flatten_dict
+from ml_collections import ConfigDict
+
+from ferjax.cluster.mesh import describe_sharding
+from ferjax.platform.machine import describe_devices
+from ferjax.training.device_source import DeviceSource
+from ferjax.training.setup import Parts, Prepared
+from ferjax.training.stages import Rules, stages_of
+from ferjax.training.state import TrainState
+
+
+def announce(config: ConfigDict, workdir: Path, ready: Prepared, state: TrainState, resumed: bool) -> None:
+    """Prints it, in the first process."""
+    if jax.process_index() != 0:
+        return
+    mesh, parts, train, validation = ready
+    print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
+    if mesh.shape["fsdp"] > 1:
+        print(describe_sharding(parts.like, mesh))
+    devices, lengths = describe_devices(), parts.plan
+    print(
+        f"{config.model.name} on {config.data.name}: {len(train):,} training and {len(validation):,} "
+        f"validation images, {len(train.label_names)} classes\n"
+        f"{devices['count']} × {devices['kind']}, mesh {dict(mesh.shape)}, {config.train.precision}, "
+        f"batch {config.train.batch_size}, {lengths.total:,} steps, {lengths.per_epoch:,.1f} an epoch"
+    )
+    if isinstance(train, DeviceSource):
+        print(f"{train.nbytes / 2**20:,.0f} MiB of training images on every device")
+    for line in stage_lines(config, parts):
+        print(line)
+    print(
+        f"workdir {workdir}" + (f", going on from step {int(state.step):,}" if resumed else ""),
+        flush=True,
+    )
+
+
+def stage_lines(config: ConfigDict, parts: Parts) -> list[str]:
+    """What each stage does beyond training everything alike; nothing of a run that does only that."""
+    stages, lengths = stages_of(config), parts.plan
+    sizes = {path: leaf.size for path, leaf in flatten_dict(parts.like.params, sep="/").items()}
+    lines = []
+    for number, (stage, rules, end) in enumerate(
+        zip(stages, parts.rules, lengths.ends, strict=False), start=1
+    ):
+        told = []
+        if rules.frozen:
+            frozen = sum(sizes[path] for path in rules.frozen)
+            told.append(f"{frozen:,} of {sum(sizes.values()):,} parameters stay ({stage.freeze})")
+        if rules.cross_entropy != 1 or rules.auxiliary != 1 or rules.auxiliary_losses:
+            which = f" ({rules.auxiliary_losses})" if rules.auxiliary_losses else ""
+            told.append(f"loss {rules.cross_entropy:g} · cross entropy + {rules.auxiliary:g} · own{which}")
+        if len(stages) > 1:
+            told = [f"to step {end:,}", f"learning rate {stage.learning_rate:g}", *told]
+        if told:
+            lines.append(f"stage {number} of {len(stages)}: {', '.join(told)}")
+        lines += _groups(rules, stage.learning_rate)
+    return lines
+
+
+def _groups(rules: Rules, learning_rate: float) -> list[str]:
+    """One line for each group of layers that has a learning rate of its own."""
+    groups: dict[float, dict[str, None]] = {}
+    for path, factor in rules.rates.items():
+        if path not in rules.frozen:
+            groups.setdefault(factor, {}).setdefault(path.partition("/")[0])
+    return [
+        f"  learning rate {learning_rate * factor:.3g} (×{factor:.3g}): {', '.join(modules)}"
+        for factor, modules in sorted(groups.items())
+    ]

@@ -1,0 +1,91 @@
+"""Adds up what the training steps return, without making the device wait."""
+
+import math
+import time
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from ferjax.errors import UserError
+from ferjax.training.progress import Progress
+
+# Calls that may be queued on the device before the host waits: enough to keep it busy, few enough that
+# a stop request is obeyed soon.
+IN_FLIGHT = 2
+
+
+class Meter:
+    """Means since the last report; the times go into `Progress`."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._pending: list[tuple[int, Mapping[str, jax.Array], int]] = []
+        self._began: float | None = None
+        self._waited = 0.0
+
+    def waited(self, seconds: float) -> None:
+        """Takes the time that the loop waited for a batch."""
+        self._waited += seconds
+
+    def add(self, step: int, sums: Mapping[str, jax.Array], count: int = 1) -> None:
+        """Takes a call's sums; blocks until all but the last `IN_FLIGHT` calls are done.
+
+        Args:
+            step: the last one of the call.
+            sums: of its one step; or of each of its steps, `[S]`.
+            count: how many steps it has taken, at most S.
+        """
+        self._pending.append((step, sums, count))
+        if len(self._pending) > IN_FLIGHT:
+            jax.block_until_ready(self._pending[-1 - IN_FLIGHT][1])
+
+    def report(self) -> dict[str, float]:
+        """`loss`, `accuracy`, `learning_rate` and, but for steps that compile, `images_per_second`.
+
+        Where the network has losses of its own, also their mean, `auxiliary_loss`.
+
+        Raises:
+            UserError: a loss is not finite.
+        """
+        rows = [row for call in self._pending for row in _by_step(*call)]
+        self._pending = []
+        for step, sums in rows:
+            if not math.isfinite(sums["loss"]):
+                raise UserError(
+                    f"the loss is {sums['loss']} at step {step}: the run has diverged; lower "
+                    "schedule.learning_rate or set optimizer.clip_norm, in a new --workdir"
+                )
+        total = {name: sum(sums[name] for _, sums in rows) for name in rows[0][1]}
+        values = {
+            "loss": total["loss"] / total["weight"],
+            "accuracy": total["correct"] / total["count"],
+            "learning_rate": rows[-1][1]["learning_rate"],
+        }
+        if "auxiliary_loss" in total:
+            values["auxiliary_loss"] = total["auxiliary_loss"] / total["count"]
+        if self._began is not None:
+            seconds = time.perf_counter() - self._began
+            values["images_per_second"] = total["count"] / seconds
+            self._progress.training_seconds += seconds
+            self._progress.waited_seconds += self._waited
+            self._progress.images += int(total["count"])
+        self.start()
+        return values
+
+    def stop(self) -> None:
+        """Stops the clock until the next report: the step that comes compiles."""
+        self._began = None
+
+    def start(self) -> None:
+        """Starts the clock; called after each pause."""
+        self._began, self._waited = time.perf_counter(), 0.0
+
+
+def _by_step(last: int, sums: Mapping[str, jax.Array], count: int) -> list[tuple[int, dict[str, float]]]:
+    """A call's steps and the sums of each."""
+    columns = {name: np.atleast_1d(values) for name, values in jax.device_get(sums).items()}
+    return [
+        (last - count + 1 + i, {name: float(values[i]) for name, values in columns.items()})
+        for i in range(count)
+    ]

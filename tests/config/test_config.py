@@ -1,0 +1,137 @@
+import pytest
+import tiny
+from ml_collections import ConfigDict
+
+from ferjax.config import defaults, flat, override, split_argument, validate, validation
+from ferjax.errors import UserError
+
+
+def changed(**fields):
+    return tiny_defaults({name.replace("__", "."): value for name, value in fields.items()})
+
+
+def tiny_defaults(fields):
+    values = defaults()
+    values.update_from_flattened_dict(fields)
+    return values
+
+
+def test_the_defaults_and_the_tests_own_recipe_are_valid(tiny_model):
+    validate(defaults())
+    validate(tiny.tiny_configuration())
+
+
+def test_every_field_that_is_ruled_on_exists():
+    known = dict(flat(defaults()))
+    ruled = [field for _, _, names in validation._RANGES for field in names.split()]
+    assert set(ruled) | set(validation._CHOICES) | set(validation.FREE_FIELDS) <= set(known)
+    assert len(set(ruled)) == len(ruled)
+
+
+def test_every_number_has_a_range():
+    """A new field of the config must say what it may be."""
+    numbers = {field for field, value in flat(defaults()) if type(value) in (int, float)}
+    assert numbers == {field for _, _, names in validation._RANGES for field in names.split()}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("optimizer.name", "sdg", r"config field optimizer.name is 'sdg' \(did you mean sgd\?\); it takes"),
+        ("schedule.name", "cosin", r"\(did you mean cosine\?\)"),
+        (
+            "train.precision",
+            "float16",
+            r"\(did you mean bfloat16\?\); it takes float32, bfloat16",
+        ),
+        ("data.cache", "zzz", "config field data.cache is 'zzz'; it takes memory"),
+        ("loss.class_weights", "", "it takes none, inverse"),
+        ("model.name", "resemotnet", "unknown model 'resemotnet'; the nearest are resemotenet"),
+        ("train.batch_size", 0, "train.batch_size is 0; it must be at least 1"),
+        ("train.epochs", 0.0, "must be above 0"),
+        ("train.epochs", float("nan"), "must be above 0"),
+        ("train.epochs", float("inf"), "must be above 0"),
+        ("train.seed", -1, "at least 0 and below"),
+        ("train.seed", 2**32, "at least 0 and below"),
+        ("loss.label_smoothing", 1.0, "at least 0 and below 1"),
+        ("optimizer.momentum", -0.1, "at least 0 and below 1"),
+        ("optimizer.clip_norm", float("nan"), "at least 0"),
+        ("schedule.factor", 1.0, "above 0 and below 1"),
+        ("data.val_fraction", 0.0, "above 0 and below 1"),
+        ("mesh.data", 0, "-1 or at least 1"),
+        ("mesh.fsdp", 0, "at least 1"),
+        ("train.accumulate_steps", 3, "train.batch_size 16 is not divisible by train.accumulate_steps 3"),
+        ("data.workers", 2, "set data.cache=stream or data.workers=0"),
+    ],
+)
+def test_bad_values(field, value, words):
+    with pytest.raises(UserError, match=words):
+        validate(tiny_defaults({field: value}))
+
+
+def test_unknown_missing_and_ill_typed_fields():
+    values = defaults()
+    with values.unlocked():
+        values.train.epoch = 3.0
+    with pytest.raises(UserError, match=r"no field 'train\.epoch'; did you mean train\.epochs"):
+        validate(values)
+    values = defaults()
+    del values.train.epochs
+    with pytest.raises(UserError, match=r"the config lacks the field train\.epochs; start from"):
+        validate(values)
+    values = defaults()
+    with values.ignore_type():
+        values.train.epochs = "3"
+    with pytest.raises(UserError, match=r"config field train\.epochs takes a float, not '3'"):
+        validate(values)
+    values = defaults()
+    with values.unlocked():
+        values.model.drop = 0.5
+    with pytest.raises(UserError, match=r"model resemotenet has no option 'drop'; it has .*stem_dropout"):
+        validate(values)
+    with pytest.raises(UserError, match="a config is a ConfigDict, not a dict"):
+        validate(defaults().to_dict())
+    with pytest.raises(UserError, match="the config lacks the field augment"):
+        validate(ConfigDict({"model": {"name": "resemotenet"}}))
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("", ("standard", {})),
+        ("fer2013", ("fer2013", {})),
+        ("fer2013,train.epochs=3.5", ("fer2013", {"train.epochs": 3.5})),
+        ("train.epochs=3", ("standard", {"train.epochs": 3})),
+        ("a,b.c=text, d.e = 'x'", ("a", {"b.c": "text", "d.e": "x"})),
+        ("a,b=True,c=-1,d=1e-3,e=", ("a", {"b": True, "c": -1, "d": 1e-3, "e": ""})),
+        ("a,b=x=y", ("a", {"b": "x=y"})),
+        (",,a=1,", ("standard", {"a": 1})),
+    ],
+)
+def test_the_argument_of_a_config_file(argument, expected):
+    found = split_argument(argument, "standard")
+    assert found[1].keys() == expected[1].keys()
+    assert (found[0], {k: v.strip() if isinstance(v, str) else v for k, v in found[1].items()}) == expected
+
+
+def test_a_part_of_the_argument_that_is_no_setting():
+    with pytest.raises(UserError, match="in the config argument 'a,b', 'b' is not key=value"):
+        split_argument("a,b", "standard")
+
+
+def test_override():
+    values = defaults()
+    override(values, "train.epochs", 3)  # a whole number is a float too
+    override(values, "optimizer.name", "adamw")
+    assert (values.train.epochs, values.optimizer.name) == (3.0, "adamw")
+    for field, value, words in (
+        ("train.epoch", 3.0, r"no field 'train\.epoch'; did you mean train\.epochs"),
+        ("epochs", 3.0, "no field 'epochs'; did you mean"),
+        ("zzzzzzzzz", 1, "no field 'zzzzzzzzz'$"),
+        ("train", 1, "no field 'train'"),
+        ("train.epochs", "three", r"train\.epochs takes a float, not 'three'"),
+        ("train.batch_size", 1.5, r"train\.batch_size takes a int, not 1\.5"),
+        ("augment.flip", "yes", r"augment\.flip takes a bool, not 'yes'"),
+    ):
+        with pytest.raises(UserError, match=words):
+            override(values, field, value)
