@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 from benchmarks import measure
 from benchmarks.ferjax_side import FerjaxTraining
 from ferjax import config as ferjax_config
-from ferjax.data.augment import augment, mix
+from ferjax.augment import augment, mix
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 OPTIONS = {

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import measure
-from benchmarks.apart import Apart
 from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
+from benchmarks.subprocess_run import Apart
 from benchmarks.torch_side import TorchInference, TorchTraining
 from ferjax.interop.torch_networks import NETWORKS
 from ferjax.platform import process

@@ -24,8 +24,8 @@ import numpy as np
 
 from benchmarks import measure
 from ferjax import models
-from ferjax.layers import conv_lowerings
 from ferjax.layers.conv import Conv
+from ferjax.layers.cpu import conv_lowerings
 from ferjax.platform import process
 
 LOWERINGS = {

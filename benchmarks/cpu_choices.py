@@ -4,7 +4,7 @@
                                      [--rounds 5] [--json FILE]
 
 Prints seconds in turns, each side in a process of its own, and the page faults of a call. The sizes are the
-papers'. See `ferjax.layers.conv_lowerings`, `ferjax.platform.xla_flags` and `ferjax.platform.allocator`.
+papers'. See `ferjax.layers.cpu.conv_lowerings`, `ferjax.platform.xla_flags` and `ferjax.platform.allocator`.
 """
 
 import argparse
@@ -14,11 +14,11 @@ import sys
 from functools import partial
 
 from benchmarks import measure
-from benchmarks.apart import Apart
 from benchmarks.beside_torch import INFERENCE, TRAINING, batch_of
+from benchmarks.subprocess_run import Apart
 from benchmarks.suite import SIZES
 from ferjax import models
-from ferjax.layers import conv_lowerings
+from ferjax.layers.cpu import conv_lowerings
 from ferjax.platform import process, xla_flags
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")

@@ -19,7 +19,7 @@ import torch
 from benchmarks import measure
 from benchmarks.torch_side import DEVICE, normalise
 from ferjax import models
-from ferjax.data.augment import normalise as normalise_in_jax
+from ferjax.augment import normalise as normalise_in_jax
 from ferjax.explain.grad_cam import grad_cam
 from ferjax.interop.torch_networks import counterpart
 from ferjax.interop.torch_weights import import_state_dict

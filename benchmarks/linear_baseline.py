@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from ferjax import cli
+from ferjax.commands import framework
 from ferjax.data import load
 
 _DATASET = flags.DEFINE_string("dataset", "toons/avataaars", "Data set to classify.")
@@ -54,4 +54,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    framework.run(main)

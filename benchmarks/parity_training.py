@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from torch.nn import functional
 
 from ferjax import models
-from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from ferjax.augment import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.data.pipeline import eval_batches, train_batches
 from ferjax.data.sources import Source
 from ferjax.interop.torch_networks import counterpart

@@ -23,10 +23,11 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import measure
-from ferjax.deploy import classifier, onnx, trained
-from ferjax.deploy.classifier import Classifier
-from ferjax.deploy.inputs import expand
+from ferjax.deploy import onnx
 from ferjax.deploy.predict import Options, predict
+from ferjax.inference import classifier, trained
+from ferjax.inference.classifier import Classifier
+from ferjax.inference.inputs import expand
 from ferjax.platform import process
 from ferjax.platform.machine import keep_compiled
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import measure
-from ferjax.metrics import accuracy_interval
+from ferjax.scores.confusion import accuracy_interval
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax")
 # Name of the run → config and flags. A run stands after those whose weights it begins with.

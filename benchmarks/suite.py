@@ -94,7 +94,7 @@ def measured(case: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
         options |= {"images": args.images, "steps": args.steps, "steps_per_call": args.steps // 2}
     else:
         options["compiled"] = case["model"] in args.compiled
-    return {**case, **child("benchmarks.case", case["what"], **options, rounds=args.rounds)}
+    return {**case, **child("benchmarks.one_measurement", case["what"], **options, rounds=args.rounds)}
 
 
 def arguments() -> argparse.Namespace:
@@ -141,7 +141,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measures, appends to the history and writes the page."""
     args = arguments()
-    about = child("benchmarks.case", "about", precision=args.precisions or "float32,bfloat16")
+    about = child("benchmarks.one_measurement", "about", precision=args.precisions or "float32,bfloat16")
     if "failed" in about:
         raise SystemExit(f"the device cannot be measured: {about['failed']}")
     args.platform = "cpu" if about["platform"] == "cpu" else "gpu"

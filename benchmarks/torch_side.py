@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from ferjax.augment import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.interop.torch_networks import counterpart
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

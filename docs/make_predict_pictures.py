@@ -13,11 +13,12 @@ from PIL import Image
 from skimage import data as photographs
 
 from ferjax import data
-from ferjax.deploy import classifier, video
+from ferjax.deploy import video
 from ferjax.deploy.annotated import AnnotatedFiles
 from ferjax.deploy.faces import Detector
-from ferjax.deploy.inputs import expand
 from ferjax.deploy.predict import Options, predict
+from ferjax.inference import classifier
+from ferjax.inference.inputs import expand
 
 HERE = Path(__file__).parent
 RATE, STILL, FADE = 20.0, 14, 8  # frames a second; frames that a drawing stays and that it fades for

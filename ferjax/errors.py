@@ -7,7 +7,7 @@ from collections.abc import Iterable
 class UserError(Exception):
     """Bad input, told in one clear line: what is wrong and what to do.
 
-    Commands print it without a traceback and exit with code 2 (see `ferjax.cli`).
+    Commands print it without a traceback and exit with code 2 (see `ferjax.commands.framework`).
     Everything else that is raised is a bug in ferjax and keeps its traceback.
     """
 

@@ -5,7 +5,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from ferjax import cli
+from ferjax.commands import framework
 from ferjax.platform import process
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     from ferjax.report.tables import text_table
     from ferjax.training.loop import Stopped, train_and_evaluate
 
-    cli.no_arguments(argv)
+    framework.no_arguments(argv)
     keep_compiled()
     config = CONFIG.value
     validate(config)
@@ -68,4 +68,4 @@ def main(argv: list[str]) -> int:
 
 if __name__ == "__main__":
     process.prepare()
-    cli.run(main)
+    framework.run(main)

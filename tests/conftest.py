@@ -12,6 +12,7 @@ import jax
 import pytest
 import tiny
 from absl import flags
+from untrained import write_run
 
 from ferjax.data import builders
 from ferjax.platform import xla_flags
@@ -95,3 +96,23 @@ def shell(tiny_run):
 
     with server:
         yield run
+
+
+@pytest.fixture(scope="module")
+def tiny_registered():
+    with tiny.registered():
+        yield
+
+
+@pytest.fixture(scope="module")
+def colour_run(tiny_registered, tmp_path_factory):
+    """A workdir of a network with random weights that takes colours."""
+    return write_run(tmp_path_factory.mktemp("colour") / "run", data__name="toons/avataaars")
+
+
+@pytest.fixture(scope="session")
+def astronaut():
+    """Eileen Collins, NASA, public domain: uint8 [512, 512, 3], one face."""
+    from skimage import data
+
+    return data.astronaut()

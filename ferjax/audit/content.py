@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ferjax.data.fingerprints import Fingerprints, fingerprints
-from ferjax.data.index import Key
 from ferjax.data.records import Records, describe
+from ferjax.data.split_index import Key
 
 
 @dataclasses.dataclass(frozen=True)

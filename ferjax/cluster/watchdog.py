@@ -18,10 +18,10 @@ import time
 from collections.abc import Iterator
 from typing import NoReturn
 
-from ferjax.cli import BAD_INPUT
 from ferjax.cluster.coordinator import UNAVAILABLE, Store
 from ferjax.cluster.last_words import LastWords
 from ferjax.cluster.liveness import AGAIN, LOST, Judge, Limits, Report, Verdict
+from ferjax.commands.framework import BAD_INPUT
 from ferjax.errors import UserError
 
 _EXIT_SECONDS = 10
@@ -209,7 +209,7 @@ def leave(code: int, last: bool) -> None:
 
 
 def exit_code(error: BaseException) -> int:
-    """What a command exits with after this error, see `ferjax.cli`."""
+    """What a command exits with after this error, see `ferjax.commands.framework`."""
     if isinstance(error, UserError):
         return BAD_INPUT
     return 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1

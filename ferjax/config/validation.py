@@ -9,9 +9,9 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from ferjax import models
+from ferjax.augment import crops
 from ferjax.config.defaults import STAGE, defaults
 from ferjax.data import balance, folds, resize
-from ferjax.data.augment import crops
 from ferjax.errors import UserError
 from ferjax.training import losses, optimizers, remat, schedules, stages
 

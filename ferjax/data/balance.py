@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from ferjax.data.builders.seeded import Draws
+from ferjax.data.seeded import Draws
 from ferjax.data.sources import Source
 
 NAMES = ("none", "oversample")

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from ferjax.data.array_files import read_arrays, write_arrays
 from ferjax.data.images import BadImage, decode
 from ferjax.data.records import CHUNK, Records
-from ferjax.data.stored import read_arrays, write_arrays
 
 SIDE = 16
 

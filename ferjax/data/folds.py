@@ -10,8 +10,8 @@ import re
 
 import numpy as np
 
-from ferjax.data.builders.seeded import Draws
-from ferjax.data.index import Index, Key
+from ferjax.data.seeded import Draws
+from ferjax.data.split_index import Index, Key
 from ferjax.data.splits import deal, group_numbers
 from ferjax.errors import UserError
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from ferjax.data import builders
 from ferjax.data.disk_cache import onto_disk
-from ferjax.data.divisions import choose
 from ferjax.data.leaks import without_leaks
 from ferjax.data.sources import Source, StreamSource, into_memory
+from ferjax.data.split_store import choose
 from ferjax.data.splits import subset
 from ferjax.errors import UserError
 
@@ -36,7 +36,7 @@ def load(
 
     Sets that ferjax draws itself are built at first use. If a set has no validation split, one is
     carved out of train (see `ferjax.data.splits.carve`), said so once, and left out of "train".
-    Which examples a split holds is kept in a file beside the set (see `ferjax.data.divisions.choose`).
+    Which examples a split holds is kept in a file beside the set (see `ferjax.data.split_store.choose`).
 
     Args:
         name: a set, see `ferjax.data.builders.TABLE`.

@@ -11,8 +11,8 @@ import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
-from ferjax.data.index import KEYS, Index, from_arrays, joined, key_of, to_arrays
-from ferjax.data.stored import read_arrays, write_arrays
+from ferjax.data.array_files import read_arrays, write_arrays
+from ferjax.data.split_index import KEYS, Index, from_arrays, joined, key_of, to_arrays
 from ferjax.errors import UserError
 
 CHUNK = 1024

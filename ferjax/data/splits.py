@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ferjax.data.builders.seeded import Draws
-from ferjax.data.index import Key
+from ferjax.data.seeded import Draws
+from ferjax.data.split_index import Key
 from ferjax.errors import UserError
 
 # Beside the classes, the plain number of examples counts a little: it decides where they are even.

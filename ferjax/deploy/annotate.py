@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ferjax.deploy.rows import Row, best
+from ferjax.deploy.output_rows import Row, best
 from ferjax.report.palette import DARK, LIGHT, SERIES
 
 _LETTER = 1 / 34  # height of letters, of the picture's shorter side

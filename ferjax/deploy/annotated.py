@@ -6,11 +6,11 @@ from PIL import Image
 
 from ferjax.deploy import timeline, video
 from ferjax.deploy.annotate import annotate
-from ferjax.deploy.inputs import Input
 from ferjax.deploy.predict import Outcome
 from ferjax.deploy.timeline import Track
 from ferjax.errors import UserError
 from ferjax.files import write_atomic
+from ferjax.inference.inputs import Input
 from ferjax.report import figures
 
 _QUALITY = 92

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ferjax.deploy import trained
-from ferjax.deploy.trained import Trained
+from ferjax.inference import trained
+from ferjax.inference.trained import Trained
 
 # The largest difference of a probability; float32 sums in another order differ by about a tenth of it.
 TOLERANCE = 1e-5

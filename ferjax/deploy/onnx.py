@@ -20,8 +20,8 @@ import numpy as np
 
 import ferjax
 from ferjax.deploy import comparison
-from ferjax.deploy.trained import Trained
 from ferjax.errors import UserError
+from ferjax.inference.trained import Trained
 
 _PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime")
 _OPSET = 20  # the first with all that PyTorch's exporter uses by default; of May 2023

@@ -8,16 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ferjax.data.images import BadImage
-from ferjax.deploy import images, rows, video
-from ferjax.deploy.classifier import Classifier
+from ferjax.deploy import output_rows, video
 from ferjax.deploy.faces import Detector, Face, crop
-from ferjax.deploy.inputs import Input
-from ferjax.deploy.rows import Row
+from ferjax.deploy.output_rows import Row
 from ferjax.deploy.tracks import Smoother, Tracks
+from ferjax.inference import pictures
+from ferjax.inference.classifier import Classifier
+from ferjax.inference.inputs import Input
 
 _THREADS = 2
 _AHEAD = 8  # pictures that are read while earlier ones are classified
-_HELD = 2 * images.LARGEST  # pixels of pictures that wait to be drawn on
+_HELD = 2 * pictures.LARGEST  # pixels of pictures that wait to be drawn on
 _LONGEST = 256  # pictures or frames that wait for faces, where there are few
 
 
@@ -61,7 +62,7 @@ class _Scene(NamedTuple):
     image: np.ndarray | None
     faces: Sequence[Face | None]
     images: np.ndarray
-    status: str = rows.OK
+    status: str = output_rows.OK
     reason: str = ""
 
 
@@ -69,7 +70,7 @@ def predict(inputs: Iterable[Input], classifier: Classifier, options: Options) -
     """Looks at every input, in order; what cannot be read becomes a row, and the others go on.
 
     Args:
-        inputs: see `ferjax.deploy.inputs.expand`.
+        inputs: see `ferjax.inference.inputs.expand`.
         classifier: the network.
         options: how.
 
@@ -116,14 +117,14 @@ def _look(job: _Job, classifier: Classifier, options: Options) -> _Scene:
     if found.kind in ("failed", "skipped"):
         return _Scene(found, None, None, (), none, found.kind, found.reason)
     try:
-        image = job.frame.image if job.frame else images.read(found.path)
+        image = job.frame.image if job.frame else pictures.read(found.path)
     except BadImage as error:
-        return _Scene(found, None, None, (), none, rows.FAILED, str(error))
+        return _Scene(found, None, None, (), none, output_rows.FAILED, str(error))
     time = job.frame.time if job.frame else None
     faces: Sequence[Face | None] = [None] if options.detector is None else options.detector.find(image)
     crops = [image if face is None else crop(image, face) for face in faces]
     kept = image if options.keep else None
-    status = rows.OK if faces else rows.NO_FACE
+    status = output_rows.OK if faces else output_rows.NO_FACE
     return _Scene(found, time, kept, faces, classifier.preprocess(crops), status)
 
 
@@ -184,7 +185,7 @@ class _Follower:
         return [
             Row(
                 name,
-                rows.OK,
+                output_rows.OK,
                 time=scene.time,
                 face=number,
                 box=face.box if face else None,

@@ -15,9 +15,9 @@ import numpy as np
 from jax import Array
 from jax import export as jax_export
 
-from ferjax.deploy import trained
-from ferjax.deploy.trained import Trained
 from ferjax.errors import UserError
+from ferjax.inference import trained
+from ferjax.inference.trained import Trained
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import torch
 from torch import nn
 
+from ferjax.augment.crops import CORNERED, MIRRORED, views
+from ferjax.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.config import model_options
-from ferjax.data.augment.crops import CORNERED, MIRRORED, views
-from ferjax.data.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
-from ferjax.deploy.trained import HALF, LUMA, SHIFT, Trained
+from ferjax.inference.trained import HALF, LUMA, SHIFT, Trained
 from ferjax.interop.torch_networks import counterpart
 from ferjax.interop.torch_weights import export_state_dict
 
@@ -22,7 +22,7 @@ def in_float32(network: Trained) -> Trained:
 class Deployed(nn.Module):
     """From uint8 `[B, S, S, 3]`, S = `network.input_size`, to calibrated probabilities, float32 `[B, K]`.
 
-    As `ferjax.deploy.trained.predict_step`: luma for networks of grey images, centre or other crops,
+    As `ferjax.inference.trained.predict_step`: luma for networks of grey images, centre or other crops,
     temperature.
     """
 
@@ -55,6 +55,6 @@ class Deployed(nn.Module):
 
 
 def torch_views(images: torch.Tensor, size: int, crops: str) -> list[torch.Tensor]:
-    """As `ferjax.data.augment.crops.views`, whose mirror images need another notation in PyTorch."""
+    """As `ferjax.augment.crops.views`, whose mirror images need another notation in PyTorch."""
     cut = views(images, size, "five" if crops in CORNERED else "none")
     return cut + [view.flip(2) for view in cut] if crops in MIRRORED else cut

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ferjax.deploy.images import LARGEST
 from ferjax.errors import UserError
+from ferjax.inference.pictures import LARGEST
 
 _USUAL_RATE = 25.0  # frames a second, of a file that does not tell
 _FASTEST = 240.0  # a rate above this is a damaged header's

@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from ferjax import files, statistics
+from ferjax import files
 from ferjax.config import validate
 from ferjax.errors import UserError
 from ferjax.experiments.runs import Runner
 from ferjax.report.tables import markdown
 from ferjax.report.wording import duration, number, percent, points
+from ferjax.scores import significance
 from ferjax.training import setup
 
 FILE = "ablate.json"
@@ -174,5 +175,5 @@ def _mean(values: Sequence[float]) -> float:
 def _accuracy(values: Sequence[float]) -> str:
     if len(values) == 1:
         return percent(values[0])
-    summary = statistics.seed_summary(values)
+    summary = significance.seed_summary(values)
     return f"{percent(summary.mean)} ± {100 * (summary.student.high - summary.mean):.2f}"

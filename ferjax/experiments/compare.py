@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from ferjax import statistics
 from ferjax.errors import UserError
 from ferjax.experiments.repeat import FILE, SCORES, read_repeat
 from ferjax.report.tables import markdown
@@ -12,6 +11,7 @@ from ferjax.runs import predictions
 from ferjax.runs.predictions import Predictions
 from ferjax.runs.result import read_result
 from ferjax.runs.workdir import RESULT
+from ferjax.scores import significance
 
 
 def compare(first: Path | str, second: Path | str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def compare(first: Path | str, second: Path | str) -> dict[str, Any]:
             "seeds of each; run python -m ferjax repeat for both, or compare two runs"
         )
     pair = predictions.right_of_both(read_test_predictions(first), read_test_predictions(second))
-    return {"kind": "images", "test": statistics.mcnemar(*pair)}
+    return {"kind": "images", "test": significance.mcnemar(*pair)}
 
 
 def by_seed(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def by_seed(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     def values(found: dict[str, Any], name: str) -> list[float]:
         return [found["scores"][name][found["seeds"].index(seed)] for seed in shared]
 
-    scores = {name: statistics.paired(values(first, name), values(second, name)) for name in SCORES}
+    scores = {name: significance.paired(values(first, name), values(second, name)) for name in SCORES}
     return {"kind": "seeds", "seeds": shared, "scores": scores}
 
 
@@ -113,5 +113,5 @@ def table(found: dict[str, Any], first: str, second: str) -> str:
     )
 
 
-def _ends(interval: statistics.Interval) -> str:
+def _ends(interval: significance.Interval) -> str:
     return f"{points(interval.low)} to {points(interval.high)}"

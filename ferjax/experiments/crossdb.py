@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from ferjax import files, statistics
-from ferjax.data.spaces import bridge
+from ferjax import files
+from ferjax.data.label_spaces import bridge
 from ferjax.errors import UserError
-from ferjax.evaluate_run import evaluate_run, load_for, present_classes
 from ferjax.experiments.runs import Runner, seed_folder
+from ferjax.inference.score_run import evaluate_run, load_for, present_classes
 from ferjax.report.claims import CROSS_DATABASE, SE_RESNET
 from ferjax.report.tables import markdown
 from ferjax.report.wording import overlap, percent
+from ferjax.scores import significance
 from ferjax.training import setup
 
 FILE = "crossdb.json"
@@ -27,7 +28,7 @@ def crossdb(
     """Trains one recipe on each set, tests every network on every set, and writes `crossdb.json`.
 
     A network is tested on the test split. Classes that a set lacks get probability zero, classes that the
-    network lacks are left out (see `ferjax.evaluate_run`). Runs that are finished are read.
+    network lacks are left out (see `ferjax.inference.score_run`). Runs that are finished are read.
 
     Args:
         config: the recipe; its `data.name` is replaced.
@@ -128,7 +129,7 @@ def _cell(cell: dict[str, Any]) -> str:
     values = cell["scores"]["accuracy"]
     if len(values) == 1:
         return percent(values[0])
-    summary = statistics.seed_summary(values)
+    summary = significance.seed_summary(values)
     return f"{percent(summary.mean)} ± {percent(summary.student.high - summary.mean)}"
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from ferjax import files, statistics
+from ferjax import files
 from ferjax.errors import UserError
 from ferjax.experiments.runs import Runner
 from ferjax.report.tables import markdown
 from ferjax.report.wording import duration, percent
+from ferjax.scores import significance
 
 SCORES = ("accuracy", "mean_class_accuracy", "macro_f1")
 FILE = "repeat.json"
@@ -48,7 +49,7 @@ def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | Non
         "seeds": seeds,
         "seconds": sum(result["seconds"] for result in results),
         "scores": scores,
-        "summary": {name: statistics.seed_summary(values)._asdict() for name, values in scores.items()},
+        "summary": {name: significance.seed_summary(values)._asdict() for name, values in scores.items()},
     }
     files.write_json_atomic(Path(workdir) / FILE, found)
     return found
@@ -74,7 +75,7 @@ def table(found: dict[str, Any]) -> str:
     """The summary as text that is also a Markdown table, in percent."""
     rows = []
     for name, values in found["scores"].items():
-        summary = statistics.seed_summary(values)
+        summary = significance.seed_summary(values)
         rows.append(
             [
                 name.replace("_", " "),
@@ -93,5 +94,5 @@ def table(found: dict[str, Any]) -> str:
     )
 
 
-def _ends(interval: statistics.Interval) -> str:
+def _ends(interval: significance.Interval) -> str:
     return f"{percent(interval.low)} to {percent(interval.high)}"

@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ferjax.data.augment import normalise
-from ferjax.data.augment.crops import views
-from ferjax.deploy.classifier import Classifier
-from ferjax.deploy.trained import Trained, luma
+from ferjax.augment import normalise
+from ferjax.augment.crops import views
 from ferjax.errors import UserError
-from ferjax.explain.inside import PICTURES
 from ferjax.explain.layers import check_layer, layers_of
 from ferjax.explain.methods import LAYERED, METHODS, check_methods
+from ferjax.explain.module_views import PICTURES
 from ferjax.explain.subjects import UNKNOWN, Subjects
+from ferjax.inference.classifier import Classifier
+from ferjax.inference.trained import Trained, luma
 from ferjax.report.wording import count_of
 
 BATCH = 16
@@ -35,7 +35,7 @@ class Explained(NamedTuple):
         classes: int32 `[N]`, whose logits are explained.
         layer: that `grad_cam` and `grad_cam_plus_plus` looked at.
         heat: method → float32 `[N, H, W]`.
-        pictures: of `ferjax.explain.inside.PICTURES` → what its function gives, as NumPy arrays.
+        pictures: of `ferjax.explain.module_views.PICTURES` → what its function gives, as NumPy arrays.
     """
 
     label_names: tuple[str, ...]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ferjax.explain.parts import FACE, REGIONS
+from ferjax.explain.face_regions import FACE, REGIONS
 
 _ON_FACE = [REGIONS.index(name) for name in FACE]
 _BEHIND = REGIONS.index("background")

@@ -17,20 +17,20 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from ferjax.data.augment import normalise
-from ferjax.data.augment.crops import views
+from ferjax.augment import normalise
+from ferjax.augment.crops import views
 from ferjax.data.builders.toons_pose import SIZE
+from ferjax.data.label_spaces import positions
 from ferjax.data.sources import Source
-from ferjax.data.spaces import positions
-from ferjax.deploy import trained
-from ferjax.deploy.classifier import Classifier
-from ferjax.deploy.trained import Trained
 from ferjax.errors import UserError
-from ferjax.evaluate_run import load_for
 from ferjax.explain import faithfulness, localisation, sanity
 from ferjax.explain.explained import in_batches, what_is_seen
+from ferjax.explain.face_regions import FACE, REGIONS, region_maps, style_of
 from ferjax.explain.methods import METHODS
-from ferjax.explain.parts import FACE, REGIONS, region_maps, style_of
+from ferjax.inference import trained
+from ferjax.inference.classifier import Classifier
+from ferjax.inference.score_run import load_for
+from ferjax.inference.trained import Trained
 from ferjax.platform.machine import describe_devices
 from ferjax.runs.result import library_versions
 
@@ -48,7 +48,7 @@ class Sample:
     Attributes:
         images: float32 `[N, S, S, 3]`, as the network sees them.
         classes: int32 `[N]`, the network's, said and true.
-        regions: uint8 `[N, S, S]`, numbers of `ferjax.explain.parts.REGIONS`.
+        regions: uint8 `[N, S, S]`, numbers of `ferjax.explain.face_regions.REGIONS`.
         poses: float32 `[N, 2, 3]`, pixels of the canonical face → pixels of `images`.
     """
 

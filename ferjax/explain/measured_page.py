@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ferjax.explain import measured_plots
+from ferjax.explain.face_regions import REGIONS, style_of
 from ferjax.explain.measured import REFERENCES, Sample
 from ferjax.explain.measured_plots import spoken
-from ferjax.explain.parts import REGIONS, style_of
 from ferjax.files import plain, write_atomic, write_json_atomic
 from ferjax.report import figures
 from ferjax.report.document import document

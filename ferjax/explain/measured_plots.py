@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from ferjax.augment import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.data.builders.toons_pose import SIZE
 from ferjax.data.builders.toons_table import STYLES
-from ferjax.explain.parts import REGIONS, on_canonical
+from ferjax.explain.face_regions import REGIONS, on_canonical
 from ferjax.report.figures import new_figure, quiet, short
 from ferjax.report.palette import LIGHT, SERIES
 

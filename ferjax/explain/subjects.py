@@ -8,11 +8,11 @@ import numpy as np
 
 from ferjax.data.images import BadImage
 from ferjax.data.sources import Source
-from ferjax.deploy import images, inputs
-from ferjax.deploy.classifier import Classifier
-from ferjax.deploy.trained import Trained
 from ferjax.errors import UserError
-from ferjax.evaluate_run import load_for
+from ferjax.inference import inputs, pictures
+from ferjax.inference.classifier import Classifier
+from ferjax.inference.score_run import load_for
+from ferjax.inference.trained import Trained
 
 SURE = 0.9  # Huang et al., 2023: feature maps of images whose score is above 0.90
 LARGEST_PAGE = 400  # images: some 40 MB of page
@@ -44,7 +44,7 @@ def from_files(arguments: Sequence[str], classifier: Classifier) -> Subjects:
     """Pictures of faces, already cropped: each is stretched to the network's size.
 
     Args:
-        arguments: files, folders and patterns, see `ferjax.deploy.inputs.expand`.
+        arguments: files, folders and patterns, see `ferjax.inference.inputs.expand`.
         classifier: of the network.
 
     Raises:
@@ -64,7 +64,7 @@ def from_files(arguments: Sequence[str], classifier: Classifier) -> Subjects:
     faces, names = [], []
     for name, path in found:
         try:
-            faces.append(classifier.preprocess([images.read(path)])[0])
+            faces.append(classifier.preprocess([pictures.read(path)])[0])
             names.append(name)
         except BadImage as error:
             unread.append((name, str(error)))

@@ -13,7 +13,7 @@ from jax import Array
 
 from ferjax import config as ferjax_config
 from ferjax import models
-from ferjax.data.augment import normalise
+from ferjax.augment import normalise
 from ferjax.interop.comparison import Batches, Groups, Recipe, numbered, split_state
 from ferjax.interop.torch_networks import network
 from ferjax.interop.torch_weights import export_state_dict

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from ferjax.augment import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.interop.comparison import Batches, Groups, Recipe, numbered, split_state
 from ferjax.interop.torch_networks import counterpart, network
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax.typing import Dtype, Initializer
 from jax import Array, lax
 
-from ferjax.layers import conv_lowerings
+from ferjax.layers.cpu import conv_lowerings
 from ferjax.layers.init import uniform_fan_in
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from flax.typing import Dtype
 from jax import Array
 
-from ferjax.data.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
+from ferjax.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.layers.conv import Conv
 from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax.typing import Dtype
 from jax import Array
 
-from ferjax.data.augment.tone import luma
+from ferjax.augment.tone import luma
 from ferjax.layers.conv import Conv
 from ferjax.layers.flatten import flatten_channels_first
 from ferjax.layers.linear import Linear

@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 from PIL import Image, ImageDraw, ImageFont
 
 from ferjax import config as ferjax_config
-from ferjax.data.augment import augment, mix
-from ferjax.data.augment.crops import random_crop
+from ferjax.augment import augment, mix
+from ferjax.augment.crops import random_crop
 from ferjax.data.sources import Source
 from ferjax.report.palette import LIGHT
 from ferjax.training import setup

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ferjax.calibration import Reliability
 from ferjax.report.figures import legend_above, new_figure, quiet, short
 from ferjax.report.palette import LIGHT
+from ferjax.scores.calibration import Reliability
 
 _SCORES = {"precision": "series-1", "recall": "series-3", "f1": "train"}
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ferjax import statistics
 from ferjax.errors import UserError
 from ferjax.files import write_atomic
 from ferjax.report import comparison_plots, figures, plots, sections
@@ -19,6 +18,7 @@ from ferjax.report.run import Run
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import duration, number, p_value, percent, points
 from ferjax.runs import predictions
+from ferjax.scores import significance
 
 
 def write_comparison(runs: Sequence[Run], folder: Path | str) -> Path:
@@ -80,7 +80,7 @@ def _intervals(run: Run) -> dict[str, tuple[float, float]]:
     return (
         stored["intervals"]
         if stored
-        else statistics.image_intervals(np.array(run.result["test"]["confusion_matrix"]))
+        else significance.image_intervals(np.array(run.result["test"]["confusion_matrix"]))
     )
 
 
@@ -123,8 +123,8 @@ def _tests(runs: Sequence[Run], names: Sequence[str]) -> tuple[str, list[str], l
         except UserError:
             left_out.append(f"{names[place]} (other test images)")
             continue
-        found[place] = statistics.mcnemar(*pair)
-    raised = statistics.holm([test.p for test in found.values()])
+        found[place] = significance.mcnemar(*pair)
+    raised = significance.holm([test.p for test in found.values()])
     head = ["run", "difference", "95% (images)", "only the best right", "only this right", "p", "p (Holm)"]
     rows = [
         [

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ferjax import calibration
-from ferjax.calibration import Reliability
 from ferjax.files import write_atomic
 from ferjax.report import class_plots, figures, mistakes, plots, sections
 from ferjax.report.document import document
 from ferjax.report.markdown import run_markdown
 from ferjax.report.run import Run, read_run
+from ferjax.scores import calibration
+from ferjax.scores.calibration import Reliability
 
 
 def write_page(workdir: Path | str | Run) -> Path:

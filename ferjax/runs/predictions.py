@@ -11,8 +11,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from ferjax.data.array_files import read_arrays
 from ferjax.data.sources import Source
-from ferjax.data.stored import read_arrays
 from ferjax.errors import UserError
 from ferjax.files import write_atomic
 

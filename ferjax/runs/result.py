@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 import ferjax
-from ferjax import calibration, files, metrics, ranking, statistics
+from ferjax import files
 from ferjax.errors import UserError
 from ferjax.runs.predictions import Predictions
+from ferjax.scores import calibration, confusion, ranking, significance
 
 PACKAGES = (
     "jax",
@@ -97,7 +98,7 @@ def probability_scores(test: Predictions, validation: Predictions | None) -> dic
         "temperature": temperature,
         "calibration_error_scaled": error,
         "cross_entropy_scaled": loss,
-        "intervals": {name: list(ends) for name, ends in statistics.image_intervals(confusion).items()},
+        "intervals": {name: list(ends) for name, ends in significance.image_intervals(confusion).items()},
     }
 
 
@@ -165,7 +166,7 @@ def build_result(
         "steps": int(steps),
         "epochs": epochs,
         "validation": {name: float(validation[name]) for name in VALIDATION},
-        "test": {"loss": float(test_loss), **metrics.summary(test_confusion, label_names)},
+        "test": {"loss": float(test_loss), **confusion.summary(test_confusion, label_names)},
         "seconds": float(seconds),
         "images_per_second": float(images_per_second),
         "data_wait_fraction": float(data_wait_fraction),

@@ -7,7 +7,6 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from ferjax import metrics
 from ferjax.cluster.mesh import global_batch
 from ferjax.data.pipeline import eval_batches
 from ferjax.data.sources import Source
@@ -65,7 +64,7 @@ def scores(loss: float, confusion: np.ndarray) -> dict[str, float]:
     """`loss`, `accuracy`, `mean_class_accuracy` and `macro_f1` of a split."""
     return {
         "loss": loss,
-        "accuracy": metrics.accuracy(confusion),
-        "mean_class_accuracy": metrics.mean_class_accuracy(confusion),
-        "macro_f1": metrics.macro_f1(confusion),
+        "accuracy": confusion.accuracy(confusion),
+        "mean_class_accuracy": confusion.mean_class_accuracy(confusion),
+        "macro_f1": confusion.macro_f1(confusion),
     }

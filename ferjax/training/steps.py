@@ -12,8 +12,8 @@ from flax.traverse_util import path_aware_map
 from jax import Array
 from ml_collections import ConfigDict
 
-from ferjax.data.augment import augment, mix, normalise
-from ferjax.data.augment.crops import random_crop, views
+from ferjax.augment import augment, mix, normalise
+from ferjax.augment.crops import random_crop, views
 from ferjax.errors import UserError
 from ferjax.training.losses import cross_entropy, example_weights, l2_penalty, parse_l2
 from ferjax.training.optimizers import without_frozen
@@ -279,7 +279,7 @@ def make_predict_step(
         dtype: compute dtype.
         image_size: what the network takes, cut out of larger images; the whole images if None.
         crops: "none" cuts the centre; "five" and "ten" average the probabilities of as many crops, see
-            `ferjax.data.augment.crops.views`.
+            `ferjax.augment.crops.views`.
     """
 
     def logits_of(variables: Any, images: Array) -> Array:

@@ -12,7 +12,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 
 from ferjax import models
-from ferjax.data.spaces import meaning
+from ferjax.data.label_spaces import meaning
 from ferjax.errors import UserError
 from ferjax.files import read_json, write_json_atomic
 from ferjax.runs.checksum import checksum

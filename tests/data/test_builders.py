@@ -10,9 +10,9 @@ import tiny
 from ferjax.audit.page import write_page
 from ferjax.audit.run import audit
 from ferjax.cluster.mesh import global_batch, make_mesh
+from ferjax.commands.prepare import prepare
 from ferjax.data import builders, labels, load
 from ferjax.data.pipeline import train_batches
-from ferjax.data.prepare import prepare
 from ferjax.data.records import Records, describe
 from ferjax.errors import UserError
 from ferjax.training import setup

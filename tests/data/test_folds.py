@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferjax.data import builders, load, loading
-from ferjax.data.divisions import divide
 from ferjax.data.folds import every_fold, held_out, parse
-from ferjax.data.index import Index, Key
 from ferjax.data.records import Records
+from ferjax.data.split_index import Index, Key
+from ferjax.data.split_store import divide
 from ferjax.data.splits import carve, deal
 from ferjax.errors import UserError
 
@@ -244,7 +244,7 @@ def test_the_division_is_kept_beside_the_set(jaffe_like, monkeypatch):
             0.1,
         )
     with monkeypatch.context() as patch:
-        patch.setattr("ferjax.data.divisions.divide", None)  # what is kept is not worked out again
+        patch.setattr("ferjax.data.split_store.divide", None)  # what is kept is not worked out again
         assert load("grouped", "train", jaffe_like, fold="subject:KA").digest() == before
     for spoilt in (b"", path.read_bytes()[:200]):
         path.write_bytes(spoilt)
@@ -253,7 +253,7 @@ def test_the_division_is_kept_beside_the_set(jaffe_like, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_changes_nothing(jaffe_like, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("ferjax.data.stored.open", refuse, raising=False)
+        patch.setattr("ferjax.data.array_files.open", refuse, raising=False)
         unkept = load("grouped", "train", jaffe_like, fold="3/5").digest()
     divisions = builders.folder("grouped", jaffe_like) / "divisions"
     assert not list(divisions.iterdir())
@@ -269,8 +269,8 @@ def test_another_process_divides_alike():
     code = """
         import json
         import numpy as np
-        from ferjax.data.divisions import divide
-        from ferjax.data.index import Index, Key
+        from ferjax.data.split_store import divide
+        from ferjax.data.split_index import Index, Key
         rows = np.arange(500)
         groups = Key((rows * rows % 83).astype(np.int32), tuple(map(str, range(83))))
         index = Index((rows * 7 % 11 % 7).astype(np.int32), "0", {"group": groups})

@@ -188,7 +188,7 @@ def test_jax_is_never_imported(tmp_path):
         sys.modules["jax"] = sys.modules["jaxlib"] = None
         from ferjax.data import builders, load
         from ferjax.data.pipeline import eval_batches, train_batches
-        from ferjax.data.prepare import prepare
+        from ferjax.commands.prepare import prepare
         prepare("fer2013", {str(tmp_path)!r}, {str(tmp_path / "data")!r})
         for cache in ("memory", "stream"):
             source = load("fer2013", "train", {str(tmp_path / "data")!r}, cache=cache)

@@ -6,9 +6,9 @@ import sys
 import fer2013_copies as copies
 import pytest
 
+from ferjax.commands.prepare import prepare, summary
 from ferjax.data import builders, load
 from ferjax.data.builders.fer2013 import FER2013
-from ferjax.data.prepare import prepare, summary
 from ferjax.errors import UserError
 
 

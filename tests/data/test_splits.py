@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferjax.data.index import Key
+from ferjax.data.split_index import Key
 from ferjax.data.splits import carve, subset
 from ferjax.errors import UserError
 

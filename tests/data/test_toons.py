@@ -9,7 +9,6 @@ import pytest
 
 from ferjax.data.builders import toons
 from ferjax.data.builders.build_once import build_once
-from ferjax.data.builders.seeded import Draws
 from ferjax.data.builders.toons import Toons, ToonsConfig
 from ferjax.data.builders.toons_conditions import occlude
 from ferjax.data.builders.toons_plan import class_counts, drawn_labels, identity_of, noisy_labels
@@ -18,6 +17,7 @@ from ferjax.data.builders.toons_render import definition, draw_example, draw_fac
 from ferjax.data.builders.toons_table import AVATAAARS, OPEN_PEEPS, SPLITS, STYLES
 from ferjax.data.builders.toons_workers import draw_split
 from ferjax.data.labels import FER7, FER8
+from ferjax.data.seeded import Draws
 
 STYLE_NAMES = tuple(STYLES)
 PARTS = ("brow_left", "brow_right", "eye_left", "eye_right", "nose", "mouth")

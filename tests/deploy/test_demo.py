@@ -12,15 +12,17 @@ import tiny
 from networks import trained_network
 from PIL import Image
 
-from ferjax.deploy import bundle, demo, demo_command
-from ferjax.deploy.classifier import Classifier
+from ferjax.commands import demo
+from ferjax.demo import answers
 from ferjax.deploy.faces import Face
 from ferjax.errors import UserError
+from ferjax.inference import bundle
+from ferjax.inference.classifier import Classifier
 
 
 @pytest.fixture(scope="module")
 def asked(colour_run):
-    return demo.Demo(colour_run)
+    return answers.Demo(colour_run)
 
 
 def test_a_face_that_is_cut_out(asked, astronaut):
@@ -84,13 +86,13 @@ def test_bad_input_is_told_before_a_page_is_opened(shell, colour_run, tmp_path):
 
 
 def test_a_port_that_is_taken():
-    with demo_command.socket.socket() as other:
+    with demo.socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(UserError, match=f"port {port} cannot be used"):
-            demo_command._free_port(port)
-    assert demo_command._free_port(0) > 0
+            demo._free_port(port)
+    assert demo._free_port(0) > 0
 
 
 # The page.

@@ -9,8 +9,9 @@ import pytest
 import tiny
 from networks import pictures, trained_network
 
-from ferjax.deploy import bundle, comparison, stablehlo, trained
+from ferjax.deploy import comparison, stablehlo
 from ferjax.errors import UserError
+from ferjax.inference import bundle, trained
 
 BATCHES = (1, 2, 7)
 

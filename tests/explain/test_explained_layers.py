@@ -11,7 +11,7 @@ from slow_network import SIZE, make
 
 from ferjax import models
 from ferjax.errors import UserError
-from ferjax.explain import inside, layers
+from ferjax.explain import layers, module_views
 from ferjax.explain.methods import METHODS
 from ferjax.explain.projection import onto_images
 from ferjax.explain.tiles import frames_of
@@ -125,7 +125,7 @@ def attentive():
 @pytest.mark.slow
 def test_channel_weights_and_maps_of_se_blocks(attentive):
     model, variables, images = attentive
-    found = jax.jit(partial(inside.squeeze_excitation, model))(variables, images)
+    found = jax.jit(partial(module_views.squeeze_excitation, model))(variables, images)
     assert list(found) == ["se"]
     # The block alone, on what it reads of the first view, the whole image.
     read = jax.jit(partial(layers.activation, model, layer="conv"))(variables, images)
@@ -147,7 +147,7 @@ def test_blocks_are_listed_in_the_order_of_the_network():
 @pytest.mark.slow
 def test_views_of_spatial_transformers(attentive):
     model, variables, images = attentive
-    found = jax.jit(partial(inside.transformer_views, model))(variables, images)
+    found = jax.jit(partial(module_views.transformer_views, model))(variables, images)
     assert list(found) == ["first", "second"]
     theta = found["first"]["theta"]
     assert np.abs(theta - np.eye(2, 3)).max() > 0.01
@@ -166,7 +166,7 @@ def test_frames_go_through_the_transformers_before():
 
 def test_weights_of_regions(attentive):
     model, variables, images = attentive
-    found = jax.jit(partial(inside.region_weights, model))(variables, images)
+    found = jax.jit(partial(module_views.region_weights, model))(variables, images)
     mu, nu = (np.asarray(found[name]) for name in ("self_attention", "relation_attention"))
     assert mu.shape == (2, len(REGIONS))
     assert mu.min() > 0
@@ -174,7 +174,7 @@ def test_weights_of_regions(attentive):
 
 
 @pytest.mark.parametrize(
-    "function", [inside.transformer_views, inside.region_weights, inside.squeeze_excitation]
+    "function", [module_views.transformer_views, module_views.region_weights, module_views.squeeze_excitation]
 )
 def test_networks_without_such_layers_give_nothing(function):
     model, variables, images, _ = make()

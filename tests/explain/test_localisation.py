@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from ferjax.explain.face_regions import FACE, REGIONS
 from ferjax.explain.localisation import areas, pointing, scores, shares
-from ferjax.explain.parts import FACE, REGIONS
 
 MOUTH, EYES, BEHIND = (REGIONS.index(name) for name in ("mouth", "eyes", "background"))
 HEAT = hnp.arrays(np.float32, (2, 3, 4), elements=st.floats(-2, 5, width=16))

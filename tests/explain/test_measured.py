@@ -11,12 +11,12 @@ from scipy import special
 from ferjax.data.builders.toons_render import draw_example
 from ferjax.data.builders.toons_table import AVATAAARS
 from ferjax.data.sources import MemorySource
-from ferjax.deploy.trained import Trained, predict_step
 from ferjax.errors import UserError
 from ferjax.explain import measured
+from ferjax.explain.face_regions import REGIONS, region_maps
 from ferjax.explain.measured import REFERENCES, choose, measure, measure_run
 from ferjax.explain.measured_page import write_measured
-from ferjax.explain.parts import REGIONS, region_maps
+from ferjax.inference.trained import Trained, predict_step
 
 pytestmark = pytest.mark.slow
 

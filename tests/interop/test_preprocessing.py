@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ferjax.data.augment import IMAGENET_MEAN, IMAGENET_STD, normalise
-from ferjax.data.augment.crops import views
+from ferjax.augment import IMAGENET_MEAN, IMAGENET_STD, normalise
+from ferjax.augment.crops import views
 from ferjax.data.images import decode, encode_png
 from ferjax.interop.torchvision import torchvision_models
 

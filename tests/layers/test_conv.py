@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ferjax.layers import conv_lowerings, winograd
 from ferjax.layers.conv import Conv, conv2d
+from ferjax.layers.cpu import conv_lowerings, winograd
 
 CPU_WAYS = {
     "patches": conv_lowerings.patches,

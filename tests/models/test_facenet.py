@@ -10,7 +10,7 @@ from flax.traverse_util import flatten_dict
 
 from configs import facenet2expnet
 from ferjax import models
-from ferjax.data.augment import normalise
+from ferjax.augment import normalise
 from ferjax.data.labels import FER7
 from ferjax.errors import UserError
 from ferjax.models.facenet import fixed_standardisation

@@ -7,7 +7,7 @@ import pytest
 
 from ferjax import models
 from ferjax.errors import UserError
-from ferjax.layers import conv_lowerings
+from ferjax.layers.cpu import conv_lowerings
 from ferjax.layers.regions import RegionAttention, crop_regions
 
 # What the regions may cost at most, in forward passes of the backbone: seven, and little beside.

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from outline import HOSTILE, Outline, read
 
-from ferjax import statistics
 from ferjax.errors import UserError
 from ferjax.report.comparison import write_comparison
 from ferjax.report.run import read_run
 from ferjax.runs import predictions
+from ferjax.scores import significance
 
 
 def test_runs_stand_side_by_side(make_run, make_workdir, tmp_path):
@@ -39,7 +39,7 @@ def test_the_test_is_mcnemars_against_the_best(make_run, tmp_path):
     runs = [read_run(make_run(f"run{seed}", seed=seed)) for seed in range(2)]
     best = max(runs, key=lambda run: run.result["test"]["accuracy"])
     (other,) = [run for run in runs if run is not best]
-    expected = statistics.mcnemar(*predictions.right_of_both(best.test, other.test))
+    expected = significance.mcnemar(*predictions.right_of_both(best.test, other.test))
     text = read(write_comparison(runs, tmp_path / "out").with_name("report.md"))
     (row,) = [line for line in text.splitlines() if line.startswith(f"| {other.name}") and "to" in line][1:]
     cells = [cell.strip() for cell in row.strip("|").split("|")]

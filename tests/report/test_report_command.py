@@ -3,8 +3,9 @@ import sys
 
 import pytest
 
+from ferjax.commands import report
 from ferjax.errors import UserError
-from ferjax.report import command, run
+from ferjax.report import run
 
 
 @pytest.mark.slow
@@ -14,7 +15,7 @@ def test_every_named_run_gets_its_page_and_finished_ones_a_comparison(make_workd
         make_workdir("two", points=2),
         make_workdir("begun", finished=False),
     ]
-    command.main(["ferjax report", *map(str, runs)])
+    report.main(["ferjax report", *map(str, runs)])
     printed = capsys.readouterr().out
     for workdir in runs:
         assert (workdir / "report" / "index.html").exists()
@@ -28,10 +29,10 @@ def test_every_named_run_gets_its_page_and_finished_ones_a_comparison(make_workd
 @pytest.mark.slow
 def test_many_runs_are_written_at_once(make_workdir, tmp_path):
     runs = [make_workdir(str(number), points=2) for number in range(4)]
-    command.main(["ferjax report", *map(str, runs)])
+    report.main(["ferjax report", *map(str, runs)])
     assert all((workdir / "report" / "index.html").exists() for workdir in runs)
     alone = (runs[0] / "report" / "index.html").read_bytes()
-    command.main(["ferjax report", str(runs[0])])
+    report.main(["ferjax report", str(runs[0])])
     assert (runs[0] / "report" / "index.html").read_bytes() == alone
 
 
@@ -47,9 +48,9 @@ def test_the_verb_tells_bad_input_in_one_line(tmp_path):
 
 def test_no_run_and_no_directory_are_told(tmp_path):
     with pytest.raises(UserError, match="name the workdir"):
-        command.main(["ferjax report"])
+        report.main(["ferjax report"])
     with pytest.raises(UserError, match="is not a directory"):
-        command.main(["ferjax report", str(tmp_path / "none")])
+        report.main(["ferjax report", str(tmp_path / "none")])
 
 
 @pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "result.json"])
@@ -58,7 +59,7 @@ def test_corrupt_files_are_told_by_name(make_workdir, name, content):
     workdir = make_workdir(points=2)
     (workdir / name).write_text(content)
     with pytest.raises(UserError, match=name):
-        command.main(["ferjax report", str(workdir)])
+        report.main(["ferjax report", str(workdir)])
 
 
 def test_a_metrics_line_still_being_written_does_not_matter(make_workdir):

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from ferjax import metrics
 from ferjax.report import tables
+from ferjax.scores import confusion
 
 CONFUSION = np.array([[5, 1, 0], [2, 1500, 0], [0, 0, 0]])
-TEST = metrics.summary(CONFUSION, ("sad", "<happy>", "absent"))
+TEST = confusion.summary(CONFUSION, ("sad", "<happy>", "absent"))
 
 
 def test_the_text_table_is_aligned_and_closes_with_totals():
@@ -24,10 +24,10 @@ def test_the_text_table_is_aligned_and_closes_with_totals():
 
 def test_totals_agree_with_the_metrics():
     mean, weighted = tables.totals(TEST["per_class"])
-    assert mean["recall"] == pytest.approx(metrics.mean_class_accuracy(CONFUSION))
-    assert mean["f1"] == pytest.approx(metrics.macro_f1(CONFUSION))
-    assert weighted["f1"] == pytest.approx(metrics.weighted_f1(CONFUSION))
-    assert weighted["recall"] == pytest.approx(metrics.accuracy(CONFUSION))
+    assert mean["recall"] == pytest.approx(confusion.mean_class_accuracy(CONFUSION))
+    assert mean["f1"] == pytest.approx(confusion.macro_f1(CONFUSION))
+    assert weighted["f1"] == pytest.approx(confusion.weighted_f1(CONFUSION))
+    assert weighted["recall"] == pytest.approx(confusion.accuracy(CONFUSION))
     assert mean["support"] == weighted["support"] == CONFUSION.sum()
 
 

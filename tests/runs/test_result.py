@@ -4,10 +4,11 @@ import json
 import numpy as np
 import pytest
 
-from ferjax import files, metrics
+from ferjax import files
 from ferjax.errors import UserError
 from ferjax.runs import result
 from ferjax.runs.predictions import Predictions
+from ferjax.scores import confusion
 
 CONFUSION = np.array([[5, 1], [2, 8]])
 
@@ -51,7 +52,7 @@ def test_a_result_comes_back_from_its_file(tmp_path):
 
 def test_the_test_field_is_the_summary_of_the_matrix():
     test = built()["test"]
-    assert test == {"loss": 0.5, **metrics.summary(CONFUSION, ("sad", "happy"))}
+    assert test == {"loss": 0.5, **confusion.summary(CONFUSION, ("sad", "happy"))}
     assert set(test) == set(result.TEST)
 
 

@@ -12,7 +12,7 @@ import tiny
 from ferjax.config import defaults, override, split_argument
 from ferjax.data import builders
 from ferjax.errors import UserError
-from ferjax.evaluate_run import evaluate_run
+from ferjax.inference.score_run import evaluate_run
 from ferjax.training import contamination
 from ferjax.training.loop import train_and_evaluate
 from ferjax.training.setup import load_split

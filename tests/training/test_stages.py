@@ -9,8 +9,8 @@ import pytest
 import tiny
 
 from ferjax import models
+from ferjax.augment import normalise
 from ferjax.config import defaults, override, set_stages, validate
-from ferjax.data.augment import normalise
 from ferjax.errors import UserError
 from ferjax.layers.linear import Linear
 from ferjax.training import optimizers, stages, state, steps

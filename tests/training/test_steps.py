@@ -13,8 +13,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferjax.augment import normalise
 from ferjax.cluster.mesh import make_mesh
-from ferjax.data.augment import normalise
 from ferjax.data.sources import MemorySource
 from ferjax.training import optimizers, state, steps
 from ferjax.training.evaluate import evaluate

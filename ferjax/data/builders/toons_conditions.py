@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ferjax.data.builders.seeded import Draws
 from ferjax.data.builders.toons_pose import SIZE
 from ferjax.data.builders.toons_table import Box, Conditions
+from ferjax.data.seeded import Draws
 
 _TRIES = 8
 _MOST_HIDDEN = 0.3

@@ -5,7 +5,7 @@ import importlib
 import torch
 from torch import nn
 
-from ferjax.data.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
+from ferjax.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.errors import UserError
 from ferjax.interop.torchvision import torchvision_models
 from ferjax.models.facenet import FIXED_CENTRE, FIXED_SCALE

@@ -3,8 +3,8 @@
 import pytest
 
 from copies import LAYOUTS
+from ferjax.commands.prepare import prepare
 from ferjax.data import builders
-from ferjax.data.prepare import prepare
 from ferjax.data.records import Records, describe
 from ferjax.errors import UserError
 

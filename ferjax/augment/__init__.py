@@ -1,0 +1,12 @@
+"""Augmentation and normalisation on the device, inside the jitted step; the only part of `data` with jax.
+
+Images go in and come out as uint8 `[B, H, W, C]`. What happens to an example depends on the step's key and on
+its row in the global batch alone: not on the number of devices or processes, nor on the other options that
+are switched on. Options that are off compute nothing.
+"""
+
+from ferjax.augment.images import augment
+from ferjax.augment.mixing import mix
+from ferjax.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
+
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "augment", "mix", "normalise"]

@@ -1,0 +1,117 @@
+"""`python -m ferjax export --workdir=RUN --out=DIR [--formats=stablehlo,onnx,bundle,zip]`: a run, handed out.
+
+stablehlo  DIR/network.stablehlo, one program for CPU, CUDA and TPU that needs jax and nothing else
+onnx       DIR/network.onnx, for onnxruntime and others; needs pip install 'ferjax[onnx]'
+bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
+
+The first two take uint8 pictures and give calibrated probabilities, and are compared with the network before
+they are kept. DIR/MODEL_CARD.md says what the network is for and how good it is. RUN may be a bundle.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from absl import flags
+
+from ferjax.commands import framework
+from ferjax.deploy import comparison
+from ferjax.deploy.model_card import model_card
+from ferjax.errors import UserError
+from ferjax.files import write_atomic
+from ferjax.inference import bundle, trained
+from ferjax.inference.trained import Trained
+from ferjax.platform.machine import keep_compiled
+from ferjax.report.wording import memory
+from ferjax.runs.result import read_result
+from ferjax.runs.weights import check_new
+from ferjax.runs.workdir import RESULT
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, or a bundle.", required=True)
+_OUT = flags.DEFINE_string("out", None, "The folder to write: new or empty.", required=True)
+_FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], "Any of stablehlo, onnx, bundle, zip.")
+
+
+def main(argv: list[str]) -> None:
+    """Writes every format, or none."""
+    framework.no_arguments(argv)
+    formats = list(dict.fromkeys(_FORMATS.value))
+    unknown = [name for name in formats if name not in _WRITERS]
+    if unknown or not formats:
+        raise UserError(f"--formats takes some of {', '.join(_WRITERS)}, not {', '.join(unknown) or 'none'}")
+    workdir, out = Path(_WORKDIR.value).expanduser(), Path(_OUT.value).expanduser()
+    check_new(out)
+    if "onnx" in formats:
+        from ferjax.deploy import onnx
+
+        onnx.check_installed()  # now, not after the other formats
+    keep_compiled()
+    network = trained.read(workdir)
+    card = _card(workdir, network)
+
+    out = out.resolve()
+    # Beside the target, because a rename is atomic only within one file system.
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    unfinished.mkdir(parents=True)
+    try:
+        told = [_WRITERS[name](network, card, unfinished) for name in formats]
+        write_atomic(unfinished / bundle.CARD, card.encode())
+        unfinished.replace(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    side = network.input_size
+    print(f"{network.config.model.name} of {workdir}: from faces, uint8 [batch, {side}, {side}, 3], to")
+    print(f"probabilities of {', '.join(network.label_names)}")
+    for line in (*told, f"{bundle.CARD}: what it is for, and how good it is"):
+        print(f"  {out}/{line}")
+
+
+def _card(workdir: Path, network: Trained) -> str:
+    """A bundle has its card; a run's is written."""
+    if bundle.is_bundle(workdir):
+        return bundle.read_card(workdir)
+    result = read_result(workdir / RESULT) if (workdir / RESULT).exists() else None
+    return model_card(network, result)
+
+
+def _stablehlo(network: Trained, card: str, folder: Path) -> str:
+    from ferjax.deploy import stablehlo
+
+    path = folder / "network.stablehlo"
+    write_atomic(path, stablehlo.export(network))
+    return _compared(path, comparison.largest_difference(network, stablehlo.load(path)))
+
+
+def _onnx(network: Trained, card: str, folder: Path) -> str:
+    from ferjax.deploy import onnx
+
+    path = folder / "network.onnx"
+    return _compared(path, onnx.export(network, path))
+
+
+def _compared(path: Path, difference: float) -> str:
+    return f"{path.name}: {memory(path.stat().st_size)}, differs by at most {difference:.1e}"
+
+
+def _bundle(network: Trained, card: str, folder: Path) -> str:
+    return _bundled(network, card, folder / "bundle")
+
+
+def _zip(network: Trained, card: str, folder: Path) -> str:
+    return _bundled(network, card, folder / "bundle.zip")
+
+
+def _bundled(network: Trained, card: str, path: Path) -> str:
+    digest = bundle.write(network, card, path)
+    files = path.iterdir() if path.is_dir() else [path]
+    size = memory(sum(file.stat().st_size for file in files))
+    return f"{path.name}: {size}, SHA-256 of its {bundle.MANIFEST} {digest}"
+
+
+_WRITERS: dict[str, Callable[[Trained, str, Path], str]] = {
+    "stablehlo": _stablehlo,
+    "onnx": _onnx,
+    "bundle": _bundle,
+    "zip": _zip,
+}

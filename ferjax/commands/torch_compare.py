@@ -1,0 +1,62 @@
+"""`python -m ferjax torch-compare --model=NAME`: the same numbers as PyTorch, or where they part.
+
+Both frameworks get the same weights, from --weights or as PyTorch draws them, and the same batches of noise,
+without dropout: outputs of every layer and block, logits, loss, running statistics and every gradient, then
+some steps of SGD with momentum and of AdamW, both with weight decay and a cosine schedule. Exit code 1 if
+anything differs by more than its tolerance.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from ferjax.commands import framework
+from ferjax.config import split_argument
+from ferjax.errors import UserError
+from ferjax.files import write_atomic, write_json_atomic
+from ferjax.interop import comparison
+from ferjax.interop.compared import compare
+from ferjax.interop.torch_networks import network
+from ferjax.platform.machine import keep_compiled
+
+_MODEL = flags.DEFINE_string("model", None, "The network's name.", required=True)
+_WEIGHTS = flags.DEFINE_string(
+    "weights", "", "A .safetensors or .pth with its weights; PyTorch's random ones if empty."
+)
+_OPTIONS = flags.DEFINE_string("options", "", "The network's options: key=value, separated by commas.")
+_PRECISION = flags.DEFINE_list("precision", list(comparison.PRECISIONS), "Which of float64 and float32.")
+_STEPS = flags.DEFINE_integer("steps", 5, "Steps of each optimizer; 0: none.", lower_bound=0)
+_BATCH = flags.DEFINE_integer("batch", 8, "Images in a batch.", lower_bound=2)
+_IMAGE_SIZE = flags.DEFINE_integer("image_size", 0, "Pixels; 0: the network's.", lower_bound=0)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the random weights and batches.", lower_bound=0)
+_OUT = flags.DEFINE_string("out", "", "A .md for the tables by group and by layer, or a .json for every gap.")
+
+
+def main(argv: list[str]) -> int:
+    """Prints the table; 1 if something parts."""
+    framework.no_arguments(argv)
+    name, precisions, out = _MODEL.value, tuple(_PRECISION.value), Path(_OUT.value).expanduser()
+    table = network(name)
+    if unknown := set(precisions) - set(comparison.PRECISIONS):
+        raise UserError(f"--precision takes {' and '.join(comparison.PRECISIONS)}, not {', '.join(unknown)}")
+    if _OUT.value and out.suffix not in (".md", ".json"):
+        raise UserError(f"--out={out} ends neither in .md nor in .json")
+    keep_compiled()
+    _, options = split_argument(_OPTIONS.value, default="")
+    groups = compare(
+        name,
+        weights=_WEIGHTS.value,
+        precisions=precisions,
+        steps=_STEPS.value,
+        batch=_BATCH.value,
+        image_size=_IMAGE_SIZE.value or table.image_size,
+        seed=_SEED.value,
+        options=options,
+    )
+    print(comparison.summary_table(groups))
+    if out.suffix == ".md":
+        text = f"{comparison.summary_table(groups)}\n\n{comparison.layer_table(groups)}\n"
+        write_atomic(out, text.encode())
+    elif out.suffix == ".json":
+        write_json_atomic(out, {"model": name, "groups": list(comparison.as_json(groups))})
+    return int(any(group.parting for group in groups))

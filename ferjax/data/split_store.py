@@ -1,0 +1,122 @@
+"""Which stored examples make up "train", "validation" and "test", kept in a file beside the set."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ferjax.data.array_files import read_arrays, write_arrays
+from ferjax.data.folds import held_out, parse
+from ferjax.data.records import Records, describe
+from ferjax.data.split_index import Index, Key
+from ferjax.data.splits import carve
+from ferjax.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+
+
+class Choice(NamedTuple):
+    """The examples of one split.
+
+    Attributes:
+        records: the stored examples that they are chosen from.
+        indices: int64 [n], sorted, into `records`; None for all.
+        note: what the user should know of the division; empty if it is the official one.
+    """
+
+    records: Records
+    indices: np.ndarray | None
+    note: str
+
+
+def choose(name: str, folder: Path, split: str, fold: str, val_fraction: float) -> Choice:
+    """Finds the examples of a split: the official ones, carved ones, or those of a fold.
+
+    A fold divides all that the set holds anew, its official splits put together. What the fold holds out
+    is "test"; of the rest "validation" is carved, and "train" is what is left.
+
+    The indices are kept in `divisions/` beside the set: `train`, `validation` and `test` into the stored
+    examples `of`. What is kept is read again, so a division never changes under a set that has not.
+
+    Args:
+        name: the set's name, for messages.
+        folder: of the built set.
+        split: one of `SPLITS`.
+        fold: see `ferjax.data.folds`; empty for the official splits.
+        val_fraction: what is carved for validation, see `ferjax.data.splits.carve`.
+
+    Raises:
+        UserError: there is no such split or fold.
+    """
+    official = tuple(describe(name, folder).splits)
+    if fold:
+        if split not in SPLITS:
+            raise UserError(f"a fold of {name} has no split {split!r}; it has {', '.join(SPLITS)}")
+        records = Records(name, folder, "+".join(official))
+        parts = _kept(folder, records, fold, val_fraction)
+        note = (
+            f"{name} is divided anew, its {len(official)} stored splits put together, into fold {fold}: "
+            f"{len(parts['train'])} training, {len(parts['validation'])} validation and "
+            f"{len(parts['test'])} test examples"
+        )
+    elif split in ("train", "validation") and "validation" not in official:
+        records = Records(name, folder, "train")
+        parts = _kept(folder, records, "", val_fraction)
+        groups = records.index.groups
+        kept_whole = ", no group on both sides" if groups and groups.names else ""
+        note = (
+            f"{name} has no validation split: {len(parts['validation'])} of its {len(records)} training "
+            f"examples are held out for validation, the same part of every class{kept_whole}"
+            if len(parts["validation"])
+            else ""
+        )
+    else:
+        return Choice(Records(name, folder, split), None, "")
+    if split == "validation" and not len(parts[split]):
+        raise UserError(f"{name} has no validation split, and val_fraction={val_fraction} carves none")
+    if not len(parts[split]):
+        raise UserError(f"data.fold {fold} of {name} leaves no example for {split}")
+    return Choice(records, parts[split], note)
+
+
+def _kept(folder: Path, records: Records, fold: str, fraction: float) -> dict[str, np.ndarray]:
+    """The division from its file, or worked out and written there."""
+    index = records.index
+    identity = hashlib.sha256(f"{fold}\n{fraction!r}\n{records.split}\n{index.digest}".encode())
+    if index.groups:
+        identity.update(index.groups.codes.astype("<i4").tobytes())
+    slug = re.sub(r"[^\w-]+", "_", fold, flags=re.ASCII)[:40] or "carved"
+    path = folder / "divisions" / f"{slug}-{identity.hexdigest()[:12]}.npz"
+    kept = read_arrays(path)
+    if kept is not None and _is_whole(kept, len(records)):
+        return kept
+    parts = divide(records.name, index, fold, fraction)
+    write_arrays(
+        path, **parts, of=np.array(records.split), fold=np.array(fold), val_fraction=np.array(fraction)
+    )
+    return parts
+
+
+def divide(name: str, index: Index, fold: str, fraction: float) -> dict[str, np.ndarray]:
+    """Divides the examples of `index`: split → sorted int64 indices, together 0 … N − 1, none twice.
+
+    Args:
+        name: the set's name, for messages.
+        index: of all the examples.
+        fold: what is test, see `ferjax.data.folds`; nothing if empty.
+        fraction: what is carved out of the rest for validation.
+    """
+    test = held_out(name, index, parse(fold)) if fold else np.zeros(len(index.labels), bool)
+    rest = np.flatnonzero(~test)
+    groups = index.groups and Key(index.groups.codes[rest], index.groups.names)
+    train, validation = carve(index.labels[rest], fraction, groups)
+    return {"train": rest[train], "validation": rest[validation], "test": np.flatnonzero(test)}
+
+
+def _is_whole(kept: dict[str, np.ndarray], count: int) -> bool:
+    if not set(SPLITS) <= kept.keys():
+        return False
+    together = np.sort(np.concatenate([kept[split] for split in SPLITS]))
+    return np.array_equal(together, np.arange(count))

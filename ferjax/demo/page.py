@@ -1,0 +1,108 @@
+"""The demo's page, which streamlit runs anew for every change on it; `python -m ferjax demo` starts it."""
+
+import sys
+
+import streamlit as st
+
+from ferjax.data.images import BadImage
+from ferjax.demo.answers import Answer, Demo, Look
+from ferjax.errors import UserError
+from ferjax.explain.methods import SIGNED
+from ferjax.inference import pictures
+from ferjax.platform.machine import keep_compiled
+from ferjax.report.wording import count_of, percent
+
+_FILE, _CAMERA = "a file", "the camera"
+_NO_HEAT = "none"
+
+
+@st.cache_resource(show_spinner="Reading the network …")
+def _demo(path: str) -> Demo:
+    keep_compiled()
+    return Demo(path)
+
+
+def page(path: str) -> None:
+    """Draws the page.
+
+    Args:
+        path: a run's workdir, or a bundle.
+    """
+    st.set_page_config(page_title="ferjax demo", page_icon="🙂", layout="wide")
+    demo = _demo(path)
+    config = demo.network.config
+    st.header("What does this face show?")
+    st.caption(f"{config.model.name}, trained on {config.data.name}: {', '.join(demo.network.label_names)}")
+    asked, answered = st.columns([2, 3], gap="large")
+    with asked:
+        content = _picture()
+        whole = st.checkbox(
+            "The picture is one face, already cut out",
+            help="For pictures like those that the network was trained on; no face is searched.",
+        )
+        method = st.selectbox(
+            "Heat map",
+            (*demo.methods, _NO_HEAT),
+            format_func=_words,
+            help="Where the network looked for the class that it finds most likely.",
+        )
+        st.caption(
+            "Pictures stay in the memory of this computer. A face shows an expression, which is not what "
+            "somebody feels."
+        )
+    with answered:
+        if content is None:
+            st.info("Drop a picture, or take one.")
+            return
+        try:
+            with st.spinner("Looking …"):
+                answer = demo.ask(pictures.decode(content), whole, "" if method == _NO_HEAT else method)
+        except BadImage as error:
+            st.error(f"The picture {error}.")
+        except UserError as error:
+            st.error(f"{error}")
+        else:
+            _show(answer, method)
+            if answer.marked is not None:
+                asked.image(answer.marked, width="stretch", alt="the picture with its faces marked")
+
+
+def _picture() -> bytes | None:
+    source = st.radio("Picture from", (_FILE, _CAMERA), horizontal=True)
+    if source == _CAMERA:
+        given = st.camera_input("Camera", label_visibility="collapsed")
+    else:
+        # Names say little about a picture; what cannot be decoded is told.
+        given = st.file_uploader("Picture", label_visibility="collapsed")
+    return given.getvalue() if given is not None else None
+
+
+def _show(answer: Answer, method: str) -> None:
+    if not answer.looks:
+        st.warning("No face was found. If the picture is one face, already cut out, say so on the left.")
+        return
+    st.subheader(count_of(len(answer.looks), "face"))
+    if answer.left_out:
+        st.caption(f"{answer.left_out} smaller ones are left out.")
+    for look in answer.looks:
+        seen, explained, said = st.columns([1, 1, 2])
+        seen.image(look.seen, caption="what the network sees", alt="a face")
+        if look.heat is not None:
+            told = f"{_told(look, method)} {next(iter(look.chances))}"
+            explained.image(look.heat, caption=told, alt="its heat map")
+        for name, chance in look.chances.items():
+            said.progress(chance, text=f"{name} {percent(chance, 0)}")
+
+
+def _told(look: Look, method: str) -> str:
+    if (look.heat == look.seen).all():  # Grad-CAM leaves out what speaks against a class: all of it, at times
+        return f"{_words(method)} finds no place for"
+    return "warm speaks for" if method in SIGNED else "where it looked for"
+
+
+def _words(method: str) -> str:
+    return method.replace("_", " ")
+
+
+if __name__ == "__main__":
+    page(sys.argv[1])

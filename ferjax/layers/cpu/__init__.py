@@ -1,0 +1,1 @@
+"""Convolutions for CPUs, where XLA's own are slow."""

@@ -1,0 +1,1 @@
+"""Scores of predictions: confusion matrices, ranking, calibration, significance."""

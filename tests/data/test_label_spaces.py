@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferjax.data.label_spaces import (
+    ABSENT,
+    BridgedSource,
+    bridge,
+    convert,
+    meaning,
+    positions,
+    restrict,
+    space_name,
+)
+from ferjax.data.labels import FER7, FER8
+from ferjax.data.sources import MemorySource
+from ferjax.errors import UserError
+
+ALPHABETICAL = ("Anger", "Disgust", "Fear", "Joy", "Neutral", "Sadness", "Surprise")
+spaces = st.lists(st.sampled_from(FER8), min_size=1, max_size=8, unique=True)
+
+
+def test_spaces_have_names():
+    assert (space_name(FER7), space_name(list(FER8)), space_name(ALPHABETICAL)) == ("fer7", "fer8", "own")
+    assert meaning(" Happiness") == "happy"
+    assert meaning("boredom") == "boredom"
+
+
+def test_positions_go_by_meaning():
+    assert positions(ALPHABETICAL, FER7).tolist() == [0, 1, 2, 3, 6, 4, 5]
+    assert positions(FER7, ALPHABETICAL).tolist() == [0, 1, 2, 3, 5, 6, 4]
+    assert positions(FER8, FER7).tolist() == [0, 1, 2, 3, 4, 5, 6, ABSENT]
+    assert positions(FER7, FER8).tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert positions(("boredom", "joy"), FER7).tolist() == [ABSENT, 3]
+
+
+@given(first=spaces, second=spaces)
+def test_there_and_back_is_the_same_place(first, second):
+    there, back = positions(first, second), positions(second, first)
+    for index, place in enumerate(there):
+        assert place == ABSENT or back[place] == index
+        assert (place == ABSENT) == (first[index] not in second)
+
+
+@pytest.mark.parametrize(
+    ("model", "target", "present", "merges", "targets", "masked"),
+    [
+        (FER7, FER7, None, {}, range(7), ()),
+        (FER7, FER8, None, {}, [*range(7), ABSENT], ()),
+        (FER7, FER8, None, {"contempt": "disgust"}, [*range(7), 1], ()),
+        (FER8, FER7, None, {"contempt": "disgust"}, range(7), ("contempt",)),
+        (FER8, FER8, None, {"contempt": "disgust"}, range(8), ()),  # known: not merged
+        (FER7, ALPHABETICAL, None, {}, [0, 1, 2, 3, 6, 4, 5], ()),
+        (FER7, FER7, np.arange(7) != 6, {}, range(7), ("neutral",)),
+        (FER7, ("angry", "contempt"), None, {"contempt": "sad"}, [0, 4],
+         ("disgust", "fear", "happy", "surprise", "neutral")),
+        # What the set has none of does not open the class that it counts as.
+        (FER7, ("angry", "contempt"), np.array([True, False]), {"contempt": "sad"}, [0, 4], FER7[1:]),
+    ],
+)  # fmt: skip
+def test_bridges(model, target, present, merges, targets, masked):
+    found = bridge(model, target, present, merges)
+    assert found.targets.tolist() == list(targets)
+    assert tuple(np.array(model)[~found.allowed]) == tuple(masked)
+
+
+def test_bridges_that_lead_nowhere():
+    with pytest.raises(UserError, match=r"contempt cannot count as calm: the network knows angry, disgust"):
+        bridge(FER7, FER8, merges={"contempt": "calm"})
+    with pytest.raises(UserError, match="none in common"):
+        bridge(FER7, ("bored", "awake"))
+    with pytest.raises(UserError, match="none in common"):
+        bridge(FER7, FER7, present=np.zeros(7, bool))
+
+
+def test_restricting_keeps_the_ratios():
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.0, 1.0, 0.0], [0.25, 0.5, 0.25]])
+    found = restrict(probabilities, np.array([True, False, True]))
+    np.testing.assert_allclose(found, [[5 / 7, 0, 2 / 7], [0.5, 0, 0.5], [0.5, 0, 0.5]])
+
+
+@given(model=spaces, target=spaces, seed=st.integers(0, 1000))
+def test_converted_probabilities(model, target, seed):
+    probabilities = np.random.default_rng(seed).dirichlet(np.ones(len(model)), 3)
+    common = set(model) & set(target)
+    if not common:
+        with pytest.raises(UserError):
+            convert(probabilities, model, target)
+        return
+    found = convert(probabilities, model, target)
+    assert found.shape == (3, len(target))
+    for row, result in zip(probabilities, found, strict=True):
+        by_name = dict(zip(model, row, strict=True))
+        total = sum(by_name[name] for name in common)
+        expected = [by_name[name] / total if name in common else 0.0 for name in target]
+        np.testing.assert_allclose(result, expected, atol=1e-12)
+
+
+def numbered(labels):
+    images = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1)
+    return MemorySource(images, labels, label_names=FER8, name="numbered", split="test")
+
+
+def test_a_source_seen_from_another_space():
+    source = numbered([7, 6, 0, 7, 3, 7])
+    dropped = BridgedSource(source, FER7, bridge(FER7, FER8).targets)
+    assert (len(dropped), dropped.dropped) == (3, {"contempt": 3})
+    assert dropped.labels.tolist() == [6, 0, 3]
+    batch = dropped.take([2, 0])
+    assert batch["image"].ravel().tolist() == [4, 1]
+    assert (batch["label"].tolist(), batch["label"].dtype) == ([3, 6], np.int32)
+    assert (dropped[1]["image"].item(), dropped[1]["label"]) == (2, 0)
+    assert dropped.label_names == FER7
+    with pytest.raises(IndexError, match="0 … 2"):
+        dropped.take([3])
+    merged = BridgedSource(source, FER7, bridge(FER7, FER8, merges={"contempt": "disgust"}).targets)
+    assert (merged.labels.tolist(), merged.dropped) == ([1, 6, 0, 1, 3, 1], {})
+    with pytest.raises(UserError, match="no example of numbered test is of a class that the network knows"):
+        BridgedSource(numbered([7, 7]), FER7, bridge(FER7, FER8).targets)

@@ -1,0 +1,101 @@
+"""The same predictions as a table, as JSON lines and as CSV."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from ferjax.deploy import output_rows
+from ferjax.deploy.output_rows import Row
+
+LABELS = ("sad", "happy", "time")
+CHANCES = np.float32([0.125, 0.625, 0.25])
+FACE = Row("a.jpg", output_rows.OK, face=1, box=(1.5, 2.0, 30.0, 40.0), score=0.75, probabilities=CHANCES)
+ROWS = [
+    FACE,
+    Row("b,\n.jpg", output_rows.NO_FACE),
+    Row("c.jpg", output_rows.FAILED, "is damaged"),
+    FACE._replace(source="d.mp4", time=0.0),
+    FACE._replace(source="d.mp4", time=2.0, probabilities=np.float32([0.375, 0.375, 0.25])),
+    FACE._replace(source="d.mp4", time=2.0, face=2),
+]
+
+
+def written(kind, top_k=2):
+    out = io.StringIO()
+    writer = output_rows.writer(kind, LABELS, top_k, out)
+    for row in ROWS:
+        writer.write(row)
+    writer.close()
+    return out.getvalue()
+
+
+def test_json_lines():
+    first, none, failed, *video = map(json.loads, written("jsonl").splitlines())
+    assert first == {
+        "source": "a.jpg",
+        "status": "ok",
+        "face": 1,
+        "box": [1.5, 2, 30, 40],
+        "score": 0.75,
+        "label": "happy",
+        "probability": 0.625,
+        "probabilities": {"happy": 0.625, "time": 0.25},
+    }
+    assert none == {"source": "b,\n.jpg", "status": "no face"}
+    assert failed == {"source": "c.jpg", "status": "failed", "reason": "is damaged"}
+    assert [(row["time"], row["face"]) for row in video] == [(0, 1), (2, 1), (2, 2)]
+
+
+def test_all_classes_are_told_if_asked():
+    first = json.loads(written("jsonl", top_k=0).splitlines()[0])
+    assert list(first["probabilities"]) == ["happy", "time", "sad"]
+
+
+def test_csv_can_be_read_back():
+    first, none, failed, *video = csv.DictReader(io.StringIO(written("csv")))
+    assert first["label"] == "happy"
+    assert [float(first[f"p_{name}"]) for name in LABELS] == CHANCES.tolist()
+    assert [float(first[side]) for side in ("left", "top", "right", "bottom")] == [1.5, 2, 30, 40]
+    assert first["time"] == ""
+    assert none["source"] == "b,\n.jpg"
+    assert (failed["status"], failed["reason"], failed["label"]) == ("failed", "is damaged", "")
+    assert video[1]["time"] == "2"
+
+
+def test_the_table_has_a_line_a_face_and_means_of_videos():
+    first, none, failed, one, two = written("table").splitlines()
+    assert "happy  62%" in first
+    assert "time  25%" in first
+    assert "sad" not in first
+    assert none.startswith("b,?.jpg")
+    assert failed.endswith("failed: is damaged")
+    assert "2.00 s" in one
+    assert "happy  50%" in one
+    assert "0.00 s" in two
+
+
+def test_a_camera_is_told_frame_by_frame():
+    out = io.StringIO()
+    writer = output_rows.writer("table", LABELS, 1, out, live=True)
+    for time in (0.0, 0.1):
+        writer.write(FACE._replace(source="webcam", time=time))
+        assert f"{time:.2f} s" in out.getvalue()
+    writer.close()
+    assert len(out.getvalue().splitlines()) == 2
+
+
+def test_a_video_without_a_face_is_one_line():
+    frames = [Row("d.mp4", output_rows.NO_FACE, time=time) for time in (0.0, 0.5)]
+    (found,) = output_rows.means(frames)
+    assert found.status == output_rows.NO_FACE
+    assert output_rows.means([]) == []
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred\r.jpg", "x" * 99 + ".jpg"])
+def test_names_stay_on_their_line(name):
+    (line,) = output_rows.line(FACE._replace(source=name), LABELS, 1).splitlines()
+    assert line.isprintable()
+    assert line.index("face") == output_rows.line(FACE, LABELS, 1).index("face")

@@ -1,0 +1,283 @@
+"""Bundles: the same network out of the file, and nothing out of a file that is not what was written."""
+
+import hashlib
+import json
+import shutil
+import zipfile
+
+import jax
+import numpy as np
+import pytest
+import tiny
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import pictures, trained_network
+
+from ferjax import __version__
+from ferjax.config import flat
+from ferjax.errors import UserError
+from ferjax.inference import bundle, trained
+from ferjax.inference.classifier import Classifier
+
+CARD = "# A network\n"
+NAMES = ("weights.safetensors", "config.json", "network.json", "MODEL_CARD.md")
+
+
+@pytest.fixture(autouse=True)
+def _known(tiny_model):
+    pass
+
+
+@pytest.fixture(scope="module")
+def network():
+    with tiny.registered():
+        return trained_network(data__dir="/home/somebody/data", init__from="runs/earlier")
+
+
+@pytest.fixture(scope="module")
+def written(network, tmp_path_factory):
+    """The folder and the .zip, to read only, and what `write` gave."""
+    place = tmp_path_factory.mktemp("written")
+    digests = {name: bundle.write(network, CARD, place / name) for name in ("bundle", "bundle.zip")}
+    return place, digests
+
+
+@pytest.fixture(params=["bundle", "bundle.zip"])
+def either(request, written):
+    return written[0] / request.param
+
+
+@pytest.fixture
+def folder(written, tmp_path):
+    """A copy to spoil."""
+    return shutil.copytree(written[0] / "bundle", tmp_path / "bundle")
+
+
+def as_zip(folder):
+    """The same as a .zip of the user's own."""
+    return shutil.make_archive(folder.with_name("again"), "zip", folder)
+
+
+def test_the_same_network_comes_out(either, network):
+    read = bundle.read(either)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_array_equal(a, b, strict=True), read.variables, network.variables
+    )
+    assert read.label_names == network.label_names
+    assert (read.image_size, read.temperature, read.grey) == (16, 1.7, network.grey)
+    differing = {name for name, value in flat(read.config) if dict(flat(network.config))[name] != value}
+    assert differing == {"data.dir", "init.from"}
+    images = pictures(3, read.input_size)
+    np.testing.assert_array_equal(
+        Classifier.of(read).probabilities(images), Classifier.of(network).probabilities(images)
+    )
+    assert bundle.read_card(either) == CARD
+
+
+def test_it_is_read_like_a_workdir(either, network):
+    assert trained.read(str(either)).label_names == network.label_names
+
+
+def test_no_path_of_the_machine_is_in_it(written):
+    for file in (written[0] / "bundle").iterdir():
+        assert b"somebody" not in file.read_bytes()
+        assert b"runs/earlier" not in file.read_bytes()
+
+
+def test_the_same_network_gives_the_same_bytes(written, network, tmp_path):
+    place, digests = written
+    assert bundle.write(network, CARD, tmp_path / "b.zip") == digests["bundle"] == digests["bundle.zip"]
+    assert (tmp_path / "b.zip").read_bytes() == (place / "bundle.zip").read_bytes()
+    assert digests["bundle"] == hashlib.sha256((place / "bundle" / "manifest.json").read_bytes()).hexdigest()
+
+
+def test_nothing_is_overwritten(written, network):
+    for name in ("bundle", "bundle.zip"):
+        with pytest.raises(FileExistsError):
+            bundle.write(network, CARD, written[0] / name)
+
+
+def test_a_zip_of_the_folder_and_files_beside_do_not_matter(folder, network):
+    (folder / "notes.txt").write_text("mine")
+    for path in (folder, as_zip(folder)):
+        assert bundle.read(path).label_names == network.label_names
+
+
+def test_what_is_a_bundle(either, folder, tmp_path):
+    assert bundle.is_bundle(either)
+    (folder / "manifest.json").unlink()
+    (tmp_path / "file").write_text("text")
+    assert not any(map(bundle.is_bundle, (folder, tmp_path / "file", tmp_path / "nowhere")))
+
+
+@settings(max_examples=30, deadline=None)
+@given(name=st.sampled_from(NAMES), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_any_changed_bit_is_found(written, network, tmp_path_factory, name, place, bit):
+    spoilt = shutil.copytree(written[0] / "bundle", tmp_path_factory.mktemp("spoilt") / "bundle")
+    content = bytearray((spoilt / name).read_bytes())
+    content[int(place * len(content))] ^= 1 << bit
+    (spoilt / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} was changed"):
+        bundle.read(spoilt)
+
+
+@settings(max_examples=30, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
+def test_a_changed_manifest_is_told_or_does_not_matter(written, network, tmp_path_factory, place, value):
+    spoilt = shutil.copytree(written[0] / "bundle", tmp_path_factory.mktemp("spoilt") / "bundle")
+    content = bytearray((spoilt / "manifest.json").read_bytes())
+    content[int(place * len(content))] = value
+    (spoilt / "manifest.json").write_bytes(content)
+    with tiny.registered():
+        try:
+            read = bundle.read(spoilt)
+        except UserError:
+            return
+    jax.tree.map(np.testing.assert_array_equal, read.variables, network.variables)
+
+
+def cut(name):
+    def spoil(folder):
+        (folder / name).write_bytes((folder / name).read_bytes()[:-1])
+
+    return spoil
+
+
+def remove(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def manifest(**changes):
+    """Fields of the manifest; None takes one out."""
+
+    def spoil(folder):
+        found = json.loads((folder / "manifest.json").read_text()) | changes
+        (folder / "manifest.json").write_text(json.dumps({k: v for k, v in found.items() if v is not None}))
+
+    return spoil
+
+
+def entry(name, fields):
+    """A file that the manifest tells of, besides or instead of another."""
+
+    def spoil(folder):
+        files = json.loads((folder / "manifest.json").read_text())["files"]
+        manifest(files={key: value for key, value in {**files, name: fields}.items() if value})(folder)
+
+    return spoil
+
+
+def content(name, text):
+    """A file anew, with a manifest that fits it."""
+
+    def spoil(folder):
+        data = text(folder) if callable(text) else text
+        (folder / name).write_bytes(data)
+        fields = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        entry(name, fields)(folder)
+
+    return spoil
+
+
+def another_model(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config["model"]["features"] = 4
+    return json.dumps(config).encode()
+
+
+def unknown_field(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config["data"]["imagesize"] = 4
+    return json.dumps(config).encode()
+
+
+def says(**changes):
+    about = {"label_names": ["a", "b", "c", "d", "e", "f", "g"], "temperature": 1.5, **changes}
+    return content("network.json", json.dumps(about).encode())
+
+
+GOOD = {"bytes": 3, "sha256": "00"}
+BAD = {
+    **{f"cut {name}": (cut(name), f"{name} was changed") for name in NAMES},
+    **{f"no {name}": (remove(name), f"lacks its {name}") for name in NAMES},
+    "no manifest": (remove("manifest.json"), "is no bundle: it has no manifest.json"),
+    "empty manifest": (lambda folder: (folder / "manifest.json").write_text(""), "is not valid JSON"),
+    "deep manifest": (lambda folder: (folder / "manifest.json").write_text("[" * 99999), "is not valid JSON"),
+    "huge manifest": (lambda folder: (folder / "manifest.json").write_text(" " * 2**21), "is no bundle"),
+    "a list": (lambda folder: (folder / "manifest.json").write_text("[]"), "is no bundle"),
+    "another format": (manifest(format="zip"), "is no bundle"),
+    "newer": (manifest(version=2), f"of format 2, and ferjax {__version__} reads formats up to 1: upgrade"),
+    "version as text": (manifest(version="1"), "manifest.json is damaged"),
+    "version 0": (manifest(version=0), "manifest.json is damaged"),
+    "no files": (manifest(files=None), "manifest.json is damaged"),
+    "files as list": (manifest(files=["weights.safetensors"]), "manifest.json is damaged"),
+    "huge file": (entry("config.json", {**GOOD, "bytes": 2**40}), "manifest.json is damaged"),
+    "negative size": (entry("config.json", {**GOOD, "bytes": -1}), "manifest.json is damaged"),
+    "no hash": (entry("config.json", {"bytes": 3}), "manifest.json is damaged"),
+    "a path out": (entry("../../etc/passwd", GOOD), "names '../../etc/passwd', no file of a bundle"),
+    "an absolute path": (entry("/etc/passwd", GOOD), "names '/etc/passwd', no file of a bundle"),
+    "one less": (entry("MODEL_CARD.md", None), "does not name MODEL_CARD.md"),
+    "no weights": (content("weights.safetensors", b"\x80\x04K*."), "is no .safetensors"),
+    "other weights": (content("config.json", another_model), "is not of the network in config.json"),
+    "no config": (content("config.json", b"[1]"), "is not the config of a run"),
+    "unknown field": (content("config.json", unknown_field), "no field 'data.imagesize'"),
+    "other classes": (says(label_names=["a", "b"]), "is not of the network in config.json"),
+    "no classes": (says(label_names=[]), "does not tell classes and temperature"),
+    "numbers for classes": (says(label_names=[1] * 7), "does not tell classes and temperature"),
+    "temperature 0": (says(temperature=0.0), "does not tell classes and temperature"),
+    "nothing told": (content("network.json", b"3"), "does not tell classes and temperature"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_bundles_are_told_as_folder_and_as_zip(folder, what):
+    spoil, told = BAD[what]
+    spoil(folder)
+    for path in (folder, as_zip(folder)):
+        with pytest.raises(UserError) as caught:
+            bundle.read(path)
+        assert told in str(caught.value)
+
+
+def test_links_are_not_followed(folder, tmp_path):
+    (folder / "config.json").rename(tmp_path / "elsewhere.json")
+    (folder / "config.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(UserError, match="links out of a bundle are not followed"):
+        bundle.read(folder)
+
+
+def test_a_folder_in_a_files_place(folder):
+    (folder / "config.json").unlink()
+    (folder / "config.json").mkdir()
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        bundle.read(folder)
+
+
+def test_what_is_no_zip_or_a_damaged_one(written, tmp_path):
+    whole = (written[0] / "bundle.zip").read_bytes()
+    for number, data in enumerate((b"", b"text", whole[:-30], whole[: len(whole) // 2])):
+        path = tmp_path / f"{number}.zip"
+        path.write_bytes(data)
+        with pytest.raises(UserError, match="cannot be read as a"):
+            bundle.read(path)
+    spoilt = bytearray(whole)
+    spoilt[len(whole) // 2] ^= 1  # the archive's own check sees it first
+    (tmp_path / "flipped.zip").write_bytes(spoilt)
+    with pytest.raises(UserError, match=r"cannot be read as a \.zip|was changed"):
+        bundle.read(tmp_path / "flipped.zip")
+    with pytest.raises(UserError, match="does not exist"):
+        bundle.read(tmp_path / "nowhere")
+
+
+def test_a_zip_bomb_is_not_unpacked(written, tmp_path):
+    """A file that unpacks to more than the manifest tells is read no further than one byte beyond."""
+    path = tmp_path / "bomb.zip"
+    with (
+        zipfile.ZipFile(written[0] / "bundle.zip") as good,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bad,
+    ):
+        for name in good.namelist():
+            data = good.read(name)
+            bad.writestr(name, data + bytes(2**26) if name == "config.json" else data)
+    with pytest.raises(UserError, match=r"config\.json was changed"):
+        bundle.read(path)
