@@ -11,6 +11,7 @@ from pathlib import Path
 
 from absl import flags
 
+from ferjax import demo
 from ferjax.commands import framework
 from ferjax.errors import UserError
 
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> None:
     from ferjax.inference import trained
 
     trained.read(workdir)  # what is wrong with it is told here, not on a page
-    page = Path(page_module.__file__)
+    page = Path(demo.__file__).with_name("page.py")
     options = [f"--{setting}" for setting in (*_SETTINGS, f"server.port={_free_port(_PORT.value)}")]
     sys.stdout.flush()
     os.execv(

@@ -16,7 +16,7 @@ from ferjax.inference.trained import Trained
 from ferjax.report.markdown import plain, results
 from ferjax.report.tables import markdown
 from ferjax.report.wording import count_of, percent
-from ferjax.scores import confusion
+from ferjax.scores.confusion import accuracy_interval, most_confused
 
 _CONFUSIONS = 5
 # What a set's pictures are not, by the first part of its name.
@@ -134,14 +134,14 @@ def _weaknesses(result: dict[str, Any]) -> list[str]:
     worst = min(tested, key=lambda row: row["recall"])
     index = [row["name"] for row in test["per_class"]].index(worst["name"])
     hits, missed = counts[index, index], counts[index].sum() - counts[index, index]
-    low, high = confusion.accuracy_interval(np.array([[hits, missed], [0, 0]]))
+    low, high = accuracy_interval(np.array([[hits, missed], [0, 0]]))
     items = [
         f"Weakest class: {percent(worst['recall'], 0)} of {plain(worst['name'])} is recognised "
         f"(95% interval {percent(low, 0)} to {percent(high, 0)}, {count_of(worst['support'], 'image')})."
     ]
     confusions = [
         f"{plain(names[row])} for {plain(names[column])} ({counts[row, column]} of {counts[row].sum()})"
-        for row, column in confusion.most_confused(counts, _CONFUSIONS)
+        for row, column in most_confused(counts, _CONFUSIONS)
     ]
     if confusions:
         items.append(f"It takes {', '.join(confusions)}.")

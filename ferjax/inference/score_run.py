@@ -25,6 +25,7 @@ from ferjax.runs.predictions import Predictions
 from ferjax.runs.result import library_versions, probability_scores, read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import RESULT, claim
+from ferjax.scores.confusion import summary
 from ferjax.training import contamination, optimizers, setup, transfer
 from ferjax.training.evaluate import evaluate_rows
 from ferjax.training.state import TrainState
@@ -101,7 +102,7 @@ def evaluate_run(
             "masked": [name for name in names if name not in kept],
             "dropped": bridged.dropped,
             "merged": _merged(source, names, across.targets, present),
-            "test": {"loss": loss, **confusion.summary(confusion[np.ix_(allowed, allowed)], kept)},
+            "test": {"loss": loss, **summary(confusion[np.ix_(allowed, allowed)], kept)},
             "probabilities": probability_scores(said, _validation(workdir, config, step)),
             "split_digest": said.split_digest,
             "overlap": overlapping,

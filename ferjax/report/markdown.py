@@ -6,7 +6,7 @@ from ferjax.report.claims import CLAIMS
 from ferjax.report.run import Run
 from ferjax.report.tables import markdown, totals
 from ferjax.report.wording import day, duration, number, overlap, percent
-from ferjax.scores import confusion
+from ferjax.scores.confusion import accuracy_interval
 
 _CAPTIONS = {
     "curves": "Curves",
@@ -39,7 +39,7 @@ def results(result: dict) -> list[str]:
         result: the content of `result.json`.
     """
     test, found = result["test"], result.get("probabilities")
-    low, high = confusion.accuracy_interval(np.array(test["confusion_matrix"]))
+    low, high = accuracy_interval(np.array(test["confusion_matrix"]))
     rows = [
         ["test accuracy", f"{percent(test['accuracy'])} (95% {percent(low, 1)} to {percent(high, 1)})"],
         ["mean class accuracy", percent(test["mean_class_accuracy"])],

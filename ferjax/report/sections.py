@@ -10,7 +10,7 @@ from ferjax.report.claims import CLAIMS
 from ferjax.report.document import cards
 from ferjax.report.run import Run, series
 from ferjax.report.wording import count_of, day, duration, memory, number, percent
-from ferjax.scores import confusion
+from ferjax.scores.confusion import accuracy_interval, most_confused
 
 _WORST_SHOWN = 7
 _MAIN_VERSIONS = ("ferjax", "jax", "python")
@@ -20,7 +20,7 @@ def result_cards(result: dict) -> str:
     """The summary of a finished run."""
     test, validation, device = result["test"], result["validation"], result["device"]
     matrix = np.array(test["confusion_matrix"])
-    low, high = confusion.accuracy_interval(matrix)
+    low, high = accuracy_interval(matrix)
     measured = sum(row["support"] > 0 for row in test["per_class"])
     chips = f" × {device['count']}" if device["count"] > 1 else ""
     return cards(
@@ -118,7 +118,7 @@ def mistakes(test: dict, label_names: list[str]) -> str:
     """The most frequent confusions, as shares of the actual class."""
     counts = np.array(test["confusion_matrix"])
     items = []
-    for row, column in confusion.most_confused(counts, _WORST_SHOWN):
+    for row, column in most_confused(counts, _WORST_SHOWN):
         actual, predicted = escape(label_names[row]), escape(label_names[column])
         share = counts[row, column] / counts[row].sum()
         note = f"{counts[row, column]:,} of {counts[row].sum():,} images"

@@ -13,7 +13,8 @@ import ferjax
 from ferjax import files
 from ferjax.errors import UserError
 from ferjax.runs.predictions import Predictions
-from ferjax.scores import calibration, confusion, ranking, significance
+from ferjax.scores import calibration, ranking, significance
+from ferjax.scores.confusion import summary
 
 PACKAGES = (
     "jax",
@@ -166,7 +167,7 @@ def build_result(
         "steps": int(steps),
         "epochs": epochs,
         "validation": {name: float(validation[name]) for name in VALIDATION},
-        "test": {"loss": float(test_loss), **confusion.summary(test_confusion, label_names)},
+        "test": {"loss": float(test_loss), **summary(test_confusion, label_names)},
         "seconds": float(seconds),
         "images_per_second": float(images_per_second),
         "data_wait_fraction": float(data_wait_fraction),

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special  # not scipy.stats, which takes long to import
 
 from ferjax.errors import UserError
+from ferjax.scores.confusion import accuracy, macro_f1, mean_class_accuracy, weighted_f1
 
 LEVEL = 0.95
 Z = 1.96  # as the papers round it
@@ -183,7 +184,7 @@ def image_intervals(confusion: np.ndarray) -> dict[str, Interval]:
     counts = np.asarray(confusion)
     total = int(counts.sum())
     draws = np.random.default_rng(0).multinomial(total, counts.ravel() / total, MATRIX_RESAMPLES)
-    scores = (confusion.accuracy, confusion.mean_class_accuracy, confusion.macro_f1, confusion.weighted_f1)
+    scores = (accuracy, mean_class_accuracy, macro_f1, weighted_f1)
     intervals = {}
     for score in scores:
         values = [score(draw) for draw in draws.reshape(-1, *counts.shape)]

@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 from ferjax.cluster.mesh import global_batch
 from ferjax.data.pipeline import eval_batches
 from ferjax.data.sources import Source
+from ferjax.scores.confusion import accuracy, macro_f1, mean_class_accuracy
 
 
 def evaluate(
@@ -64,7 +65,7 @@ def scores(loss: float, confusion: np.ndarray) -> dict[str, float]:
     """`loss`, `accuracy`, `mean_class_accuracy` and `macro_f1` of a split."""
     return {
         "loss": loss,
-        "accuracy": confusion.accuracy(confusion),
-        "mean_class_accuracy": confusion.mean_class_accuracy(confusion),
-        "macro_f1": confusion.macro_f1(confusion),
+        "accuracy": accuracy(confusion),
+        "mean_class_accuracy": mean_class_accuracy(confusion),
+        "macro_f1": macro_f1(confusion),
     }

@@ -11,7 +11,7 @@ from ferjax.errors import UserError
 from ferjax.report import page, sections
 from ferjax.report.comparison import write_comparison
 from ferjax.report.run import read_run
-from ferjax.scores import confusion
+from ferjax.scores.confusion import summary
 
 
 def compared(*workdirs):
@@ -132,14 +132,14 @@ def test_gaps_in_the_numbers_are_told(make_workdir):
 
 
 def test_the_most_frequent_confusions_come_first():
-    test = confusion.summary(np.array([[3, 1, 0], [1, 4, 0], [0, 0, 0]]), ("a", "<b>", "c"))
+    test = summary(np.array([[3, 1, 0], [1, 4, 0], [0, 0, 0]]), ("a", "<b>", "c"))
     first, second = re.findall(r"<li>(.*?)<span", sections.mistakes(test, ["a", "<b>", "c"]))
     assert first == "<b>25%</b> of a is taken for <b>&lt;b&gt;</b>"
     assert second == "<b>20%</b> of &lt;b&gt; is taken for <b>a</b>"
 
 
 def test_a_faultless_run_has_no_confusions():
-    test = confusion.summary(np.diag([5, 5]), ("a", "b"))
+    test = summary(np.diag([5, 5]), ("a", "b"))
     assert "No test image was classified wrongly" in sections.mistakes(test, ["a", "b"])
 
 

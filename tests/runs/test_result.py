@@ -8,7 +8,7 @@ from ferjax import files
 from ferjax.errors import UserError
 from ferjax.runs import result
 from ferjax.runs.predictions import Predictions
-from ferjax.scores import confusion
+from ferjax.scores.confusion import summary
 
 CONFUSION = np.array([[5, 1], [2, 8]])
 
@@ -52,7 +52,7 @@ def test_a_result_comes_back_from_its_file(tmp_path):
 
 def test_the_test_field_is_the_summary_of_the_matrix():
     test = built()["test"]
-    assert test == {"loss": 0.5, **confusion.summary(CONFUSION, ("sad", "happy"))}
+    assert test == {"loss": 0.5, **summary(CONFUSION, ("sad", "happy"))}
     assert set(test) == set(result.TEST)
 
 
