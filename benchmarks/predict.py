@@ -25,9 +25,10 @@ from PIL import Image
 from benchmarks import measure
 from ferjax.deploy import onnx
 from ferjax.deploy.predict import Options, predict
-from ferjax.inference import classifier, trained
+from ferjax.inference import classifier
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.inputs import expand
+from ferjax.inference.open_run import open_network
 from ferjax.platform import process
 from ferjax.platform.machine import keep_compiled
 
@@ -106,7 +107,7 @@ def main() -> None:
     args = parser.parse_args()
     process.prepare()
     keep_compiled()
-    network = trained.read(args.workdir)
+    network = open_network(args.workdir)
     ours = classifier.Classifier.of(network)
     side = ours.image_size
     images = np.random.default_rng(0).integers(0, 256, (args.faces, side, side, 3), np.uint8)

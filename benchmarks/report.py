@@ -67,7 +67,7 @@ def write_run(workdir: Path, test: Source, validation: Source, seed: int) -> Non
         data_wait_fraction=0.01,
         peak_memory_bytes=2**30,
         device={"platform": "cpu", "kind": "cpu", "count": 1, "processes": 1},
-        versions=result.library_versions(),
+        versions=library_versions(),
         date=datetime.datetime.now(datetime.UTC),
         split_digests={"test": test.digest()},
         seed=seed,

@@ -4,6 +4,7 @@ import importlib
 import sys
 
 from ferjax.commands import framework
+from ferjax.errors import BAD_INPUT
 from ferjax.platform import process
 
 VERBS = {
@@ -40,7 +41,7 @@ def main() -> None:
     process.prepare()
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help", "help"):
         print(usage())
-        sys.exit(0 if len(sys.argv) > 1 else framework.BAD_INPUT)
+        sys.exit(0 if len(sys.argv) > 1 else BAD_INPUT)
     verb = sys.argv[1]
     if verb not in VERBS:
         framework.fail(f"unknown verb {verb!r}; the verbs are {', '.join(VERBS)}")

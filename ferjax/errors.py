@@ -1,7 +1,11 @@
-"""The one exception that means "the user can mend this", and the names that a user may have meant."""
+"""The exception for bad input, the exit codes, and the names that a user may have meant."""
 
 import difflib
 from collections.abc import Iterable
+
+# Exit codes of commands beside 0, 1 and 128 + a signal's number.
+BAD_INPUT = 2  # the user can mend it; the same command fails again
+TRY_AGAIN = 75  # EX_TEMPFAIL: a process was lost; the same command goes on from the last checkpoint
 
 
 class UserError(Exception):

@@ -115,3 +115,18 @@ def read_json_lines(path: Path | str, required: tuple[str, ...] = ()) -> list[di
             raise UserError(f"{path} line {number} is not {wanted}; mend or remove the line")
         rows.append(row)
     return rows
+
+
+def inside(folder: Path, path: Path) -> Path:
+    """Returns `path` if it stays in `folder` after every link is followed.
+
+    Raises:
+        UserError: the path leads out of the folder.
+    """
+    try:
+        stays = path.resolve().is_relative_to(folder.resolve())
+    except (ValueError, OSError, RuntimeError) as error:  # a null character, a loop of links
+        raise UserError(f"{str(path)[:200]!r} is no path that can be followed ({error})") from error
+    if not stays:
+        raise UserError(f"{path} leads out of {folder}; files are read only inside that folder")
+    return path

@@ -1,4 +1,4 @@
-"""Networks with random weights, as `ferjax.inference.trained.read` would give them."""
+"""Networks with random weights, as `ferjax.inference.open_run.open_network` would give them."""
 
 from functools import partial
 

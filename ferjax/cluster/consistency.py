@@ -14,7 +14,7 @@ from ferjax.cluster.coordinator import UNAVAILABLE, Store
 from ferjax.config import flat
 from ferjax.errors import UserError
 from ferjax.files import plain
-from ferjax.runs.result import library_versions
+from ferjax.platform.versions import library_versions
 
 # What may differ from host to host: where the images lie and how they are read.
 LOCAL_FIELDS = ("data.dir", "data.cache", "data.workers")

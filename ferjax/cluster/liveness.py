@@ -2,8 +2,8 @@
 
 import dataclasses
 
-# EX_TEMPFAIL: starting the same command again helps. (Bad input, which it does not help, exits with 2.)
-LOST = 75
+from ferjax.errors import TRY_AGAIN
+
 AGAIN = "the same command goes on from the last checkpoint"
 
 
@@ -73,14 +73,14 @@ class Judge:
         lost = [index for index, at in self._heard.items() if now - at > self._limits.silence]
         if lost:
             return Verdict(
-                LOST,
+                TRY_AGAIN,
                 f"no sign of life for {self._limits.silence:g} s from {self._named(lost)}: killed, or its "
                 f"machine or network is gone; {AGAIN}",
             )
         if now - self._moved > self._limits.progress:
             last = [f"{self._named([index])} step {r.step}" for index, r in sorted(self._reports.items())]
             return Verdict(
-                LOST,
+                TRY_AGAIN,
                 f"no process has finished a step for {self._limits.progress:g} s; last: {', '.join(last)}; "
                 f"{AGAIN}",
             )

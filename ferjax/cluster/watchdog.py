@@ -20,9 +20,8 @@ from typing import NoReturn
 
 from ferjax.cluster.coordinator import UNAVAILABLE, Store
 from ferjax.cluster.last_words import LastWords
-from ferjax.cluster.liveness import AGAIN, LOST, Judge, Limits, Report, Verdict
-from ferjax.commands.framework import BAD_INPUT
-from ferjax.errors import UserError
+from ferjax.cluster.liveness import AGAIN, Judge, Limits, Report, Verdict
+from ferjax.errors import BAD_INPUT, TRY_AGAIN, UserError
 
 _EXIT_SECONDS = 10
 _COORDINATOR_STAYS = 2  # seconds
@@ -139,7 +138,7 @@ class Watchdog:
                     f"no answer for {self._limits.silence:g} s from process 0, the coordinator at "
                     f"{self._where}: killed, or its machine or network is gone; {AGAIN}"
                 )
-                self._end(Verdict(LOST, text))
+                self._end(Verdict(TRY_AGAIN, text))
 
     def _end(self, verdict: Verdict) -> NoReturn:
         self.speaks()

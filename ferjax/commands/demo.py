@@ -41,10 +41,10 @@ def main(argv: list[str]) -> None:
         import streamlit  # noqa: F401
     except ImportError as error:
         raise UserError(f"demo needs the package {error.name}: pip install 'ferjax[demo]'") from error
-    workdir = Path(_WORKDIR.value).expanduser().resolve()
-    from ferjax.inference import trained
+    from ferjax.inference.open_run import open_network
 
-    trained.read(workdir)  # what is wrong with it is told here, not on a page
+    workdir = Path(_WORKDIR.value).expanduser().resolve()
+    open_network(workdir)  # what is wrong with it is told here, not on a page
     page = Path(demo.__file__).with_name("page.py")
     options = [f"--{setting}" for setting in (*_SETTINGS, f"server.port={_free_port(_PORT.value)}")]
     sys.stdout.flush()

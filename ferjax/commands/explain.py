@@ -20,8 +20,8 @@ from ferjax.explain.gallery import write_gallery
 from ferjax.explain.layers import check_layer
 from ferjax.explain.methods import METHODS, check_methods
 from ferjax.explain.module_views import PICTURES
-from ferjax.inference import trained
 from ferjax.inference.classifier import Classifier
+from ferjax.inference.open_run import open_network
 from ferjax.platform.machine import keep_compiled
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, or a bundle.", required=True)
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     """Writes the page and prints its path; 1 if a named file could not be read."""
     keep_compiled()
     named = [*_IMAGES.value, *argv[1:]]
-    network = trained.read(_WORKDIR.value)
+    network = open_network(_WORKDIR.value)
     out = _folder(_OUT.value or Path(_WORKDIR.value, "explanations"))
     if _MEASURE.value:
         return _measure(out, named)
@@ -84,7 +84,7 @@ def _measure(out: Path, named: list[str]) -> int:
         raise UserError(
             "--measure takes images of a toons set, whose parts are known, not files: leave them out"
         )
-    from ferjax.explain.measured import measure_run
+    from ferjax.explain.measure_run import measure_run
 
     methods = check_methods(_METHODS.value, tuple(METHODS)) or None
     print(

@@ -20,7 +20,8 @@ from ferjax.deploy import comparison
 from ferjax.deploy.model_card import model_card
 from ferjax.errors import UserError
 from ferjax.files import write_atomic
-from ferjax.inference import bundle, trained
+from ferjax.inference import bundle
+from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
 from ferjax.platform.machine import keep_compiled
 from ferjax.report.wording import memory
@@ -47,7 +48,7 @@ def main(argv: list[str]) -> None:
 
         onnx.check_installed()  # now, not after the other formats
     keep_compiled()
-    network = trained.read(workdir)
+    network = open_network(workdir)
     card = _card(workdir, network)
 
     out = out.resolve()

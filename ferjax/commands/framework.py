@@ -14,9 +14,8 @@ from functools import partial
 from absl import app, flags
 from absl import logging as absl_logging
 
-from ferjax.errors import UserError
+from ferjax.errors import BAD_INPUT, UserError
 
-BAD_INPUT = 2
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -19,8 +19,8 @@ from ferjax.deploy.output_rows import Row
 from ferjax.explain import heat
 from ferjax.explain.explained import choose_methods, what_is_seen
 from ferjax.explain.methods import METHODS
-from ferjax.inference import trained
 from ferjax.inference.classifier import Classifier
+from ferjax.inference.open_run import open_network
 
 MOST_FACES = 12  # of one picture; the largest
 _SIDE = 256  # pixels, both sides, of a face on the page
@@ -68,7 +68,7 @@ class Demo:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.network = trained.read(path)
+        self.network = open_network(path)
         self.classifier = Classifier.of(self.network)
         self.methods = tuple(name for name in choose_methods(self.network, ()) if name in METHODS)
         self._variables = jax.device_put(self.network.variables)

@@ -9,7 +9,6 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -27,12 +26,10 @@ from ferjax.explain import faithfulness, localisation, sanity
 from ferjax.explain.explained import in_batches, what_is_seen
 from ferjax.explain.face_regions import FACE, REGIONS, region_maps, style_of
 from ferjax.explain.methods import METHODS
-from ferjax.inference import trained
 from ferjax.inference.classifier import Classifier
-from ferjax.inference.score_run import load_for
 from ferjax.inference.trained import Trained
 from ferjax.platform.machine import describe_devices
-from ferjax.runs.result import library_versions
+from ferjax.platform.versions import library_versions
 
 REFERENCES = ("random", "middle")
 PER_CLASS = 20
@@ -218,39 +215,3 @@ def _sanity(
 def _first_of_each(classes: np.ndarray, count: int) -> np.ndarray:
     """Where the first images of each class stand, in order."""
     return np.sort(np.concatenate([np.flatnonzero(classes == k)[:count] for k in np.unique(classes)]))
-
-
-def measure_run(
-    workdir: Path | str,
-    out: Path | str,
-    *,
-    dataset: str = "",
-    split: str = "test",
-    data_dir: str = "",
-    per_class: int = PER_CLASS,
-    methods: Sequence[str] | None = None,
-) -> Path:
-    """Measures a run's explanations and writes `measured.html`, `.md`, `.json` and the pictures to a folder.
-
-    Args:
-        workdir: of the run.
-        out: the folder.
-        dataset: a set of toons; the one it was trained on if empty.
-        split: of it.
-        data_dir: where built sets are; the run's own if empty.
-        per_class: see `measure`, as `methods`.
-        methods: names in `METHODS`.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        UserError: see `measure`; or the run cannot be read.
-    """
-    from ferjax.explain.measured_page import write_measured  # draws, which measuring alone does not
-
-    network = trained.read(workdir)
-    dataset = dataset or network.config.data.name
-    style_of(dataset)  # before anything is read
-    source = load_for(network.config, dataset, split, data_dir or network.config.data.dir)
-    return write_measured(Path(out), *measure(network, source, per_class, methods))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ferjax.data.resize import resize
 from ferjax.inference import trained
+from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
 
 _FEW = 8  # faces in a middle batch: a photograph's
@@ -105,4 +106,4 @@ def load(path: Path | str) -> Classifier:
     Raises:
         UserError: it is neither, or damaged.
     """
-    return Classifier.of(trained.read(path))
+    return Classifier.of(open_network(path))

@@ -19,10 +19,11 @@ from ferjax.data.sources import Source, StreamSource
 from ferjax.errors import UserError
 from ferjax.files import write_json_atomic
 from ferjax.platform.machine import describe_devices
+from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.predictions import Predictions
-from ferjax.runs.result import library_versions, probability_scores, read_result
+from ferjax.runs.result import probability_scores, read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import RESULT, claim
 from ferjax.scores.confusion import summary

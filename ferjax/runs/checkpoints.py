@@ -11,7 +11,7 @@ import sys
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
@@ -21,10 +21,23 @@ from orbax.checkpoint import checkpoint_managers
 
 from ferjax.errors import UserError
 from ferjax.runs.checksum import checksum
-from ferjax.training.state import TrainState
 
 STATE, META = "state", "meta"
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+
+
+class State(Protocol):
+    """What is kept: a dataclass of arrays, as `ferjax.training.state.TrainState`."""
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The weights that evaluation uses."""
+
+    def replace(self, **fields: Any) -> Self:
+        """A copy with other fields."""
+
+
+AnyState = TypeVar("AnyState", bound=State)
 
 
 class Damaged(UserError):
@@ -68,7 +81,7 @@ def sealed(meta: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "checksum": zlib.crc32(json.dumps(rest, sort_keys=True).encode())}
 
 
-def _tree(state: TrainState) -> dict[str, Any]:
+def _tree(state: State) -> dict[str, Any]:
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -76,7 +89,7 @@ def _tree(state: TrainState) -> dict[str, Any]:
 class Checkpoints:
     """The folder `checkpoints/` of a workdir.
 
-    A checkpoint is the `TrainState` and a JSON object `meta` with the loop's counters. Saving copies the
+    A checkpoint is the state and a JSON object `meta` with the loop's counters. Saving copies the
     state and returns; a thread writes it and renames the folder when it is whole, so a kill at any moment
     leaves the earlier ones as they were. Checksums in `meta` tell damage that Orbax does not see.
     """
@@ -110,7 +123,7 @@ class Checkpoints:
         )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
 
-    def save(self, state: TrainState, step: int, meta: dict[str, Any]) -> None:
+    def save(self, state: State, step: int, meta: dict[str, Any]) -> None:
         """Starts writing the state; `meta` is JSON-ready and has `best_step`.
 
         Raises:
@@ -148,7 +161,7 @@ class Checkpoints:
         """The steps that have a whole checkpoint, ascending."""
         return sorted(self._manager.all_steps())
 
-    def restore_newest(self, like: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
+    def restore_newest(self, like: AnyState) -> tuple[AnyState, dict[str, Any]] | None:
         """The newest checkpoint that can be read, and its meta; None if there is none at all.
 
         Damaged ones are moved to `checkpoints_damaged/` with a warning.
@@ -176,7 +189,7 @@ class Checkpoints:
             )
         return None
 
-    def restore(self, step: int, like: TrainState) -> tuple[TrainState, dict[str, Any]]:
+    def restore(self, step: int, like: AnyState) -> tuple[AnyState, dict[str, Any]]:
         """The state and meta of one step; see `restore_newest` for `like`.
 
         Raises:

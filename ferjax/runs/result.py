@@ -1,31 +1,18 @@
 """`result.json`: what a finished run found, where, and with what."""
 
 import datetime
-import importlib.metadata
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import ferjax
 from ferjax import files
 from ferjax.errors import UserError
 from ferjax.runs.predictions import Predictions
 from ferjax.scores import calibration, ranking, significance
 from ferjax.scores.confusion import summary
 
-PACKAGES = (
-    "jax",
-    "jaxlib",
-    "flax",
-    "optax",
-    "orbax-checkpoint",
-    "grain",
-    "tensorflow-datasets",
-    "numpy",
-)
 VALIDATION = ("loss", "accuracy", "mean_class_accuracy", "macro_f1")
 TEST = (*VALIDATION, "weighted_f1", "per_class", "confusion_matrix")
 PER_CLASS = ("name", "precision", "recall", "f1", "support")
@@ -52,17 +39,6 @@ FIELDS = (
     "split_digests",
     "seed",
 )
-
-
-def library_versions() -> dict[str, str | None]:
-    """The versions of Python, ferjax and the libraries that a number may depend on; None if missing."""
-    versions: dict[str, str | None] = {"python": platform.python_version(), "ferjax": ferjax.__version__}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None
-    return versions
 
 
 def probability_scores(test: Predictions, validation: Predictions | None) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from ferjax.errors import UserError
 from ferjax.files import write_json_atomic
 from ferjax.platform.allocator import give_back_freed
 from ferjax.platform.machine import describe_devices, peak_memory
+from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.predictions import Predictions
-from ferjax.runs.result import build_result, library_versions, probability_scores, read_result
+from ferjax.runs.result import build_result, probability_scores, read_result
 from ferjax.runs.workdir import METRICS, RESULT, TENSORBOARD, claim
 from ferjax.training import contamination, transfer
 from ferjax.training.device_source import DeviceSource

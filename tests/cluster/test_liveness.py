@@ -1,6 +1,7 @@
 """When process 0 ends a run of several processes; times are made up."""
 
-from ferjax.cluster.liveness import LOST, Judge, Limits, Report
+from ferjax.cluster.liveness import Judge, Limits, Report
+from ferjax.errors import TRY_AGAIN
 
 LIMITS = Limits(silence=10, progress=60)
 
@@ -23,7 +24,7 @@ def test_a_process_that_says_nothing_is_lost_after_the_limit():
     assert told(1, judge, p0=(1, 1), p1=(1, 1), p2=(1, 1)) is None
     assert told(11, judge, p0=(2, 2), p1=(1, 1), p2=(2, 2)) is None  # ten seconds exactly
     verdict = told(11.1, judge, p0=(3, 2), p1=(1, 1), p2=(3, 2))
-    assert verdict.code == LOST
+    assert verdict.code == TRY_AGAIN
     assert verdict.text.startswith("no sign of life for 10 s from process 1 (host 1): killed, or its machine")
     assert "the same command goes on from the last checkpoint" in verdict.text
 
@@ -39,7 +40,7 @@ def test_all_alive_without_a_step_is_a_hung_run():
     for second in range(0, 60, 5):
         assert told(second, judge, p0=(second, 7), p1=(second, 6)) is None
     verdict = told(61, judge, p0=(61, 7), p1=(61, 6))
-    assert verdict.code == LOST
+    assert verdict.code == TRY_AGAIN
     assert "no process has finished a step for 60 s" in verdict.text
     assert "process 0 (host 0) step 7, process 1 (host 1) step 6" in verdict.text
 

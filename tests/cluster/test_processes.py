@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny
 
-from ferjax.cluster.liveness import LOST
+from ferjax.errors import TRY_AGAIN
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +91,7 @@ def test_one_of_two_is_killed_the_other_ends_and_one_goes_on(tiny_run, never_kil
         left = commands[1 - victim]
         code = left.finish()
     if victim:
-        assert code == LOST, left.text
+        assert code == TRY_AGAIN, left.text
         assert "ferjax: error: no sign of life for 10 s from process 1 (" in left.text
     else:
         assert code != 0, left.text

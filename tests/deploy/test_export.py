@@ -12,6 +12,7 @@ from networks import pictures, trained_network
 from ferjax.deploy import comparison, stablehlo
 from ferjax.errors import UserError
 from ferjax.inference import bundle, trained
+from ferjax.inference.open_run import open_network
 
 BATCHES = (1, 2, 7)
 
@@ -151,7 +152,7 @@ def test_a_runs_files(shell, never_killed, tmp_path):
     }  # fmt: skip
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     with tiny.registered():
-        network, read = trained.read(never_killed), bundle.read(out / "bundle.zip")
+        network, read = open_network(never_killed), bundle.read(out / "bundle.zip")
     assert read.temperature == network.temperature
     jax.tree.map(np.testing.assert_array_equal, read.variables, network.variables)
     images = pictures(4, network.input_size)

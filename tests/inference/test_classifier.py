@@ -17,13 +17,14 @@ from ferjax.data import builders
 from ferjax.data.resize import resize
 from ferjax.errors import UserError
 from ferjax.inference import bundle, classifier, trained
+from ferjax.inference.open_run import open_network
 
 SETTINGS = settings(max_examples=15, deadline=None)
 
 
 @pytest.fixture(scope="module")
 def network(colour_run):
-    return trained.read(colour_run)
+    return open_network(colour_run)
 
 
 @pytest.fixture(scope="module")
@@ -120,13 +121,13 @@ def test_the_sets_of_grey_images_are_known():
 
 
 def test_an_unfinished_run_is_told_and_not_calibrated(colour_run, capsys):
-    assert trained.read(colour_run).temperature is None
+    assert open_network(colour_run).temperature is None
     assert "is not finished" in capsys.readouterr().err
 
 
 @pytest.mark.slow  # the run is trained for it
 def test_a_finished_run_is_calibrated(never_killed, tiny_registered, capsys):
-    network = trained.read(never_killed)
+    network = open_network(never_killed)
     result = json.loads((never_killed / "result.json").read_text())
     assert network.temperature == result["probabilities"]["temperature"]
     assert network.label_names == tuple(result["label_names"])
@@ -138,7 +139,7 @@ def test_weights_without_a_config_are_refused(colour_run, tmp_path):
     folder = shutil.copytree(colour_run, tmp_path / "import")
     (folder / "config.json").unlink()
     with pytest.raises(UserError, match="holds weights without a config"):
-        trained.read(folder)
+        open_network(folder)
 
 
 def test_a_bundle_says_the_same_as_its_run(network, asked, tmp_path):
@@ -152,4 +153,4 @@ def test_a_bundle_says_the_same_as_its_run(network, asked, tmp_path):
 def test_a_folder_without_a_network_is_refused(tmp_path, what):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError):
-        trained.read(tmp_path / what)
+        open_network(tmp_path / what)

@@ -35,7 +35,7 @@ def built(**changes):
         "data_wait_fraction": 0.01,
         "peak_memory_bytes": None,
         "device": {"platform": "cpu", "kind": "cpu", "count": 1, "processes": 1},
-        "versions": result.library_versions(),
+        "versions": library_versions(),
         "date": datetime.datetime(2025, 3, 1, 13, tzinfo=datetime.timezone(datetime.timedelta(hours=1))),
         "split_digests": {"test": "abc"},
         "seed": 0,
@@ -109,7 +109,7 @@ def test_a_nan_loss_is_null_in_the_file(tmp_path):
 
 
 def test_versions_name_python_ferjax_and_the_libraries():
-    versions = result.library_versions()
+    versions = library_versions()
     assert {"python", "ferjax", "numpy", "jax", "orbax-checkpoint"} <= versions.keys()
     assert versions["numpy"] == np.__version__
 

@@ -11,12 +11,12 @@ from typing import ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.base import inside
 from ferjax.data.builders.image_files import image_paths
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.labels import AFFECTNET_CODES, FER8
 from ferjax.errors import UserError
+from ferjax.files import inside
 
 LISTS = "Manually_Annotated_file_lists"
 IMAGES = "Manually_Annotated_Images"

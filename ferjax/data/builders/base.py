@@ -259,18 +259,3 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
     def files_of(self, split: str) -> tfds.core.ShardedFileTemplate:
         """How the shards of a split are called while the set is built."""
         return template(self.name, self.data_path, split)
-
-
-def inside(folder: Path, path: Path) -> Path:
-    """Returns `path` if it stays in `folder` after every link is followed.
-
-    Raises:
-        UserError: the path leads out of the folder.
-    """
-    try:
-        stays = path.resolve().is_relative_to(folder.resolve())
-    except (ValueError, OSError, RuntimeError) as error:  # a null character, a loop of links
-        raise UserError(f"{str(path)[:200]!r} is no path that can be followed ({error})") from error
-    if not stays:
-        raise UserError(f"{path} leads out of {folder}; files are read only inside that folder")
-    return path

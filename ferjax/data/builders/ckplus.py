@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.base import inside
 from ferjax.data.builders.fer2013 import pixel_rows
 from ferjax.data.builders.image_files import Box, image_paths, subfolders
 from ferjax.data.builders.image_items import Item
@@ -19,6 +18,7 @@ from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.images import encode_png
 from ferjax.data.labels import CKPLUS_CODES, CKPLUS_CSV_CODES, FER8, WORDS
 from ferjax.errors import UserError
+from ferjax.files import inside
 
 CSV = "ckextended.csv"
 FOLDERS = "CK+48"

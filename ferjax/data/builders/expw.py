@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.base import inside
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.builders.text_files import lines
 from ferjax.data.labels import EXPW_CODES
 from ferjax.errors import UserError
+from ferjax.files import inside
 
 LIST = "label/label.lst"
 IMAGES = "image/origin"

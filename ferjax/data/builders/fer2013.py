@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.base import LicensedBuilder, inside
+from ferjax.data.builders.base import LicensedBuilder
 from ferjax.data.builders.image_files import image_paths
 from ferjax.data.builders.image_sets import class_folders
 from ferjax.data.builders.text_files import lines
 from ferjax.data.images import BadImage, decode, encode_png
 from ferjax.data.labels import FER7, FER2013_CODES, FER2013_FOLDERS
 from ferjax.errors import UserError
+from ferjax.files import inside
 
 SIDE = 48
 COLUMNS = ("emotion", "pixels", "usage")

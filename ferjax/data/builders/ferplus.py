@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.base import LicensedBuilder, inside
+from ferjax.data.builders.base import LicensedBuilder
 from ferjax.data.builders.fer2013 import CSV_NAMES, SIDE, USAGES, find_csv, pixel_rows
 from ferjax.data.builders.text_files import table
 from ferjax.data.images import encode_png
 from ferjax.data.labels import FER8, FERPLUS_COLUMNS
 from ferjax.errors import UserError
+from ferjax.files import inside
 
 VOTES = "fer2013new.csv"
 NO_CLASS = ("unknown", "NF")

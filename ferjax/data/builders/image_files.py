@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
-from ferjax.data.builders.base import inside
 from ferjax.data.images import BadImage
+from ferjax.files import inside
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # No format that runs a program or holds a film.

@@ -6,13 +6,13 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.base import inside
 from ferjax.data.builders.image_files import image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.builders.text_files import table
 from ferjax.data.labels import SPACES, WORDS
 from ferjax.errors import UserError
+from ferjax.files import inside
 
 SPLITS: dict[str, str] = {
     "train": "train",

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.base import inside
 from ferjax.data.builders.image_files import image_paths
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.builders.text_files import lines
 from ferjax.data.labels import RAFDB_CODES
+from ferjax.files import inside
 
 LIST = "EmoLabel/list_patition_label.txt"  # spelt so
 ALIGNED = "Image/aligned"

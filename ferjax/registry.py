@@ -1,0 +1,262 @@
+"""Plug points: the names that configs and commands use, and the code that each name stands for.
+
+A decorator registers a class or a function under a name, in the file that defines it:
+
+    @network("my_net", smallest=32, usual=64, source="Me (2026)")
+    class MyNet(nn.Module): ...
+
+ferjax imports its own files when a name is first looked up, so a new file in the right folder is enough. A
+name `package.module:Object` stands for code anywhere on Python's path or in the current folder, registered or
+not.
+docs/extend.md shows one example of each kind.
+"""
+
+import dataclasses
+import importlib
+import pkgutil
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from ferjax.errors import UserError, nearest
+
+Target = TypeVar("Target")
+Facts = TypeVar("Facts")
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry(Generic[Target, Facts]):
+    """What a name stands for.
+
+    Attributes:
+        name: as in a config, `resnet18` or `package.module:Object`.
+        target: the class or function; a `functools.partial` of it where the name fixes arguments.
+        facts: what the decorator stated; None for an object that was named by its path and is not registered.
+    """
+
+    name: str
+    target: Target
+    facts: Facts | None
+
+
+class Registry(Generic[Target, Facts]):
+    """The names of one kind of plug-in."""
+
+    def __init__(self, kind: str, home: str) -> None:
+        """Starts without names.
+
+        Args:
+            kind: what one plug-in is called in messages, such as `model`.
+            home: the module, or the package whose modules, register ferjax's own.
+        """
+        self.kind = kind
+        self._home = home
+        self._entries: dict[str, Entry[Target, Facts]] = {}
+        self._loaded = False
+
+    def add(self, name: str, target: Target, facts: Facts) -> None:
+        """Registers a name.
+
+        Raises:
+            ValueError: the name is taken by other code.
+        """
+        known = self._entries.get(name)
+        if known is not None and _place(known.target) != _place(target):
+            raise ValueError(f"{self.kind} {name!r} is registered by {_place(known.target)} already")
+        self._entries[name] = Entry(name, target, facts)
+
+    def names(self) -> tuple[str, ...]:
+        """The registered names, sorted."""
+        self._load()
+        return tuple(sorted(self._entries))
+
+    def entries(self) -> tuple[Entry[Target, Facts], ...]:
+        """The registered entries, sorted by name."""
+        return tuple(self._entries[name] for name in self.names())
+
+    def find(self, name: str) -> Entry[Target, Facts]:
+        """Looks a name up, or imports the object that `package.module:Object` names.
+
+        Raises:
+            UserError: there is no such name (the nearest are listed), or the object cannot be imported.
+        """
+        self._load()
+        if name in self._entries:
+            return self._entries[name]
+        if ":" in name:
+            return self._imported(name)
+        raise UserError(
+            f"unknown {self.kind} {name!r}; the nearest are {nearest(name, self.names())} (code of your own "
+            "is named package.module:Object)"
+        )
+
+    def _imported(self, path: str) -> Entry[Target, Facts]:
+        target = import_object(path, self.kind)
+        # The same object may be registered: then its facts are known.
+        registered = [entry for entry in self._entries.values() if entry.target is target]
+        return Entry(path, target, registered[0].facts if registered else None)
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        home = importlib.import_module(self._home)
+        for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
+            importlib.import_module(f"{self._home}.{module.name}")
+        self._loaded = True
+
+
+def import_object(path: str, kind: str) -> Any:
+    """Imports `package.module:Object`.
+
+    The current folder is searched last, as an installed `ferjax` command does not search it.
+
+    Args:
+        path: the module and the object in it.
+        kind: what the object should be, for messages.
+
+    Raises:
+        UserError: the module cannot be imported, or has no such object; one line says which.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        sys.path.append("")
+        module = importlib.import_module(module_name)
+    except Exception as error:  # code of the user's own: anything may go wrong in it
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(
+            f"cannot import {module_name!r} for {kind} {path!r} ({what}); it must be installed, or lie "
+            "on PYTHONPATH or in this folder"
+        ) from error
+    finally:
+        sys.path.remove("")
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise UserError(
+            f"{module_name} has no {name!r} for {kind} {path!r}; it has "
+            + nearest(name, (known for known in vars(module) if not known.startswith("_")))
+        ) from None
+
+
+def _place(target: Any) -> str:
+    """Where code is defined, as `module:name`."""
+    if isinstance(target, partial):
+        return _place(target.func)
+    return f"{target.__module__}:{target.__qualname__}"
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkFacts:
+    """What is known of a network beside its code.
+
+    Attributes:
+        smallest: pixels, both sides, of the smallest images that it takes.
+        usual: pixels, both sides, of its paper's images.
+        source: authors and year.
+    """
+
+    smallest: int
+    usual: int
+    source: str
+
+
+NETWORKS: Registry[Callable[..., Any], NetworkFacts] = Registry("model", home="ferjax.models")
+
+
+def network(
+    name: str, *, smallest: int, usual: int, source: str, **fixed: Any
+) -> Callable[[Decorated], Decorated]:
+    """Registers a Linen module class, called with `num_classes` and the options of the config group `model`.
+
+    Args:
+        name: `model.name` in a config.
+        smallest: see `NetworkFacts`.
+        usual: see `NetworkFacts`.
+        source: see `NetworkFacts`.
+        **fixed: attributes of the class that the name fixes, which are then no options.
+    """
+
+    def register(module: Decorated) -> Decorated:
+        NETWORKS.add(
+            name, partial(module, **fixed) if fixed else module, NetworkFacts(smallest, usual, source)
+        )
+        return module
+
+    return register
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSetFacts:
+    """What is known of a data set beside its builder.
+
+    Attributes:
+        config: the builder's TFDS config, such as a style of the toons; None without one.
+    """
+
+    config: str | None
+
+
+DATA_SETS: Registry[type, DataSetFacts] = Registry("data set", home="ferjax.data.builders")
+
+
+def data_set(name: str, config: str | None = None) -> Callable[[Decorated], Decorated]:
+    """Registers a TFDS builder class, see `ferjax.data.builders.base.LicensedBuilder`.
+
+    Args:
+        name: `data.name` in a config, and what `ferjax prepare` takes.
+        config: see `DataSetFacts`.
+    """
+
+    def register(builder: Decorated) -> Decorated:
+        DATA_SETS.add(name, builder, DataSetFacts(config))
+        return builder
+
+    return register
+
+
+LOSSES: Registry[Callable[..., Any], None] = Registry("loss", home="ferjax.training.losses")
+OPTIMIZERS: Registry[Callable[..., Any], None] = Registry("optimizer", home="ferjax.training.optimizers")
+SCHEDULES: Registry[Callable[..., Any], None] = Registry("schedule", home="ferjax.training.schedules")
+AUGMENTATIONS: Registry[Callable[..., Any], None] = Registry("augmentation", home="ferjax.augment")
+
+
+def loss(name: str) -> Callable[[Decorated], Decorated]:
+    """Registers `f(logits, labels, class_weights, config, **options) -> (loss [B], weight [B])`.
+
+    It is called in the jitted step: logits float `[B, K]`, labels int `[B]` or distributions `[B, K]`, class
+    weights `[K]` or None, `config` the group `loss`, options those of `loss.options`.
+    """
+    return partial(_register, LOSSES, name)
+
+
+def optimizer(name: str) -> Callable[[Decorated], Decorated]:
+    """Registers `f(config, learning_rate, **options) -> optax.GradientTransformation`.
+
+    `config` is the group `optimizer`, `learning_rate` an `optax.Schedule`, options those of
+    `optimizer.options`. Clipping by `optimizer.clip_norm` comes before it.
+    """
+    return partial(_register, OPTIMIZERS, name)
+
+
+def schedule(name: str) -> Callable[[Decorated], Decorated]:
+    """Registers `f(config, learning_rate, total_steps, steps_per_epoch, **options) -> optax.Schedule`.
+
+    `config` is the group `schedule`, `learning_rate` its peak for the run's batch size, options those of
+    `schedule.options`. The steps of a warm-up come before it, and are not among `total_steps`.
+    """
+    return partial(_register, SCHEDULES, name)
+
+
+def augmentation(name: str) -> Callable[[Decorated], Decorated]:
+    """Registers `f(keys, images, strength) -> images`, which `augment.extra="name=strength"` switches on.
+
+    Keys are typed, `[B]`, one an example; images float32 `[B, H, W, C]`, 0 to 255, as the result.
+    """
+    return partial(_register, AUGMENTATIONS, name)
+
+
+def _register(registry: Registry[Any, None], name: str, function: Decorated) -> Decorated:
+    registry.add(name, function, None)
+    return function
