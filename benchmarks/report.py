@@ -21,6 +21,7 @@ from ferjax import data
 from ferjax.config import defaults
 from ferjax.data.sources import Source
 from ferjax.files import write_json_atomic
+from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions, result
 from ferjax.runs.predictions import Predictions
 from ferjax.training import metric_writers

@@ -6,6 +6,7 @@ import pytest
 
 from ferjax import files
 from ferjax.errors import UserError
+from ferjax.platform.versions import library_versions
 from ferjax.runs import result
 from ferjax.runs.predictions import Predictions
 from ferjax.scores.confusion import summary
