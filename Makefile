@@ -44,6 +44,7 @@ bench-gpu: bench
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
 
 $(VENV)/.python:
 	@test -n "$(PYTHON)" || { echo "ferjax needs Python 3.11 or newer; set PYTHON=…"; exit 2; }

@@ -10,6 +10,7 @@ import sys
 
 import jax
 import pytest
+import shape_checks  # noqa: F401
 import tiny
 from absl import flags
 from untrained import write_run
