@@ -216,9 +216,22 @@ def data_set(name: str, config: str | None = None) -> Callable[[Decorated], Deco
     return register
 
 
+@dataclasses.dataclass(frozen=True)
+class ScheduleFacts:
+    """What is known of a learning-rate schedule beside its function.
+
+    Attributes:
+        warmup: whether `schedule.warmup_epochs` may come before it.
+    """
+
+    warmup: bool = True
+
+
 LOSSES: Registry[Callable[..., Any], None] = Registry("loss", home="ferjax.training.losses")
 OPTIMIZERS: Registry[Callable[..., Any], None] = Registry("optimizer", home="ferjax.training.optimizers")
-SCHEDULES: Registry[Callable[..., Any], None] = Registry("schedule", home="ferjax.training.schedules")
+SCHEDULES: Registry[Callable[..., Any], ScheduleFacts] = Registry(
+    "schedule", home="ferjax.training.schedules"
+)
 AUGMENTATIONS: Registry[Callable[..., Any], None] = Registry("augmentation", home="ferjax.augment")
 
 
@@ -226,27 +239,29 @@ def loss(name: str) -> Callable[[Decorated], Decorated]:
     """Registers `f(logits, labels, class_weights, config, **options) -> (loss [B], weight [B])`.
 
     It is called in the jitted step: logits float `[B, K]`, labels int `[B]` or distributions `[B, K]`, class
-    weights `[K]` or None, `config` the group `loss`, options those of `loss.options`.
+    weights float `[K]` or None, `config` the group `loss`, options those of `loss.options`. The weight of an
+    example is its class's; the batch's loss is the sum of losses by the sum of weights.
     """
-    return partial(_register, LOSSES, name)
+    return partial(_register, LOSSES, name, None)
 
 
 def optimizer(name: str) -> Callable[[Decorated], Decorated]:
     """Registers `f(config, learning_rate, **options) -> optax.GradientTransformation`.
 
     `config` is the group `optimizer`, `learning_rate` an `optax.Schedule`, options those of
-    `optimizer.options`. Clipping by `optimizer.clip_norm` comes before it.
+    `optimizer.options`. The result may also be a list, to be chained. Clipping by `optimizer.clip_norm` comes
+    before it.
     """
-    return partial(_register, OPTIMIZERS, name)
+    return partial(_register, OPTIMIZERS, name, None)
 
 
-def schedule(name: str) -> Callable[[Decorated], Decorated]:
+def schedule(name: str, warmup: bool = True) -> Callable[[Decorated], Decorated]:
     """Registers `f(config, learning_rate, total_steps, steps_per_epoch, **options) -> optax.Schedule`.
 
     `config` is the group `schedule`, `learning_rate` its peak for the run's batch size, options those of
     `schedule.options`. The steps of a warm-up come before it, and are not among `total_steps`.
     """
-    return partial(_register, SCHEDULES, name)
+    return partial(_register, SCHEDULES, name, ScheduleFacts(warmup))
 
 
 def augmentation(name: str) -> Callable[[Decorated], Decorated]:
@@ -254,9 +269,27 @@ def augmentation(name: str) -> Callable[[Decorated], Decorated]:
 
     Keys are typed, `[B]`, one an example; images float32 `[B, H, W, C]`, 0 to 255, as the result.
     """
-    return partial(_register, AUGMENTATIONS, name)
+    return partial(_register, AUGMENTATIONS, name, None)
 
 
-def _register(registry: Registry[Any, None], name: str, function: Decorated) -> Decorated:
-    registry.add(name, function, None)
+def _register(registry: Registry[Any, Any], name: str, facts: Any, function: Decorated) -> Decorated:
+    registry.add(name, function, facts)
     return function
+
+
+VERB_GROUPS = ("data", "training", "several runs", "looking closer", "use", "PyTorch", "hardware")
+
+
+def verb(group: str, help: str) -> Callable[[Decorated], Decorated]:
+    """Makes `main(argv) -> exit code or None` of a file in ferjax/commands/ the command named after the file.
+
+    `ferjax --help` reads both texts from the source without importing it, so they must be written out.
+
+    Args:
+        group: one of `VERB_GROUPS`, under which `ferjax --help` lists it.
+        help: what it does, in one line that begins with a verb.
+    """
+    if group not in VERB_GROUPS:
+        raise ValueError(f"the group of a verb is one of {', '.join(VERB_GROUPS)}, not {group!r}")
+    del help  # read from the source
+    return lambda main: main

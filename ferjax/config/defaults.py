@@ -59,6 +59,8 @@ def defaults() -> ConfigDict:
                 "cutmix": 0.0,
             },
             "loss": {
+                "name": "cross_entropy",
+                "options": {},  # keyword options of a loss of one's own
                 "class_weights": "none",  # inverse: to the class's size; effective: to its effective number
                 "effective_beta": 0.999,  # effective: 0 weighs all classes alike, towards 1 as inverse does
                 "label_smoothing": 0.0,
@@ -67,6 +69,7 @@ def defaults() -> ConfigDict:
             },
             "optimizer": {
                 "name": "sgd",
+                "options": {},  # keyword options of an optimizer of one's own
                 "momentum": 0.9,
                 "nesterov": False,
                 "weight_decay": 1e-4,
@@ -80,6 +83,7 @@ def defaults() -> ConfigDict:
             },
             "schedule": {
                 "name": "constant",
+                "options": {},  # keyword options of a schedule of one's own
                 "learning_rate": 1e-3,  # 0 with `stages`
                 "scale_rate": "none",  # linear or sqrt: grows with train.batch_size / base_batch
                 "base_batch": 256,

@@ -13,11 +13,13 @@ from ferjax.augment import crops
 from ferjax.config.defaults import STAGE, defaults
 from ferjax.data import balance, folds, resize
 from ferjax.errors import UserError
-from ferjax.training import losses, optimizers, remat, schedules, stages
+from ferjax.registry import LOSSES, OPTIMIZERS, SCHEDULES
+from ferjax.training import losses, remat, schedules, stages
 
 _CHOICES = {
-    "optimizer.name": optimizers.NAMES,
-    "schedule.name": schedules.NAMES,
+    "loss.name": LOSSES.names(),
+    "optimizer.name": OPTIMIZERS.names(),
+    "schedule.name": SCHEDULES.names(),
     "schedule.scale_rate": schedules.SCALES,
     "train.remat": remat.NAMES,
     "train.precision": ("float32", "bfloat16"),

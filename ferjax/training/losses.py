@@ -1,6 +1,8 @@
 """Cross entropy: class weights, label smoothing, soft labels, focal; L2 on chosen weights."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,10 +10,28 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict
 from jax import Array
+from ml_collections import ConfigDict
 
 from ferjax.errors import UserError
+from ferjax.registry import LOSSES, loss
 
 CLASS_WEIGHTS = ("none", "inverse", "effective")
+
+
+def create(config: ConfigDict) -> Callable[[Array, Array, Array | None], tuple[Array, Array]]:
+    """The loss of the group `loss`: `f(logits, labels, class_weights) -> (loss [B], weight [B])`.
+
+    Raises:
+        UserError: `loss.name` stands for nothing.
+    """
+    return partial(LOSSES.find(config.name).target, config=config, **config.options)
+
+
+@loss("cross_entropy")
+def _cross_entropy(
+    logits: Array, labels: Array, class_weights: Array | None, config: ConfigDict
+) -> tuple[Array, Array]:
+    return cross_entropy(logits, labels, class_weights, config.label_smoothing, config.focal_gamma)
 
 
 def cross_entropy(

@@ -1,6 +1,6 @@
-"""Optimizers as optax chains."""
+"""Optimizers as optax chains: one registered function each."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from typing import Any
 
 import jax
@@ -8,7 +8,7 @@ import optax
 from flax.traverse_util import path_aware_map
 from ml_collections import ConfigDict
 
-NAMES = ("sgd", "adamw", "lars", "lamb")
+from ferjax.registry import OPTIMIZERS, optimizer
 
 
 def _matrices(params: optax.Params) -> optax.Params:
@@ -17,66 +17,89 @@ def _matrices(params: optax.Params) -> optax.Params:
 
 
 def create(config: ConfigDict, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Clipping, then SGD (PyTorch's order: decay, momentum, rate), AdamW, LARS or LAMB.
-
-    LARS and LAMB are SGD and Adam whose update of each weight w is scaled by a trust ratio: for LARS
-    `trust_coefficient`·‖w‖/‖g + decay·w‖ before momentum, for LAMB ‖w‖/‖Adam's update + decay·w‖. Biases and
-    normalisation scales have no trust ratio: their norms say nothing about how far they may move.
+    """Clipping, then the optimizer of the group `optimizer`.
 
     Args:
         config: the group `optimizer`. `clip_norm` 0 is off; `decay_vectors` also decays biases and
             normalisation scales, as PyTorch does by default.
         schedule: learning rate by optimizer step.
 
-    References:
-        You et al., Large batch training of convolutional networks, 2017 (LARS; its ratio has ‖g‖ + decay·‖w‖
-        below the line, optax's and this one the norm of the sum); You et al., Large batch optimization for
-        deep learning, ICLR 2020, algorithm 2 (LAMB, with φ the identity).
+    Raises:
+        UserError: `optimizer.name` stands for nothing.
     """
-    mask = None if config.decay_vectors else _matrices
-    chain = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
-    if config.name == "sgd":
-        if config.weight_decay:
-            chain.append(optax.add_decayed_weights(config.weight_decay, mask))
-        chain.append(optax.sgd(schedule, config.momentum or None, config.nesterov))
-    elif config.name == "lars":
-        chain.append(
-            optax.lars(
-                schedule,
-                config.weight_decay,
-                weight_decay_mask=mask or True,
-                trust_coefficient=config.trust_coefficient,
-                trust_ratio_mask=_matrices,
-                momentum=config.momentum,
-                nesterov=config.nesterov,
-            )
-        )
-    elif config.name == "lamb":
-        # Not optax.lamb: that one has the trust ratio on vectors too.
-        chain += [
-            optax.scale_by_adam(config.beta1, config.beta2, config.epsilon),
-            optax.add_decayed_weights(config.weight_decay, mask),
-            optax.masked(optax.scale_by_trust_ratio(), _matrices),
-            optax.scale_by_learning_rate(schedule),
-        ]
-    else:
-        chain.append(
-            optax.adamw(
-                schedule,
-                config.beta1,
-                config.beta2,
-                config.epsilon,
-                weight_decay=config.weight_decay,
-                mask=mask,
-            )
-        )
-    return optax.chain(*chain)
+    clip = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
+    parts = OPTIMIZERS.find(config.name).target(config, schedule, **config.options)
+    # One flat chain: the layout of a checkpoint's optimizer state.
+    return optax.chain(*clip, *(parts if isinstance(parts, list) else [parts]))
+
+
+def _decayed(config: ConfigDict) -> Callable[[optax.Params], optax.Params] | None:
+    """The mask of what decays; None decays everything."""
+    return None if config.decay_vectors else _matrices
+
+
+@optimizer("sgd")
+def sgd(config: ConfigDict, learning_rate: optax.Schedule) -> list[optax.GradientTransformation]:
+    """SGD in PyTorch's order: decay, momentum, rate."""
+    decay = [optax.add_decayed_weights(config.weight_decay, _decayed(config))] if config.weight_decay else []
+    return [*decay, optax.sgd(learning_rate, config.momentum or None, config.nesterov)]
+
+
+@optimizer("adamw")
+def adamw(config: ConfigDict, learning_rate: optax.Schedule) -> optax.GradientTransformation:
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019)."""
+    return optax.adamw(
+        learning_rate,
+        config.beta1,
+        config.beta2,
+        config.epsilon,
+        weight_decay=config.weight_decay,
+        mask=_decayed(config),
+    )
+
+
+@optimizer("lars")
+def lars(config: ConfigDict, learning_rate: optax.Schedule) -> optax.GradientTransformation:
+    """SGD whose update of each weight w is scaled by `trust_coefficient`·‖w‖/‖g + decay·w‖ before momentum.
+
+    Biases and normalisation scales have no trust ratio: their norms say nothing about how far they may move.
+
+    References:
+        You et al., Large batch training of convolutional networks, 2017. Its ratio has ‖g‖ + decay·‖w‖ below
+        the line, optax's and this one the norm of the sum.
+    """
+    return optax.lars(
+        learning_rate,
+        config.weight_decay,
+        weight_decay_mask=_decayed(config) or True,
+        trust_coefficient=config.trust_coefficient,
+        trust_ratio_mask=_matrices,
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+    )
+
+
+@optimizer("lamb")
+def lamb(config: ConfigDict, learning_rate: optax.Schedule) -> list[optax.GradientTransformation]:
+    """Adam whose update of each weight w is scaled by ‖w‖/‖Adam's update + decay·w‖.
+
+    Not `optax.lamb`, which has the trust ratio on biases and normalisation scales too.
+
+    References:
+        You et al., Large batch optimization for deep learning, ICLR 2020, algorithm 2, with φ the identity.
+    """
+    return [
+        optax.scale_by_adam(config.beta1, config.beta2, config.epsilon),
+        optax.add_decayed_weights(config.weight_decay, _decayed(config)),
+        optax.masked(optax.scale_by_trust_ratio(), _matrices),
+        optax.scale_by_learning_rate(learning_rate),
+    ]
 
 
 def without_frozen(
     tx: optax.GradientTransformation, new: optax.OptState, old: optax.OptState, frozen: Set[str], params: Any
 ) -> optax.OptState:
-    """An updated state in which what belongs to frozen parameters is as it was.
+    """Undoes an update of the state where it belongs to frozen parameters.
 
     Args:
         tx: the optimizer.

@@ -6,7 +6,8 @@ import math
 import optax
 from ml_collections import ConfigDict
 
-NAMES = ("constant", "plateau", "cosine", "onecycle", "step")
+from ferjax.registry import SCHEDULES, schedule
+
 SCALES = ("none", "linear", "sqrt")
 
 
@@ -32,29 +33,62 @@ def create(
     """The learning rate as a function of the optimizer step.
 
     Args:
-        config: the group `schedule`. `constant` and `plateau` keep `learning_rate`; `cosine` falls to zero at
-            the last step; `onecycle` is Smith & Topin's (2018) with cosine phases; `step` multiplies by
-            `factor` every `every_epochs`. `warmup_epochs` of linear rise go before all but `onecycle`.
+        config: the group `schedule`; `warmup_epochs` of linear rise go before all schedules but `onecycle`.
         steps_per_epoch: optimizer steps of one pass over the training split, possibly a fraction.
         total_steps: length of the run.
         factor: see `rate_factor`.
+
+    Raises:
+        UserError: `schedule.name` stands for nothing.
     """
     rate = config.learning_rate * factor
-    if config.name == "onecycle":
-        return optax.cosine_onecycle_schedule(
-            max(total_steps, 2), rate, config.rise_fraction, config.start_divisor, config.end_divisor
-        )
-    warmup = round(config.warmup_epochs * steps_per_epoch)
-    if config.name == "cosine":
-        main = optax.cosine_decay_schedule(rate, max(total_steps - warmup, 1))
-    elif config.name == "step":
-        period = max(round(config.every_epochs * steps_per_epoch), 1)
-        main = optax.exponential_decay(rate, period, config.factor, staircase=True)
-    else:
-        main = optax.constant_schedule(rate)
+    entry = SCHEDULES.find(config.name)
+    takes_warmup = entry.facts is None or entry.facts.warmup
+    warmup = round(config.warmup_epochs * steps_per_epoch) if takes_warmup else 0
+    main = entry.target(config, rate, max(total_steps - warmup, 1), steps_per_epoch, **config.options)
     if not warmup:
         return main
     return optax.join_schedules([optax.linear_schedule(rate / warmup, rate, warmup), main], [warmup])
+
+
+@schedule("constant")
+@schedule("plateau")
+def constant(
+    config: ConfigDict, learning_rate: float, total_steps: int, steps_per_epoch: float
+) -> optax.Schedule:
+    """Keeps the rate; with `plateau`, `Plateau` scales it by what validation says."""
+    del config, total_steps, steps_per_epoch
+    return optax.constant_schedule(learning_rate)
+
+
+@schedule("cosine")
+def cosine(
+    config: ConfigDict, learning_rate: float, total_steps: int, steps_per_epoch: float
+) -> optax.Schedule:
+    """Falls to zero at the last step along half a cosine (Loshchilov & Hutter, 2017, without restarts)."""
+    del config, steps_per_epoch
+    return optax.cosine_decay_schedule(learning_rate, total_steps)
+
+
+@schedule("step")
+def step(
+    config: ConfigDict, learning_rate: float, total_steps: int, steps_per_epoch: float
+) -> optax.Schedule:
+    """Multiplies the rate by `factor` every `every_epochs`."""
+    del total_steps
+    period = max(round(config.every_epochs * steps_per_epoch), 1)
+    return optax.exponential_decay(learning_rate, period, config.factor, staircase=True)
+
+
+@schedule("onecycle", warmup=False)
+def onecycle(
+    config: ConfigDict, learning_rate: float, total_steps: int, steps_per_epoch: float
+) -> optax.Schedule:
+    """Rises to the peak and falls far below the start, along cosines (Smith & Topin, 2018)."""
+    del steps_per_epoch
+    return optax.cosine_onecycle_schedule(
+        max(total_steps, 2), learning_rate, config.rise_fraction, config.start_divisor, config.end_divisor
+    )
 
 
 @dataclasses.dataclass
@@ -65,7 +99,7 @@ class Plateau:
 
     Attributes:
         factor: in (0, 1).
-        patience: bad validations that are borne.
+        patience: validations without improvement before the rate falls.
         scale: what the learning rate is multiplied with now, in (0, 1].
         best: best accuracy so far.
         bad: validations since the best.

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from ferjax.augment import augment, mix, normalise
 from ferjax.augment.crops import random_crop, views
 from ferjax.errors import UserError
+from ferjax.training import losses
 from ferjax.training.losses import cross_entropy, example_weights, l2_penalty, parse_l2
 from ferjax.training.optimizers import without_frozen
 from ferjax.training.remat import rematerialised
@@ -140,7 +141,7 @@ def make_train_step(
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
     )
-    smoothing, l2 = config.loss.label_smoothing, parse_l2(config.loss.l2)
+    loss_of_examples, l2 = losses.create(config.loss), parse_l2(config.loss.l2)
     apply = rematerialised(model, config.train.remat)
     mutable = ["batch_stats", "losses"] if rules.auxiliary else ["batch_stats"]
     parts = config.train.accumulate_steps
@@ -169,7 +170,7 @@ def make_train_step(
                     mutable=mutable,
                     rngs={"dropout": dropout_key},
                 )
-            loss, weight = cross_entropy(logits, rows["label"], weights, smoothing, config.loss.focal_gamma)
+            loss, weight = loss_of_examples(logits, rows["label"], weights)
             actual = rows["label"] if rows["label"].ndim == 1 else rows["label"].argmax(-1)
             sums = {
                 "loss": loss.sum(),

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferjax.config import defaults
+from ferjax.registry import SCHEDULES
 from ferjax.training import schedules
 from ferjax.training.schedules import Plateau
 
@@ -98,7 +99,7 @@ def test_the_rate_grows_with_the_batch(scale, factor):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", schedules.NAMES)
+@pytest.mark.parametrize("name", SCHEDULES.names())
 def test_no_run_is_too_short(name):
     for total in (1, 2, 3):
         for warmup in (0.0, 0.1, 5.0):
