@@ -1,39 +1,54 @@
-"""`python -m ferjax VERB …`: the verbs and the module of the room that owns each."""
+"""`python -m ferjax VERB …`: every file in ferjax/commands/ whose `main` is a `ferjax.registry.verb`."""
 
+import ast
 import importlib
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
+from ferjax import commands
 from ferjax.commands import framework
-from ferjax.errors import BAD_INPUT
+from ferjax.errors import BAD_INPUT, UserError
 from ferjax.platform import process
+from ferjax.registry import VERB_GROUPS, import_object
 
-VERBS = {
-    "train": ("ferjax.main", "train a network, resume it, and test it once at the end"),
-    "evaluate": ("ferjax.commands.evaluate", "score a run's best weights on any data set"),
-    "prepare": ("ferjax.commands.prepare", "build a data set from the files you downloaded"),
-    "audit": ("ferjax.commands.audit", "look for copies, leaks and wrong labels in a data set"),
-    "augment-sheet": ("ferjax.commands.augment_sheet", "draw what a config's augmentation does"),
-    "lr-find": ("ferjax.commands.lr_find", "try rising learning rates and suggest one"),
-    "repeat": ("ferjax.commands.repeat", "train with several seeds: mean and 95 % intervals"),
-    "compare": ("ferjax.commands.compare", "tell whether one run or recipe beats another"),
-    "ablate": ("ferjax.commands.ablate", "train ResEmoteNet without one part or another"),
-    "crossdb": ("ferjax.commands.crossdb", "train on each of several sets, test on all"),
-    "report": ("ferjax.commands.report", "write the pages of runs, and one that compares them"),
-    "explain": ("ferjax.commands.explain", "show what a trained network looks at, image by image"),
-    "export": ("ferjax.commands.export", "hand a network out: StableHLO, ONNX, a bundle, a model card"),
-    "demo": ("ferjax.commands.demo", "a local page to try a network with pictures or the camera"),
-    "predict": ("ferjax.commands.predict", "tell the emotion of faces in pictures and videos"),
-    "torch-import": ("ferjax.commands.torch_import", "turn a file of PyTorch weights into ones to train on"),
-    "torch-export": ("ferjax.commands.torch_export", "write a run's weights as a PyTorch state dict"),
-    "torch-compare": ("ferjax.commands.torch_compare", "the same numbers as PyTorch, or where they part"),
-    "aot": ("ferjax.commands.aot", "memory, work and exchanges of a step on chips you have not"),
-}
+
+class Verb(NamedTuple):
+    """A command: its name, the module with its `main`, and what `--help` says."""
+
+    name: str
+    module: str
+    group: str
+    help: str
+
+
+def verbs() -> tuple[Verb, ...]:
+    """The commands by group and name, read from the source: importing all would define flags twice."""
+    found = [verb for path in Path(commands.__file__).parent.glob("*.py") if (verb := _verb(path))]
+    return tuple(sorted(found, key=lambda verb: (VERB_GROUPS.index(verb.group), verb.name)))
+
+
+def _verb(path: Path) -> Verb | None:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "main":
+            for decorator in node.decorator_list:
+                if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "verb":
+                    group, help = map(ast.literal_eval, decorator.args)
+                    return Verb(path.stem.replace("_", "-"), f"{commands.__name__}.{path.stem}", group, help)
+    return None
 
 
 def usage() -> str:
     """The table of verbs as text."""
-    rows = "\n".join(f"  {verb:13s} {what}" for verb, (_, what) in VERBS.items())
-    return f"usage: python -m ferjax VERB [flags]\n\n{rows}\n\nVERB --help lists the verb's flags."
+    lines = ["usage: python -m ferjax VERB [flags]"]
+    group = ""
+    for verb in verbs():
+        if verb.group != group:
+            group = verb.group
+            lines += ["", f"{group}:"]
+        lines.append(f"  {verb.name:13s} {verb.help}")
+    return "\n".join([*lines, "", "VERB --help lists the verb's flags."])
 
 
 def main() -> None:
@@ -42,11 +57,21 @@ def main() -> None:
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help", "help"):
         print(usage())
         sys.exit(0 if len(sys.argv) > 1 else BAD_INPUT)
-    verb = sys.argv[1]
-    if verb not in VERBS:
-        framework.fail(f"unknown verb {verb!r}; the verbs are {', '.join(VERBS)}")
-    module = importlib.import_module(VERBS[verb][0])
-    framework.run(module.main, [f"ferjax {verb}", *sys.argv[2:]])
+    name, arguments = sys.argv[1], sys.argv[2:]
+    framework.run(_main_of(name), [f"ferjax {name}", *arguments])
+
+
+def _main_of(name: str) -> Callable[[list[str]], int | None]:
+    """The function of a verb, or of `package.module:function`."""
+    if ":" in name:
+        try:
+            return import_object(name, "verb")
+        except UserError as error:
+            framework.fail(error)
+    modules = {verb.name: verb.module for verb in verbs()}
+    if name not in modules:
+        framework.fail(f"unknown verb {name!r}; the verbs are {', '.join(modules)}")
+    return importlib.import_module(modules[name]).main
 
 
 if __name__ == "__main__":

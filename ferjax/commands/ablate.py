@@ -16,6 +16,7 @@ from ferjax.experiments.ablate import FILE, VARIANTS, ablate, table
 from ferjax.experiments.runs import until_stopped
 from ferjax.files import write_atomic
 from ferjax.platform.machine import keep_compiled
+from ferjax.registry import verb
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", "configs/resemotenet.py", "A recipe of resemotenet, FILE[:DATASET[,key=value…]]."
@@ -25,6 +26,7 @@ _SEEDS = flags.DEFINE_integer("seeds", 1, "Seeds of each: train.seed, train.seed
 _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the runs; runs/ablate-DATASET if empty.")
 
 
+@verb("several runs", "train ResEmoteNet without one part or another")
 def main(argv: list[str]) -> int:
     """Trains what is not finished, and prints the table."""
     framework.no_arguments(argv)

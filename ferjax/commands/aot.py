@@ -15,6 +15,7 @@ from ml_collections import config_flags
 
 from ferjax.commands import framework
 from ferjax.errors import UserError
+from ferjax.registry import verb
 
 if TYPE_CHECKING:
     from ferjax.cost_model.aot import Analysis
@@ -37,6 +38,7 @@ is faster than the first; real ones reach a part of the peak, small convolutions
 pipeline is left out."""
 
 
+@verb("hardware", "estimate memory and time of a step on other hardware")
 def main(argv: list[str]) -> None:
     """Compiles, prints, and writes what is asked for."""
     import jax

@@ -14,6 +14,7 @@ from ferjax.data import builders
 from ferjax.data.loading import built_folder
 from ferjax.errors import UserError
 from ferjax.files import write_json_atomic
+from ferjax.registry import verb
 
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the built sets; $TFDS_DATA_DIR or ~/tensorflow_datasets if not given."
@@ -24,6 +25,7 @@ _OUT = flags.DEFINE_string(
 _STRICT = flags.DEFINE_bool("strict", False, "Exit with code 1 if anything serious is found.")
 
 
+@verb("data", "look for copies, leaks and wrong labels in a data set")
 def main(argv: list[str]) -> int:
     """Audits the data set named by the one argument; 1 if it is to be strict and something is serious."""
     if len(argv) != 2:

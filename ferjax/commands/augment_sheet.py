@@ -11,6 +11,7 @@ from ml_collections import config_flags
 from ferjax.commands import framework
 from ferjax.config import validate
 from ferjax.errors import UserError
+from ferjax.registry import verb
 from ferjax.report.augment_sheet import sheet
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
@@ -19,6 +20,7 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of the draws.", lower_bound=0)
 flags.mark_flag_as_required("config")
 
 
+@verb("data", "draw what a config's augmentation does to images")
 def main(argv: list[str]) -> None:
     """Writes the picture."""
     framework.no_arguments(argv)

@@ -7,8 +7,10 @@ single runs on one test set: McNemar's exact test over the images, from the pred
 
 from ferjax.errors import UserError
 from ferjax.experiments.compare import compare, table
+from ferjax.registry import verb
 
 
+@verb("several runs", "test whether one run or recipe beats another")
 def main(argv: list[str]) -> None:
     """Prints the comparison."""
     if len(argv) != 3:

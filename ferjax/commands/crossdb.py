@@ -15,6 +15,7 @@ from ferjax.experiments.crossdb import FILE, crossdb, table
 from ferjax.experiments.runs import until_stopped
 from ferjax.files import write_atomic
 from ferjax.platform.machine import keep_compiled
+from ferjax.registry import verb
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 _SETS = flags.DEFINE_list("sets", ["toons/avataaars", "toons/open_peeps"], "Data sets, separated by commas.")
@@ -23,6 +24,7 @@ _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the runs; runs/crossdb-
 flags.mark_flag_as_required("config")
 
 
+@verb("several runs", "train on each of several data sets, test on all")
 def main(argv: list[str]) -> int:
     """Trains what is not finished, and prints the matrix."""
     framework.no_arguments(argv)

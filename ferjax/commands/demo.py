@@ -14,6 +14,7 @@ from absl import flags
 from ferjax import demo
 from ferjax.commands import framework
 from ferjax.errors import UserError
+from ferjax.registry import verb
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, or a bundle.", required=True)
 _PORT = flags.DEFINE_integer(
@@ -34,6 +35,7 @@ _SETTINGS = (
 )
 
 
+@verb("use", "open a local page to try a network with pictures or the camera")
 def main(argv: list[str]) -> None:
     """Becomes the page's server."""
     framework.no_arguments(argv)

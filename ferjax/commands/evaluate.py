@@ -12,6 +12,7 @@ from ferjax.commands import framework
 from ferjax.errors import UserError
 from ferjax.inference.score_run import evaluate_run
 from ferjax.platform.machine import keep_compiled
+from ferjax.registry import verb
 from ferjax.report.tables import probability_lines, text_table
 from ferjax.runs.predictions import place
 
@@ -25,6 +26,7 @@ _MAP = flags.DEFINE_list(
 )
 
 
+@verb("looking closer", "score a run's best weights on any data set")
 def main(argv: list[str]) -> None:
     """Prints the per-class table."""
     framework.no_arguments(argv)

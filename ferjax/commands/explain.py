@@ -23,6 +23,7 @@ from ferjax.explain.module_views import PICTURES
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.open_run import open_network
 from ferjax.platform.machine import keep_compiled
+from ferjax.registry import verb
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, or a bundle.", required=True)
 _IMAGES = flags.DEFINE_multi_string("images", [], "File, folder or pattern; may be given several times.")
@@ -42,6 +43,7 @@ _MEASURE_SET = flags.DEFINE_string("measure_set", "", "With --measure: a toons s
 SOME_FAILED = 1
 
 
+@verb("looking closer", "show what a trained network looks at, image by image")
 def main(argv: list[str]) -> int:
     """Writes the page and prints its path; 1 if a named file could not be read."""
     keep_compiled()

@@ -24,6 +24,7 @@ from ferjax.inference import bundle
 from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
 from ferjax.platform.machine import keep_compiled
+from ferjax.registry import verb
 from ferjax.report.wording import memory
 from ferjax.runs.result import read_result
 from ferjax.runs.weights import check_new
@@ -34,6 +35,7 @@ _OUT = flags.DEFINE_string("out", None, "The folder to write: new or empty.", re
 _FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], "Any of stablehlo, onnx, bundle, zip.")
 
 
+@verb("use", "write a network as StableHLO, ONNX or a bundle, with a model card")
 def main(argv: list[str]) -> None:
     """Writes every format, or none."""
     framework.no_arguments(argv)

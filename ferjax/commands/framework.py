@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -24,7 +25,7 @@ def _tell(message: object) -> None:
     print(f"ferjax: error: {line}", file=sys.stderr, flush=True)
 
 
-def fail(message: object) -> None:
+def fail(message: object) -> NoReturn:
     """Prints one line that says what is wrong and exits with code 2."""
     _tell(message)
     sys.exit(BAD_INPUT)
@@ -39,9 +40,8 @@ def no_arguments(argv: Sequence[str]) -> None:
 def _help(main: Callable) -> None:
     """Prints a command's docstring and its own flags. (absl's --help exits with 1 and shows absl's flags.)"""
     module = sys.modules[main.__module__]
-    own = module.__name__ == "__main__"
     print(inspect.getdoc(module))
-    print(flags.FLAGS.main_module_help() if own else flags.FLAGS.module_help(module.__name__))
+    print(flags.FLAGS.module_help(module.__name__))
     sys.exit(0)
 
 

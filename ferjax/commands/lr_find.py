@@ -14,6 +14,7 @@ from ml_collections import config_flags
 from ferjax.commands import framework
 from ferjax.errors import UserError
 from ferjax.files import write_atomic, write_json_atomic
+from ferjax.registry import verb
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 _OUT = flags.DEFINE_string("out", "", "Folder of the results; runs/lr-find/MODEL-DATASET-STAGE if empty.")
@@ -24,6 +25,7 @@ _STEPS = flags.DEFINE_integer("steps", 100, "How many steps the rate rises for."
 flags.mark_flag_as_required("config")
 
 
+@verb("training", "try rising learning rates and suggest one")
 def main(argv: list[str]) -> None:
     """Runs the test, writes the files and prints the suggestion."""
     from ferjax.config import validate

@@ -25,6 +25,7 @@ from ferjax.errors import UserError
 from ferjax.inference import classifier
 from ferjax.inference.inputs import expand
 from ferjax.platform.machine import keep_compiled
+from ferjax.registry import verb
 from ferjax.report.wording import count_of
 
 SOME_FAILED = 1
@@ -42,6 +43,7 @@ _EVERY = flags.DEFINE_float("every", 0.0, "Seconds between the frames of videos;
 _SECONDS = flags.DEFINE_float("seconds", 0.0, "How long a camera is watched; 0: until ^C.", 0)
 
 
+@verb("use", "name the emotion of faces in pictures and videos")
 def main(argv: list[str]) -> int:
     """Predicts the inputs named after the program.
 

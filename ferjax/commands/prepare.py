@@ -11,6 +11,7 @@ from absl import flags
 from ferjax.data import builders
 from ferjax.data.records import Records, describe
 from ferjax.errors import UserError
+from ferjax.registry import verb
 
 _MANUAL_DIR = flags.DEFINE_string(
     "manual_dir", None, "Folder with the files that you downloaded (licensed sets only)."
@@ -37,6 +38,7 @@ _BEAM_OPTION = flags.DEFINE_multi_string(
 )
 
 
+@verb("data", "build a data set from the files that you downloaded")
 def main(argv: list[str]) -> None:
     """Builds the data set named by the one argument and prints a summary."""
     if len(argv) != 2:

@@ -17,6 +17,7 @@ from ferjax.experiments.repeat import repeat, table
 from ferjax.experiments.runs import Runner, until_stopped
 from ferjax.files import write_atomic
 from ferjax.platform.machine import keep_compiled
+from ferjax.registry import verb
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 _AGAINST = config_flags.DEFINE_config_file("against", None, "A second one, compared with the first.")
@@ -28,6 +29,7 @@ _AGAINST_WORKDIR = flags.DEFINE_string(
 flags.mark_flag_as_required("config")
 
 
+@verb("several runs", "train with several seeds: mean and 95 % intervals")
 def main(argv: list[str]) -> int:
     """Trains what is not finished, and prints the tables."""
     framework.no_arguments(argv)

@@ -13,6 +13,7 @@ from pathlib import Path
 from absl import flags
 
 from ferjax.errors import UserError
+from ferjax.registry import verb
 from ferjax.report import page, tables
 from ferjax.report.comparison import write_comparison
 from ferjax.report.run import Run, read_run
@@ -22,6 +23,7 @@ _ALONE = 3
 _OUT = flags.DEFINE_string("out", "", "Folder of the comparison; comparison/ beside the runs if empty.")
 
 
+@verb("looking closer", "write the pages of runs, and one that compares them")
 def main(argv: list[str]) -> None:
     """Writes `report/index.html` of every workdir named after the program, and the comparison.
 

@@ -18,6 +18,7 @@ from ferjax.interop import comparison
 from ferjax.interop.compared import compare
 from ferjax.interop.torch_networks import network
 from ferjax.platform.machine import keep_compiled
+from ferjax.registry import verb
 
 _MODEL = flags.DEFINE_string("model", None, "The network's name.", required=True)
 _WEIGHTS = flags.DEFINE_string(
@@ -32,6 +33,7 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of the random weights and batches.", lo
 _OUT = flags.DEFINE_string("out", "", "A .md for the tables by group and by layer, or a .json for every gap.")
 
 
+@verb("PyTorch", "compare a network's numbers with PyTorch's, layer by layer")
 def main(argv: list[str]) -> int:
     """Prints the table; 1 if something parts."""
     framework.no_arguments(argv)

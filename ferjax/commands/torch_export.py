@@ -13,12 +13,14 @@ from ferjax.errors import UserError
 from ferjax.files import read_json
 from ferjax.interop.torch_files import write_state_dict
 from ferjax.interop.torch_weights import export_state_dict
+from ferjax.registry import verb
 from ferjax.runs import weights
 from ferjax.runs.workdir import CONFIG
 
 _OUT = flags.DEFINE_string("out", None, "The file to write.", required=True)
 
 
+@verb("PyTorch", "write a run's weights as a PyTorch state dict")
 def main(argv: list[str]) -> None:
     """Exports the weights of the folder named by the one argument."""
     if len(argv) != 2:

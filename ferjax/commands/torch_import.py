@@ -16,6 +16,7 @@ from ferjax.errors import UserError
 from ferjax.interop.torch_files import read_state_dict
 from ferjax.interop.torch_networks import network
 from ferjax.interop.torch_weights import import_state_dict
+from ferjax.registry import verb
 from ferjax.runs import weights
 
 _MODEL = flags.DEFINE_string("model", None, "The network's name.", required=True)
@@ -29,6 +30,7 @@ _HEAD = flags.DEFINE_enum(
 _OPTIONS = flags.DEFINE_string("options", "", "The network's options: key=value, separated by commas.")
 
 
+@verb("PyTorch", "turn a file of PyTorch weights into ones to train from")
 def main(argv: list[str]) -> None:
     """Imports the file named by the one argument."""
     if len(argv) != 2:

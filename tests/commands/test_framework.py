@@ -11,14 +11,15 @@ import sys
 import pytest
 import tiny
 
-from ferjax.__main__ import VERBS
+from ferjax.__main__ import verbs
 
+NAMES = [verb.name for verb in verbs()]
 CONFIG = f"--config={tiny.CONFIG}"
 
 
 @pytest.mark.slow
 def test_every_verb_has_help(shell):
-    for verb in VERBS:
+    for verb in NAMES:
         done = shell(verb, "--help")
         assert (done.returncode, done.stderr) == (0, ""), (verb, done.stderr)
         assert done.stdout.startswith("`python -m ferjax"), (verb, done.stdout)
@@ -26,18 +27,21 @@ def test_every_verb_has_help(shell):
     for arguments in (["--help"], ["-h"], ["help"]):
         done = shell(*arguments)
         assert (done.returncode, done.stderr) == (0, "")
-        assert all(f"  {verb} " in done.stdout for verb in VERBS)
+        assert all(f"  {verb} " in done.stdout for verb in NAMES)
 
 
 def test_no_verb_and_unknown_verbs(shell):
     done = shell()
     assert done.returncode == 2
     assert "usage: python -m ferjax VERB" in done.stdout
-    assert tiny.only_line(shell("trian")) == f"unknown verb 'trian'; the verbs are {', '.join(VERBS)}"
+    assert tiny.only_line(shell("trian")) == f"unknown verb 'trian'; the verbs are {', '.join(NAMES)}"
 
 
 def test_a_reader_that_has_had_enough_is_no_error():
-    program = "from ferjax import cli; cli.run(lambda argv: print('line\\n' * 10**6, flush=True), ['x'])"
+    program = (
+        "from ferjax.commands import framework\n"
+        "framework.run(lambda argv: print('line\\n' * 10**6, flush=True), ['x'])"
+    )
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "line\n"
@@ -193,8 +197,8 @@ ENDS = {
 def test_how_a_command_ends(case):
     body, code, told = ENDS[case]
     program = (
-        "import errno\nfrom ferjax import cli\nfrom ferjax.errors import UserError\n"
-        f"def main(_):\n    {body}\ncli.run(main)"
+        "import errno\nfrom ferjax.commands import framework\nfrom ferjax.errors import UserError\n"
+        f"def main(_):\n    {body}\nframework.run(main)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr

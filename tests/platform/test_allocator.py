@@ -33,7 +33,7 @@ def test_freed_memory_below_what_is_held_goes_back():
 
 FAULTS = """
 import resource, sys, threading
-from ferjax import allocator
+from ferjax.platform import allocator
 if {keep}:
     allocator.keep_memory()
 def step():

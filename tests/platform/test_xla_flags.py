@@ -10,7 +10,7 @@ from ferjax.platform import xla_flags
 
 PROGRAM = """
 import os
-from ferjax import process
+from ferjax.platform import process
 if {prepared}:
     process.prepare()
 import jax, jax.numpy as jnp
