@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ferjax.errors import UserError
-from ferjax.scores import significance
-from ferjax.scores.confusion import accuracy_interval
+from ferjax.scores import confusion, significance
 
 values = st.lists(st.floats(0, 1, width=32), min_size=2, max_size=20)
 
@@ -111,11 +110,11 @@ def test_holm_raises_small_p_values_most_and_keeps_their_order():
 
 
 def test_intervals_over_images_are_near_the_binomials():
-    confusion = np.array([[80, 20], [30, 170]])
-    found = significance.image_intervals(confusion)
+    matrix = np.array([[80, 20], [30, 170]])
+    found = significance.image_intervals(matrix)
     for name in ("accuracy", "mean_class_accuracy", "macro_f1", "weighted_f1"):
-        assert found[name].low < getattr(confusion, name)(confusion) < found[name].high
-    assert found["accuracy"] == pytest.approx(accuracy_interval(confusion), abs=0.012)
-    assert significance.image_intervals(confusion) == found  # the same numbers in, the same out
+        assert found[name].low < getattr(confusion, name)(matrix) < found[name].high
+    assert found["accuracy"] == pytest.approx(confusion.accuracy_interval(matrix), abs=0.012)
+    assert significance.image_intervals(matrix) == found  # the same numbers in, the same out
     faultless = significance.image_intervals(np.diag([5, 5, 0]))
     assert faultless["macro_f1"] == (1, 1)
