@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     framework.no_arguments(argv)
     keep_compiled()
     config = CONFIG.value
-    validate(config)
+    validate(config)  # before it is compared with other processes'
     workdir = WORKDIR.value or f"runs/{config.model.name}-{config.data.name.replace('/', '-')}"
     with processes(
         DISTRIBUTED.value,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from ferjax.training.loop import Stopped, train_and_evaluate
@@ -46,11 +47,11 @@ class Runner:
         """`run` of a recipe with a seed, in the seed's folder of an experiment's."""
         return self.run(with_seed(config, seed), seed_folder(workdir, seed))
 
-    def _prepare(self, config: ConfigDict) -> Prepared:
+    def _prepare(self, config: ConfigDict, mesh: Mesh) -> Prepared:
         of_any_seed = with_seed(config, 0)
         if self.kept is None or self._config != of_any_seed:
             self.kept = None  # frees its data before other data is loaded
-            self.kept = prepare(config)
+            self.kept = prepare(config, mesh)
             self._config = of_any_seed
             self.prepared += 1
         return self.kept

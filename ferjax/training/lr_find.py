@@ -8,21 +8,19 @@ References:
 
 import contextlib
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from ferjax.cluster.mesh import check_batch, global_batch, make_mesh
-from ferjax.data.pipeline import train_batches
+from ferjax.cluster.mesh import global_batch
 from ferjax.errors import UserError
 from ferjax.training import transfer
 from ferjax.training.schedules import rate_factor
-from ferjax.training.setup import assemble, build_model, load_split
+from ferjax.training.setup import assemble, load_split, open_mesh, train_rows
 from ferjax.training.stages import stages_of
 
 SMOOTHING = 0.9  # share of the average that is kept at each step
@@ -101,9 +99,7 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
     stages = stages_of(config)
     if not 1 <= stage <= len(stages):
         raise UserError(f"there is no stage {stage}; the config has {len(stages)}, counted from 1")
-    build_model(config, num_classes=2)
-    mesh = make_mesh(config.mesh)
-    check_batch(config.train.batch_size, config.train.accumulate_steps, mesh, "train.batch_size")
+    mesh = open_mesh(config)
     train = load_split(config, "train")
     whole = config.copy_and_resolve_references()
     whole.train.max_steps = 0  # which could leave out the stage
@@ -115,7 +111,7 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
     rules, train_step = parts.rules[stage - 1], parts.train_steps[stage - 1]
 
     rates, losses, smoothed, diverged = [], [], [], False
-    with contextlib.closing(_batches(config, train)) as batches:
+    with contextlib.closing(train_rows(config, train)) as batches:
         for step in range(steps):
             state, sums = train_step(state, global_batch(next(batches), mesh))
             told = {name: float(value) for name, value in sums.items()}
@@ -133,13 +129,3 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
     found = suggest(np.array(rates), np.array(losses), smoothed) if losses else (None, None)
     factor = rate_factor(config.schedule, config.train.batch_size)
     return RangeTest(rates, losses, list(map(float, smoothed)), *found, diverged, factor)
-
-
-def _batches(config: ConfigDict, train: Any) -> Iterator[dict[str, np.ndarray]]:
-    return train_batches(
-        train,
-        batch_size=config.train.batch_size,
-        seed=config.train.seed,
-        workers=config.data.workers,
-        balance=config.data.balance,
-    )

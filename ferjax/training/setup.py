@@ -1,13 +1,12 @@
 """From a config to the parts of a run: data, network, optimizer, shardings and jitted steps."""
 
-import bisect
 import dataclasses
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,73 +15,38 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from ferjax import data, models
-from ferjax.cluster.mesh import batch_sharding, batches_sharding, make_mesh, replicated, state_shardings
+from ferjax.cluster.mesh import (
+    batch_sharding,
+    batches_sharding,
+    check_batch,
+    make_mesh,
+    replicated,
+    state_shardings,
+)
 from ferjax.config import model_options
 from ferjax.data.balance import epochs
+from ferjax.data.pipeline import train_batches
 from ferjax.data.sources import Source
 from ferjax.training import losses, optimizers, schedules, stages, state, steps
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.losses import class_weights
+from ferjax.training.plan import Plan, plan
 from ferjax.training.state import TrainState
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """Lengths in steps.
-
-    Attributes:
-        ends: the step at which each stage ends, ascending.
-        evaluate_every: between validations.
-        per_epoch: of one pass over the training split, possibly a fraction.
-    """
-
-    ends: tuple[int, ...]
-    evaluate_every: int
-    per_epoch: float
-
-    @property
-    def total(self) -> int:
-        """Of the run."""
-        return self.ends[-1]
-
-    @property
-    def starts(self) -> tuple[int, ...]:
-        """The steps that are done when each stage begins."""
-        return (0, *self.ends[:-1])
-
-    def stage(self, step: int) -> int:
-        """The stage, from 0 on, of the step that comes after `step` steps; the last one when all are done."""
-        return min(bisect.bisect_right(self.ends, step), len(self.ends) - 1)
-
-    def evaluates(self, step: int) -> bool:
-        """Whether a validation follows this step: always a stage's last, and none just before it."""
-        stage = self.stage(step - 1)
-        start, end = self.starts[stage], self.ends[stage]
-        regular = (step - start) % self.evaluate_every == 0 and end - step >= self.evaluate_every / 2
-        return regular or step == end
-
-
-def plan(config: ConfigDict, examples: int) -> Plan:
-    """Turns epochs into steps; an epoch trains on `examples` images, some of them twice if balanced."""
-    per_epoch = examples / config.train.batch_size
-    last = config.train.max_steps or sys.maxsize
-    ends: list[int] = []
-    for stage in stages.stages_of(config):
-        end = (ends[-1] if ends else 0) + max(round(stage.epochs * per_epoch), 1)
-        ends.append(min(end, last))
-        if end >= last:
-            break
-    return Plan(tuple(ends), max(round(config.eval.every_epochs * per_epoch), 1), per_epoch)
+def create_model(config: ConfigDict, num_classes: int) -> nn.Module:
+    """Creates the network of the group `model` in the precision of `train`."""
+    dtype = jnp.dtype(config.train.precision)
+    return models.create(config.model.name, num_classes, dtype=dtype, **model_options(config))
 
 
 def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
-    """The network of the group `model` in the precision of `train`, tried on the config's image size.
+    """Creates the network, and checks it with the config's image size and `loss.l2`; nothing is computed.
 
     Raises:
         UserError: it cannot take such images, or has not the weights that `loss.l2` names.
     """
-    dtype = jnp.dtype(config.train.precision)
-    model = models.create(config.model.name, num_classes, dtype=dtype, **model_options(config))
+    model = create_model(config, num_classes)
     images = jnp.zeros((1, *image_shape(config)))
     variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
     jax.eval_shape(partial(losses.l2_penalty, rules=losses.parse_l2(config.loss.l2)), variables["params"])
@@ -90,12 +54,25 @@ def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
 
 
 def image_shape(config: ConfigDict) -> tuple[int, int, int]:
-    """(H, W, C) of what the network sees."""
+    """Returns (H, W, C) of the images that the network takes."""
     return (config.data.image_size, config.data.image_size, 3)
 
 
+def open_mesh(config: ConfigDict) -> Mesh:
+    """Makes the mesh, and checks all that can be checked before data is opened.
+
+    Raises:
+        UserError: the network cannot be built, or the devices do not fit the mesh or divide a batch.
+    """
+    build_model(config, num_classes=2)
+    mesh = make_mesh(config.mesh)
+    check_batch(config.train.batch_size, config.train.accumulate_steps, mesh, "train.batch_size")
+    check_batch(config.eval.batch_size, 1, mesh, "eval.batch_size")
+    return mesh
+
+
 def load_split(config: ConfigDict, split: str, cache: str | None = None) -> Source:
-    """A split of the group `data`, on the host; `cache` replaces the config's."""
+    """Opens a split of the group `data` on the host; `cache` replaces the config's."""
     cache = cache or config.data.cache
     return data.load(
         config.data.name,
@@ -180,7 +157,7 @@ def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Sche
     """
     num_classes = len(train.label_names)
     lengths = plan(config, len(epochs(train, config.data.balance)))
-    model = build_model(config, num_classes)
+    model = create_model(config, num_classes)
     weights = class_weights(config.loss.class_weights, train.labels, num_classes, config.loss.effective_beta)
     dtype = jnp.dtype(config.train.precision)
 
@@ -243,23 +220,45 @@ def _after(schedule: optax.Schedule, start: int) -> optax.Schedule:
 
 
 class Prepared(NamedTuple):
-    """All that a run needs before its own state."""
+    """What a run needs before its own state; runs that differ in `train.seed` alone can share it.
+
+    Attributes:
+        mesh: the devices.
+        parts: network, optimizer and steps.
+        train: the training split.
+        validation: it chooses the best step.
+        test: it is scored once, at the end; decoded only then.
+    """
 
     mesh: Mesh
     parts: Parts
     train: Source
     validation: Source
+    test: Source
 
 
-def prepare(config: ConfigDict) -> Prepared:
+def prepare(config: ConfigDict, mesh: Mesh) -> Prepared:
     """Opens the data and builds the steps; `train.seed` is not read.
 
     Raises:
         UserError: a split is missing or damaged, or the config does not fit it.
     """
-    mesh = make_mesh(config.mesh)
+    test = load_split(config, "test", cache="stream")  # a set without one fails before others are decoded
     train, validation = load_split(config, "train"), load_split(config, "validation")
     if config.data.cache == "device":
         train = DeviceSource(train, mesh)
-    load_split(config, "test", cache="stream")  # a set without one fails now, not after training
-    return Prepared(mesh, assemble(config, train, mesh), train, validation)
+    return Prepared(mesh, assemble(config, train, mesh), train, validation, test)
+
+
+def train_rows(config: ConfigDict, train: Source, start_step: int = 0) -> grain.DatasetIterator:
+    """Opens the endless batches of the training split for this process, see `train_batches`."""
+    return train_batches(
+        train,
+        batch_size=config.train.batch_size,
+        seed=config.train.seed,
+        start_step=start_step,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+        workers=config.data.workers,
+        balance=config.data.balance,
+    )

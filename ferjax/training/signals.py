@@ -34,8 +34,12 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def asked_within(self, first: int, last: int) -> bool:
+        """Checks whether to stop after a call that took the steps `first` to `last`; see `asked`."""
+        return any(self.asked(step) for step in range(first, last + 1))
+
     def asked(self, step: int) -> bool:
-        """Whether to stop after this step: the same answer in all processes. To be asked after every step."""
+        """Checks whether to stop after this step, for which all processes must ask: all get one answer."""
         if self._together and multihost_utils.reached_preemption_sync_point(step):
             self.signal = signal.SIGTERM
         return self.signal is not None

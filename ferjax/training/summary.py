@@ -1,4 +1,4 @@
-"""What a run tells before it begins: the network, the data, the devices, and its stages."""
+"""Prints a run summary: the network, the data, the devices, and its stages."""
 
 from pathlib import Path
 
@@ -15,11 +15,13 @@ from ferjax.training.stages import Rules, stages_of
 from ferjax.training.state import TrainState
 
 
-def announce(config: ConfigDict, workdir: Path, ready: Prepared, state: TrainState, resumed: bool) -> None:
-    """Prints it, in the first process."""
+def print_summary(
+    config: ConfigDict, workdir: Path, ready: Prepared, state: TrainState, resumed: bool
+) -> None:
+    """Prints the summary, in the first process."""
     if jax.process_index() != 0:
         return
-    mesh, parts, train, validation = ready
+    mesh, parts, train, validation, _ = ready
     print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
     if mesh.shape["fsdp"] > 1:
         print(describe_sharding(parts.like, mesh))
@@ -41,7 +43,7 @@ def announce(config: ConfigDict, workdir: Path, ready: Prepared, state: TrainSta
 
 
 def stage_lines(config: ConfigDict, parts: Parts) -> list[str]:
-    """What each stage does beyond training everything alike; nothing of a run that does only that."""
+    """Returns a line for each stage that does more than train everything alike."""
     stages, lengths = stages_of(config), parts.plan
     sizes = {path: leaf.size for path, leaf in flatten_dict(parts.like.params, sep="/").items()}
     lines = []
@@ -64,7 +66,7 @@ def stage_lines(config: ConfigDict, parts: Parts) -> list[str]:
 
 
 def _groups(rules: Rules, learning_rate: float) -> list[str]:
-    """One line for each group of layers that has a learning rate of its own."""
+    """Returns a line for each group of layers that has a learning rate of its own."""
     groups: dict[float, dict[str, None]] = {}
     for path, factor in rules.rates.items():
         if path not in rules.frozen:

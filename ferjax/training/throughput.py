@@ -1,8 +1,9 @@
 """Adds up what the training steps return, without making the device wait."""
 
+import contextlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import jax
 import numpy as np
@@ -23,10 +24,18 @@ class Meter:
         self._pending: list[tuple[int, Mapping[str, jax.Array], int]] = []
         self._began: float | None = None
         self._waited = 0.0
+        self._loop_began = time.perf_counter() - progress.seconds
 
-    def waited(self, seconds: float) -> None:
-        """Takes the time that the loop waited for a batch."""
-        self._waited += seconds
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Counts the time inside as waiting for a batch."""
+        began = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - began
+
+    def count_time(self) -> None:
+        """Brings `Progress.seconds` up to now."""
+        self._progress.seconds = time.perf_counter() - self._loop_began
 
     def add(self, step: int, sums: Mapping[str, jax.Array], count: int = 1) -> None:
         """Takes a call's sums; blocks until all but the last `IN_FLIGHT` calls are done.

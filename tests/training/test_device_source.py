@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tiny
 
+import ferjax.training.calls
 import ferjax.training.device_source
 import ferjax.training.loop
 from ferjax.cluster.mesh import make_mesh
@@ -94,7 +95,7 @@ def test_a_stopped_run_goes_on_the_same(tiny_run, several, tmp_path, monkeypatch
 
 def test_the_step_takes_nothing_from_the_host(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        ferjax.training.loop,
+        ferjax.training.calls,
         "global_batches",
         lambda rows, mesh, length: {"index": np.zeros((length, 16), np.int32), "count": np.int32(1)},
     )
@@ -128,8 +129,9 @@ def test_a_source_on_the_device_gives_indices_of_what_it_holds(tiny_run):
 
 def test_what_does_not_fit_is_told(tiny_run, monkeypatch):
     monkeypatch.setattr(ferjax.training.device_source, "memory_of_a_device", lambda: 1000)
+    config = tiny_run.config(**FAST, train__log_every=3, checkpoint__every_steps=0)
     with pytest.raises(UserError, match=r"fer2013 train takes .* use data\.cache=memory or disk"):
-        prepare(tiny_run.config(**FAST, train__log_every=3, checkpoint__every_steps=0))
+        prepare(config, make_mesh(config.mesh))
 
 
 def test_the_memory_of_a_device_is_known():
@@ -150,7 +152,8 @@ def test_fields_that_cannot_be_right(tiny_run, fields, words):
 
 def test_programs_keep_no_images(tiny_run):
     """The split is an argument of the program, not a constant in it."""
-    ready = prepare(tiny_run.config(**FIELDS, **FAST))
+    config = tiny_run.config(**FIELDS, **FAST)
+    ready = prepare(config, make_mesh(config.mesh))
     index = jax.ShapeDtypeStruct((3, 16), np.int32)
     held = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), ready.train.held)
     lowered = ready.parts.several_steps[0].lower(

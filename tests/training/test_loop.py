@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import tiny
 
+import ferjax.training.calls
+import ferjax.training.finish
 import ferjax.training.loop
 from ferjax.errors import UserError
 from ferjax.runs.checksum import checksum
@@ -21,7 +23,7 @@ LONG = {"checkpoint__every_steps": 0, "train__epochs": 9.0}
 def scripted(monkeypatch, accuracies):
     """Replaces what validations find; tells the checksums of the weights that each evaluation saw."""
     seen = []
-    real = ferjax.training.loop.evaluate_rows
+    real = ferjax.training.finish.evaluate_rows
 
     def evaluate(eval_step, variables, source, batch_size, mesh):
         seen.append((source.split, checksum(variables)))
@@ -35,7 +37,7 @@ def scripted(monkeypatch, accuracies):
         return real(eval_step, variables, source, batch_size, mesh)
 
     monkeypatch.setattr(ferjax.training.loop, "evaluate", evaluate)
-    monkeypatch.setattr(ferjax.training.loop, "evaluate_rows", evaluate_rows)
+    monkeypatch.setattr(ferjax.training.finish, "evaluate_rows", evaluate_rows)
     return seen
 
 
@@ -170,7 +172,7 @@ def test_a_validation_loss_that_is_not_finite_stops(tiny_run, tmp_path, monkeypa
 
 def test_the_step_takes_nothing_from_the_host(tiny_run, tmp_path, monkeypatch):
     """Rows that were not put on the devices first are refused by the transfer guard."""
-    monkeypatch.setattr(ferjax.training.loop, "global_batch", lambda rows, mesh: rows)
+    monkeypatch.setattr(ferjax.training.calls, "global_batch", lambda rows, mesh: rows)
     with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
         train_and_evaluate(tiny_run.config(**QUICK), tmp_path)
 

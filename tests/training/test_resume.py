@@ -112,7 +112,7 @@ def test_a_finished_run_says_so_and_stays_as_it_is(never_killed, tiny_run, shell
     done = shell(*tiny.train_arguments(tiny_run.data, never_killed))
     assert (done.returncode, done.stderr) == (0, "")
     said, *table = done.stdout.splitlines()
-    assert said == f"{never_killed} is finished: this is its result"
+    assert said == f"{never_killed} is already finished; its result:"
     assert table[0].startswith("class")
     after = {path: path.stat().st_mtime_ns for path in never_killed.rglob("*") if path.is_file()}
     lock = never_killed / ".lock"

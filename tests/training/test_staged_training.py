@@ -14,6 +14,7 @@ from ferjax.config import set_stages
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.training.loop import train_and_evaluate
 from ferjax.training.setup import assemble, load_split
+from ferjax.training.signals import Interrupts
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_model")]
 # 140 images, 8.75 steps an epoch: stages of 4, 4 and 4 steps, a validation every 3 and at each end.
@@ -75,6 +76,7 @@ def test_a_run_that_was_cut_at_any_step_goes_on_as_if_it_had_not(finished, tiny_
 
     class Stopper:
         signal = 15
+        asked_within = Interrupts.asked_within
 
         def __enter__(self):
             return self

@@ -14,7 +14,7 @@ from ferjax.config import defaults, override, set_stages, validate
 from ferjax.errors import UserError
 from ferjax.layers.linear import Linear
 from ferjax.training import optimizers, stages, state, steps
-from ferjax.training.setup import plan
+from ferjax.training.plan import plan
 from ferjax.training.stages import Rules
 
 SIZE = (16, 16, 3)

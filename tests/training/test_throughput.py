@@ -3,6 +3,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from ferjax.errors import UserError
+from ferjax.training import throughput
 from ferjax.training.progress import Progress
 from ferjax.training.throughput import Meter
 
@@ -26,18 +27,27 @@ def test_a_report_is_sums_divided_not_a_mean_of_means(progress):
     assert values == {"loss": pytest.approx(1.4), "accuracy": pytest.approx(0.75), "learning_rate": 0.25}
 
 
-def test_each_report_starts_anew_and_only_the_first_has_no_speed(progress):
+def test_each_report_starts_anew_and_only_the_first_has_no_speed(progress, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: now[0])
     meter = Meter(progress)
     meter.add(1, sums(5.0, 1.0, 0, 4))
     assert "images_per_second" not in meter.report()
     assert progress.images == 0
     meter.add(2, sums(1.0, 2.0, 3, 4))
-    meter.waited(0.5)
+    with meter.waiting():
+        now[0] += 0.5
+    now[0] += 1.5
     values = meter.report()
     assert values["loss"] == pytest.approx(0.5)
-    assert values["images_per_second"] == pytest.approx(4 / progress.training_seconds)
+    assert values["images_per_second"] == pytest.approx(4 / 2)
+    assert progress.training_seconds == 2
     assert (progress.images, progress.waited_seconds) == (4, 0.5)
+    now[0] += 5  # a validation
+    meter.count_time()
+    assert progress.seconds == 7
     meter.start()
+    now[0] += 1
     meter.add(3, sums(1.0, 2.0, 3, 8))
     meter.report()
     assert (progress.images, progress.waited_seconds) == (12, 0.5)

@@ -1,0 +1,89 @@
+"""How a run ends: the best step is scored on validation and, once, on test."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from ferjax.files import write_json_atomic
+from ferjax.platform.machine import describe_devices, peak_memory
+from ferjax.platform.versions import library_versions
+from ferjax.runs import predictions
+from ferjax.runs.checkpoints import Checkpoints
+from ferjax.runs.predictions import Predictions
+from ferjax.runs.result import build_result, probability_scores
+from ferjax.runs.workdir import RESULT
+from ferjax.training.evaluate import evaluate_rows, scores
+from ferjax.training.metric_writers import Writer
+from ferjax.training.setup import Prepared
+from ferjax.training.start import Start
+from ferjax.training.state import TrainState
+
+
+def finish(
+    config: ConfigDict,
+    workdir: Path,
+    ready: Prepared,
+    begun: Start,
+    state: TrainState,
+    checkpoints: Checkpoints,
+    writer: Writer,
+) -> dict[str, Any]:
+    """Tests the step that validation chose, and writes predictions and `result.json`.
+
+    Args:
+        config: of the run.
+        workdir: of the run.
+        ready: its data and steps.
+        begun: how it began; its progress is the loop's.
+        state: of the last step.
+        checkpoints: all of them written.
+        writer: takes the row of the test.
+
+    Returns:
+        The content of `result.json`.
+    """
+    progress, best_step = begun.progress, begun.progress.best_step
+    if best_step != int(state.step):
+        del state  # frees the last weights before the best ones are read
+        state, _ = checkpoints.restore(best_step, ready.parts.like)
+    by_split = {}
+    for split in (ready.validation, ready.test):
+        loss, confusion, rows = evaluate_rows(
+            ready.parts.eval_step, state.variables, split, config.eval.batch_size, ready.mesh
+        )
+        by_split[split.split] = Predictions.of(split, rows, best_step)
+    writer.write(best_step, "test", scores(loss, confusion))
+    first = jax.process_index() == 0
+    last_step = checkpoints.steps()[-1]
+    result = build_result(
+        model=config.model.name,
+        dataset=config.data.name,
+        label_names=ready.train.label_names,
+        best_step=best_step,
+        steps=last_step,
+        epochs=last_step / ready.parts.plan.per_epoch,
+        validation=progress.best,
+        test_loss=loss,
+        test_confusion=confusion,
+        seconds=progress.seconds,
+        images_per_second=progress.images / max(progress.training_seconds, 1e-9),
+        data_wait_fraction=progress.waited_seconds / max(progress.training_seconds, 1e-9),
+        peak_memory_bytes=peak_memory(),
+        device=describe_devices(),
+        versions=library_versions(),
+        date=datetime.now(UTC),
+        split_digests={split.split: split.digest() for split in (ready.train, ready.validation, ready.test)},
+        seed=config.train.seed,
+        # Only the first process keeps the result.
+        probabilities=probability_scores(by_split["test"], by_split["validation"]) if first else None,
+        init=begun.initial_weights,
+        overlap=begun.overlap,
+    )
+    if first:
+        for said in by_split.values():
+            predictions.save(workdir, said)
+        write_json_atomic(workdir / RESULT, result)
+    return result

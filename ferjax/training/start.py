@@ -1,0 +1,104 @@
+"""How a run begins: from its newest checkpoint, from other weights, or at random."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from ferjax.runs.checkpoints import Checkpoints
+from ferjax.runs.workdir import METRICS, TENSORBOARD
+from ferjax.training import contamination, transfer
+from ferjax.training.metric_writers import ConsoleWriter, JsonlWriter, MultiWriter, TensorBoardWriter, Writer
+from ferjax.training.progress import Progress
+from ferjax.training.setup import Prepared
+from ferjax.training.state import TrainState
+from ferjax.training.summary import print_summary
+
+
+class Start(NamedTuple):
+    """Where a run begins or goes on.
+
+    Attributes:
+        state: laid out on the mesh.
+        progress: the loop's counters.
+        resumed_step: the checkpoint's step, None for a new run.
+        initial_weights: what was taken from `init.from`, see `ferjax.training.transfer`; None at random.
+        trained_on: what the weights will have seen, see `ferjax.training.contamination.seen_by`.
+        overlap: test images among it, see `ferjax.training.contamination.find`; only in the first process.
+    """
+
+    state: TrainState
+    progress: Progress
+    resumed_step: int | None
+    initial_weights: dict[str, Any] | None
+    trained_on: list[dict[str, Any]]
+    overlap: dict[str, Any] | None
+
+
+def start(
+    config: ConfigDict,
+    workdir: Path,
+    ready: Prepared,
+    source: transfer.Start | None,
+    checkpoints: Checkpoints,
+) -> Start:
+    """Restores the newest checkpoint or makes the initial state, and prints a summary.
+
+    Args:
+        config: of the run.
+        workdir: of the run.
+        ready: its data and steps.
+        source: see `ferjax.training.transfer.plan`.
+        checkpoints: of the workdir.
+
+    Raises:
+        UserError: see `ferjax.runs.checkpoints.Checkpoints.restore_newest`.
+    """
+    parts, restored = ready.parts, checkpoints.restore_newest(ready.parts.like)
+    if restored:
+        state, progress = restored[0], Progress.restore(restored[1])
+    else:
+        state, progress = parts.init(np.uint32(config.train.seed)), Progress.start(config)
+    print_summary(config, workdir, ready, state, resumed=restored is not None)
+    if source:
+        state, taken = transfer.begin(config, workdir, parts, state, source)
+    else:
+        taken = transfer.recorded(config, workdir)
+    earlier = taken["trained_on"] if taken else []
+    trained_on = contamination.seen_by(config, (ready.train, ready.validation), earlier)
+    overlap = _overlap(config, ready, trained_on)
+    return Start(state, progress, int(state.step) if restored else None, taken, trained_on, overlap)
+
+
+def _overlap(
+    config: ConfigDict, ready: Prepared, trained_on: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Looks for test images in what the weights will have seen, and warns; only the first process does."""
+    if jax.process_index() != 0:
+        return None
+    overlap = contamination.find(ready.test, trained_on)
+    if warning := contamination.warning(overlap, f"{config.data.name} test"):
+        print(warning, flush=True)
+    return overlap
+
+
+def open_writers(workdir: Path, total_steps: int, resume_step: int | None) -> Writer:
+    """Opens the writers of a run's folder; only the first process has any.
+
+    Args:
+        workdir: the run's folder.
+        total_steps: see `ConsoleWriter`.
+        resume_step: see `JsonlWriter` and `TensorBoardWriter`.
+    """
+    if jax.process_index() != 0:
+        return MultiWriter([])
+    return MultiWriter(
+        [
+            ConsoleWriter(total_steps),
+            JsonlWriter(workdir / METRICS, resume_step),
+            TensorBoardWriter(workdir / TENSORBOARD, resume_step),
+        ]
+    )
