@@ -1,4 +1,4 @@
-"""Whether images that a network is scored on are among those that made it: the same pixels, in any set."""
+"""Finds scored images that a network was trained or chosen on: the same pixels, in any data set."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,36 +16,36 @@ from ferjax.training.setup import load_split
 def seen_by(
     config: ConfigDict, splits: Iterable[Source], earlier: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """What a run's weights have seen, ready for JSON: its own data first, then its source's.
+    """Lists the data that a run's weights were trained and chosen on, ready for JSON: its own first.
 
     Args:
         config: the group `data` is kept.
         splits: those that are trained on and chosen on; their digests are kept.
-        earlier: what the weights that it began with had seen.
+        earlier: the same list of the weights that it began with.
     """
     digests = {source.split: source.digest() for source in splits}
     return [{"data": config.data.to_dict(), "split_digests": digests}, *earlier]
 
 
-def find(scored: StreamSource, seen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Counts the scored images that stand, pixel for pixel, in what the weights have seen.
+def find(scored: Source, trained_on: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counts the scored images whose exact pixels are in the data that made the weights.
 
     Every stored image is decoded once for this; the fingerprints are kept beside the sets.
 
     Args:
         scored: the split that is scored.
-        seen: see `seen_by`, the run's own data first.
+        trained_on: see `seen_by`, the run's own data first.
 
     Returns:
-        `images`: how many are scored; `train` and `validation`: of these, how many are in the run's own
-        splits; `earlier`: in what its initial weights had seen, and not there; `unchecked`: sets that are
+        `images`: how many are scored; `train` and `validation`: how many of these are in the run's own
+        splits; `earlier`: how many are only in the data of its initial weights; `unchecked`: sets that are
         not there any more.
     """
     mine = _pixels(scored)
     own = {"train": np.zeros(len(mine), bool), "validation": np.zeros(len(mine), bool)}
     before = np.zeros(len(mine), bool)
     unchecked = []
-    for place, one in enumerate(seen):
+    for place, one in enumerate(trained_on):
         for split in own:
             try:
                 known = np.isin(mine, _pixels(_opened(one["data"], split)))
@@ -64,24 +64,24 @@ def find(scored: StreamSource, seen: Sequence[Mapping[str, Any]]) -> dict[str, A
     }
 
 
-def warning(found: Mapping[str, Any], scored: str) -> str | None:
-    """What a person must know of it: None if nothing overlaps and everything was checked."""
-    told = {
-        "the training data": found["train"],
-        "the validation data, which chose the weights": found["validation"],
-        "what the initial weights were trained on": found["earlier"],
+def warning(overlap: Mapping[str, Any], scored: str) -> str | None:
+    """Returns the warning for the result of `find`; None if nothing overlaps and everything was checked."""
+    counts = {
+        "the training data": overlap["train"],
+        "the validation data, which chose the weights": overlap["validation"],
+        "what the initial weights were trained on": overlap["earlier"],
     }
-    parts = [f"{count:,} in {where}" for where, count in told.items() if count]
+    parts = [f"{count:,} in {where}" for where, count in counts.items() if count]
     lines = []
     if parts:
         lines.append(
-            f"WARNING: of the {found['images']:,} images of {scored} the same pixels stand "
+            f"WARNING: of the {overlap['images']:,} images of {scored}, the same pixels are also "
             f"{', '.join(parts)}: its scores are too good. python -m ferjax audit lists them, "
             "data.drop_leaks=True trains without"
         )
-    if found["unchecked"]:
+    if overlap["unchecked"]:
         lines.append(
-            f"warning: whether {scored} overlaps {', '.join(found['unchecked'])} is not known: it is not here"
+            f"warning: {scored} was not compared with {', '.join(overlap['unchecked'])}, which is not here"
         )
     return "\n".join(lines) or None
 
@@ -92,7 +92,7 @@ def _opened(data: Mapping[str, Any], split: str) -> StreamSource:
 
 
 def _pixels(source: StreamSource) -> np.ndarray:
-    """Hashes uint64 [N]; images that cannot be decoded are not among them."""
+    """Returns hashes uint64 [N] of the images that can be decoded."""
     records, indices = source.stored
     prints = fingerprints(records)
     return prints.pixels[indices][prints.readable[indices]]

@@ -15,7 +15,7 @@ from ferjax.errors import UserError
 
 
 class DeviceSource(Source):
-    """What another source holds, once on every device; what one takes of it are the indices alone.
+    """A copy of another source on every device: batches hold indices, whose rows the step gathers.
 
     Attributes:
         held: the whole split as `take` of the other source gives it: `image` uint8 `[N, H, W, C]` and `label`
@@ -51,7 +51,7 @@ class DeviceSource(Source):
 
     @property
     def nbytes(self) -> int:
-        """Of the images, on every device."""
+        """Bytes of the images on each device."""
         return len(self) * math.prod(self.image_shape)
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ class DeviceSource(Source):
         return self._source[index]
 
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-        """`index`, int32 [N], for `ferjax.training.steps.gather`."""
+        """Returns `index`, int32 [N], for `ferjax.training.steps.gather`."""
         return {"index": self._checked(indices).astype(np.int32)}
 
     @property
@@ -73,7 +73,7 @@ class DeviceSource(Source):
 
 
 def memory_of_a_device() -> int:
-    """Bytes that one of this process's devices has; those of a CPU share the machine's."""
+    """Returns the bytes of one device of this process; CPU devices share the machine's memory."""
     stats = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"]

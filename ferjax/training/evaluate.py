@@ -1,4 +1,4 @@
-"""A whole split: every example once, the same number of steps on every process."""
+"""Scores a whole split: every example once, the same number of steps on every process."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ def evaluate(
     batch_size: int,
     mesh: Mesh,
 ) -> tuple[float, np.ndarray]:
-    """Sums over a split.
+    """Evaluates a split.
 
     Args:
         eval_step: jitted, as `ferjax.training.steps.make_eval_step` builds it.
@@ -42,7 +42,7 @@ def evaluate_rows(
     batch_size: int,
     mesh: Mesh,
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """As `evaluate`, and the log-probabilities of every example in the split's order: float32 `[N, K]`.
+    """Evaluates a split, and also returns the log-probabilities of its examples in order: float32 `[N, K]`.
 
     One pass and one compiled step serve both; every process gets all rows.
     """
@@ -62,7 +62,7 @@ def evaluate_rows(
 
 
 def scores(loss: float, confusion: np.ndarray) -> dict[str, float]:
-    """`loss`, `accuracy`, `mean_class_accuracy` and `macro_f1` of a split."""
+    """Returns `loss`, `accuracy`, `mean_class_accuracy` and `macro_f1` of a split."""
     return {
         "loss": loss,
         "accuracy": accuracy(confusion),

@@ -83,7 +83,7 @@ def finish(
         overlap=begun.overlap,
     )
     if first:
-        for said in by_split.values():
-            predictions.save(workdir, said)
+        for split_predictions in by_split.values():
+            predictions.save(workdir, split_predictions)
         write_json_atomic(workdir / RESULT, result)
     return result

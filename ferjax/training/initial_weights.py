@@ -1,4 +1,4 @@
-"""Weights to start from: an earlier run's, an import's or a file's."""
+"""Reads weights to start from: of an earlier run, an import or a file."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,10 +23,10 @@ class Origin(NamedTuple):
         path: where they are.
         network: the network's registered name.
         arrays: `params/…` and `batch_stats/…` → array; the averaged ones if the run kept averages.
-        label_names: the classes, None if nobody wrote them down.
-        image_size: pixels that the network was trained on, None likewise.
-        step: of the checkpoint, None of a file.
-        trained_on: what the weights have seen, see `ferjax.training.contamination`; empty where unknown.
+        label_names: the classes, None if unknown.
+        image_size: pixels, both sides, of the images it was trained on, None if unknown.
+        step: the checkpoint's, None for a file.
+        trained_on: the data that made the weights, see `ferjax.training.contamination`; empty where unknown.
     """
 
     path: str
@@ -53,10 +53,10 @@ def read(config: ConfigDict) -> Origin:
             )
         from ferjax.interop import torch_files, torch_weights  # a leaf: only who starts from a file needs it
 
-        found = torch_weights.import_state_dict(
+        variables = torch_weights.import_state_dict(
             config.model.name, torch_files.read_state_dict(path), **model_options(config)
         )
-        return Origin(str(path), config.model.name, flatten_dict(found, sep="/"), None, None, None, [])
+        return Origin(str(path), config.model.name, flatten_dict(variables, sep="/"), None, None, None, [])
     if not path.is_dir():
         raise UserError(
             f"init.from={path} is no folder; name a workdir, one of its checkpoints, an import, or a file "
@@ -76,6 +76,6 @@ def read(config: ConfigDict) -> Origin:
 
 
 def _result(path: Path) -> dict[str, Any]:
-    """The result of a run that ended before checkpoints told their classes."""
-    found = read_json(path / RESULT) if (path / RESULT).exists() else {}
-    return found if isinstance(found, dict) else {}
+    """Reads the result of a run whose checkpoints do not hold the classes yet."""
+    result = read_json(path / RESULT) if (path / RESULT).exists() else {}
+    return result if isinstance(result, dict) else {}

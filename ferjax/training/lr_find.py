@@ -28,11 +28,11 @@ DIVERGED = 4.0  # the test ends when the smoothed loss is so many times its best
 
 
 class RangeTest(NamedTuple):
-    """What a range test found, as lists and numbers for JSON.
+    """The result of a range test, as lists and numbers for JSON.
 
     Attributes:
-        rates: of each step that was taken.
-        losses: before each step.
+        rates: the rate of each step that was taken.
+        losses: the loss before each step.
         smoothed: their average with exponentially fading weights, corrected for its start.
         steepest: the rate at which the loss falls fastest, by the logarithm of the rate.
         tenth: a tenth of the rate at which the smoothed loss is least.
@@ -50,13 +50,13 @@ class RangeTest(NamedTuple):
 
 
 def rising(low: float, high: float, steps: int) -> optax.Schedule:
-    """The rate as a function of the step: from `low` at the first to `high` at the last, exponentially."""
+    """Returns a schedule that rises exponentially from `low` at the first step to `high` at the last."""
     ratio = math.log(high / low) / max(steps - 1, 1)
     return lambda step: low * jax.numpy.exp(ratio * step)
 
 
 def smooth(losses: np.ndarray, kept: float = SMOOTHING) -> np.ndarray:
-    """An exponential moving average, divided by the weight that it has seen: float64 `[N]`."""
+    """Smooths losses by an exponential moving average, corrected for its start: float64 `[N]`."""
     average, smoothed = 0.0, []
     for step, loss in enumerate(losses, start=1):
         average = kept * average + (1 - kept) * float(loss)
@@ -65,7 +65,7 @@ def smooth(losses: np.ndarray, kept: float = SMOOTHING) -> np.ndarray:
 
 
 def suggest(rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray) -> tuple[float | None, float | None]:
-    """The rate of steepest descent, and a tenth of that at the minimum; None twice if the loss never falls.
+    """Suggests two rates: of steepest descent, and a tenth of that at the minimum; None if it never falls.
 
     Steepest is where the mean loss of the next steps, a tenth of all, is furthest below that of as many
     before. Only what comes before the minimum counts, which is that of the smoothed loss.
@@ -114,9 +114,9 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
     with contextlib.closing(train_rows(config, train)) as batches:
         for step in range(steps):
             state, sums = train_step(state, global_batch(next(batches), mesh))
-            told = {name: float(value) for name, value in sums.items()}
-            loss = rules.cross_entropy * told["loss"] / told["weight"]
-            loss += rules.auxiliary * told.get("auxiliary_loss", 0.0) / told["count"]
+            values = {name: float(value) for name, value in sums.items()}
+            loss = rules.cross_entropy * values["loss"] / values["weight"]
+            loss += rules.auxiliary * values.get("auxiliary_loss", 0.0) / values["count"]
             if not math.isfinite(loss):
                 diverged = True
                 break
@@ -126,6 +126,6 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
             diverged = bool(smoothed[-1] > DIVERGED * smoothed.min())
             if diverged:
                 break
-    found = suggest(np.array(rates), np.array(losses), smoothed) if losses else (None, None)
+    suggestions = suggest(np.array(rates), np.array(losses), smoothed) if losses else (None, None)
     factor = rate_factor(config.schedule, config.train.batch_size)
-    return RangeTest(rates, losses, list(map(float, smoothed)), *found, diverged, factor)
+    return RangeTest(rates, losses, list(map(float, smoothed)), *suggestions, diverged, factor)

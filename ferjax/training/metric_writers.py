@@ -20,17 +20,17 @@ from ferjax.files import plain, read_json_lines, write_atomic
 
 
 class Writer(Protocol):
-    """What the training loop needs of a writer."""
+    """A destination of metrics."""
 
     def write(self, step: int, split: str, values: Mapping[str, float]) -> None:
-        """Takes the values of one split at one step (training steps done so far)."""
+        """Writes the values of one split at one step (training steps done so far)."""
 
     def close(self) -> None:
-        """Writes what is still held back; the writer is not used afterwards."""
+        """Writes everything still buffered; the writer is not used afterwards."""
 
 
 def _shown(name: str, value: float) -> str:
-    """A value as a person reads it, with its name: accuracies in percent, the rest in four digits."""
+    """Formats a value with its name: accuracies in percent, the rest in four digits."""
     if name.endswith("accuracy"):
         return f"{name} {100 * value:.2f}%"
     return f"{name} {value:.4g}" if name == "learning_rate" else f"{name} {value:.4f}"

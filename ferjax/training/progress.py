@@ -10,17 +10,17 @@ from ferjax.training.schedules import Plateau
 
 @dataclasses.dataclass
 class Progress:
-    """What a run knows beside its `TrainState`; stored as JSON with each checkpoint.
+    """The counters of a run beside its `TrainState`; stored as JSON with each checkpoint.
 
     Attributes:
-        best_step: of the highest validation accuracy, the first if several; −1 before any.
+        best_step: the step of the highest validation accuracy, the first if several; −1 before any.
         best: the validation scores of that step.
-        bad_evaluations: validations since.
+        bad_evaluations: validations since the best one.
         plateau: the plateau rule's counters.
-        seconds: of the loop over all starts, evaluations and saving included.
-        training_seconds: of these, in training steps, without the first, which compiles.
-        waited_seconds: of these, waiting for data.
-        images: trained on in `training_seconds`.
+        seconds: time in the loop over all starts, evaluations and saving included.
+        training_seconds: the part of it in training steps, without the first, which compiles.
+        waited_seconds: the part of it spent waiting for data.
+        images: images trained on in `training_seconds`.
     """
 
     plateau: Plateau
@@ -34,22 +34,22 @@ class Progress:
 
     @classmethod
     def start(cls, config: ConfigDict) -> Self:
-        """Of a new run."""
+        """Returns the counters of a new run."""
         return cls(Plateau(config.schedule.factor, config.schedule.patience))
 
     def start_stage(self, config: ConfigDict) -> None:
-        """A new stage: the learning rate and the patience are whole again, the best step stays."""
+        """Resets the plateau rule and the patience for a new stage; the best step stays."""
         self.plateau = Plateau(config.schedule.factor, config.schedule.patience)
         self.bad_evaluations = 0
 
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Self:
-        """Of a checkpoint's meta, which may hold more."""
+        """Reads the counters from a checkpoint's meta, which may hold more."""
         fields = {field.name: meta[field.name] for field in dataclasses.fields(cls)}
         return cls(**{**fields, "plateau": Plateau(**fields["plateau"])})
 
     def judge(self, step: int, scores: dict[str, float]) -> None:
-        """Takes the validation scores of a step."""
+        """Updates the counters with the validation scores of a step."""
         if self.best_step < 0 or scores["accuracy"] > self.best["accuracy"]:
             self.best_step, self.best, self.bad_evaluations = step, scores, 0
         else:
@@ -57,6 +57,6 @@ class Progress:
         self.plateau.update(scores["accuracy"])
 
     def out_of_patience(self, config: ConfigDict) -> bool:
-        """Whether `train.early_stop_patience` ends the run."""
+        """Checks whether `train.early_stop_patience` ends the run."""
         patience = config.train.early_stop_patience
         return bool(patience) and self.bad_evaluations > patience

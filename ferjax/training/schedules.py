@@ -12,7 +12,7 @@ SCALES = ("none", "linear", "sqrt")
 
 
 def rate_factor(config: ConfigDict, batch_size: int) -> float:
-    """What every learning rate of a run is multiplied with for its batch size.
+    """Returns the factor on every learning rate of a run for its batch size.
 
     Args:
         config: the group `schedule`: with `scale_rate` linear the batch over `base_batch`, with sqrt the
@@ -100,7 +100,7 @@ class Plateau:
     Attributes:
         factor: in (0, 1).
         patience: validations without improvement before the rate falls.
-        scale: what the learning rate is multiplied with now, in (0, 1].
+        scale: the current factor on the learning rate, in (0, 1].
         best: best accuracy so far.
         bad: validations since the best.
     """
@@ -112,7 +112,7 @@ class Plateau:
     bad: int = 0
 
     def update(self, accuracy: float) -> float:
-        """Takes one validation accuracy and gives the new scale."""
+        """Updates the rule with a validation accuracy, and returns the new scale."""
         if accuracy > self.best:
             self.best, self.bad = accuracy, 0
         else:

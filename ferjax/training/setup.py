@@ -103,7 +103,7 @@ def build_eval_step(
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """What the loop works with.
+    """The network, its optimizer and its steps.
 
     Attributes:
         plan: the run's lengths.
@@ -134,7 +134,7 @@ class Parts:
 def state_layout(
     config: ConfigDict, model: nn.Module, tx: optax.GradientTransformation, mesh: Mesh
 ) -> tuple[Callable[[np.uint32], TrainState], TrainState]:
-    """How an initial state is made from a seed, and its `ShapeDtypeStruct`s with their shardings."""
+    """Returns the function that makes an initial state from a seed, and its shapes with their shardings."""
     averaging = config.optimizer.ema_decay > 0
     init = partial(state.create, model, tx, image_shape(config), ema=averaging)
     shapes = jax.eval_shape(init, np.uint32(0))
@@ -200,7 +200,7 @@ def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Sche
 
 
 def _batch_layouts(train: Source, mesh: Mesh) -> tuple[Any, Any]:
-    """How a step's batch lies on the mesh, and those of several steps."""
+    """Returns the shardings of one step's batch, and of the batches of several steps."""
     rows, whole = ("index",) if isinstance(train, DeviceSource) else ("image", "label"), replicated(mesh)
     shared = {"held": whole} if isinstance(train, DeviceSource) else {}
     one, several = (dict.fromkeys(rows, where(mesh)) | shared for where in (batch_sharding, batches_sharding))
@@ -215,12 +215,12 @@ def _schedule(config: ConfigDict, stage: ConfigDict, per_epoch: float, length: i
 
 
 def _after(schedule: optax.Schedule, start: int) -> optax.Schedule:
-    """A stage's schedule as a function of the run's step."""
+    """Turns a stage's schedule into a function of the run's step."""
     return lambda step: schedule(step - start)
 
 
 class Prepared(NamedTuple):
-    """What a run needs before its own state; runs that differ in `train.seed` alone can share it.
+    """The data and steps of a run; runs that differ in `train.seed` alone can share them.
 
     Attributes:
         mesh: the devices.

@@ -27,7 +27,7 @@ _SHOWN = 6  # paths that an error spells out
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """What the steps of a stage do with parameters and losses.
+    """How the steps of a stage treat parameters and losses.
 
     Attributes:
         frozen: paths of the parameters that stay: no gradient, no decay, no momentum, no update.
@@ -48,7 +48,7 @@ class Rules:
 
 
 def stages_of(config: ConfigDict) -> tuple[ConfigDict, ...]:
-    """A run's stages in order; without `config.stages` the one of the groups train, schedule and init."""
+    """Returns a run's stages in order; without `config.stages` the one of the other groups."""
     if config.stages:
         return tuple(config.stages[key] for key in sorted(config.stages, key=_number))
     one = {"epochs": config.train.epochs, "learning_rate": config.schedule.learning_rate}
@@ -56,10 +56,10 @@ def stages_of(config: ConfigDict) -> tuple[ConfigDict, ...]:
 
 
 def _number(key: str) -> int:
-    found = _KEY.fullmatch(key)
-    if not found:
+    match = _KEY.fullmatch(key)
+    if not match:
         raise UserError(f"config.stages has {key!r}; stages are called stage1, stage2, …")
-    return int(found[1])
+    return int(match[1])
 
 
 def check(config: ConfigDict) -> None:
@@ -151,14 +151,14 @@ def _some(paths: Iterable[str]) -> str:
 
 
 def parameter_shapes(model: nn.Module, image_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Path → shape of every parameter of a network that takes images `(H, W, C)`; nothing is computed."""
+    """Returns path → shape of every parameter for images `(H, W, C)`; nothing is computed."""
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     init = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
     return {path: leaf.shape for path, leaf in flatten_dict(init["params"], sep="/").items()}
 
 
 def depth_groups(model: nn.Module, image_shape: tuple[int, ...]) -> tuple[tuple[str, ...], ...]:
-    """The network's parameters in groups, from the image to the logits: paths of each.
+    """Groups the network's parameters from the image to the logits; returns the paths of each group.
 
     A group is a top-level module, in the order in which a forward pass first calls them. One that holds
     nothing but vectors, as normalisation does, belongs to the group before it. Parameters that the network
@@ -190,7 +190,7 @@ def depth_groups(model: nn.Module, image_shape: tuple[int, ...]) -> tuple[tuple[
 
 
 def split(params: Any, frozen: frozenset[str]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Parameters by path: those to train, and those that stay."""
+    """Splits parameters by path into those to train and those that stay."""
     flat = flatten_dict(params, sep="/")
     return (
         {path: leaf for path, leaf in flat.items() if path not in frozen},
@@ -199,12 +199,12 @@ def split(params: Any, frozen: frozenset[str]) -> tuple[dict[str, Array], dict[s
 
 
 def join(trained: Mapping[str, Array], frozen: Mapping[str, Array]) -> dict[str, Any]:
-    """The tree that `split` took apart."""
+    """Rebuilds the tree that `split` took apart."""
     return unflatten_dict({**trained, **frozen}, sep="/")
 
 
 def statistics_kept(rules: Rules) -> Callable[..., Any]:
-    """An interceptor for `flax.linen.intercept_methods`: frozen batch normalisation runs as in evaluation."""
+    """Returns an interceptor of `flax.linen` calls: frozen normalisation runs as in evaluation."""
 
     def call_as(
         call: Callable, arguments: tuple, keywords: dict, context: nn.module.InterceptorContext
@@ -229,16 +229,16 @@ def auxiliary_loss(sown: Mapping[str, Any], rules: Rules, examples: int) -> Arra
     Raises:
         UserError: the pattern matches none of the names.
     """
-    found = {path: jax.tree.leaves(leaf) for path, leaf in flatten_dict(dict(sown), sep="/").items()}
-    chosen = [path for path in found if re.search(rules.auxiliary_losses, path)]
+    by_path = {path: jax.tree.leaves(leaf) for path, leaf in flatten_dict(dict(sown), sep="/").items()}
+    chosen = [path for path in by_path if re.search(rules.auxiliary_losses, path)]
     if rules.auxiliary_losses and not chosen:
         raise UserError(
             f"the pattern auxiliary_losses={rules.auxiliary_losses!r} matches none of the network's losses: "
-            + (", ".join(found) or "it defines none")
+            + (", ".join(by_path) or "it defines none")
         )
     if not chosen:
         return None
     total = jnp.zeros(examples, jnp.float32)
-    for leaf in (leaf for path in chosen for leaf in found[path]):
+    for leaf in (leaf for path in chosen for leaf in by_path[path]):
         total = total + leaf
     return total

@@ -26,7 +26,7 @@ class Start(NamedTuple):
         progress: the loop's counters.
         resumed_step: the checkpoint's step, None for a new run.
         initial_weights: what was taken from `init.from`, see `ferjax.training.transfer`; None at random.
-        trained_on: what the weights will have seen, see `ferjax.training.contamination.seen_by`.
+        trained_on: the data that makes the weights, see `ferjax.training.contamination.seen_by`.
         overlap: test images among it, see `ferjax.training.contamination.find`; only in the first process.
     """
 
@@ -42,7 +42,7 @@ def start(
     config: ConfigDict,
     workdir: Path,
     ready: Prepared,
-    source: transfer.Start | None,
+    source: transfer.Transfer | None,
     checkpoints: Checkpoints,
 ) -> Start:
     """Restores the newest checkpoint or makes the initial state, and prints a summary.
@@ -76,7 +76,7 @@ def start(
 def _overlap(
     config: ConfigDict, ready: Prepared, trained_on: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any] | None:
-    """Looks for test images in what the weights will have seen, and warns; only the first process does."""
+    """Looks for test images in the data that makes the weights, and warns; only the first process does."""
     if jax.process_index() != 0:
         return None
     overlap = contamination.find(ready.test, trained_on)

@@ -1,4 +1,4 @@
-"""What a training step carries from one step to the next."""
+"""The state that one training step hands to the next."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ class TrainState:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What evaluation uses: the averaged weights if there are any."""
+        """The weights that evaluation uses: the averaged ones if there are any."""
         return self.ema or {"params": self.params, "batch_stats": self.batch_stats}
 
 
@@ -44,7 +44,7 @@ def create(
     seed: int | jax.Array,
     ema: bool,
 ) -> TrainState:
-    """Initial state; pure, so that it can be jitted with sharded outputs.
+    """Makes the initial state; pure, so that it can be jitted with sharded outputs.
 
     Args:
         model: the network.
@@ -69,5 +69,5 @@ def create(
 
 
 def restarted(state: TrainState, tx: optax.GradientTransformation) -> TrainState:
-    """As a new stage of training begins: the optimizer knows nothing, the learning rate is whole again."""
+    """Resets the optimizer and the plateau's factor, as a new stage begins."""
     return state.replace(opt_state=tx.init(state.params), lr_scale=jnp.ones_like(state.lr_scale))

@@ -50,17 +50,17 @@ def stage_lines(config: ConfigDict, parts: Parts) -> list[str]:
     for number, (stage, rules, end) in enumerate(
         zip(stages, parts.rules, lengths.ends, strict=False), start=1
     ):
-        told = []
+        facts = []
         if rules.frozen:
             frozen = sum(sizes[path] for path in rules.frozen)
-            told.append(f"{frozen:,} of {sum(sizes.values()):,} parameters stay ({stage.freeze})")
+            facts.append(f"{frozen:,} of {sum(sizes.values()):,} parameters stay ({stage.freeze})")
         if rules.cross_entropy != 1 or rules.auxiliary != 1 or rules.auxiliary_losses:
             which = f" ({rules.auxiliary_losses})" if rules.auxiliary_losses else ""
-            told.append(f"loss {rules.cross_entropy:g} · cross entropy + {rules.auxiliary:g} · own{which}")
+            facts.append(f"loss {rules.cross_entropy:g} · cross entropy + {rules.auxiliary:g} · own{which}")
         if len(stages) > 1:
-            told = [f"to step {end:,}", f"learning rate {stage.learning_rate:g}", *told]
-        if told:
-            lines.append(f"stage {number} of {len(stages)}: {', '.join(told)}")
+            facts = [f"to step {end:,}", f"learning rate {stage.learning_rate:g}", *facts]
+        if facts:
+            lines.append(f"stage {number} of {len(stages)}: {', '.join(facts)}")
         lines += _groups(rules, stage.learning_rate)
     return lines
 

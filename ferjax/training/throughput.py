@@ -38,7 +38,7 @@ class Meter:
         self._progress.seconds = time.perf_counter() - self._loop_began
 
     def add(self, step: int, sums: Mapping[str, jax.Array], count: int = 1) -> None:
-        """Takes a call's sums; blocks until all but the last `IN_FLIGHT` calls are done.
+        """Adds a call's sums; blocks until all but the last `IN_FLIGHT` calls are done.
 
         Args:
             step: the last one of the call.
@@ -50,7 +50,7 @@ class Meter:
             jax.block_until_ready(self._pending[-1 - IN_FLIGHT][1])
 
     def report(self) -> dict[str, float]:
-        """`loss`, `accuracy`, `learning_rate` and, but for steps that compile, `images_per_second`.
+        """Returns means: `loss`, `accuracy`, `learning_rate`, and `images_per_second` unless a step compiled.
 
         Where the network has losses of its own, also their mean, `auxiliary_loss`.
 
@@ -92,7 +92,7 @@ class Meter:
 
 
 def _by_step(last: int, sums: Mapping[str, jax.Array], count: int) -> list[tuple[int, dict[str, float]]]:
-    """A call's steps and the sums of each."""
+    """Returns a call's steps and the sums of each."""
     columns = {name: np.atleast_1d(values) for name, values in jax.device_get(sums).items()}
     return [
         (last - count + 1 + i, {name: float(values[i]) for name, values in columns.items()})

@@ -14,7 +14,7 @@ from ferjax.augment import normalise
 from ferjax.data.labels import FER7
 from ferjax.errors import UserError
 from ferjax.models.facenet import fixed_standardisation
-from ferjax.training import transfer
+from ferjax.training import array_outcomes
 from ferjax.training.initial_weights import Origin
 
 EMBEDDED = 23_482_624  # parameters with the embedding and without a classifier, as facenet-pytorch has
@@ -85,9 +85,9 @@ def test_its_weights_are_a_source_for_facenet2expnets_face_net():
     source = Origin("weights", "facenet", arrays, None, None, None, [])
     model = models.create("facenet2expnet")
     outcomes = {}
-    for row in transfer.account(source, config, model, FER7, shapes_of(model)):
+    for row in array_outcomes.decide(source, config, model, FER7, shapes_of(model)):
         outcomes.setdefault(row.outcome, set()).add(layer_of(row.path))
-    assert outcomes[transfer.SKIPPED] == {"last_linear", "last_bn", "logits"}
-    assert {"conv2d_1a", "repeat_2_9", "block8"} < outcomes[transfer.LOADED]
-    assert outcomes[transfer.NEW] == {"expression_net", "fc1", "fc2"}
+    assert outcomes[array_outcomes.SKIPPED] == {"last_linear", "last_bn", "logits"}
+    assert {"conv2d_1a", "repeat_2_9", "block8"} < outcomes[array_outcomes.LOADED]
+    assert outcomes[array_outcomes.NEW] == {"expression_net", "fc1", "fc2"}
     assert len(outcomes) == 3

@@ -1,4 +1,4 @@
-"""Weights of an earlier run in a new one: what is taken, new or refused, and that all of it is told."""
+"""Weights of an earlier run in a new one: every array is loaded, new or refused, and recorded."""
 
 import json
 import re
@@ -17,6 +17,7 @@ from ferjax.layers.linear import Linear
 from ferjax.models.resnet import ResNet
 from ferjax.runs import weights
 from ferjax.training import transfer
+from ferjax.training.array_outcomes import LOADED, MISFIT, NEW, SKIPPED, check, classifier, decide
 from ferjax.training.initial_weights import Origin, read
 from ferjax.training.loop import train_and_evaluate
 from ferjax.training.setup import build_model
@@ -42,7 +43,7 @@ def accounted(source, names=FER7, features=8, **fields):
     size = config.data.image_size
     shapes = {f"params/{path}": shape for path, shape in parameter_shapes(model, (size, size, 3)).items()}
     shapes |= {f"batch_stats/bn1/{name}": (features,) for name in ("mean", "var")}
-    rows = transfer.account(source, config, model, names, shapes)
+    rows = decide(source, config, model, names, shapes)
     assert [row.path for row in rows] == sorted(row.path for row in rows)
     return rows
 
@@ -55,8 +56,8 @@ HEAD = {"params/fc/kernel", "params/fc/bias"}
 
 
 def test_the_classifier_is_what_depends_on_the_classes():
-    assert transfer.classifier(tiny.TinyNet(), (16, 16, 3)) == {"fc/kernel", "fc/bias"}
-    assert transfer.classifier(models.create("resemotenet"), (64, 64, 3)) == {"fc4/kernel", "fc4/bias"}
+    assert classifier(tiny.TinyNet(), (16, 16, 3)) == {"fc/kernel", "fc/bias"}
+    assert classifier(models.create("resemotenet"), (64, 64, 3)) == {"fc4/kernel", "fc4/bias"}
 
 
 @pytest.mark.parametrize(
@@ -71,8 +72,8 @@ def test_the_classifier_is_what_depends_on_the_classes():
 )
 def test_the_classifier_is_kept_only_for_the_same_classes(source_names, kept):
     rows = accounted(origin(source_names))
-    assert {row.path for row in rows if row.outcome == transfer.NEW} == (set() if kept else HEAD)
-    assert all(row.outcome == transfer.LOADED for row in rows if row.path not in HEAD)
+    assert {row.path for row in rows if row.outcome == NEW} == (set() if kept else HEAD)
+    assert all(row.outcome == LOADED for row in rows if row.path not in HEAD)
     if not kept:
         told = "unknown" if source_names is None else ", ".join(source_names)
         assert all(told in row.why for row in rows if row.path in HEAD)
@@ -80,12 +81,12 @@ def test_the_classifier_is_kept_only_for_the_same_classes(source_names, kept):
 
 def test_another_network_is_refused_with_what_differs(capsys):
     rows = accounted(origin(network="other"), features=4)
-    wrong = {row.path for row in rows if row.outcome == transfer.MISFIT}
+    wrong = {row.path for row in rows if row.outcome == MISFIT}
     assert wrong == {path for path in outcomes(rows) if path not in ("params/fc/bias",)}
     with pytest.raises(
         UserError, match=r"init.from=there is of the network other and does not fit tiny: 9 arr"
     ):
-        transfer.check(origin(network="other"), rows, "tiny")
+        check(origin(network="other"), rows, "tiny")
     printed = capsys.readouterr().out
     assert all(path in printed for path in wrong)
     assert "3×3×3×4" in printed
@@ -98,7 +99,7 @@ def test_another_network_is_refused_with_what_differs(capsys):
         (extra, "params/more/kernel", "this network has no such parameter"),
     ):
         (row,) = [row for row in accounted(broken) if row.path == path]
-        assert (row.outcome, row.why) == (transfer.MISFIT, why)
+        assert (row.outcome, row.why) == (MISFIT, why)
 
 
 def test_grey_and_colour_kernels_answer_a_grey_image_alike():
@@ -106,7 +107,7 @@ def test_grey_and_colour_kernels_answer_a_grey_image_alike():
     grey = np.arange(72, dtype=np.float32).reshape(3, 3, 1, 8)
     rows = accounted(source._replace(arrays={**source.arrays, "params/conv1/kernel": grey}))
     (row,) = [row for row in rows if row.path == "params/conv1/kernel"]
-    assert (row.outcome, row.why) == (transfer.LOADED, "from 1 input channels")
+    assert (row.outcome, row.why) == (LOADED, "from 1 input channels")
     colour = transfer._with_channels(grey, (3, 3, 3, 8))
     np.testing.assert_allclose(colour.sum(2, keepdims=True), grey, rtol=1e-6)
     np.testing.assert_allclose(transfer._with_channels(colour, grey.shape), grey, rtol=1e-6)
@@ -135,13 +136,13 @@ def without_statistics(source):
 def test_layers_whose_size_follows_the_images_are_new():
     config = tiny.tiny_configuration(data__image_size=8)
     source = without_statistics(origin(model=Flat(), size=16))
-    found = {row.path: row for row in transfer.account(source, config, Flat(), FER7, shapes_of(Flat(), 8))}
+    found = {row.path: row for row in decide(source, config, Flat(), FER7, shapes_of(Flat(), 8))}
     row = found.pop("params/body/kernel")
-    assert (row.outcome, row.why) == (transfer.NEW, "768×4 in the source, at 16 pixels")
-    assert {row.outcome for row in found.values()} == {transfer.LOADED}
+    assert (row.outcome, row.why) == (NEW, "768×4 in the source, at 16 pixels")
+    assert {row.outcome for row in found.values()} == {LOADED}
     for other in (source._replace(image_size=None), source._replace(image_size=32)):
-        found = outcomes(transfer.account(other, config, Flat(), FER7, shapes_of(Flat(), 8)))
-        assert found["params/body/kernel"] == transfer.MISFIT
+        found = outcomes(decide(other, config, Flat(), FER7, shapes_of(Flat(), 8)))
+        assert found["params/body/kernel"] == MISFIT
 
 
 class Around(nn.Module):
@@ -158,26 +159,29 @@ class Around(nn.Module):
 def test_a_source_may_be_a_part_of_the_network():
     config = tiny.tiny_configuration(init__into="backbone", data__image_size=32)
     source = without_statistics(origin(network="resnet18", model=models.create("resnet18"), size=32))
-    rows = transfer.account(source, config, Around(), FER7, shapes_of(Around(), 32))
+    rows = decide(source, config, Around(), FER7, shapes_of(Around(), 32))
     by_outcome = {}
     for row in rows:
         by_outcome.setdefault(row.outcome, set()).add(row.path)
-    assert by_outcome.pop(transfer.LOADED) >= {"params/backbone/conv1/kernel", "params/backbone/bn1/scale"}
+    assert by_outcome.pop(LOADED) >= {
+        "params/backbone/conv1/kernel",
+        "params/backbone/bn1/scale",
+    }
     assert by_outcome == {
-        transfer.NEW: {"params/head/kernel", "params/head/bias"},
-        transfer.SKIPPED: {"params/backbone/fc/kernel", "params/backbone/fc/bias"},
+        NEW: {"params/head/kernel", "params/head/bias"},
+        SKIPPED: {"params/backbone/fc/kernel", "params/backbone/fc/bias"},
     }
 
 
 def test_what_is_asked_for_begins_anew_whether_it_would_fit_or_not():
-    assert outcomes(accounted(origin()))["params/conv1/kernel"] == transfer.LOADED
+    assert outcomes(accounted(origin()))["params/conv1/kernel"] == LOADED
     found = outcomes(accounted(origin(), init__new="^conv1/"))
-    assert {path for path, outcome in found.items() if outcome == transfer.NEW} == {
+    assert {path for path, outcome in found.items() if outcome == NEW} == {
         path for path in found if path.startswith("params/conv1/")
     }
     narrow = origin(model=tiny.TinyNet(features=4))
-    assert outcomes(accounted(narrow))["params/conv1/kernel"] == transfer.MISFIT
-    assert outcomes(accounted(narrow, init__new="^conv1/"))["params/conv1/kernel"] == transfer.NEW
+    assert outcomes(accounted(narrow))["params/conv1/kernel"] == MISFIT
+    assert outcomes(accounted(narrow, init__new="^conv1/"))["params/conv1/kernel"] == NEW
 
 
 @pytest.mark.parametrize(
