@@ -71,13 +71,12 @@ def warning(overlap: Mapping[str, Any], scored: str) -> str | None:
         "the validation data, which chose the weights": overlap["validation"],
         "what the initial weights were trained on": overlap["earlier"],
     }
-    parts = [f"{count:,} in {where}" for where, count in counts.items() if count]
+    parts = [f"{count:,} are also in {where}" for where, count in counts.items() if count]
     lines = []
     if parts:
         lines.append(
-            f"WARNING: of the {overlap['images']:,} images of {scored}, the same pixels are also "
-            f"{', '.join(parts)}: its scores are too good. python -m ferjax audit lists them, "
-            "data.drop_leaks=True trains without"
+            f"WARNING: of the {overlap['images']:,} images of {scored}, {', '.join(parts)}, pixel for pixel: "
+            "its scores are too good. python -m ferjax audit lists them, data.drop_leaks=True trains without"
         )
     if overlap["unchecked"]:
         lines.append(
