@@ -76,7 +76,7 @@ def test_what_the_initial_weights_saw_counts_too(leaky, tiny_run):
     found = contamination.find(load_split(dirty, "test", "stream"), gone)
     assert found["unchecked"] == ["fer2013 train", "fer2013 validation"]
     assert contamination.warning(found, "the set").startswith(
-        "warning: whether the set overlaps fer2013 train, "
+        "warning: the set was not compared with fer2013 train, "
     )
 
 
