@@ -10,11 +10,13 @@ from ml_collections import ConfigDict
 
 from ferjax import models
 from ferjax.augment import crops
+from ferjax.config import stages
 from ferjax.config.defaults import STAGE, defaults
+from ferjax.config.text_fields import parse_l2
 from ferjax.data import balance, folds, resize
 from ferjax.errors import UserError
 from ferjax.registry import LOSSES, OPTIMIZERS, SCHEDULES
-from ferjax.training import losses, remat, schedules, stages
+from ferjax.training import losses, remat, schedules
 
 _CHOICES = {
     "loss.name": LOSSES.names(),
@@ -201,7 +203,7 @@ def validate(config: ConfigDict) -> None:
         raise UserError(
             f"eval.crops={config.eval.crops} cuts crops: set data.source_size above data.image_size"
         )
-    losses.parse_l2(config.loss.l2)
+    parse_l2(config.loss.l2)
     if data.fold:
         folds.parse(data.fold)
     if data.balance != "none" and config.loss.class_weights != "none":

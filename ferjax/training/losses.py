@@ -137,35 +137,12 @@ def class_weights(name: str, labels: np.ndarray, num_classes: int, beta: float) 
     return effective_number(labels, num_classes, beta) if name == "effective" else None
 
 
-def parse_l2(text: str) -> tuple[tuple[str, float], ...]:
-    """The pairs (pattern, λ) of `loss.l2`, such as `"fc1/kernel:0.001,fc2/kernel:0.01"`.
-
-    Raises:
-        UserError: a part is not PATTERN:NUMBER with a regular expression and a number that is not negative.
-    """
-    rules = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        pattern, colon, number = part.rpartition(":")
-        try:
-            strength = float(number)
-            re.compile(pattern)
-        except (ValueError, re.error):
-            strength = -1.0
-        if not (colon and pattern and 0 <= strength < float("inf")):
-            raise UserError(
-                f"in loss.l2, {part!r} is not PATTERN:NUMBER, such as fc1/kernel:0.001 (a regular expression "
-                "that is searched in the parameters' paths, and a strength of at least 0)"
-            )
-        rules.append((pattern, strength))
-    return tuple(rules)
-
-
 def l2_penalty(params: Any, rules: tuple[tuple[str, float], ...]) -> Array | float:
     """Σ over the rules of 0.5 · λ · ΣW² over the parameters whose path the pattern is found in.
 
     Args:
         params: a tree of dicts; a path is `"block/conv1/kernel"`.
-        rules: see `parse_l2`.
+        rules: see `ferjax.config.text_fields.parse_l2`.
 
     Returns:
         A scalar, 0 without rules.

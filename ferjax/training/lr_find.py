@@ -17,11 +17,11 @@ import optax
 from ml_collections import ConfigDict
 
 from ferjax.cluster.mesh import global_batch
+from ferjax.config import stages_of
 from ferjax.errors import UserError
 from ferjax.training import transfer
 from ferjax.training.schedules import rate_factor
 from ferjax.training.setup import assemble, load_split, open_mesh, train_rows
-from ferjax.training.stages import stages_of
 
 SMOOTHING = 0.9  # share of the average that is kept at each step
 DIVERGED = 4.0  # the test ends when the smoothed loss is so many times its best

@@ -6,7 +6,7 @@ import sys
 
 from ml_collections import ConfigDict
 
-from ferjax.training import stages
+from ferjax.config import stages_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,7 @@ def plan(config: ConfigDict, examples: int) -> Plan:
     per_epoch = examples / config.train.batch_size
     last = config.train.max_steps or sys.maxsize
     ends: list[int] = []
-    for stage in stages.stages_of(config):
+    for stage in stages_of(config):
         end = (ends[-1] if ends else 0) + max(round(stage.epochs * per_epoch), 1)
         ends.append(min(end, last))
         if end >= last:

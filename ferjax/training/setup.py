@@ -23,7 +23,8 @@ from ferjax.cluster.mesh import (
     replicated,
     state_shardings,
 )
-from ferjax.config import model_options
+from ferjax.config import model_options, stages_of
+from ferjax.config.text_fields import parse_l2
 from ferjax.data.balance import epochs
 from ferjax.data.pipeline import train_batches
 from ferjax.data.sources import Source
@@ -49,7 +50,7 @@ def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
     model = create_model(config, num_classes)
     images = jnp.zeros((1, *image_shape(config)))
     variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
-    jax.eval_shape(partial(losses.l2_penalty, rules=losses.parse_l2(config.loss.l2)), variables["params"])
+    jax.eval_shape(partial(losses.l2_penalty, rules=parse_l2(config.loss.l2)), variables["params"])
     return model
 
 
@@ -168,7 +169,7 @@ def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Sche
     one, several = _batch_layouts(train, mesh)
     together = config.train.steps_per_call
     rules, train_steps, several_steps, fewer_steps = [], [], [], []
-    for stage, start, end in zip(stages.stages_of(config), lengths.starts, lengths.ends, strict=False):
+    for stage, start, end in zip(stages_of(config), lengths.starts, lengths.ends, strict=False):
         rate = schedule or _schedule(config, stage, lengths.per_epoch, end - start)
         rule = stages.rules(config, stage, model, image_shape(config))
         step = steps.make_train_step(

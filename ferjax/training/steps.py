@@ -14,9 +14,10 @@ from ml_collections import ConfigDict
 
 from ferjax.augment import augment, mix, normalise
 from ferjax.augment.crops import random_crop, views
+from ferjax.config.text_fields import parse_l2
 from ferjax.errors import UserError
 from ferjax.training import losses
-from ferjax.training.losses import cross_entropy, example_weights, l2_penalty, parse_l2
+from ferjax.training.losses import cross_entropy, example_weights, l2_penalty
 from ferjax.training.optimizers import without_frozen
 from ferjax.training.remat import rematerialised
 from ferjax.training.stages import Rules, auxiliary_loss, join, split, statistics_kept

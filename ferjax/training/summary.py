@@ -8,10 +8,11 @@ from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
 from ferjax.cluster.mesh import describe_sharding
+from ferjax.config import stages_of
 from ferjax.platform.machine import describe_devices
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.setup import Parts, Prepared
-from ferjax.training.stages import Rules, stages_of
+from ferjax.training.stages import Rules
 from ferjax.training.state import TrainState
 
 

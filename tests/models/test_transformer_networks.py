@@ -10,10 +10,11 @@ import torch
 
 from configs.sdl import get_config as sdl_config
 from ferjax import models
+from ferjax.config.text_fields import parse_l2
 from ferjax.errors import UserError
 from ferjax.interop.torch_networks import counterpart
 from ferjax.interop.torch_weights import export_state_dict, import_state_dict
-from ferjax.training.losses import l2_penalty, parse_l2
+from ferjax.training.losses import l2_penalty
 
 NAMES = ("sdl", "attentional_cnn", "fer_cnn")
 

@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferjax.config.text_fields import parse_l2
 from ferjax.errors import UserError
-from ferjax.training.losses import cross_entropy, inverse_frequency, l2_penalty, parse_l2
+from ferjax.training.losses import cross_entropy, inverse_frequency, l2_penalty
 
 
 @jax.jit

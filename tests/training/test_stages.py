@@ -10,7 +10,7 @@ import tiny
 
 from ferjax import models
 from ferjax.augment import normalise
-from ferjax.config import defaults, override, set_stages, validate
+from ferjax.config import STAGE, defaults, override, set_stages, stages_of, validate
 from ferjax.errors import UserError
 from ferjax.layers.linear import Linear
 from ferjax.training import optimizers, stages, state, steps
@@ -29,17 +29,17 @@ def staged(*values, **fields):
 
 def test_one_stage_is_the_run_that_the_groups_tell():
     config = tiny.tiny_configuration(init__freeze=BACKBONE)
-    (stage,) = stages.stages_of(config)
+    (stage,) = stages_of(config)
     assert (stage.epochs, stage.learning_rate, stage.freeze) == (2.5, 0.05, BACKBONE)
     assert (stage.depth_decay, stage.cross_entropy, stage.auxiliary) == (1, 1, 1)
 
 
 def test_stages_are_in_the_order_of_their_numbers(tiny_model):
     config = staged(*({"epochs": float(n)} for n in range(1, 12)))
-    assert [stage.epochs for stage in stages.stages_of(config)] == list(range(1, 12))
+    assert [stage.epochs for stage in stages_of(config)] == list(range(1, 12))
     validate(config)
     override(config, "stages.stage2.epochs", 7)
-    assert stages.stages_of(config)[1].epochs == 7.0
+    assert stages_of(config)[1].epochs == 7.0
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_bad_numbers_and_fields_of_stages():
         validate(config)
     config = defaults()
     with config.unlocked():
-        config.stages = {"first": dict(stages.STAGE)}
+        config.stages = {"first": dict(STAGE)}
     with pytest.raises(UserError, match=r"config\.stages has .first.; stages are called stage1"):
         validate(config)
 
@@ -96,7 +96,7 @@ def test_lengths_of_stages_in_steps():
 def test_a_pattern_must_leave_something_and_match_something():
     config = tiny.tiny_configuration()
     for pattern, words in (("nothing", "matches no parameter, of .*conv1/"), ("", None), (".", "leaves no")):
-        (stage,) = stages.stages_of(tiny.tiny_configuration(init__freeze=pattern))
+        (stage,) = stages_of(tiny.tiny_configuration(init__freeze=pattern))
         if words is None:
             assert stages.rules(config, stage, tiny.TinyNet(), SIZE).frozen == frozenset()
             continue
@@ -117,7 +117,7 @@ def test_groups_by_depth_follow_the_forward_pass():
 
 def test_rates_by_depth():
     config = staged({"depth_decay": 0.5})
-    rates = stages.rules(config, stages.stages_of(config)[0], tiny.TinyNet(), SIZE).rates
+    rates = stages.rules(config, stages_of(config)[0], tiny.TinyNet(), SIZE).rates
     assert rates["fc/kernel"] == 1
     assert rates["conv2/kernel"] == 0.5
     assert rates["conv1/kernel"] == rates["bn1/scale"] == 0.25

@@ -1,0 +1,31 @@
+"""Config fields whose text holds several values."""
+
+import re
+
+from ferjax.errors import UserError
+
+
+def parse_l2(text: str) -> tuple[tuple[str, float], ...]:
+    """Reads `loss.l2`, such as `"fc1/kernel:0.001,fc2/kernel:0.01"`.
+
+    Returns:
+        Pairs (pattern, λ).
+
+    Raises:
+        UserError: a part is not PATTERN:NUMBER with a regular expression and a number that is not negative.
+    """
+    rules = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        pattern, colon, number = part.rpartition(":")
+        try:
+            strength = float(number)
+            re.compile(pattern)
+        except (ValueError, re.error):
+            strength = -1.0
+        if not (colon and pattern and 0 <= strength < float("inf")):
+            raise UserError(
+                f"in loss.l2, {part!r} is not PATTERN:NUMBER, such as fc1/kernel:0.001 (a regular expression "
+                "that is searched in the parameters' paths, and a strength of at least 0)"
+            )
+        rules.append((pattern, strength))
+    return tuple(rules)
