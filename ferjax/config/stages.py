@@ -1,11 +1,10 @@
 """Stages of training in a config: their order, and what must hold of them."""
 
-import math
 import re
 
 from ml_collections import ConfigDict
 
-from ferjax.config.defaults import STAGE
+from ferjax.config.schema import STAGE
 from ferjax.errors import UserError
 
 _KEY = re.compile(r"stage([1-9]\d*)")
@@ -31,29 +30,16 @@ def _number(key: str) -> int:
 
 
 def check(config: ConfigDict) -> None:
-    """Checks what must hold of the stages beside their fields' names and types.
+    """Checks what must hold of the stages together; the schema checks each of their fields.
 
     Raises:
-        UserError: they are not numbered from 1 on, a number is out of range, a pattern is not one, or a
-            field that the stages replace is set too.
+        UserError: they are not numbered from 1 on, the last one trains without the loss, or a field that
+            the stages replace is set too.
     """
     numbers = sorted(map(_number, config.stages))
     if numbers != list(range(1, len(numbers) + 1)):
         raise UserError(f"config.stages has the numbers {numbers}; they must be 1, 2, … without a gap")
     stages = stages_of(config)
-    for number, stage in enumerate(stages, start=1):
-        where = f"stages.stage{number}" if config.stages else "init"
-        _check_patterns(where, stage)
-        for field in ("epochs", "learning_rate"):
-            if config.stages and not 0 < stage[field] < math.inf:
-                raise UserError(f"config field {where}.{field} is {stage[field]}; it must be above 0")
-        if not 0 < stage.depth_decay <= 1:
-            raise UserError(
-                f"config field {where}.depth_decay is {stage.depth_decay}; it must be above 0 and at most 1"
-            )
-        for field in ("cross_entropy", "auxiliary"):
-            if not 0 <= stage[field] < math.inf:
-                raise UserError(f"config field {where}.{field} is {stage[field]}; it must be at least 0")
     if not stages[-1].cross_entropy:
         raise UserError(
             f"the last stage, stages.stage{len(stages)}, has cross_entropy 0: nothing chooses the weights"
@@ -71,11 +57,3 @@ def check(config: ConfigDict) -> None:
                     f"stages.stage1.{instead} (to stages.stage{len(stages)}.{instead}) and leave {field} "
                     f"{off!r}"
                 )
-
-
-def _check_patterns(where: str, stage: ConfigDict) -> None:
-    for field in ("freeze", "auxiliary_losses"):
-        try:
-            re.compile(stage[field])
-        except re.error as error:
-            raise UserError(f"{where}.{field} {stage[field]!r} is no regular expression: {error}") from None

@@ -1,5 +1,6 @@
 """Config fields whose text holds several values."""
 
+import math
 import re
 
 from ferjax.errors import UserError
@@ -24,8 +25,32 @@ def parse_l2(text: str) -> tuple[tuple[str, float], ...]:
             strength = -1.0
         if not (colon and pattern and 0 <= strength < float("inf")):
             raise UserError(
-                f"in loss.l2, {part!r} is not PATTERN:NUMBER, such as fc1/kernel:0.001 (a regular expression "
-                "that is searched in the parameters' paths, and a strength of at least 0)"
+                f"in loss.l2, {part[:80]!r} is not PATTERN:NUMBER, such as fc1/kernel:0.001 (a regular "
+                "expression that is searched in the parameters' paths, and a strength of at least 0)"
             )
         rules.append((pattern, strength))
     return tuple(rules)
+
+
+def parse_extra(text: str) -> tuple[tuple[str, float], ...]:
+    """Reads `augment.extra`, such as `"blur=0.5,my_package.my_file:rain=1"`.
+
+    Returns:
+        Pairs (name, strength); names are as `ferjax.registry.AUGMENTATIONS` finds them.
+
+    Raises:
+        UserError: a part is not NAME=NUMBER, or a name comes twice.
+    """
+    extra: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = (piece.strip() for piece in part.rpartition("="))
+        try:
+            strength = float(number)
+        except ValueError:
+            strength = math.nan
+        if not name or not math.isfinite(strength):
+            raise UserError(f"in augment.extra, {part[:80]!r} is not NAME=NUMBER, such as blur=0.5")
+        if name in extra:
+            raise UserError(f"in augment.extra, {name[:80]!r} comes twice")
+        extra[name] = strength
+    return tuple(extra.items())
