@@ -20,9 +20,9 @@ This page is written by `python -m ferjax config --markdown > docs/configuration
   `--config=resemotenet:fer2013,train.epochs=3`, or in a config file with `config.train.epochs = 3.0`.
 - **A wrong name, type or value** ends a command before anything is built, with one line that names the field,
   what it takes and the nearest valid name.
-- **Options of a network** are further fields of the group `model`. Options of a loss, an optimizer or a schedule
-  of your own are fields of `loss.options`, `optimizer.options` and `schedule.options`. Those that a config file
-  does not set itself are set behind the colon: `:fer2013,loss.options.margin=0.5`.
+- **Options of a network** are further fields of the group `model`. Options of a loss, an optimizer or a
+  schedule of your own are fields of `loss.options`, `optimizer.options` and `schedule.options`. Those that a
+  config file does not set itself are set behind the colon: `:fer2013,loss.options.margin=0.5`.
 - **Fields marked \\*** never change a number: a run that was stopped may go on with other values of these.
 """
 
