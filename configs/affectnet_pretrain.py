@@ -11,8 +11,8 @@ jax 0.10.2, measured on 2026-11-22.
 
 Augmentation and length are Huang et al.'s (2023), whose batch is 100 at rate 0.01 (they claim 56.54 % on
 AffectNet's validation images). The batch of 2,048 and what goes with it are ferjax's: LAMB, a rate that grows
-with the square root of the batch, warmup and a cosine, bfloat16, and class weights, for one image in two is
-a happy one. Not run: the images are licensed, and nothing was measured on a GPU. A smaller machine takes the
+with the square root of the batch, warmup and a cosine, bfloat16, and class weights, as one image in two is
+happy. Not run: the images are licensed, and nothing was measured on a GPU. A smaller machine takes the
 same batch in parts: `--config.train.accumulate_steps=8`.
 """
 
@@ -25,7 +25,7 @@ from ferjax.recipes.build import build, toons
 
 
 def large_batch(config: ConfigDict) -> None:
-    """Huang et al.'s augmentation and length at a batch of 2,048."""
+    """Trains with Huang et al.'s augmentation and length at a batch of 2,048."""
     huang_2023.paper(config)
     config.train.update(batch_size=2048, precision="bfloat16")
     config.optimizer.update(name="lamb", weight_decay=0.01, decay_vectors=False)

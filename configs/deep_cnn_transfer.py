@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 from ferjax import config as ferjax_config
 from ferjax.recipes.build import build
 
-# What stays in each stage: first all but the classifier, then one residual stage less each time.
+# The parameters frozen in each stage: first all but the classifier, then one residual stage less each time.
 _FROZEN = (
     r"^(conv1|bn1|layer)",
     r"^(conv1|bn1|layer[123]_)",

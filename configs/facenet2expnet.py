@@ -6,7 +6,7 @@
 
 Expected: 96.7 % test accuracy (seed 0; 95 % interval 95.6 to 97.5) in less than 14 minutes more on two
 cores of an AMD EPYC, jax 0.10.2, measured on 2026-11-22. Without `init.from` the face net has random
-weights: the same stages run, but what is learnt from it are features of nothing in particular.
+weights: the same stages run, but the features that are learnt from it mean nothing.
 
     python -m ferjax torch-import 20180402-114759-vggface2.pt --model=facenet --head=new --out=FACENET
     python -m ferjax.main --config=configs/facenet2expnet.py:affectnet8 --config.init.from=FACENET

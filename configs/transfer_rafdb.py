@@ -3,7 +3,7 @@
     python -m ferjax.main --config=configs/transfer_rafdb.py --workdir=runs/transfer_rafdb-toons
 
 The toons' stand-in, open_peeps, from the avataaars run in `runs/affectnet_pretrain-toons`; its classes are
-others (contempt, no disgust), so the classifier is new. `:toons,data.train_fraction=0.1` takes a tenth of the
+different (contempt, no disgust), so the classifier is new. `:toons,data.train_fraction=0.1` takes a tenth of the
 1,400 images.
 
 Expected: 97 % test accuracy (seed 0: 97.1 %) in 9 minutes on two cores of an AMD EPYC beside other work,
@@ -30,7 +30,7 @@ BODY = "^(?!fc/)"  # everything but the classifier
 
 
 def from_avataaars(config: ConfigDict) -> None:
-    """Few images: many epochs of few steps."""
+    """Trains for many epochs, as there are few images."""
     toons(config, epochs=25.0, learning_rate=0.05)
     # A new classifier on features of a frozen body: without batch statistics nothing bounds them.
     config.optimizer.clip_norm = 5.0
@@ -43,7 +43,7 @@ def from_avataaars(config: ConfigDict) -> None:
 
 
 def from_affectnet(config: ConfigDict) -> None:
-    """The paper's recipe after two epochs for the classifier alone."""
+    """Trains by the paper's recipe after two epochs of the classifier alone."""
     huang_2023.paper(config)
     config.init["from"] = "runs/affectnet_pretrain"
     set_stages(

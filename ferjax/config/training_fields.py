@@ -16,7 +16,7 @@ LOSS = (
     Field("loss.name", "cross_entropy", Registered(registry.LOSSES), "", "The loss of an example."),
     Field("loss.options", {}, OPTIONS, "", "Options of the function that loss.name stands for."),
     Field("loss.class_weights", "none", Choices(("none", "inverse", "effective")), "",
-          "Weighs classes by their number of examples: by its inverse, or by the effective number's."),
+          "Weighs each class by the inverse of its number of examples, or of their effective number."),
     Field("loss.effective_beta", 0.999, BELOW_ONE, "",
           "effective: 0 weighs all classes alike, towards 1 as inverse does."),
     Field("loss.label_smoothing", 0.0, BELOW_ONE, "", "Part of each label that is spread over all classes."),

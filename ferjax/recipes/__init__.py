@@ -1,1 +1,1 @@
-"""What several files in `configs/` share: how a recipe is put together, and the recipe of each paper."""
+"""Code that several files in `configs/` share: `build`, and the recipes of papers."""

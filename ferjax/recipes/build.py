@@ -1,4 +1,4 @@
-"""A recipe is the toons' or a paper's fields, then what stands behind the colon of `--config=FILE:…`."""
+"""Builds a recipe's config: defaults, the recipe's own fields, then those behind the colon of `--config=FILE:…`."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -14,7 +14,7 @@ Change = Callable[[ConfigDict], None]
 def build(
     argument: str, model: dict[str, Any], toons: Change, paper: Change, default: str = "toons/avataaars"
 ) -> ConfigDict:
-    """The configuration for the data set in `argument`.
+    """Returns the config for the data set in `argument`.
 
     Args:
         argument: see `ferjax.config.split_argument`.
@@ -47,7 +47,7 @@ def toons(
     optimizer: str = "sgd",
     model: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """From scratch on 4,200 cartoons: few epochs with one cycle of the learning rate.
+    """Trains from scratch on 4,200 cartoons: few epochs with one cycle of the learning rate.
 
     Args:
         config: changed in place.
@@ -56,7 +56,7 @@ def toons(
         image_size: pixels, both sides.
         batch_size: images a step.
         optimizer: `sgd`, with Nesterov's momentum, or `adamw`.
-        model: options of the network beside those of the paper's recipe.
+        model: options of the network that differ from those of the paper's recipe.
     """
     config.model.update(dict(model))
     config.data.image_size = image_size

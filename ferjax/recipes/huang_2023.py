@@ -4,11 +4,11 @@ from ml_collections import ConfigDict
 
 
 def paper(config: ConfigDict) -> None:
-    """Crops of 224×224 out of 256×256, turned and toned; SGD for 20 epochs.
+    """Trains on crops of 224×224 out of 256×256, with rotation and tone jitter, by SGD for 20 epochs.
 
     The paper trains on five crops of every image; here a step draws one place at random. It tests on the
     centre crop; `--config.eval.crops=five` averages five. It does not say how strong the tone jitter is, and
-    says nothing of mirrored images, weight decay or a falling learning rate: there are none.
+    does not mention mirrored images, weight decay or a falling learning rate, so there are none.
 
     Args:
         config: changed in place.

@@ -10,13 +10,13 @@ from ml_collections import ConfigDict
 
 from ferjax import config as ferjax_config
 
-# What the first stage of FaceNet2ExpNet does not train: all but the expression net's convolutions.
+# The first stage of FaceNet2ExpNet trains the expression net's convolutions and nothing else.
 ALL_BUT_CONVOLUTIONS = r"^(?!expression_net/)"
 FACE_NET = r"^face_net/"
 
 
 def fine_tuned(config: ConfigDict, image_size: int, learning_rate: float = 0.01) -> None:
-    """SGD at rates for weights that were trained before: 40 epochs, a tenth of the rate every 15.
+    """Fine-tunes trained weights by SGD: 40 epochs, a tenth of the rate every 15.
 
     Args:
         config: changed in place.
@@ -33,7 +33,7 @@ def fine_tuned(config: ConfigDict, image_size: int, learning_rate: float = 0.01)
 def two_stages(
     config: ConfigDict, epochs: tuple[float, float], learning_rates: tuple[float, float], then: str = ""
 ) -> None:
-    """FaceNet2ExpNet's two stages of AdamW, each one cycle of the learning rate.
+    """Trains FaceNet2ExpNet in two stages of AdamW, each one cycle of the learning rate.
 
     First the expression net's convolutions learn the frozen face net's features, without cross entropy; then
     everything but the face net is trained with cross entropy. The gradients of the two losses differ a
@@ -51,7 +51,7 @@ def two_stages(
 
 
 def second_stage(config: ConfigDict, epochs: float, learning_rate: float, then: str) -> None:
-    """The second of `two_stages` alone, for an expression net that had the first one elsewhere."""
+    """Trains the second of `two_stages` alone, for an expression net that had the first one in another run."""
     _adamw(config, _second(epochs, learning_rate, then))
 
 
@@ -67,7 +67,7 @@ def _adamw(config: ConfigDict, *stages: dict[str, Any]) -> None:
 
 
 def two_stages_on_photographs(config: ConfigDict, image_size: int, then: str = "") -> None:
-    """`two_stages` for a data set of photographs and a face net with published weights.
+    """Trains as `two_stages` does, on photographs with a face net that has published weights.
 
     Args:
         config: changed in place.

@@ -6,7 +6,7 @@ from ferjax import config as ferjax_config
 
 
 def paper(config: ConfigDict, body: str, depth_decay: float) -> None:
-    """Ten epochs of the classifier alone, 25 of the whole network with lower rates for earlier layers.
+    """Trains the classifier alone for ten epochs, then the whole network for 25, early layers more slowly.
 
     Each stage is one cycle; the paper takes its rate from a range test, `python -m ferjax lr-find`. Where it
     is silent (rates, optimizer, weight decay, image size, augmentation) it shows the tables of fastai 1,

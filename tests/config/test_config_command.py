@@ -1,0 +1,78 @@
+"""The verb config: all fields, one field or group, and a recipe."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny import only_line
+
+from ferjax.config import table
+
+RECIPE = Path(__file__).parents[2] / "configs" / "resemotenet.py"
+
+
+def test_all_fields(shell):
+    done = shell("config")
+    assert done.returncode == 0, done.stderr
+    for field in table.ROWS:
+        assert f"  {field.name}" in done.stdout
+        assert field.help in done.stdout
+        assert field.allowed.words in done.stdout
+
+
+def test_all_fields_as_json(shell):
+    rows = {row["name"]: row for row in json.loads(shell("config", "--json").stdout)}
+    assert rows.keys() == {field.name for field in table.ROWS}
+    assert rows["train.batch_size"] == {
+        "name": "train.batch_size", "group": "train", "type": "int", "default": 16, "unit": "images",
+        "allowed": "at least 1 and at most 2**20", "least": 1, "most": 2**20, "free": False,
+        "help": "Images of one optimizer step, over all devices.",
+    }  # fmt: skip
+    assert rows["data.cache"]["choices"] == ["memory", "stream", "disk", "device"]
+    assert rows["data.cache"]["free"]
+
+
+def test_one_field_and_one_group(shell):
+    done = shell("config", "train.batch_size")
+    assert done.stdout.startswith("train.batch_size\n  Images of one optimizer step, over all devices.\n")
+    assert "  allowed  at least 1 and at most 2**20\n" in done.stdout
+    assert (
+        json.loads(shell("config", "stages.stage2.freeze", "--json").stdout)["name"] == "stages.stageN.freeze"
+    )
+    assert [row["name"] for row in json.loads(shell("config", "mesh", "--json").stdout)] == [
+        "mesh.data",
+        "mesh.fsdp",
+    ]
+
+
+def test_a_recipe(shell):
+    done = shell("config", f"--config={RECIPE}:fer2013,train.seed=3")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["train.seed", "3"] in lines
+    assert ["loss.class_weights", "'inverse'"] in lines
+    assert not any("train.batch_size" in line for line in lines)
+    assert "\nvalid; " in done.stdout
+    answer = json.loads(shell("config", f"--config={RECIPE}", "--config.train.seed=4", "--json").stdout)
+    assert (answer["valid"], answer["error"], answer["changed"]["train.seed"]) == (True, None, 4)
+
+
+def test_a_recipe_that_is_wrong(shell):
+    done = shell("config", f"--config={RECIPE}", "--config.train.batch_size=0")
+    assert only_line(done) == "config field train.batch_size is 0; it must be at least 1 and at most 2**20"
+    assert "train.batch_size     0\n" in done.stdout
+    done = shell("config", f"--config={RECIPE}", "--config.train.batch_size=0", "--json")
+    assert json.loads(done.stdout)["error"] == only_line(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train.bach_size"], "the config has no field 'train.bach_size'; did you mean train.batch_size"),
+        (["train", "eval"], "give only one of these: a field, --config=FILE, --markdown"),
+        (["train", "--markdown"], "give only one of these"),
+        (["--config=missing.py"], "cannot read the config file"),
+    ],
+)
+def test_bad_arguments(shell, arguments, words):
+    assert words in only_line(shell("config", *arguments))

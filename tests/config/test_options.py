@@ -1,0 +1,194 @@
+"""Options of networks and of plugged-in functions: names, types, ranges."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pytest
+
+from ferjax.config import defaults, flat, override, validate
+from ferjax.config.options import _is_a
+from ferjax.config.text_fields import parse_extra
+from ferjax.errors import UserError
+from ferjax.registry import AUGMENTATIONS, LOSSES, OPTIMIZERS, SCHEDULES
+
+
+def my_loss(logits, labels, class_weights, config, *, margin: float = 0.5, power: int = 2, how: str = "a"):
+    return logits, labels
+
+
+def needs_an_option(logits, labels, class_weights, config, margin: float):
+    return logits, labels
+
+
+def takes_all(config, learning_rate, **options):
+    return options
+
+
+def too_few(config):
+    return config
+
+
+def my_schedule(config, learning_rate, total_steps, steps_per_epoch, shape: Literal["a", "b"] = "a"):
+    return config
+
+
+def blur(keys, images, strength):
+    return images
+
+
+NOT_CALLABLE = 5
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Registers functions of the tests; they are forgotten after the test."""
+    for registry, name, function in (
+        (LOSSES, "my_loss", my_loss),
+        (LOSSES, "needs_an_option", needs_an_option),
+        (OPTIMIZERS, "takes_all", takes_all),
+        (OPTIMIZERS, "too_few", too_few),
+        (SCHEDULES, "my_schedule", my_schedule),
+        (AUGMENTATIONS, "blur", blur),
+    ):
+        registry.names()
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+        registry.add(name, function, None)
+
+
+def changed(**fields: Any):
+    config = defaults()
+    for name, value in fields.items():
+        override(config, name.replace("__", "."), value)
+    return config
+
+
+@pytest.mark.usefixtures("registered")
+def test_options_of_a_plugged_in_function():
+    config = changed(
+        loss__name="my_loss", loss__options__margin=1, loss__options__how="b", optimizer__name="takes_all",
+        optimizer__options__anything=[1, 2.0, "x", None], schedule__name="my_schedule",
+        schedule__options__shape="b", augment__extra="blur=0.5",
+    )  # fmt: skip
+    validate(config)
+    assert dict(flat(config))["loss.options.margin"] == 1
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"loss__options__margin": 1.0}, "loss cross_entropy has no option 'margin' in loss.options; it has none"),
+        ({"loss__name": "my_loss", "loss__options__magin": 1.0}, "has no option 'magin' .*; it has margin"),
+        ({"loss__name": "my_loss", "loss__options__margin": "x"}, "loss.options.margin takes a float, not 'x'"),
+        ({"loss__name": "my_loss", "loss__options__margin": True}, "margin takes a float, not True"),
+        ({"loss__name": "my_loss", "loss__options__margin": float("nan")}, "margin is nan; it must be"),
+        ({"loss__name": "my_loss", "loss__options__power": 0}, "power is 0; it must be at least 1"),
+        ({"loss__name": "my_loss", "loss__options__power": 2.0}, "power takes a int, not 2.0"),
+        ({"loss__name": "my_loss", "loss__options__how": object()}, "how is <object .*; an option is a number"),
+        ({"loss__name": "needs_an_option"}, "needs the option 'margin': set loss.options.margin"),
+        ({"optimizer__name": "too_few"}, r"optimizer too_few must be a function of \(config, learning_rate\)"),
+        ({"schedule__name": "my_schedule", "schedule__options__shape": "c"}, "takes 'a' or 'b', not 'c'"),
+        ({"loss__name": f"{__name__}:NOT_CALLABLE"}, "NOT_CALLABLE is not a function but 5"),
+        ({"loss__name": f"{__name__}:my_los"}, "has no 'my_los' .*; it has my_loss"),
+        ({"augment__extra": "blurr=0.5"}, "unknown augmentation 'blurr'; the nearest are blur"),
+        ({"augment__extra": "blur"}, "in augment.extra, 'blur' is not NAME=NUMBER"),
+    ],
+)  # fmt: skip
+def test_bad_options_of_functions(fields, words):
+    with pytest.raises(UserError, match=words) as caught:
+        validate(changed(**fields))
+    assert len(str(caught.value)) <= 400
+
+
+def test_code_that_is_registered_nowhere():
+    validate(changed(loss__name=f"{__name__}:my_loss", loss__options__margin=0.25))
+
+
+def test_options_must_be_a_group():
+    config = defaults()
+    with config.ignore_type():
+        config.loss.options = 5
+    with pytest.raises(UserError, match=r"config field loss\.options takes a dict, not 5"):
+        validate(config)
+
+
+@pytest.mark.parametrize(
+    ("network", "option", "value", "words"),
+    [
+        ("vgg16", "hidden", "64", "model.hidden takes a int, not '64'"),
+        ("vgg16", "hidden", 0, "model.hidden is 0; it must be at least 1 and at most 2"),
+        ("vgg16", "hidden", 10**9, "model.hidden is 1000000000; it must be at least 1"),
+        ("vgg16", "hidden", True, "model.hidden takes a int, not True"),
+        ("vgg16", "dropout", 2, "model.dropout is 2; it must be at least 0 and below 1"),
+        ("vgg16", "dropout", float("nan"), "model.dropout is nan"),
+        ("vgg16", "dropout", "x", "model.dropout takes a float, not 'x'"),
+        ("resemotenet", "head_dropout", -0.1, "model.head_dropout is -0.1; it must be at least 0"),
+        ("resnet18", "zero_init_residual", 1, "zero_init_residual takes a bool, not 1"),
+        ("ran", "alpha", float("inf"), "model.alpha is inf; it must be"),
+        ("ran", "backbone", 18, "model.backbone takes a str, not 18"),
+        ("ran", "backbone", {"a": 1}, "model.backbone is .*; an option is a number"),
+        ("resnet18", "num_classes", 8, "num_classes is no option of a config: a network has as many"),
+        ("resnet18", "dtype", "float16", "model.dtype is no option of a config: set train.precision"),
+        ("resnet18", "stem", 3, "model resnet18 has no option 'stem'; it has"),
+    ],
+)
+def test_bad_options_of_networks(network, option, value, words):
+    config = defaults()
+    config.model = {"name": network, option: value}
+    with pytest.raises(UserError, match=words) as caught:
+        validate(config)
+    assert len(str(caught.value)) <= 400
+
+
+def test_good_options_of_networks():
+    config = defaults()
+    config.model = {"name": "vgg16", "hidden": 64, "dropout": 0}
+    validate(config)
+
+
+@dataclasses.dataclass
+class Anything:
+    """Stands for an annotation that says nothing of plain values."""
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "is_one"),
+    [
+        (1, int, True), (True, int, False), (1.0, int, False), (1, float, True), (True, float, False),
+        ("a", str, True), (None, int | None, True), ("a", int | None, False), ((1, 2), tuple[int, int], True),
+        ([1, 2], tuple[int, int], True), ((1, 2, 3), tuple[int, int], False), ((1, "a"), tuple[int, ...], False),
+        ((1,), tuple[int, ...], True), ([1.0], list[int], False), ([1], Sequence[int], True), (1, list[int], False),
+        ("b", Literal["a", "b"], True), ("c", Literal["a", "b"], False), (5, Anything, True), (5, Any, True),
+    ],
+)  # fmt: skip
+def test_values_against_annotations(value, annotation, is_one):
+    assert _is_a(value, annotation) == is_one
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("", ()),
+        ("blur=0.5", (("blur", 0.5),)),
+        (" blur = 1 , pkg.file:rain=-2e-1,", (("blur", 1.0), ("pkg.file:rain", -0.2))),
+    ],
+)
+def test_the_text_of_further_augmentations(text, pairs):
+    assert parse_extra(text) == pairs
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("blur", "'blur' is not NAME=NUMBER"),
+        ("=1", "'=1' is not"),
+        ("blur=", "'blur=' is not"),
+        ("blur=nan", "'blur=nan' is not"),
+        ("blur=inf", "'blur=inf' is not"),
+        ("blur=1,blur=2", "'blur' comes twice"),
+    ],
+)
+def test_a_bad_text_of_further_augmentations(text, words):
+    with pytest.raises(UserError, match=f"in augment.extra, {words}"):
+        parse_extra(text)
