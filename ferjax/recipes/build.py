@@ -1,4 +1,4 @@
-"""Builds a recipe's config: defaults, the recipe's own fields, then those behind the colon of `--config=FILE:…`."""
+"""Builds a recipe's config: defaults, the recipe's fields, those behind the colon of `--config=FILE:…`."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

@@ -51,7 +51,7 @@ def two_stages(
 
 
 def second_stage(config: ConfigDict, epochs: float, learning_rate: float, then: str) -> None:
-    """Trains the second of `two_stages` alone, for an expression net that had the first one in another run."""
+    """Trains the second of `two_stages` alone, for an expression net trained elsewhere in the first."""
     _adamw(config, _second(epochs, learning_rate, then))
 
 

@@ -36,9 +36,8 @@ def test_one_field_and_one_group(shell):
     done = shell("config", "train.batch_size")
     assert done.stdout.startswith("train.batch_size\n  Images of one optimizer step, over all devices.\n")
     assert "  allowed  at least 1 and at most 2**20\n" in done.stdout
-    assert (
-        json.loads(shell("config", "stages.stage2.freeze", "--json").stdout)["name"] == "stages.stageN.freeze"
-    )
+    row = json.loads(shell("config", "stages.stage2.freeze", "--json").stdout)
+    assert row["name"] == "stages.stageN.freeze"
     assert [row["name"] for row in json.loads(shell("config", "mesh", "--json").stdout)] == [
         "mesh.data",
         "mesh.fsdp",
@@ -60,7 +59,7 @@ def test_a_recipe(shell):
 def test_a_recipe_that_is_wrong(shell):
     done = shell("config", f"--config={RECIPE}", "--config.train.batch_size=0")
     assert only_line(done) == "config field train.batch_size is 0; it must be at least 1 and at most 2**20"
-    assert "train.batch_size     0\n" in done.stdout
+    assert ["train.batch_size", "0"] in [line.split() for line in done.stdout.splitlines()]
     done = shell("config", f"--config={RECIPE}", "--config.train.batch_size=0", "--json")
     assert json.loads(done.stdout)["error"] == only_line(done)
 

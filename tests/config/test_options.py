@@ -78,16 +78,16 @@ def test_options_of_a_plugged_in_function():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"loss__options__margin": 1.0}, "loss cross_entropy has no option 'margin' in loss.options; it has none"),
+        ({"loss__options__margin": 1.0}, "loss cross_entropy has no option 'margin' .*; it has none"),
         ({"loss__name": "my_loss", "loss__options__magin": 1.0}, "has no option 'magin' .*; it has margin"),
-        ({"loss__name": "my_loss", "loss__options__margin": "x"}, "loss.options.margin takes a float, not 'x'"),
+        ({"loss__name": "my_loss", "loss__options__margin": "x"}, "options.margin takes a float, not 'x'"),
         ({"loss__name": "my_loss", "loss__options__margin": True}, "margin takes a float, not True"),
         ({"loss__name": "my_loss", "loss__options__margin": float("nan")}, "margin is nan; it must be"),
         ({"loss__name": "my_loss", "loss__options__power": 0}, "power is 0; it must be at least 1"),
         ({"loss__name": "my_loss", "loss__options__power": 2.0}, "power takes a int, not 2.0"),
-        ({"loss__name": "my_loss", "loss__options__how": object()}, "how is <object .*; an option is a number"),
+        ({"loss__name": "my_loss", "loss__options__how": object()}, "how is <object .*; an option is a"),
         ({"loss__name": "needs_an_option"}, "needs the option 'margin': set loss.options.margin"),
-        ({"optimizer__name": "too_few"}, r"optimizer too_few must be a function of \(config, learning_rate\)"),
+        ({"optimizer__name": "too_few"}, r"too_few must be a function of \(config, learning_rate\)"),
         ({"schedule__name": "my_schedule", "schedule__options__shape": "c"}, "takes 'a' or 'b', not 'c'"),
         ({"loss__name": f"{__name__}:NOT_CALLABLE"}, "NOT_CALLABLE is not a function but 5"),
         ({"loss__name": f"{__name__}:my_los"}, "has no 'my_los' .*; it has my_loss"),
@@ -157,8 +157,9 @@ class Anything:
     [
         (1, int, True), (True, int, False), (1.0, int, False), (1, float, True), (True, float, False),
         ("a", str, True), (None, int | None, True), ("a", int | None, False), ((1, 2), tuple[int, int], True),
-        ([1, 2], tuple[int, int], True), ((1, 2, 3), tuple[int, int], False), ((1, "a"), tuple[int, ...], False),
-        ((1,), tuple[int, ...], True), ([1.0], list[int], False), ([1], Sequence[int], True), (1, list[int], False),
+        ([1, 2], tuple[int, int], True), ((1, 2, 3), tuple[int, int], False), (1, list[int], False),
+        ((1, "a"), tuple[int, ...], False), ((1,), tuple[int, ...], True), ([1.0], list[int], False),
+        ([1], Sequence[int], True),
         ("b", Literal["a", "b"], True), ("c", Literal["a", "b"], False), (5, Anything, True), (5, Any, True),
     ],
 )  # fmt: skip

@@ -53,12 +53,11 @@ def test_names_are_unique_and_sentences_are_sentences():
         assert field.type_name in ("bool", "int", "float", "str", "dict"), field.name
 
 
-def test_the_defaults_are_the_rows_in_their_order():
+def test_the_defaults_are_the_rows():
     config = defaults()
-    groups = [field.name for field in FIELDS if field.type_name == "dict"]
-    assert [name for name, _ in flat(config)] == [f.name for f in FIELDS if f.name not in groups]
-    assert all(value == ROWS[name].default for name, value in flat(config))
-    assert list(config) == list(dict.fromkeys(f.name.partition(".")[0] for f in FIELDS))
+    assert dict(flat(config)) == {f.name: f.default for f in FIELDS if f.type_name != "dict"}
+    assert all(type(value) is type(ROWS[name].default) for name, value in flat(config))
+    assert set(config) == {f.name.partition(".")[0] for f in FIELDS}
     config.loss.options.changed = 1
     assert defaults().loss.options == ConfigDict()
 
@@ -75,12 +74,13 @@ def test_every_number_has_finite_limits():
         assert math.isfinite(field.allowed.most), field.name
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e308, -1e308, 10**24, -(10**24), 10**5000])
 @pytest.mark.parametrize("field", NUMBERS, ids=lambda field: field.name)
-def test_no_number_may_be_extreme(field, value):
-    with pytest.raises(UserError, match=rf"^config field {field.name} is .*; it must be ") as caught:
-        field.check(value)
-    assert len(str(caught.value)) < 200
+def test_no_number_may_be_extreme(field):
+    beyond_rates = 10**31
+    for value in (math.nan, math.inf, -math.inf, 1e308, -1e308, beyond_rates, -beyond_rates, 10**5000):
+        with pytest.raises(UserError, match=rf"^config field {field.name} is .*; it must be ") as caught:
+            field.check(value)
+        assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize(
