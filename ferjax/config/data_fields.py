@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ferjax.config.field import Anything, Choices, Field, Range, Text
+from ferjax.config.field import NAME, Anything, Choices, Field, Range, Text
 from ferjax.config.text_fields import parse_extra
 
 
@@ -20,13 +20,13 @@ INSIDE = Range(0, 1, above=True, below=True)
 ALPHA = Range(0, 1000)
 
 MODEL = (
-    Field("model.name", "resemotenet", Text("a network of ferjax, or package.module:Class"), "",
+    Field("model.name", "resemotenet", Text("a network of ferjax, or package.module:Class", longest=NAME), "",
           "The network; the other fields of this group are its own options."),
 )  # fmt: skip
 
 DATA = (
-    Field("data.name", "toons/avataaars", Text("a data set of ferjax, or package.module:Builder"), "",
-          "The data set."),
+    Field("data.name", "toons/avataaars",
+          Text("a data set of ferjax, or package.module:Builder", longest=NAME), "", "The data set."),
     Field("data.dir", "", Text("a folder"), "",
           "Where data sets are built; empty: $TFDS_DATA_DIR or ~/tensorflow_datasets.", free=True),
     Field("data.image_size", 64, Range(1, 4096), "pixels", "Height and width of what the network takes."),
@@ -41,7 +41,8 @@ DATA = (
           "Processes that decode images, with data.cache=stream.", free=True),
     Field("data.val_fraction", 0.1, INSIDE, "of train",
           "Part of train that becomes validation where a data set has no validation split."),
-    Field("data.fold", "", Text("3/10, subject:NAME, group:NAME or character:NAME", _parse_fold), "",
+    Field("data.fold", "",
+          Text("3/10, subject:NAME, group:NAME or character:NAME", _parse_fold, longest=200), "",
           "Divides the whole data set anew and tests on this part; empty: the official splits."),
     Field("data.train_fraction", 1.0, Range(0, 1, above=True), "of train",
           "Part of the training examples that is used, the same part of every class."),

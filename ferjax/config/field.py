@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ferjax.errors import UserError
 from ferjax.registry import Registry
 
+NAME = 120  # characters that a name may have
 _LONGEST = 80  # characters of a wrong value that an error shows
 
 
@@ -128,10 +129,16 @@ class Registered:
 
     def check(self, name: str, value: Any) -> None:
         """Raises UserError if the field `name` may not hold `value`, which has the field's type."""
+        _check_length(name, value, NAME)
         if ":" in value:
             self.registry.find(value)
         elif value not in self.registry.names():
             raise UserError(_no_choice(name, value, self.registry.names(), self.words))
+
+
+def _check_length(name: str, value: str, longest: int) -> None:
+    if len(value) > longest:
+        raise UserError(f"config field {name} has {len(value)} characters; it may have {longest}")
 
 
 def _no_choice(name: str, value: Any, names: tuple[str, ...], words: str) -> str:
@@ -147,13 +154,16 @@ class Text:
     Attributes:
         words: what stands in the text, for a table.
         parse: raises UserError for a text that is wrong; not called with an empty one.
+        longest: the largest number of characters.
     """
 
     words: str
     parse: Callable[[str], Any] | None = None
+    longest: int = 4096
 
     def check(self, name: str, value: Any) -> None:
         """Raises UserError if the field `name` may not hold `value`, which has the field's type."""
+        _check_length(name, value, self.longest)
         if self.parse and value:
             self.parse(value)
 
@@ -166,6 +176,7 @@ class Pattern:
 
     def check(self, name: str, value: Any) -> None:
         """Raises UserError if the field `name` may not hold `value`, which has the field's type."""
+        _check_length(name, value, 4096)
         try:
             re.compile(value)
         except (re.error, OverflowError, RecursionError) as error:

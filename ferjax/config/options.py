@@ -24,7 +24,7 @@ _NOT_OPTIONS = {
     "dtype": "set train.precision",
 }
 # What each function is called with before its options, see `ferjax.registry`.
-_FUNCTIONS: dict[str, tuple[registry.Registry[Callable[..., Any], None], tuple[str, ...]]] = {
+_FUNCTIONS: dict[str, tuple[registry.Registry[Callable[..., Any], Any], tuple[str, ...]]] = {
     "loss": (registry.LOSSES, ("logits", "labels", "class_weights", "config")),
     "optimizer": (registry.OPTIMIZERS, ("config", "learning_rate")),
     "schedule": (registry.SCHEDULES, ("config", "learning_rate", "total_steps", "steps_per_epoch")),

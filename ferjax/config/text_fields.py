@@ -3,6 +3,7 @@
 import math
 import re
 
+from ferjax.config.field import NAME
 from ferjax.errors import UserError
 
 
@@ -21,7 +22,7 @@ def parse_l2(text: str) -> tuple[tuple[str, float], ...]:
         try:
             strength = float(number)
             re.compile(pattern)
-        except (ValueError, re.error):
+        except (ValueError, OverflowError, RecursionError, re.error):
             strength = -1.0
         if not (colon and pattern and 0 <= strength < float("inf")):
             raise UserError(
@@ -48,7 +49,7 @@ def parse_extra(text: str) -> tuple[tuple[str, float], ...]:
             strength = float(number)
         except ValueError:
             strength = math.nan
-        if not name or not math.isfinite(strength):
+        if not name or len(name) > NAME or not math.isfinite(strength):
             raise UserError(f"in augment.extra, {part[:80]!r} is not NAME=NUMBER, such as blur=0.5")
         if name in extra:
             raise UserError(f"in augment.extra, {name[:80]!r} comes twice")

@@ -49,11 +49,21 @@ def test_the_defaults_and_the_tests_own_recipe_are_valid(tiny_model):
         ("mesh.fsdp", 0, "at least 1"),
         ("train.accumulate_steps", 3, "train.batch_size 16 is not divisible by train.accumulate_steps 3"),
         ("data.workers", 2, "set data.cache=stream or data.workers=0"),
+        ("model.name", "a" * 5000, "model.name has 5000 characters; it may have 120"),
+        ("optimizer.name", "a" * 5000, "optimizer.name has 5000 characters; it may have 120"),
+        ("data.fold", "1" * 5000, "data.fold has 5000 characters; it may have 200"),
+        ("data.dir", "a" * 5000, "data.dir has 5000 characters; it may have 4096"),
+        ("init.freeze", "a" * 5000, "init.freeze has 5000 characters; it may have 4096"),
+        ("init.freeze", "(" * 4000, "is no regular expression: "),
+        ("loss.l2", "(" * 4000 + ":1", "is not PATTERN:NUMBER"),
+        ("augment.extra", "a" * 4000 + "=1", "is not NAME=NUMBER"),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_bad_values(field, value, words):
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(UserError, match=words) as caught:
         validate(tiny_defaults({field: value}))
+    assert len(str(caught.value)) <= 400
 
 
 def test_unknown_missing_and_ill_typed_fields():
