@@ -14,7 +14,7 @@ _LONGEST = 80  # characters of a wrong value that an error shows
 
 
 class Allowed(Protocol):
-    """What a field may hold, beside its type."""
+    """Describes the values that a field may hold, beside their type."""
 
     @property
     def words(self) -> str:

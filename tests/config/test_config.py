@@ -106,9 +106,10 @@ def test_unknown_missing_and_ill_typed_fields():
     ],
 )
 def test_the_argument_of_a_config_file(argument, expected):
-    found = split_argument(argument, "standard")
-    assert found[1].keys() == expected[1].keys()
-    assert (found[0], {k: v.strip() if isinstance(v, str) else v for k, v in found[1].items()}) == expected
+    dataset, fields = split_argument(argument, "standard")
+    assert fields.keys() == expected[1].keys()
+    stripped = {key: value.strip() if isinstance(value, str) else value for key, value in fields.items()}
+    assert (dataset, stripped) == expected
 
 
 def test_a_part_of_the_argument_that_is_no_setting():
