@@ -40,9 +40,9 @@ _BEAM_OPTION = flags.DEFINE_multi_string(
 
 @verb("data", "build a data set from the files that you downloaded")
 def main(argv: list[str]) -> None:
-    """Builds the data set named by the one argument and prints a summary."""
+    """Builds the data set that the argument names and prints a summary."""
     if len(argv) != 2:
-        raise UserError(f"prepare takes one name: {', '.join(builders.TABLE)}")
+        raise UserError(f"prepare takes one name: {', '.join(builders.names())}")
     prepare(
         argv[1],
         _MANUAL_DIR.value,
@@ -67,7 +67,7 @@ def prepare(
     A set that is there and damaged is removed and built again.
 
     Args:
-        name: a key of `ferjax.data.builders.TABLE`, or folder/NAME.
+        name: one of `ferjax.data.builders.names()`, folder/NAME, or `package.module:Builder`.
         manual_dir: the folder with the files of a licensed set.
         data_dir: where built sets are, see `ferjax.data.builders.data_root`.
         skip_bad_rows: leave malformed rows out and count them.
@@ -79,26 +79,27 @@ def prepare(
     """
     folder = builders.folder(name, data_dir)
     builder = builders.builder_class(name)
-    licensed = bool(builder.MANUAL_DOWNLOAD_INSTRUCTIONS)
+    licensed = builders.is_licensed(builder)
     if (manual_dir is not None or options or beam is not None) and not licensed:
         raise UserError(f"{name} is drawn by ferjax: it takes no --manual_dir, no --option and no --beam")
     arguments = (
         {"manual_dir": manual_dir, "skip_bad_rows": skip_bad_rows, "options": options} if licensed else {}
     )
 
+    counts = None
     if folder.exists():
         try:
             counts = count(name, folder)
             print(f"{name} is built already, in {folder} (remove that folder to build it anew)")
         except UserError as damage:
-            # What may not be read is perhaps whole: it is not for us to remove.
+            # A set that ferjax may not read is perhaps whole, so it is not removed.
             if (licensed and manual_dir is None) or not os.access(folder, os.R_OK | os.X_OK | os.W_OK):
                 raise
             print(f"{damage}: building it again")
             shutil.rmtree(folder)
         else:
             _refuse_other_options(name, folder, options or {})
-    if not folder.exists():
+    if counts is None:
         builders.build(builders.create(name, data_dir, **arguments), beam)
         counts = count(name, folder)
         print(f"{name} is built in {folder}")
@@ -154,8 +155,8 @@ def summary(counts: Mapping[str, Mapping[str, int]], published: Mapping[str, Map
             expected = known.get(name)
             mark = "  differs" if expected not in (None, number) else ""
             differences += bool(mark)
-            told = "" if expected is None else expected
-            lines.append(f"{split:<12}{name:<10}{number:>9}{told:>11}{mark}".rstrip())
+            shown = "" if expected is None else expected
+            lines.append(f"{split:<12}{name:<10}{number:>9}{shown:>11}{mark}".rstrip())
     if published:
         lines.append(f"{differences} numbers differ" if differences else "all numbers are the published ones")
     return "\n".join(lines)

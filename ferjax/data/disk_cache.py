@@ -1,4 +1,4 @@
-"""Decoded images in a memory-mapped file beside the set: written once, then read by index.
+"""Keeps decoded images in a memory-mapped file beside the set: written once, then read by index.
 
 For sets that do not fit in memory: the system keeps in memory what fits of the file.
 """
@@ -19,24 +19,25 @@ from tqdm import tqdm
 
 from ferjax.data.sources import Source, StreamSource, extras, rows
 from ferjax.errors import UserError
+from ferjax.files import disk_trouble, replacing
 
 FOLDER = "decoded"
 # Images that a thread decodes and writes at a time: what is not yet written stays small.
 CHUNK = 64
-_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class DiskSource(Source):
     """Reads decoded images from the file that `onto_disk` wrote. Its pickle is small: it maps the file again.
 
     Args:
-        stream: the same examples, encoded; gives whatever else they hold.
+        stream: the same examples, encoded; gives their other values.
         path: the file.
     """
 
     def __init__(self, stream: StreamSource, path: Path) -> None:
         self.name, self.split = stream.name, stream.split
         self.label_names, self.image_shape = stream.label_names, stream.image_shape
+        self.grey = stream.grey
         self._stream, self._path = stream, path
         self._labels = stream.labels
         self._targets = _votes(stream) if stream.soft_labels else self._labels
@@ -64,7 +65,7 @@ class DiskSource(Source):
 
 
 def _votes(stream: StreamSource) -> np.ndarray:
-    """The soft labels of a stream, float32 [N, K]; its images are not decoded."""
+    """Returns the soft labels of a stream, float32 [N, K], without decoding its images."""
     starts = range(0, len(stream), CHUNK)
     parts = [stream.targets(stream.read(range(i, min(i + CHUNK, len(stream))))) for i in starts]
     return np.concatenate(parts)
@@ -73,7 +74,7 @@ def _votes(stream: StreamSource) -> np.ndarray:
 def onto_disk(stream: StreamSource, folder: Path) -> DiskSource:
     """Opens the decoded images of a stream, after writing them if they are not there yet.
 
-    The file's name tells the examples (by their digest), the shape and how they are resized, so another size,
+    The file's name holds a digest of the examples, the shape and how they are resized, so another size,
     another division or a set that was built anew has another file. It gets its name when it is whole.
 
     Args:
@@ -81,7 +82,7 @@ def onto_disk(stream: StreamSource, folder: Path) -> DiskSource:
         folder: of the built set; the file comes into `decoded/` in it.
 
     Raises:
-        UserError: the disk is full or may not be written to, or an image is damaged.
+        UserError: the disk is full or must not be written to, or an image is damaged.
     """
     path = folder / FOLDER / _name(stream)
     if not _whole(path, stream):
@@ -90,7 +91,7 @@ def onto_disk(stream: StreamSource, folder: Path) -> DiskSource:
                 if not _whole(path, stream):  # another process may have written it meanwhile
                     _write(path, stream)
         except OSError as error:
-            if error.errno not in _DISK_TROUBLE:
+            if disk_trouble(error) is None:
                 raise
             size = _bytes(stream) / 2**30
             raise UserError(
@@ -111,7 +112,7 @@ def _bytes(stream: StreamSource) -> int:
 
 
 def _whole(path: Path, stream: StreamSource) -> bool:
-    """Whether the file is there and of the right size; a copy may have cut it short."""
+    """Tells whether the file is there and of the right size; a copy may have cut it short."""
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -121,12 +122,12 @@ def _whole(path: Path, stream: StreamSource) -> bool:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """One process writes; the others wait. The lock goes with the process, however it ends."""
+    """Lets one process write while others wait. The lock ends with the process, however that ends."""
     path.parent.mkdir(exist_ok=True)
     with open(path.parent / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # What a killed process left: nobody else writes now.
-        for leftover in path.parent.glob("*.part"):
+        for leftover in path.parent.glob(".*.tmp"):
             leftover.unlink()
         yield
 
@@ -135,26 +136,24 @@ def _write(path: Path, stream: StreamSource) -> None:
     free = shutil.disk_usage(path.parent).free
     if _bytes(stream) > free:
         raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({free / 2**30:.1f} GiB are free)")
-    part = path.with_suffix(".part")
-    try:
-        with open(part, "wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (len(stream), *stream.image_shape)}
-            np.lib.format.write_array_header_1_0(file, header)
-            file.flush()
-            _fill(file.fileno(), file.tell(), stream)
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as unfinished, open(unfinished, "wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(stream), *stream.image_shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.flush()
+        _fill(file.fileno(), file.tell(), stream)
+        os.fsync(file.fileno())
 
 
 def _fill(file: int, start: int, stream: StreamSource) -> None:
-    """Decodes on every core; each chunk is written to its place. (A full disk kills who writes to a map.)"""
+    """Decodes on every core and writes each chunk to its place.
+
+    `pwrite` reports a full disk; writing to a memory map would kill the process.
+    """
     size = int(np.prod(stream.image_shape, dtype=np.int64))
 
     def fill(first: int) -> int:
         images = stream.take(range(first, min(first + CHUNK, len(stream))))["image"]
-        written, content = 0, memoryview(images).cast("B")
+        written, content = 0, images.data.cast("B")
         while written < len(content):
             written += os.pwrite(file, content[written:], start + first * size + written)
         return len(images)

@@ -1,4 +1,4 @@
-"""Sources: the examples of a split by index, decoded into memory once or whenever they are taken."""
+"""Sources give the examples of a split by index, decoded into memory once or whenever they are taken."""
 
 import abc
 import hashlib
@@ -26,6 +26,7 @@ class Source(abc.ABC):
         split: the split's name.
         label_names: the class of each label.
         image_shape: (H, W, C) of every image.
+        grey: whether the stored images have no colour, however many channels are read.
         quick: whether a batch is made so fast that threads would take longer.
     """
 
@@ -33,6 +34,7 @@ class Source(abc.ABC):
     split: str
     label_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
+    grey: bool = False
     quick: bool = False
 
     @abc.abstractmethod
@@ -43,7 +45,7 @@ class Source(abc.ABC):
         """Returns one example.
 
         Returns:
-            `image`: uint8 [H, W, C], `label`: np.int32, and whatever else the set stores.
+            `image`: uint8 [H, W, C], `label`: np.int32, and the other values that the set stores.
 
         Raises:
             IndexError: `index` is not one of 0 … len − 1.
@@ -108,16 +110,18 @@ class StreamSource(Source):
         resize: str = "pil",
         soft_labels: bool = False,
     ) -> None:
-        height, width, stored_channels = records.image_shape
-        shape = (image_size or height, image_size or width, channels or stored_channels)
-        if None in shape:
+        stored_height, stored_width, stored_channels = records.image_shape
+        height, width = image_size or stored_height, image_size or stored_width
+        channels = channels or stored_channels
+        if height is None or width is None or channels is None:
             raise UserError(f"the images of {records.name} differ in size: set image_size and channels")
         if soft_labels and not records.holds_votes:
             raise UserError(f"{records.name} stores no votes, which soft_labels takes; ferplus does")
         self.name = records.name
         self.split = split or records.split
         self.label_names = records.label_names
-        self.image_shape = shape
+        self.image_shape = (height, width, channels)
+        self.grey = stored_channels == 1
         self._records = records
         self._indices = indices
         self._image_size = image_size
@@ -143,7 +147,7 @@ class StreamSource(Source):
         return {"image": images, "label": self.targets(records)}
 
     def targets(self, records: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """The labels of records as `take` gives them: int32 [N], or float32 [N, K] if soft."""
+        """Returns the labels of records as `take` gives them: int32 [N], or float32 [N, K] if soft."""
         if self.soft_labels:
             votes = [record["votes"] for record in records]
             return np.array(votes, np.float32).reshape(len(records), len(self.label_names))
@@ -162,7 +166,7 @@ class StreamSource(Source):
 
     @property
     def stored(self) -> tuple[Records, np.ndarray]:
-        """The stored examples that this source chooses from, and which of them it shows: int64 [len]."""
+        """Returns the stored examples, and which of them this source shows: int64 [len]."""
         return self._records, np.arange(len(self._records)) if self._indices is None else self._indices
 
     def read(self, indices: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
@@ -193,6 +197,7 @@ class MemorySource(Source):
         others: the other values of each example; none if left out.
         targets: float32 [N, K], what `take` gives as labels; `labels` if left out.
         digest: of the data that the arrays were read from; of the arrays themselves if left out.
+        grey: see `Source`; whether the images have one channel if left out.
     """
 
     quick = True  # one copy
@@ -208,11 +213,14 @@ class MemorySource(Source):
         others: Sequence[Mapping[str, Any]] | None = None,
         targets: np.ndarray | None = None,
         digest: str | None = None,
+        grey: bool | None = None,
     ) -> None:
         self.name = name
         self.split = split
         self.label_names = tuple(label_names)
-        self.image_shape = images.shape[1:]
+        height, width, channels = images.shape[1:]
+        self.image_shape = (height, width, channels)
+        self.grey = channels == 1 if grey is None else grey
         self._images = images
         self._labels = np.asarray(labels, np.int32)
         self._others = others
@@ -243,7 +251,7 @@ class MemorySource(Source):
 
 
 def rows(images: np.ndarray, targets: np.ndarray, indices: np.ndarray) -> dict[str, np.ndarray]:
-    """A batch of examples that lie in arrays; the indices are known to be good."""
+    """Returns a batch of examples that lie in arrays; the indices are known to be good."""
     # "clip" spares NumPy a second look at the indices, a quarter of the time.
     return {"image": images.take(indices, axis=0, mode="clip"), "label": targets[indices]}
 
@@ -261,7 +269,7 @@ def into_memory(stream: StreamSource) -> MemorySource:
     """Decodes a whole stream, on every core, into one array.
 
     Raises:
-        UserError: the machine has not got the memory.
+        UserError: the machine has too little memory.
     """
     shape = (len(stream), *stream.image_shape)
     needed = int(np.prod(shape, dtype=np.int64))
@@ -302,4 +310,5 @@ def into_memory(stream: StreamSource) -> MemorySource:
         others=others,
         targets=targets,
         digest=stream.digest(),
+        grey=stream.grey,
     )

@@ -1,4 +1,4 @@
-"""Dividing examples, stratified by class and with groups (a person, a source image) kept whole."""
+"""Divides examples, stratified by class and with groups (a person, a source image) kept whole."""
 
 import numpy as np
 
@@ -17,6 +17,10 @@ def carve(labels: np.ndarray, fraction: float, groups: Key | None = None) -> tup
     if it has two. With groups no group is on both sides, and the classes' parts come as near to
     `fraction` as whole groups allow; if there are two groups, no side is empty. The same arguments give
     the same division everywhere.
+
+    >>> train, validation = carve(np.array([0] * 10 + [1] * 20), 0.1)
+    >>> len(train), len(validation)
+    (27, 3)
 
     Args:
         labels: int [N].
@@ -46,9 +50,9 @@ def carve(labels: np.ndarray, fraction: float, groups: Key | None = None) -> tup
 
 
 def subset(labels: np.ndarray, fraction: float) -> np.ndarray:
-    """A part of the examples, stratified by label: `round(fraction · n)` of every class, at least one.
+    """Takes a part of the examples, stratified by label: `round(fraction · n)` of every class, at least one.
 
-    The same arguments give the same part everywhere. What a smaller fraction takes, a larger one takes too.
+    The same arguments give the same part everywhere. A larger fraction holds all that a smaller one does.
 
     Args:
         labels: int [N].

@@ -1,4 +1,4 @@
-"""The shards of a built set: ArrayRecord files, each of so many examples in the order of the source."""
+"""Writes the shards of a built set: ArrayRecord files of 4,096 examples in the order of the source."""
 
 import dataclasses
 import os
@@ -9,16 +9,17 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordWriter
+from etils import epath
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
-# Examples that a shard has room for. Those that are listed and cannot be had take their room too, so that
-# the list alone tells where the cuts are, and shards can be written apart from each other.
+# Examples that a shard has room for. Those that are missing or unreadable take their room too, so that the
+# list alone decides where the cuts are, and each shard can be written without the others.
 SHARD_EXAMPLES = 4096
 
 
 @dataclasses.dataclass
 class Written:
-    """What was written of a split, or of a part of it.
+    """The size of the written part of a split.
 
     Attributes:
         lengths: records of each shard, none of them empty.
@@ -40,7 +41,8 @@ class ExampleWriter:
 
     def __init__(self, features: tfds.features.FeaturesDict) -> None:
         self._features = features
-        self._serializer = ExampleSerializer(features.get_serialized_info())
+        specs: Any = features.get_serialized_info()
+        self._serializer = ExampleSerializer(specs)
 
     def __call__(self, example: Mapping[str, Any]) -> bytes:
         """Serializes one example as a `tf.train.Example`."""
@@ -65,19 +67,15 @@ class SplitWriter:
         self._writer: ArrayRecordWriter | None = None
 
     def write(self, example: Mapping[str, Any] | None) -> None:
-        """Writes an example; None stands for one that is listed and cannot be had."""
+        """Writes an example; None stands for one that is listed and missing or unreadable."""
         if self._listed % SHARD_EXAMPLES == 0:
             self._close()
         self._listed += 1
         if example is None:
             return
         record = self._serialize(example)
-        if self._writer is None:
-            path = self._path_of(len(self._written.lengths))
-            # One record a group: records are read one by one, in any order.
-            self._writer = ArrayRecordWriter(os.fspath(path), "group_size:1")
-            self._written.lengths.append(0)
-        self._writer.write(record)
+        writer = self._writer or self._open()
+        writer.write(record)
         self._written.lengths[-1] += 1
         self._written.size += len(record)
         self._written.labels[example["label"]] += 1
@@ -87,6 +85,13 @@ class SplitWriter:
         self._close()
         return self._written
 
+    def _open(self) -> ArrayRecordWriter:
+        path = self._path_of(len(self._written.lengths))
+        # One record a group: records are read one by one, in any order.
+        self._writer = ArrayRecordWriter(os.fspath(path), "group_size:1")
+        self._written.lengths.append(0)
+        return self._writer
+
     def _close(self) -> None:
         if self._writer is not None:
             self._writer.close()
@@ -94,10 +99,10 @@ class SplitWriter:
 
 
 def template(name: str, folder: Path, split: str) -> tfds.core.ShardedFileTemplate:
-    """How the shards of a split are called. Their number is not known while the first is written."""
+    """Returns how the shards of a split are named. Their number is not known while the first is written."""
     return tfds.core.ShardedFileTemplate(
         dataset_name=name,
-        data_dir=folder,
+        data_dir=epath.Path(folder),
         split=split,
         filetype_suffix="array_record",
         template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}",
@@ -105,5 +110,5 @@ def template(name: str, folder: Path, split: str) -> tfds.core.ShardedFileTempla
 
 
 def shard_path(files: tfds.core.ShardedFileTemplate, number: int) -> Path:
-    """The file of a shard."""
+    """Returns the file of a shard."""
     return Path(files.sharded_filepath(shard_index=number, num_shards=None))

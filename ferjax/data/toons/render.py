@@ -10,21 +10,21 @@ import resvg_py
 from dicebear import Avatar, Style
 from PIL import Image
 
-from ferjax.data.builders.toons_conditions import occlude, photograph
-from ferjax.data.builders.toons_plan import identity_of
-from ferjax.data.builders.toons_pose import IDENTITY, SIZE, draw_pose, part_boxes
-from ferjax.data.builders.toons_table import STYLES, ToonStyle
 from ferjax.data.seeded import Draws
+from ferjax.data.toons.conditions import occlude, photograph
+from ferjax.data.toons.plan import identity_of
+from ferjax.data.toons.pose import IDENTITY, SIZE, draw_pose, part_boxes
+from ferjax.data.toons.table import STYLES, ToonStyle
 
 
 @functools.cache
 def definition(style: str) -> Style:
-    """The artist's definition of a style, from the package `dicebear_styles`."""
+    """Reads the artist's definition of a style, from the package `dicebear_styles`."""
     return Style(json.loads(files("dicebear_styles").joinpath(STYLES[style].file).read_text("utf-8")))
 
 
 def draw_person(style: str, identity: int) -> dict[str, str | None]:
-    """The parts that do not show emotion: hair, clothes, glasses, beard → the artist's variant, or None."""
+    """Draws a person's parts that show no emotion: hair, clothes, glasses, beard → variant, or None."""
     draws = Draws("toons", style, "person", identity)
     return {
         part: draws.pick(variants) if draws.chance(chance) else None
@@ -72,7 +72,7 @@ def draw_face(
 
 
 def _background(draws: Draws, toon: ToonStyle) -> str:
-    """A plain background with a few plain shapes, as SVG."""
+    """Draws a plain background with a few plain shapes, as SVG."""
     colours = [
         "#" + "".join(f"{40 + draws.below(200):02x}" for _ in range(3))
         for _ in range(toon.conditions.clutter + 1)

@@ -10,17 +10,30 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from ferjax.data.builders.base import LicensedBuilder
-from ferjax.data.builders.fer2013 import CSV_NAMES, SIDE, USAGES, find_csv, pixel_rows
 from ferjax.data.builders.text_files import table
 from ferjax.data.images import encode_png
-from ferjax.data.labels import FER8, FERPLUS_COLUMNS
+from ferjax.data.labels import FER8
+from ferjax.data.sets.fer2013 import CSV_NAMES, SIDE, USAGES, find_csv, pixel_rows
 from ferjax.errors import UserError
 from ferjax.files import inside
+from ferjax.registry import data_set
 
 VOTES = "fer2013new.csv"
+# The columns of fer2013new.csv that are classes; `unknown` and `NF` (no face) are not.
+FERPLUS_COLUMNS: dict[str, str] = {
+    "neutral": "neutral",
+    "happiness": "happy",
+    "surprise": "surprise",
+    "sadness": "sad",
+    "anger": "angry",
+    "disgust": "disgust",
+    "fear": "fear",
+    "contempt": "contempt",
+}
 NO_CLASS = ("unknown", "NF")
 
 
+@data_set("ferplus")
 class FERPlus(LicensedBuilder, skip_registration=True):
     """TFDS builder of FERPlus: 48×48 grey, the majority as `label`.
 
@@ -56,9 +69,11 @@ class FERPlus(LicensedBuilder, skip_registration=True):
                 )
             (image_line, image), (line, row) = image_row, vote_row
             where = f"{votes} line {line}"
-            bad = next((part for part in (image, row) if isinstance(part, ValueError)), None)
-            if bad is not None:
-                self.reject(f"{images} line {image_line}" if bad is image else where, bad)
+            if isinstance(image, ValueError):
+                self.reject(f"{images} line {image_line}", image)
+                continue
+            if isinstance(row, ValueError):
+                self.reject(where, row)
                 continue
             split = image[0]
             if USAGES.get(row["usage"]) != split:
@@ -83,8 +98,8 @@ class FERPlus(LicensedBuilder, skip_registration=True):
                 {"image": encode_png(image[1]), "label": label, "id": row["image name"], "votes": shares},
             )
         for count, why in ((unnamed, "have no image name"), (undecided, "have no majority for a class")):
-            told = " / ".join(str(count[split]) for split in USAGES.values())
-            self.notes.append(f"left out (train / validation / test): {told} {why}")
+            counts = " / ".join(str(count[split]) for split in USAGES.values())
+            self.notes.append(f"left out (train / validation / test): {counts} {why}")
 
 
 def majority(row: Mapping[str, str]) -> tuple[str, np.ndarray] | None:
@@ -99,7 +114,7 @@ def majority(row: Mapping[str, str]) -> tuple[str, np.ndarray] | None:
         (class, float32 [8] shares of the classes in fer8 order), None where there is no such majority.
 
     Raises:
-        ValueError: a number of votes is none.
+        ValueError: the votes for a class are no whole number.
     """
     votes = {}
     for column in (*FERPLUS_COLUMNS, *NO_CLASS):

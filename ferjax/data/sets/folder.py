@@ -1,8 +1,8 @@
 """`folder`: a set of the user's own, as folders of images or as a CSV file of paths and labels."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
@@ -11,8 +11,9 @@ from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.builders.text_files import table
 from ferjax.data.labels import SPACES, WORDS
-from ferjax.errors import UserError
+from ferjax.errors import UserError, listed
 from ferjax.files import inside
+from ferjax.registry import data_set
 
 SPLITS: dict[str, str] = {
     "train": "train",
@@ -27,6 +28,7 @@ LEFT_OUT = "none"
 MOST_CLASSES = 1000
 
 
+@data_set("folder")
 class Folder(ImageSetBuilder, skip_registration=True):
     """TFDS builder of any folder of images: RGB, any size. `group` is the column `subject` of a CSV file."""
 
@@ -47,6 +49,12 @@ class Folder(ImageSetBuilder, skip_registration=True):
         "labels": ("", f"NAME=CLASS,… for names that are no words for a class; CLASS may be {LEFT_OUT}"),
     }
 
+    @classmethod
+    def with_config(cls, name: str) -> type["Folder"]:
+        """Returns the builder of `folder/NAME`: several folders, each a set of its own."""
+        configs = [tfds.core.BuilderConfig(name=name, description=cls.DESCRIPTION)]
+        return type(cls)("Folder", (cls,), {"BUILDER_CONFIGS": configs}, skip_registration=True)
+
     def items(self, folder: Path) -> Iterator[Item]:
         """Yields what the one CSV file lists, or else what the folders hold."""
         lists = [
@@ -66,9 +74,9 @@ class Folder(ImageSetBuilder, skip_registration=True):
         return self._from_folders(folder, [("train", folder)])
 
     def _from_folders(self, folder: Path, places: list[tuple[str, Path]]) -> Iterator[Item]:
-        found = [(split, path) for split, place in places for path in subfolders(folder, place)]
-        classes = self._classes({path.name for _, path in found})
-        for split, class_folder in found:
+        class_folders = [(split, path) for split, place in places for path in subfolders(folder, place)]
+        classes = self._classes({path.name for _, path in class_folders})
+        for split, class_folder in class_folders:
             if label := classes[class_folder.name]:
                 for path in image_paths(folder, class_folder):
                     yield Item(split, path, label, path.relative_to(folder).as_posix())
@@ -100,51 +108,48 @@ class Folder(ImageSetBuilder, skip_registration=True):
         """Maps the user's names to classes (None: left out) and sets the classes of the set.
 
         Raises:
-            UserError: names without a class, all of them told, or an option that cannot be right.
+            UserError: names without a class, which the message lists, or an option that is not valid.
         """
         space = self.options["space"]
         if space not in ("auto", "own", *SPACES):
             raise UserError(f"option space={space}: it takes auto, own, {', '.join(SPACES)}")
         if len(names) > MOST_CLASSES:
-            raise UserError(f"{len(names)} different labels are no classes; the first is {min(names)[:40]!r}")
-        asked = self._asked()
-        if lost := sorted(asked.keys() - names):
-            raise UserError(f"option labels names {', '.join(lost)}, but the labels are {_told(names)}")
+            raise UserError(
+                f"{len(names)} different labels are too many for classes; the first is {min(names)[:40]!r}"
+            )
+        mapped = self._mapped()
+        if lost := sorted(mapped.keys() - names):
+            raise UserError(f"option labels names {', '.join(lost)}, but the labels are {_quoted(names)}")
         if space == "own":
-            classes = {name: asked.get(name, name) for name in names}
+            classes = {name: mapped.get(name, name) for name in names}
         else:
-            classes = {name: asked.get(name, WORDS.get(name.lower())) for name in names}
+            classes = {name: mapped.get(name, WORDS.get(name.lower())) for name in names}
         unknown = [name for name in names if not classes[name]]
         if unknown:
             raise UserError(
-                f"no class is known for the labels {_told(unknown)}: --option=labels=NAME=CLASS,… maps them "
-                f"(CLASS may be {LEFT_OUT}), or --option=space=own keeps all names as they are"
+                f"no class is known for the labels {_quoted(unknown)}: --option=labels=NAME=CLASS,… maps "
+                f"them (CLASS may be {LEFT_OUT}), or --option=space=own keeps all names as they are"
             )
-        found = {label for label in classes.values() if label != LEFT_OUT}
+        labels = {label for label in classes.values() if label and label != LEFT_OUT}
         if space == "auto":
-            space = "fer8" if "contempt" in found else "fer7"
-        order = SPACES.get(space) or tuple(sorted(found))
-        if strange := sorted(found - set(order)):
+            space = "fer8" if "contempt" in labels else "fer7"
+        order = SPACES.get(space) or tuple(sorted(labels))
+        if strange := sorted(labels - set(order)):
             raise UserError(f"{', '.join(strange)} is not in {space}, which has {', '.join(order)}")
-        self.info.features["label"].names = list(order)
+        label: Any = self.features["label"]
+        label.names = list(order)
         return {name: None if label == LEFT_OUT else label for name, label in classes.items()}
 
-    def _asked(self) -> Mapping[str, str]:
-        asked = {}
+    def _mapped(self) -> Mapping[str, str]:
+        """Reads the option `labels`."""
+        mapped = {}
         for part in filter(None, self.options["labels"].split(",")):
             name, equals, label = (text.strip() for text in part.rpartition("="))
             if not (name and equals and label):
                 raise UserError(f"option labels: {part!r} is not NAME=CLASS")
-            asked[name] = label
-        return asked
+            mapped[name] = label
+        return mapped
 
 
-def _told(names: set[str] | list[str]) -> str:
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return ", ".join(repr(name[:40]) for name in sorted(names)[:20]) + more
-
-
-def called(config: str) -> type[Folder]:
-    """Returns the builder of `folder/CONFIG`: several folders, each a set of its own."""
-    configs = [tfds.core.BuilderConfig(name=config, description=Folder.DESCRIPTION)]
-    return type(Folder)("Folder", (Folder,), {"BUILDER_CONFIGS": configs}, skip_registration=True)
+def _quoted(names: Iterable[str]) -> str:
+    return listed((repr(name[:40]) for name in sorted(names)), most=20)

@@ -10,12 +10,24 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.image_files import image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
-from ferjax.data.labels import TAIWAN_CODES, WORDS
+from ferjax.data.labels import WORDS
+from ferjax.registry import data_set
 
+# The codes in a file name.
+TAIWAN_CODES: dict[str, str] = {
+    "ng": "neutral",
+    "ag": "angry",
+    "dg": "disgust",
+    "fg": "fear",
+    "hg": "happy",
+    "sg": "sad",
+    "pg": "surprise",
+}
 _CODE = re.compile(rf"(?<![a-z])({'|'.join(TAIWAN_CODES)})(?![a-z])")
 DEEPEST = 4
 
 
+@data_set("taiwan")
 class Taiwan(ImageSetBuilder, skip_registration=True):
     """TFDS builder of the Taiwan corpora: test only, images of any size.
 
@@ -49,15 +61,15 @@ class Taiwan(ImageSetBuilder, skip_registration=True):
                 for path in image_paths(folder, place):
                     yield Item("test", path, label, path.relative_to(folder).as_posix())
             return
-        seen = False
+        empty = True
         for path in _all_images(folder, folder):
-            seen = True
+            empty = False
             codes = set(_CODE.findall(path.stem.lower()))
             if len(codes) != 1:
                 self.reject(str(path), f"{len(codes)} of the codes {', '.join(TAIWAN_CODES)} in the name")
                 continue
             yield Item("test", path, TAIWAN_CODES[codes.pop()], path.relative_to(folder).as_posix())
-        if not seen:
+        if empty:
             raise self.missing(folder)
 
 

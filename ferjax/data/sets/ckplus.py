@@ -1,7 +1,7 @@
 """CK+ (Lucey et al., 2010): 593 sequences of 123 people from neutral to the peak, of which 327 are labelled.
 
-Three layouts are about: the sequences as distributed, CK+48 (folders of faces, the last three frames) and
-`ckextended.csv` (48×48, the last frame, and the first of every sequence as neutral).
+Copies have one of three layouts: the sequences as distributed, CK+48 (folders of faces, the last three
+frames) and `ckextended.csv` (48×48, the last frame, and the first of every sequence as neutral).
 """
 
 import re
@@ -11,15 +11,29 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.fer2013 import pixel_rows
 from ferjax.data.builders.image_files import Box, image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.images import encode_png
-from ferjax.data.labels import CKPLUS_CODES, CKPLUS_CSV_CODES, FER8, WORDS
+from ferjax.data.labels import FER8, WORDS
+from ferjax.data.sets.fer2013 import FER2013_CODES, pixel_rows
 from ferjax.errors import UserError
 from ferjax.files import inside
+from ferjax.registry import data_set
 
+# The number in an _emotion.txt file.
+CKPLUS_CODES: dict[str, str] = {
+    "0": "neutral",
+    "1": "angry",
+    "2": "contempt",
+    "3": "disgust",
+    "4": "fear",
+    "5": "happy",
+    "6": "sad",
+    "7": "surprise",
+}
+# ckextended.csv numbers the classes as FER2013 does, and contempt comes last.
+CKPLUS_CSV_CODES: dict[str, str] = {**FER2013_CODES, "7": "contempt"}
 CSV = "ckextended.csv"
 FOLDERS = "CK+48"
 FRAMES, EMOTIONS, LANDMARKS = "cohn-kanade-images", "Emotion", "Landmarks"
@@ -28,8 +42,9 @@ MARGIN = 0.2
 _SUBJECT = re.compile(r"(S\d{3})_\d{3}_\d{8}")
 
 
+@data_set("ckplus")
 class CKPlus(ImageSetBuilder, skip_registration=True):
-    """TFDS builder of CK+: grey, eight classes. `group` is the person, where the copy tells.
+    """TFDS builder of CK+: grey, eight classes. `group` is the person, where the copy names one.
 
     Frames are cut to the face where the archive of the landmarks is unpacked too.
     """
@@ -60,7 +75,7 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
         }
     }
 
-    def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yields (split, example); see `items` for the layouts of image files."""
         if _is_one_file(folder):
             return self._from_csv(folder)
@@ -69,7 +84,7 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
     def _from_csv(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         self.note_no_splits("1/10")
         self.notes.append(
-            f"{CSV} tells nobody's name: images of one person may come into two splits. Its column Usage "
+            f"{CSV} names no people: images of one person may come into two splits. Its column Usage "
             "divides by image and is not followed. Its neutral images are the first of all sequences"
         )
         path = inside(folder, folder / CSV)

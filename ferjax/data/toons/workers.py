@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from ferjax.data.builders.toons_plan import drawn_labels
-from ferjax.data.builders.toons_render import draw_example
-from ferjax.data.builders.toons_table import STYLES
+from ferjax.data.toons.plan import drawn_labels
+from ferjax.data.toons.render import draw_example
+from ferjax.data.toons.table import STYLES
 
 _IMAGES_WORTH_A_WORKER = 100
 
@@ -34,7 +34,7 @@ class Drawing(NamedTuple):
 
 
 def available_cores() -> int:
-    """The cores this process may use."""
+    """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -63,10 +63,11 @@ def draw_split(
         yield from _draw_share(style, split, fraction, 0, 1)
         return
     processes = [_start(style, split, fraction, worker, workers) for worker in range(workers)]
+    outputs = [process.stdout for process in processes if process.stdout]
     try:
         for index in range(total):
             try:
-                yield Drawing(*pickle.load(processes[index % workers].stdout))
+                yield Drawing(*pickle.load(outputs[index % workers]))
             except EOFError:
                 raise RuntimeError(f"a worker that draws toons/{style} died; its error is above") from None
     finally:
@@ -80,7 +81,7 @@ def _start(style: str, split: str, fraction: float, worker: int, workers: int) -
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
     arguments = [style, split, repr(fraction), str(worker), str(workers)]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "ferjax.data.builders.toons_workers", *arguments],
+        [sys.executable, "-P", "-m", "ferjax.data.toons.workers", *arguments],
         env={**os.environ, "PYTHONPATH": paths},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
