@@ -14,7 +14,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ferjax import models
 from ferjax.errors import UserError
-from ferjax.interop.torch_names import BATCH_NORM, COUNTER, Leaf, Network
+from ferjax.interop.name_tables import BATCH_NORM, COUNTER, Leaf, Network
 from ferjax.interop.torch_networks import network as network_of
 
 HEADS = ("strict", "fit", "new")

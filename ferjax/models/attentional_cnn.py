@@ -16,12 +16,19 @@ from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import max_pool_2x2
 from ferjax.layers.spatial_transformer import SpatialTransformer
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
 SMALLEST_IMAGE = 18  # leaves one pixel to each of the two parts
 # The paper: zero-mean Gaussian numbers with standard deviation 0.05.
 INIT = {"kernel_init": nn.initializers.normal(0.05), "bias_init": nn.initializers.zeros}
 
 
+@network(
+    "attentional_cnn",
+    smallest=SMALLEST_IMAGE,
+    usual=48,
+    source="Minaee & Abdolrashidi (2019); Minaee et al. (2021)",
+)
 class AttentionalCNN(nn.Module):
     """A transformer's view through four 3×3 convolutions, two pools, dropout and two linear layers.
 

@@ -19,9 +19,10 @@ from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import global_average_pool, max_pool_3x3
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
-# What leaves 3×3 pixels for the last reduction.
-SMALLEST_IMAGE = 75
+SMALLEST_IMAGE = 75  # leaves 3×3 pixels for the last reduction
+USUAL_IMAGE = 160  # of the published weights
 TRUNK_FEATURES = 1792
 EMBEDDING = 512
 EPSILON = 1e-3  # of batch normalisation: TensorFlow slim's, which facenet-pytorch keeps
@@ -200,6 +201,12 @@ class FaceFeatures(nn.Module):
         return _trunk(images, train, self.fixed_standardisation, self.dtype)
 
 
+@network(
+    "facenet",
+    smallest=SMALLEST_IMAGE,
+    usual=USUAL_IMAGE,
+    source="Schroff et al. (2015); Szegedy et al. (2017)",
+)
 class FaceNet(nn.Module):
     """Inception-ResNet-v1, a 512-d embedding, and a classifier of expressions on top.
 

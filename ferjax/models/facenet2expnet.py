@@ -19,9 +19,10 @@ from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import global_average_pool, max_pool_2x2
 from ferjax.layers.regions import RegionAttention
-from ferjax.models.facenet import SMALLEST_IMAGE, TRUNK_FEATURES, FaceFeatures
+from ferjax.models.facenet import SMALLEST_IMAGE, TRUNK_FEATURES, USUAL_IMAGE, FaceFeatures
 from ferjax.models.images import check_images
 from ferjax.models.ran import check_alpha, region_features
+from ferjax.registry import network
 
 # Channels of the five convolutions as multiples of `width`.
 STAGES = (1, 2, 4, 8, 8)
@@ -76,6 +77,7 @@ def _match_face_features(module: nn.Module, face_net: FaceFeatures, images: Arra
         sow_loss(module, "face_features", jnp.square(features - target).mean(axis=-1))
 
 
+@network("facenet2expnet", smallest=SMALLEST_IMAGE, usual=USUAL_IMAGE, source="Ding et al. (2017)")
 class FaceNet2ExpNet(nn.Module):
     """The expression net, its dense layers, and the face net that it learns from first.
 
@@ -109,6 +111,12 @@ class FaceNet2ExpNet(nn.Module):
         return _classify(x, self.num_classes, self.hidden, self.dropout, self.dtype, train)
 
 
+@network(
+    "ran_facenet2expnet",
+    smallest=SMALLEST_IMAGE,
+    usual=USUAL_IMAGE,
+    source="Wang et al. (2020); Ding et al. (2017)",
+)
 class RANFaceNet2ExpNet(FaceNet2ExpNet):
     """The proposal's joint model: RAN's weighted regions feed FaceNet2ExpNet's dense layers.
 

@@ -12,11 +12,13 @@ from ferjax.layers.flatten import flatten_channels_first
 from ferjax.layers.linear import Linear
 from ferjax.layers.pooling import max_pool_2x2
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
 CHANNELS = (32, 64, 128)
 SMALLEST_IMAGE = 2 ** len(CHANNELS)
 
 
+@network("fer_cnn", smallest=SMALLEST_IMAGE, usual=48, source="Uçar (2017)")
 class FERCNN(nn.Module):
     """Three times (5×5 convolution, ReLU, 2×2 max pool), a hidden linear layer with dropout, a classifier.
 

@@ -10,7 +10,8 @@ from ferjax.errors import UserError
 from ferjax.layers.linear import Linear
 from ferjax.layers.regions import RegionAttention, crop_regions
 from ferjax.models.images import check_images
-from ferjax.models.resnet import SMALLEST_IMAGE, ResNet
+from ferjax.models.resnet import SMALLEST_IMAGE, USUAL_IMAGE, ResNet
+from ferjax.registry import network
 
 BACKBONES = {
     f"{prefix}resnet{depth}": partial(ResNet, depth=depth, squeeze=bool(prefix))
@@ -31,6 +32,7 @@ def region_features(backbone: nn.Module, images: Array, train: bool) -> Array:
     return features.reshape(batch, count, -1)
 
 
+@network("ran", smallest=SMALLEST_IMAGE, usual=USUAL_IMAGE, source="Wang et al. (2020)")
 class RAN(nn.Module):
     """A shared backbone on the whole image and six crops, two attentions over them, a classifier.
 

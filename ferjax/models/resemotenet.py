@@ -13,10 +13,13 @@ from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import global_average_pool, max_pool_2x2
 from ferjax.layers.squeeze_excitation import SqueezeExcitation
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
 # What `without` may name, in the words of the paper's table IV, and the channels that the part gives.
 CONVOLUTIONS = {"conv64": 64, "conv128": 128, "conv256": 256}
 RESIDUAL_BLOCKS = {"rb256": 512, "rb512": 1024, "rb1024": 2048}
+# Each convolution is followed by a pool that halves the image.
+SMALLEST_IMAGE = 2 ** len(CONVOLUTIONS)
 REMOVABLE = ("conv64", "conv128", "se", "rb256", "rb512")
 
 
@@ -60,6 +63,7 @@ class ResidualBlock(nn.Module):
         return nn.relu(y + shortcut)
 
 
+@network("resemotenet", smallest=SMALLEST_IMAGE, usual=64, source="Roy et al. (2024)")
 class ResEmoteNet(nn.Module):
     """The network of the paper and of its authors' released code: 80,238,599 parameters with 7 classes.
 
@@ -95,8 +99,8 @@ class ResEmoteNet(nn.Module):
             UserError: the image is too small or has not three channels.
         """
         parts = removed(self.without)
-        halvings = len(CONVOLUTIONS.keys() - set(parts))
-        check_images("resemotenet", images, smallest=2**halvings)
+        # A convolution that is left out takes its pool with it.
+        check_images("resemotenet", images, SMALLEST_IMAGE // 2 ** len(CONVOLUTIONS.keys() & set(parts)))
         x = images.astype(self.dtype or images.dtype)
         for stage, (name, features) in enumerate(CONVOLUTIONS.items(), start=1):
             if name in parts:

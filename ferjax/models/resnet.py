@@ -18,10 +18,12 @@ from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import global_average_pool, max_pool_3x3
 from ferjax.layers.squeeze_excitation import SqueezeExcitation
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
 # Residual blocks of the four stages, by the usual number of layers.
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 SMALLEST_IMAGE = 32  # five halvings
+USUAL_IMAGE = 224
 
 
 class ResidualBlock(nn.Module):
@@ -116,3 +118,9 @@ class ResNet(nn.Module):
                 )(x, train)
         x = global_average_pool(x)
         return Linear(self.num_classes, dtype=self.dtype, name="fc")(x) if self.num_classes else x
+
+
+for _depth in STAGES:
+    _facts = {"smallest": SMALLEST_IMAGE, "usual": USUAL_IMAGE, "depth": _depth}
+    network(f"resnet{_depth}", source="He et al. (2016)", squeeze=False, **_facts)(ResNet)
+    network(f"se_resnet{_depth}", source="Huang et al. (2023)", squeeze=True, **_facts)(ResNet)

@@ -15,6 +15,7 @@ from ferjax.layers.linear import Linear
 from ferjax.layers.pooling import average_pool_2x2, max_pool_2x2
 from ferjax.layers.spatial_transformer import SpatialTransformer
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
 SMALLEST_IMAGE = 16  # the baseline and the second localisation network halve four times
 BASELINE = (32, 64, 128, 256)
@@ -43,6 +44,7 @@ class SpatialModule(nn.Module):
         return average_pool_2x2(x)
 
 
+@network("sdl", smallest=SMALLEST_IMAGE, usual=48, source="Khan, Singh & Agrawal (2023)")
 class SDL(nn.Module):
     """The network of the paper's figure 4; its input is grey, so a coloured image's brightness is taken.
 

@@ -12,6 +12,7 @@ from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import adaptive_average_pool, max_pool_2x2
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
 # 3×3 convolutions of the five stages, by the layers with weights.
 STAGES = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -80,6 +81,18 @@ class VGG(nn.Module):
         return Linear(
             self.num_classes, dtype=self.dtype, kernel_init=_classifier_init(3), bias_init=zeros, name="fc3"
         )(x)
+
+
+for _depth in STAGES:
+    for _name, _norm in ((f"vgg{_depth}", False), (f"vgg{_depth}_bn", True)):
+        network(
+            _name,
+            smallest=SMALLEST_IMAGE,
+            usual=224,
+            source="Simonyan & Zisserman (2015)",
+            depth=_depth,
+            norm=_norm,
+        )(VGG)
 
 
 def _classifier_init(layer: int) -> Initializer:

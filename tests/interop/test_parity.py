@@ -57,7 +57,8 @@ def test_every_network_gives_the_same_in_float64(name):
 
 def test_what_is_trained_here_is_registered():
     assert set(TRAINED) <= NETWORKS.keys()
-    assert set(models.names()) == NETWORKS.keys()
+    assert set(models.names()) >= NETWORKS.keys()
+    assert len(NETWORKS) >= 18  # no file of tables is overlooked
 
 
 @pytest.mark.slow

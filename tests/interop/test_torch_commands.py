@@ -103,7 +103,10 @@ BAD = {
         changed({"conv1.bias": np.ones(9, np.float32)}), [], "1 wrong shapes: conv1.bias is [9], not [32]",
     ),
     "integers": (changed({"conv1.bias": np.ones(32, np.int32)}), [], "conv1.bias (it is int32)"),
-    "no network": (None, ["--model=fer_cn"], "not known for 'fer_cn'; they are for"),
+    "no network": (
+        None, ["--model=fer_cn"],
+        "'fer_cn' has no counterpart in PyTorch; the nearest that have one are fer_cnn",
+    ),
     "no option": (None, ["--options=widht=3"], "no option 'widht'"),
     "no file": (lambda file, state: file.unlink(), [], "does not exist"),
     "no classes": (None, ["--num_classes=0"], "num_classes"),
@@ -148,7 +151,7 @@ def test_what_needs_torch_says_so(shell, file):
 @pytest.mark.parametrize(("flag", "told"), [
     ("--precision=float16", "--precision takes float64 and float32, not float16"),
     ("--out=table.txt", "ends neither in .md nor in .json"),
-    ("--model=fer_cn", "not known for 'fer_cn'"),
+    ("--model=fer_cn", "'fer_cn' has no counterpart in PyTorch"),
     ("--batch=1", "batch"),
 ])  # fmt: skip
 def test_a_comparison_that_cannot_be(shell, flag, told):

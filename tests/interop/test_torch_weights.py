@@ -241,7 +241,10 @@ def test_variables_of_another_network_are_refused(variables):
 
 
 def test_a_network_without_a_table_is_told():
-    with pytest.raises(UserError, match=r"not known for 'resemotnet'; they are for .*\bresemotenet\b"):
+    with pytest.raises(
+        UserError,
+        match=r"'resemotnet' has no counterpart in PyTorch; the nearest that have one are resemotenet\b",
+    ):
         import_state_dict("resemotnet", {})
 
 
