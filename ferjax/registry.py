@@ -71,15 +71,19 @@ class Registry(Generic[Target, Facts]):
     @contextlib.contextmanager
     def replaced(self, name: str, target: Target, facts: Facts) -> Iterator[None]:
         """Lets a name, new or known, stand for other code inside a `with` block."""
+        with self.restored():
+            self._entries[name] = Entry(name, target, facts)
+            yield
+
+    @contextlib.contextmanager
+    def restored(self) -> Iterator[None]:
+        """Forgets what is registered inside a `with` block."""
         self._load()
-        before = self._entries.get(name)
-        self._entries[name] = Entry(name, target, facts)
+        before = dict(self._entries)
         try:
             yield
         finally:
-            del self._entries[name]
-            if before is not None:
-                self._entries[name] = before
+            self._entries = before
 
     def names(self) -> tuple[str, ...]:
         """The registered names, sorted."""

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 # What the numbers are for. A new one goes to the end, so that the others stay as they are.
@@ -35,6 +36,9 @@ class Draws:
         return self.between(name) < probability
 
     def grid(self, shape: tuple[int, ...], stream: int = 1) -> Array:
-        """Float32 `[B, *shape]` in [−1, 1); each use has a stream of its own."""
-        keys = jax.vmap(jax.random.fold_in, (0, None))(self._keys, stream)
-        return jax.vmap(lambda key: jax.random.uniform(key, shape, minval=-1.0))(keys)
+        """Draws float32 `[B, *shape]` in [−1, 1); each use has a stream of its own."""
+        return jax.vmap(lambda key: jax.random.uniform(key, shape, minval=-1.0))(self.keys(stream))
+
+    def keys(self, stream: int | np.uint32) -> Array:
+        """Makes a typed key for each example, `[B]`; each use has a stream of its own."""
+        return jax.vmap(jax.random.fold_in, (0, None))(self._keys, stream)

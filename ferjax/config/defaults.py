@@ -53,6 +53,7 @@ def defaults() -> ConfigDict:
                 # RandAugment: so many random operations of geometry and tone an image, of one strength.
                 "randaugment": 0,
                 "randaugment_magnitude": 5.0,  # 10 is the paper's largest strength
+                "extra": "",  # more augmentations, name=strength,name=strength; empty: none
                 "erase": 0.0,  # probability that a rectangle is covered
                 # Two examples in one, with soft labels: α of Beta(α, α).
                 "mixup": 0.0,

@@ -9,7 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from ferjax import models
-from ferjax.augment import crops
+from ferjax.augment import crops, extra
 from ferjax.config.defaults import STAGE, defaults
 from ferjax.data import balance, folds, resize
 from ferjax.errors import UserError
@@ -202,6 +202,7 @@ def validate(config: ConfigDict) -> None:
             f"eval.crops={config.eval.crops} cuts crops: set data.source_size above data.image_size"
         )
     losses.parse_l2(config.loss.l2)
+    extra.parse(config.augment.extra)
     if data.fold:
         folds.parse(data.fold)
     if data.balance != "none" and config.loss.class_weights != "none":

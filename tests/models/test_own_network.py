@@ -93,8 +93,8 @@ def own(tmp_path, monkeypatch):
     (tmp_path / "raising_network.py").write_text("raise ValueError('two\\nlines')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "own_network", raising=False)
-    yield
-    NETWORKS._entries.pop("known_mean", None)
+    with NETWORKS.restored():
+        yield
 
 
 def config(name, **options):

@@ -1,0 +1,92 @@
+"""Augmentations that `augment.extra` names: registered functions, and functions of your own."""
+
+import math
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ferjax.augment.draws import Draws
+from ferjax.errors import UserError
+from ferjax.registry import AUGMENTATIONS
+
+
+class Extra(NamedTuple):
+    """One augmentation and its strength.
+
+    Attributes:
+        name: as in the config.
+        function: see `ferjax.registry.augmentation`.
+        strength: above 0.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    strength: float
+
+
+def parse(text: str) -> tuple[Extra, ...]:
+    """Reads `augment.extra`.
+
+    >>> [(extra.name, extra.strength) for extra in parse("gaussian_blur=0.02, gamma=0.3")]
+    [('gaussian_blur', 0.02), ('gamma', 0.3)]
+
+    Args:
+        text: `name=strength,name=strength`; a name is registered, or `package.module:function`.
+
+    Raises:
+        UserError: an unknown name, one that stands there twice, or a strength that is no number above 0.
+    """
+    extras: list[Extra] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = (side.strip() for side in part.partition("="))
+        try:
+            strength = float(value)
+        except ValueError:
+            strength = math.nan
+        if not 0 < strength < math.inf:
+            raise UserError(f"augment.extra has {part!r}; it takes name=strength, with a strength above 0")
+        if name in (extra.name for extra in extras):
+            raise UserError(f"augment.extra names {name} twice")
+        function = AUGMENTATIONS.find(name).target
+        if not callable(function):
+            raise UserError(f"augmentation {name!r} is not a function")
+        extras.append(Extra(name, function, strength))
+    return tuple(extras)
+
+
+def apply_extra(draws: Draws, images: Float[Array, "B H W C"], text: str) -> Float[Array, "B H W C"]:
+    """Applies the augmentations of `augment.extra`, one after the other.
+
+    Args:
+        draws: of the batch.
+        images: 0–255.
+        text: see `parse`.
+
+    Returns:
+        Images, cut to 0–255.
+
+    Raises:
+        UserError: as `parse`; or a function fails, or gives another shape or dtype.
+    """
+    for name, function, strength in parse(text):
+        # By the name: an augmentation draws the same whatever else is on. 1 and 2 are taken.
+        keys = draws.keys(np.uint32(zlib.crc32(name.encode()) | 1 << 31))
+        try:
+            changed = function(keys, images, strength)
+        except Exception as error:  # code of the user's own: anything may go wrong in it
+            if getattr(function, "__module__", "").startswith("ferjax."):
+                raise
+            what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise UserError(f"augmentation {name} fails on images {images.shape}: {what}") from error
+        found, wanted = (
+            jax.tree.map(lambda x: (jnp.shape(x), str(jnp.result_type(x))), x) for x in (changed, images)
+        )
+        if found != wanted:
+            raise UserError(f"augmentation {name} gives {found}; it must give what it takes, {wanted}")
+        images = jnp.clip(changed, 0, 255)
+    return images
