@@ -5,8 +5,9 @@ docs/networks.md says which widths and wiring the paper leaves open.
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from flax.typing import Dtype
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.augment.tone import luma
 from ferjax.layers.conv import Conv
@@ -31,8 +32,8 @@ class SpatialModule(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """`[B, H, W, C]` to `[B, H // 2, W // 2, features]`."""
+    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B H//2 W//2 {self.features}"]:
+        """Transforms, convolves and pools."""
         x = SpatialTransformer(
             LOCALISATION,
             kernel_sizes=(3,) * len(LOCALISATION),
@@ -62,13 +63,13 @@ class SDL(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, train: bool = False) -> Array:
-        """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the paper's size is 48×48.
+    def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
+        """Computes logits of normalised images `[B, H, W, 3]`; the paper's size is 48×48.
 
         Raises:
             UserError: the image is too small or has not three channels.
         """
-        check_images("sdl", images, SMALLEST_IMAGE)
+        images = check_images("sdl", images, SMALLEST_IMAGE)
         images = luma(images.astype(self.dtype or images.dtype))
         x = images
         for layer, features in enumerate(BASELINE, start=1):

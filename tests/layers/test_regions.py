@@ -79,7 +79,7 @@ def test_attention_is_that_of_the_formulas(alpha):
 
 
 def test_attention_that_is_too_small_for_its_numbers_is_still_shared_out():
-    features = np.float32([[[-300.0], [-200.0], [-201.0]]])
+    features = jnp.array([[[-300.0], [-200.0], [-201.0]]])
     queries = {"q0": {"kernel": np.float32([[1.0]])}, "q1": {"kernel": np.float32([[1.0], [0.0]])}}
 
     def result(features):

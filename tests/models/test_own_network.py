@@ -133,7 +133,7 @@ def test_what_it_registers_is_known_by_both_names(own):
             "no attribute num_classes, the number of logits: add `num_classes: ",
         ),
         ("own_network:NoDtype", "no attribute dtype, .* add `dtype: "),
-        ("own_network:Large", "^Large takes images of at least 100×100$"),
+        ("own_network:Large", "^Large takes images of at least 100×100"),
         ("own_network:Broken", r"own_network:Broken cannot be called .* \(1, 16, 16, 3\): TypeError: "),
         (
             "own_network:NoTrain",

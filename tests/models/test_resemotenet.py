@@ -112,7 +112,7 @@ def test_the_smallest_ablation_gives_pytorchs_logits():
         ("se,rb1024", "cannot be without rb1024, whose channels the classifier reads"),
         (
             "conv65",
-            "no part 'conv65' .did you mean conv64..; without= takes conv64, conv128, se, rb2",
+            "no part 'conv65' .nearest: conv64.*; without= takes conv64, conv128, se, rb2",
         ),
         ("se, se", "names se twice"),
         (("se",), "takes names separated by commas"),
