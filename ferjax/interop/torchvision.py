@@ -41,17 +41,17 @@ def _declared_operators() -> Iterator[None]:
 
 
 def resnet18(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
-    """torchvision's ResNet-18 with its initial weights."""
+    """Builds torchvision's ResNet-18 with its initial weights."""
     return torchvision_models().resnet18(num_classes=num_classes, zero_init_residual=zero_init_residual)
 
 
 def resnet34(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
-    """torchvision's ResNet-34."""
+    """Builds torchvision's ResNet-34 with its initial weights."""
     return torchvision_models().resnet34(num_classes=num_classes, zero_init_residual=zero_init_residual)
 
 
 def resnet50(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
-    """torchvision's ResNet-50."""
+    """Builds torchvision's ResNet-50 with its initial weights."""
     return torchvision_models().resnet50(num_classes=num_classes, zero_init_residual=zero_init_residual)
 
 
@@ -63,7 +63,7 @@ def _vgg(
     hidden: int = 4096,
     dropout: float = 0.5,
 ) -> nn.Module:
-    """torchvision's VGG of this name; the options, as `ferjax.models.vgg.VGG` has them, change it."""
+    """Builds torchvision's VGG of this name, changed by the options of `ferjax.models.vgg.VGG`."""
     models = torchvision_models()
     net = getattr(models, name)(num_classes=num_classes, dropout=dropout)
     if width != 64:

@@ -70,7 +70,7 @@ def _classify(
     return Linear(num_classes, dtype=dtype, name="fc2")(x)
 
 
-def _match_face_features(module: nn.Module, face_net: FaceFeatures, images: Array, features: Array) -> None:
+def _match_face_features(module: nn.Module, face_net: nn.Module, images: Array, features: Array) -> None:
     """Sows the mean squared error between the expression net's `[B, 1792]` and the frozen face net's."""
     if losses_wanted(module):
         # Evaluated, never trained: neither its weights nor its statistics change.

@@ -1,5 +1,7 @@
 """ResEmoteNet (Roy et al., 2024): three convolutions, an SE block, three residual blocks, a classifier."""
 
+from typing import Any
+
 import flax.linen as nn
 import numpy as np
 from flax.typing import Dtype
@@ -22,7 +24,7 @@ SMALLEST_IMAGE = 2 ** len(CONVOLUTIONS)
 REMOVABLE = ("conv64", "conv128", "se", "rb256", "rb512")
 
 
-def removed(without: str) -> tuple[str, ...]:
+def removed(without: Any) -> tuple[str, ...]:
     """Lists the parts named in `without`.
 
     Raises:
@@ -84,7 +86,7 @@ class ResEmoteNet(nn.Module):
     """
 
     num_classes: int = 7
-    without: str = ""
+    without: Any = ""  # a str; what a config may have instead is refused below
     stem_dropout: float = 0.2
     head_dropout: float = 0.5
     dtype: Dtype | None = None

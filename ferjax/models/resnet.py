@@ -84,8 +84,8 @@ class ResNet(nn.Module):
         depth: 18, 34 or 50, the layers with weights.
         squeeze: whether every residual block has an SE block.
         num_classes: number of logits; 0: no classifier, the result is the features `[B, F]` before it.
-        zero_init_residual: whether every residual block begins as its shortcut (Goyal et al., 2017, section 5.1), so
-            that a deep network learns from scratch from the first steps on; torchvision has the same option.
+        zero_init_residual: whether every residual block begins as its shortcut (Goyal et al., 2017, section
+            5.1), so that a deep network learns from scratch from the first steps on; torchvision's option.
         dtype: compute dtype; the input's if None. Parameters and statistics are float32.
     """
 

@@ -1,4 +1,4 @@
-"""Augmentations by `augment.extra`: what holds of each, their definitions, and functions of the user's own."""
+"""Augmentations by `augment.extra`: what holds of each, their definitions, and a user's own functions."""
 
 import sys
 

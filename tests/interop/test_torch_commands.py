@@ -94,7 +94,7 @@ def changed(changes):
 
 
 BAD = {
-    "truncated": (truncated, [], "is no whole .safetensors"),
+    "truncated": (truncated, [], "is not a whole .safetensors"),
     "missing and extra": (
         changed({"conv1.bias": None, "fc1.weight": None, "fc9.bias": np.ones(3, np.float32)}), [],
         "2 missing: conv1.bias, fc1.weight; 1 unknown: fc9.bias",

@@ -146,7 +146,7 @@ def test_names_and_places_that_cannot_be(tmp_path):
     with pytest.raises(UserError, match=r"a\.pth does not exist"):
         read_state_dict(tmp_path / "a.pth")
     (tmp_path / "b.pth").mkdir()
-    with pytest.raises(UserError, match=r"b\.pth is no file"):
+    with pytest.raises(UserError, match=r"b\.pth is not a file"):
         read_state_dict(tmp_path / "b.pth")
     with pytest.raises(UserError, match=r"known suffixes are \.safetensors, \.pth, \.pt"):
         read_state_dict(tmp_path / "c.bin")
