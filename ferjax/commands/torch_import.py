@@ -1,6 +1,6 @@
 """`python -m ferjax torch-import FILE --model=NAME --out=DIR`: PyTorch's weights for training on.
 
-FILE is a .safetensors, or a .pth or .pt, whose code is never run. DIR becomes a folder for --config.init.from.
+FILE is a .safetensors, or a .pth or .pt, whose code is never run. DIR becomes a folder for init.from.
 A classifier with another number of classes than --num_classes is left out, and a line says so; every other
 difference is an error, and nothing is written.
 """

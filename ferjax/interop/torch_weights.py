@@ -151,8 +151,8 @@ def _weights(
     images = jax.ShapeDtypeStruct((1, network.image_size, network.image_size, 3), jnp.float32)
     variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
     kept = {key: variables[key] for key in _COLLECTIONS if key in variables}  # not what a network sows
-    flat: Mapping[str, Any] = flatten_dict(kept, sep="/")
-    shapes = {path: leaf.shape for path, leaf in flat.items()}
+    leaves = jax.tree_util.tree_leaves_with_path(kept)
+    shapes = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
     weights = {}
     for row in network.rows:
         for leaf in row.kind:
