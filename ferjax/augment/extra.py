@@ -83,10 +83,10 @@ def apply_extra(draws: Draws, images: Float[Array, "B H W C"], text: str) -> Flo
                 raise
             what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise UserError(f"augmentation {name} fails on images {images.shape}: {what}") from error
-        found, wanted = (
+        given, expected = (
             jax.tree.map(lambda x: (jnp.shape(x), str(jnp.result_type(x))), x) for x in (changed, images)
         )
-        if found != wanted:
-            raise UserError(f"augmentation {name} gives {found}; it must give what it takes, {wanted}")
+        if given != expected:
+            raise UserError(f"augmentation {name} gives {given}; it must give what it takes, {expected}")
         images = jnp.clip(changed, 0, 255)
     return images

@@ -15,6 +15,9 @@ def normalise(
 ) -> Float[Array, "B H W 3"]:
     """Normalises bytes; grey images are repeated to three channels.
 
+    >>> normalise(jnp.zeros((2, 48, 48, 1), jnp.uint8)).shape
+    (2, 48, 48, 3)
+
     Args:
         images: uint8, of 1 or 3 channels.
         dtype: of the result.

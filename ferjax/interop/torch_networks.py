@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import torch
 
 
-def _found() -> dict[str, Network]:
+def _collected() -> dict[str, Network]:
     """Collects `NETWORKS` of every file."""
     files = pkgutil.iter_modules(torch_names.__path__, f"{torch_names.__name__}.")
     tables = [importlib.import_module(file.name).NETWORKS for file in files]
     return {name: network for table in tables for name, network in table.items()}
 
 
-NETWORKS = _found()
+NETWORKS = _collected()
 
 
 def network(name: str) -> Network:

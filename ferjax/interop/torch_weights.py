@@ -63,23 +63,23 @@ def import_state_dict(
     network = network_of(name)
     if head not in HEADS:
         raise UserError(f"head is {head!r}; it takes {', '.join(HEADS)}")
-    found = _bare(state_dict)
+    given = _bare(state_dict)
     classifier = f"{network.head}.weight"
     if num_classes is None:
-        num_classes = _leading(found.get(classifier))
+        num_classes = _leading(given.get(classifier))
     if head == "fit":
-        head = "strict" if _leading(found.get(classifier)) in (None, num_classes) else "new"
+        head = "strict" if _leading(given.get(classifier)) in (None, num_classes) else "new"
     weights = _weights(name, network, num_classes, options)
     counters = {f"{row.torch}.{COUNTER}" for row in network.rows if row.kind is BATCH_NORM}
-    found = {key: value for key, value in found.items() if key not in counters}
+    given = {key: value for key, value in given.items() if key not in counters}
     if head == "new":
-        weights, found = _without(network.head, weights), _without(network.head, found)
+        weights, given = _without(network.head, weights), _without(network.head, given)
 
-    shapes = {key: tuple(np.shape(value)) if key in weights else () for key, value in found.items()}
+    shapes = {key: tuple(np.shape(value)) if key in weights else () for key, value in given.items()}
     hint = ""
-    if classifier in weights and classifier in shapes and _leading(found[classifier]) != num_classes:
+    if classifier in weights and classifier in shapes and _leading(given[classifier]) != num_classes:
         hint = (
-            f"; its classifier has {_leading(found[classifier])} classes, not {num_classes}: pass that "
+            f"; its classifier has {_leading(given[classifier])} classes, not {num_classes}: pass that "
             "num_classes, or head='fit' to leave the classifier out"
         )
     _check(
@@ -88,7 +88,7 @@ def import_state_dict(
         shapes,
         hint,
     )
-    arrays = _arrays({key: found[key] for key in weights})
+    arrays = _arrays({key: given[key] for key in weights})
     flat = {weight.path: _contiguous(weight.leaf.to_flax(arrays[key])) for key, weight in weights.items()}
     return {**{key: {} for key in _COLLECTIONS}, **unflatten_dict(flat, sep="/")}
 
@@ -121,17 +121,17 @@ def export_state_dict(
         UserError: as `import_state_dict`.
     """
     network = network_of(name)
-    found: dict[str, Any] = flatten_dict({key: variables.get(key, {}) for key in _COLLECTIONS}, sep="/")
+    flat: dict[str, Any] = flatten_dict({key: variables.get(key, {}) for key in _COLLECTIONS}, sep="/")
     layer = next(row.flax for row in network.rows if row.torch == network.head)
     if image_size:
         network = network._replace(image_size=image_size)
-    weights = _weights(name, network, _leading(found.get(f"params/{layer}/bias")), options)
+    weights = _weights(name, network, _leading(flat.get(f"params/{layer}/bias")), options)
     _check(
         f"the variables are not those of {name}",
         {weight.path: weight.flax_shape for weight in weights.values()},
-        {path: tuple(np.shape(value)) for path, value in found.items()},
+        {path: tuple(np.shape(value)) for path, value in flat.items()},
     )
-    arrays = _arrays(found)
+    arrays = _arrays(flat)
     exported: dict[str, np.ndarray] = {}
     for row in network.rows:
         for leaf in row.kind:
@@ -192,17 +192,17 @@ def _without(layer: str, entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(
-    problem: str, wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], hint: str = ""
+    problem: str, expected: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]], hint: str = ""
 ) -> None:
     """Raises one error with everything that is missing, unknown or of another shape."""
     wrong = [
-        f"{key} is {list(found[key])}, not {list(shape)}"
-        for key, shape in wanted.items()
-        if found.get(key, shape) != shape
+        f"{key} is {list(given[key])}, not {list(shape)}"
+        for key, shape in expected.items()
+        if given.get(key, shape) != shape
     ]
     groups = {
-        "missing": [key for key in wanted if key not in found],
-        "unknown": [key for key in found if key not in wanted],
+        "missing": [key for key in expected if key not in given],
+        "unknown": [key for key in given if key not in expected],
         "wrong shapes": wrong,
     }
     parts = [f"{len(group)} {title}: {', '.join(group)}" for title, group in groups.items() if group]

@@ -37,6 +37,10 @@ def affine_sample(
     pixel exactly, as everywhere under the identity, the derivative is that towards the next pixel, as in
     PyTorch; there the identity gives the image back in every bit.
 
+    >>> mirror, row = jnp.array([[[-1.0, 0, 0], [0, 1, 0]]]), jnp.arange(4.0).reshape(1, 1, 4, 1)
+    >>> affine_sample(row, mirror, (1, 4)).ravel()
+    Array([3., 2., 1., 0.], dtype=float32)
+
     Args:
         images: float `[B, H, W, C]`.
         theta: float `[B, 2, 3]`; the grid is computed in float32, or in float64 if `theta` is.

@@ -1,4 +1,4 @@
-"""All of `augment`: what holds whatever is switched on."""
+"""Properties of `augment` with any options on."""
 
 import os
 import subprocess

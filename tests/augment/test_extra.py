@@ -153,7 +153,7 @@ def test_they_come_after_tone_and_before_erasing_in_the_order_of_the_text(own):
     assert (np.asarray(first) != np.asarray(second)).any()
 
 
-def test_one_draws_the_same_whatever_else_is_on():
+def test_the_draws_of_one_do_not_depend_on_the_others():
     images = pictures()
     alone = np.asarray(augment(jax.random.key(1), images, group(extra="gaussian_noise=0.2")))
     after = np.asarray(augment(jax.random.key(1), images, group(extra="gamma=0.000001,gaussian_noise=0.2")))
@@ -165,15 +165,15 @@ def test_one_draws_the_same_whatever_else_is_on():
 def test_streams_of_names_differ_and_leave_the_numbered_ones_alone():
     draws = Draws(jax.random.key(0), 3)
     taken = {jax.random.key_data(draws.keys(stream)).tobytes() for stream in (1, 2)}
-    seen = []
+    streams = []
 
     def spy(keys, images, strength):
-        seen.append(jax.random.key_data(keys).tobytes())
+        streams.append(jax.random.key_data(keys).tobytes())
         return images
 
     with AUGMENTATIONS.replaced("first", spy, None), AUGMENTATIONS.replaced("second", spy, None):
         extra.apply_extra(draws, jnp.zeros((3, 2, 2, 1)), "first=1,second=1")
-    assert len({*seen} | taken) == 4
+    assert len({*streams} | taken) == 4
 
 
 def test_a_registered_one_of_the_users_own_is_known_by_both_names(own):
@@ -207,7 +207,7 @@ def test_a_registered_one_of_the_users_own_is_known_by_both_names(own):
         ("own_augmentation:failing=1", r"failing fails on images \(6, 20, 24, 3\): TypeError"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(own, text, message):
+def test_bad_text_and_functions_are_refused_in_one_line(own, text, message):
     with pytest.raises(UserError, match=message) as error:
         augment(jax.random.key(0), pictures(), group(extra=text))
     assert "\n" not in str(error.value)

@@ -111,7 +111,7 @@ def test_a_class_is_loaded_by_its_path_with_its_options(own):
     assert NETWORKS.find("own_network:Mean").facts is None
 
 
-def test_what_it_registers_is_known_by_both_names(own):
+def test_a_registered_class_is_known_by_both_names(own):
     assert "known_mean" not in models.names()
     assert models.create("own_network:Known", width=3).width == 3
     assert NETWORKS.find("own_network:Known").target.__name__ == "Known"
@@ -146,7 +146,7 @@ def test_what_it_registers_is_known_by_both_names(own):
         ("own_netwrok", "unknown model 'own_netwrok'; the nearest are .*package.module:Object"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(own, name, message):
+def test_wrong_classes_are_refused_in_one_line(own, name, message):
     with pytest.raises(UserError, match=message) as error:
         setup.build_model(config(name), 5)
     assert "\n" not in str(error.value)
@@ -158,7 +158,7 @@ def test_an_option_that_it_has_not_is_named(own):
         models.create("own_network:Mean", depth=3)
 
 
-def test_what_breaks_in_ferjaxs_own_network_keeps_its_traceback(monkeypatch):
+def test_an_error_in_ferjaxs_own_network_keeps_its_traceback(monkeypatch):
     model = models.create("fer_cnn")
 
     def broken(*_, **__):

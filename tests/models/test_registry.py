@@ -1,4 +1,4 @@
-"""What must hold of every registered network."""
+"""Properties of every registered network."""
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ PARAMETERS = {
 }
 # Options that make a network affordable where its numbers are computed.
 SMALL = {name: {"hidden": 16} for name in PARAMETERS if name.startswith("vgg")}
-# Modules that are there for an auxiliary loss, which these tests do not collect.
+# A module that only an auxiliary loss uses, which these tests do not collect.
 IDLE = "face_net"
 
 
@@ -129,7 +129,7 @@ def test_unknown_name_and_option_name_the_nearest():
         models.create("resemotenet", head_dropuot=0.1)
 
 
-def test_what_a_name_fixes_is_no_option():
+def test_an_attribute_that_the_name_fixes_is_no_option():
     with pytest.raises(UserError, match=r"resnet18 has no option 'depth'; it has dtype, zero_init_residual$"):
         models.create("resnet18", depth=50)
 
@@ -147,6 +147,6 @@ def test_the_facts_are_true(name):
 
 @pytest.mark.parametrize("name", models.names())
 @pytest.mark.parametrize("shape", [(1, 4, 4, 3), (1, 64, 64, 1), (64, 64, 3)])
-def test_images_that_a_network_cannot_take(name, shape):
+def test_images_of_a_wrong_shape_are_refused(name, shape):
     with pytest.raises(UserError, match=rf"^{name} takes images \[B, H, W, 3\] of at least \d+×\d+, not \["):
         jax.eval_shape(models.create(name).init, jax.random.key(0), jnp.zeros(shape))
