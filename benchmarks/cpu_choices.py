@@ -16,7 +16,7 @@ from functools import partial
 from benchmarks import measure
 from benchmarks.beside_torch import INFERENCE, TRAINING, batch_of
 from benchmarks.subprocess_run import Apart
-from benchmarks.suite import SIZES
+from benchmarks.suite import usual_size
 from ferjax import models
 from ferjax.layers.cpu import conv_lowerings
 from ferjax.platform import process, xla_flags
@@ -67,7 +67,7 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(unknown)}; choices are {', '.join(CHOICES)}")
     rows = []
     for network in networks:
-        size = SIZES.get(network, 224)
+        size = usual_size(network)
         for work in (TRAINING, INFERENCE):
             make = partial(work.ours, *batch_of(args.batch, size), "float32", network)
             runs = {"all": Apart(make, start)}

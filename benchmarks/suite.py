@@ -22,12 +22,8 @@ from typing import Any
 
 from benchmarks import first_step, suite_page
 from ferjax.interop.torch_networks import NETWORKS
+from ferjax.registry import NETWORKS as REGISTERED
 
-# The papers' input sizes; those of the networks that say nothing else are 224.
-SIZES = {
-    "attentional_cnn": 48, "fer_cnn": 48, "sdl": 48, "resemotenet": 64, "facenet": 160, "facenet2expnet": 160,
-    "ran_facenet2expnet": 160,
-}  # fmt: skip
 # Without --batches and --precisions: by platform.
 BATCHES = {"cpu": (16,), "gpu": (16, 64, 256, 1024)}
 PRECISIONS = {"cpu": ("float32",), "gpu": ("bfloat16", "float32")}
@@ -38,6 +34,11 @@ GROWING, LARGER = "fer_cnn", (64, 256, 1024)
 ABOUT_INPUT = ("resemotenet", "se_resnet18", "fer_cnn")
 WHAT = ("input", "first step", "training", "inference")
 QUICK = {"networks": "fer_cnn,sdl", "compiled": "", "batches": "4,8", "rounds": 1, "images": 32, "steps": 4}
+
+
+def usual_size(network: str) -> int:
+    """Pixels, both sides, of the images of a network's paper."""
+    return REGISTERED.find(network).facts.usual
 
 
 def child(module: str, what: str, **options: Any) -> dict[str, Any]:
@@ -67,12 +68,12 @@ def cases(args: argparse.Namespace) -> list[dict[str, Any]]:
     found = []
     about = args.networks[:1] if args.quick else [n for n in args.networks if n in ABOUT_INPUT]
     for network in about:
-        size = args.sizes[0] if args.sizes else SIZES.get(network, 224)
+        size = args.sizes[0] if args.sizes else usual_size(network)
         case = {"model": network, "size": size, "precision": args.precisions[0]}
         found += [{"what": "input", **case, "batch": batch} for batch in args.batches]
         found.append({"what": "first step", **case, "batch": args.batches[0]})
     for precision, network in itertools.product(args.precisions, args.networks):
-        for size in args.sizes or [SIZES.get(network, 224)]:
+        for size in args.sizes or [usual_size(network)]:
             case = {"model": network, "size": size, "precision": precision}
             batches = [*args.batches, *(LARGER if args.grow and network == GROWING else ())]
             found += [{"what": "training", **case, "batch": batch} for batch in batches]

@@ -11,11 +11,12 @@ not.
 docs/extend.md shows one example of each kind.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -66,6 +67,23 @@ class Registry(Generic[Target, Facts]):
         if known is not None and _place(known.target) != _place(target):
             raise ValueError(f"{self.kind} {name!r} is registered by {_place(known.target)} already")
         self._entries[name] = Entry(name, target, facts)
+
+    @contextlib.contextmanager
+    def replaced(self, name: str, target: Target, facts: Facts) -> Iterator[None]:
+        """Lets a name, new or known, stand for other code inside a `with` block."""
+        with self.restored():
+            self._entries[name] = Entry(name, target, facts)
+            yield
+
+    @contextlib.contextmanager
+    def restored(self) -> Iterator[None]:
+        """Forgets what is registered inside a `with` block."""
+        self._load()
+        before = dict(self._entries)
+        try:
+            yield
+        finally:
+            self._entries = before
 
     def names(self) -> tuple[str, ...]:
         """The registered names, sorted."""

@@ -74,9 +74,10 @@ def never_killed(tiny_run, tmp_path_factory):
 
 
 @pytest.fixture
-def tiny_model(monkeypatch):
-    """The tiny network is registered."""
-    monkeypatch.setitem(tiny.models._MODELS, "tiny", tiny.TinyNet)
+def tiny_model():
+    """Registers the tiny network."""
+    with tiny.registered():
+        yield
 
 
 @pytest.fixture(scope="module")

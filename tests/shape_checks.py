@@ -2,5 +2,9 @@
 
 from jaxtyping import install_import_hook
 
-CHECKED: tuple[str, ...] = ()
+CHECKED: tuple[str, ...] = (
+    "ferjax.augment",
+    "ferjax.layers",
+    "ferjax.models",
+)
 install_import_hook(CHECKED, "beartype.beartype")

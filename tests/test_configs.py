@@ -11,10 +11,9 @@ from benchmarks import recipes as benchmark
 from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.config import validate
 from ferjax.data.sources import MemorySource
+from ferjax.registry import NETWORKS
 from ferjax.training.setup import assemble
 
-# Pixels where 32 are too few.
-LARGER = dict.fromkeys(("facenet", "facenet2expnet", "ran_facenet2expnet"), 80)
 RECIPES = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.py"))
 
 
@@ -41,7 +40,7 @@ def test_the_table_of_results_has_every_recipe_and_begins_with_weights_that_it_h
 def small(name: str, argument: str = ""):
     """The recipe on images, widths and batches that a test can afford, and some noise to train on."""
     config = recipe(name, argument)
-    size = LARGER.get(config.model.name, 32)
+    size = max(32, NETWORKS.find(config.model.name).facts.smallest)
     config.data.update(image_size=size, source_size=0)
     config.train.batch_size = 8
     for option in {"hidden", "width"} & set(config.model):

@@ -20,12 +20,12 @@ from flax.typing import Dtype
 from jax import Array
 from ml_collections import ConfigDict
 
-from ferjax import models
 from ferjax.cluster.mesh import make_mesh
 from ferjax.layers.conv import Conv
 from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import global_average_pool, max_pool_2x2
+from ferjax.registry import NETWORKS, NetworkFacts
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.training import setup
 
@@ -59,9 +59,12 @@ class TinyNet(nn.Module):
         return Linear(self.num_classes, dtype=self.dtype, name="fc")(global_average_pool(x))
 
 
+FACTS = NetworkFacts(smallest=4, usual=16, source="these tests")
+
+
 def register() -> None:
     """Makes the network known as `tiny`."""
-    models._MODELS["tiny"] = TinyNet
+    NETWORKS.add("tiny", TinyNet, FACTS)
 
 
 def write_csv(folder: Path) -> None:
@@ -211,11 +214,8 @@ def newest(workdir: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 @contextlib.contextmanager
 def registered() -> Iterator[None]:
     """The network is known as `tiny` inside."""
-    register()
-    try:
+    with NETWORKS.replaced("tiny", TinyNet, FACTS):
         yield
-    finally:
-        del models._MODELS["tiny"]
 
 
 def assert_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:

@@ -1,8 +1,8 @@
-"""Augmentation and normalisation on the device, inside the jitted step; the only part of `data` with jax.
+"""Augmentation and normalisation on the device, inside the jitted step.
 
-Images go in and come out as uint8 `[B, H, W, C]`. What happens to an example depends on the step's key and on
-its row in the global batch alone: not on the number of devices or processes, nor on the other options that
-are switched on. Options that are off compute nothing.
+Images go in and come out as uint8 `[B, H, W, C]`. An example's changes depend on the step's key and on its
+row in the global batch alone: not on the number of devices or processes, nor on the other options that are
+on. Options that are off compute nothing.
 """
 
 from ferjax.augment.images import augment

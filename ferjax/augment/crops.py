@@ -1,25 +1,30 @@
 """Crops of images that are larger than the network's input: random to train; centre, five or ten to test."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jaxtyping import Array, Key, Shaped
 
 from ferjax.augment.draws import Draws
 
-# How many views of an image each choice of `eval.crops` gives.
+# The number of views of an image that each choice of `eval.crops` gives.
 VIEWS = {"none": 1, "flip": 2, "five": 5, "ten": 10}
-# Those that need images larger than what the network takes, and those that show mirror images too.
+# Choices that need images larger than the network's input, and choices that show mirror images too.
 CORNERED = ("five", "ten")
 MIRRORED = ("flip", "ten")
 
 
-def random_crop(key: Array, images: Array, size: int) -> Array:
-    """A square of each image at a random place: `[B, H, W, C]` → `[B, size, size, C]`.
+def random_crop(
+    key: Key[Array, ""], images: Shaped[Array | np.ndarray, "B H W C"], size: int
+) -> Shaped[Array | np.ndarray, "B {size} {size} C"]:
+    """Cuts a square out of each image at a random place.
 
     Args:
         key: typed, of the step.
         images: H and W at least `size`.
-        size: pixels; images of that size come back as they are.
+        size: pixels of each side; images of that size come back unchanged.
     """
     rows, height, width, channels = images.shape
     if (height, width) == (size, size):
@@ -31,15 +36,15 @@ def random_crop(key: Array, images: Array, size: int) -> Array:
     def crop(image: Array, top: Array, left: Array) -> Array:
         return jax.lax.dynamic_slice(image, (top, left, 0), (size, size, channels))
 
-    return jax.vmap(crop)(images, tops, lefts)
+    return jax.vmap(crop)(jnp.asarray(images), tops, lefts)
 
 
-def views(images: Array, size: int, crops: str) -> list[Array]:
-    """The crops that are shown to a network for testing, each `[B, size, size, C]`.
+def views(images: Any, size: int, crops: str) -> list[Any]:
+    """Cuts the crops that are shown to a network for testing, each `[B, size, size, C]`.
 
     Args:
-        images: `[B, H, W, C]`, H and W at least `size`.
-        size: pixels.
+        images: `[B, H, W, C]`, H and W at least `size`; arrays of jax or NumPy, or PyTorch tensors.
+        size: pixels of each side.
         crops: "none": the centre; "flip": the centre and its mirror image; "five": the centre and the
             corners; "ten": these and their mirror images.
     """

@@ -3,7 +3,8 @@
 import math
 
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jaxtyping import Array, Float
 
 from ferjax.augment.boxes import fill
 from ferjax.augment.draws import Draws
@@ -13,13 +14,15 @@ AREA = (0.02, 0.2)  # share of the image that is covered
 ASPECT = (0.3, 1 / 0.3)  # height / width of the rectangle
 
 
-def erase(draws: Draws, images: Array, probability: float) -> Array:
+def erase(
+    draws: Draws, images: Float[Array | np.ndarray, "B H W C"], probability: float
+) -> Float[Array, "B H W C"]:
     """Covers a rectangle of some images.
 
     Args:
         draws: of the batch.
-        images: float `[B, H, W, 1 or 3]`, 0–255.
-        probability: that an image loses a rectangle, 0 … 1.
+        images: 0–255, of 1 or 3 channels.
+        probability: of a rectangle in an image, 0 to 1.
     """
     _, height, width, channels = images.shape
     area = draws.between("erase.area", *AREA) * height * width

@@ -1,9 +1,9 @@
-"""Flip, rotation, translation, scale, shear, crop and elastic distortion as one bilinear resampling."""
+"""Flip, rotation, translation, scale, shear, crop and elastic distortion in one bilinear resampling."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jaxtyping import Array, Bool, Float, Int, Num
 from ml_collections import ConfigDict
 
 from ferjax.augment import randaugment
@@ -14,16 +14,18 @@ ELASTIC_POINTS = 4
 _WARPS = ("rotate", "translate", "scale", "shear", "random_crop", "elastic", "randaugment")
 
 
-def move(draws: Draws, images: Array, config: ConfigDict) -> Array:
+def move(
+    draws: Draws, images: Num[Array | np.ndarray, "B H W C"], config: ConfigDict
+) -> Num[Array | np.ndarray, "B H W C"]:
     """Applies all geometric options of the group `augment`, resampling once.
 
     Args:
         draws: of the batch.
-        images: `[B, H, W, C]`, uint8 or float.
+        images: uint8 or float.
         config: the group.
 
     Returns:
-        `[B, H, W, C]`: float32, or the images' dtype where no pixel needs to be interpolated.
+        Float32 images, or the images' dtype where no pixel needs to be interpolated.
     """
     flips = draws.chance("flip", 0.5) if config.flip else None
     if not any(config[name] for name in _WARPS):
@@ -33,29 +35,29 @@ def move(draws: Draws, images: Array, config: ConfigDict) -> Array:
     return warp(images, sampling_matrices(draws, flips, height, width, config), field)
 
 
-def flip(images: Array, which: Array) -> Array:
-    """Mirrors the images of `[B, H, W, C]` where `which` (bool `[B]`) is true, left to right."""
+def flip(images: Num[Array | np.ndarray, "B H W C"], which: Bool[Array, " B"]) -> Num[Array, "B H W C"]:
+    """Mirrors the images where `which` is true, left to right."""
     return jnp.where(which[:, None, None, None], images[:, :, ::-1], images)
 
 
 def sampling_matrices(
-    draws: Draws, flips: Array | None, height: int, width: int, config: ConfigDict
-) -> Array:
+    draws: Draws, flips: Bool[Array, " B"] | None, height: int, width: int, config: ConfigDict
+) -> Float[Array, "B 2 3"]:
     """Draws affine maps from the pixels of the result to the pixels that they show.
 
     Seen from the source, an image is mirrored, sheared, scaled and turned about its centre, moved by whole
-    pixels, then RandAugment's operations come, and it is cropped and resized back.
+    pixels, changed by RandAugment's operations, cropped and resized back.
 
     Args:
         draws: of the batch.
-        flips: bool `[B]`, or None.
+        flips: which images are mirrored, or None.
         height: of the images, pixels.
         width: of the images, pixels.
         config: `rotate` and `shear` in degrees, `scale`, `translate` and `random_crop` as shares;
             `randaugment` and its magnitude.
 
     Returns:
-        float32 `[B, 2, 3]`: (x, y, 1) of the result → (x, y) of the source, in pixels from the centre.
+        Float32 maps from (x, y, 1) of the result to (x, y) of the source, in pixels from the centre.
     """
     one = jnp.ones_like(draws.between("rotate"))
     zero = 0 * one
@@ -105,8 +107,10 @@ def _turned(degrees: Array) -> Array:
     return _matrix(jnp.cos(turn), jnp.sin(turn), zero, -jnp.sin(turn), jnp.cos(turn), zero)
 
 
-def elastic_field(draws: Draws, height: int, width: int, strength: float) -> Array:
-    """Smooth random displacements: cubic B-splines over a coarse grid of uniform draws.
+def elastic_field(
+    draws: Draws, height: int, width: int, strength: float
+) -> Float[Array, "B {height} {width} 2"]:
+    """Draws smooth random displacements: cubic B-splines over a coarse grid of uniform draws.
 
     Args:
         draws: of the batch.
@@ -115,7 +119,7 @@ def elastic_field(draws: Draws, height: int, width: int, strength: float) -> Arr
         strength: bound of every displacement, as a share of the image's side.
 
     Returns:
-        float32 `[B, H, W, 2]`, (x, y) in pixels.
+        Float32 (x, y) in pixels.
     """
     points = ELASTIC_POINTS + 2
     limits = strength * jnp.array([width, height])
@@ -125,8 +129,8 @@ def elastic_field(draws: Draws, height: int, width: int, strength: float) -> Arr
     return jnp.einsum("hp,bpqd,wq->bhwd", rows, grid, columns, precision=exact)
 
 
-def spline_weights(size: int) -> np.ndarray:
-    """Cubic B-spline weights of the control points at each pixel: float32 `[size, ELASTIC_POINTS + 2]`.
+def spline_weights(size: int) -> Float[np.ndarray, "{size} points"]:
+    """Computes float32 cubic B-spline weights of the `ELASTIC_POINTS + 2` control points at each pixel.
 
     The weights of a pixel are at least 0 and add up to 1.
     """
@@ -136,24 +140,28 @@ def spline_weights(size: int) -> np.ndarray:
     return np.where(far < 1, near, np.maximum(2 - far, 0) ** 3 / 6).astype(np.float32)
 
 
-def warp(images: Array, matrices: Array, field: Array | None = None) -> Array:
+def warp(
+    images: Num[Array | np.ndarray, "B H W C"],
+    matrices: Float[Array | np.ndarray, "B 2 3"],
+    field: Float[Array | np.ndarray, "B H W 2"] | None = None,
+) -> Float[Array, "B H W C"]:
     """Resamples images bilinearly; beyond the border the border's pixels go on.
 
-    Four gathers of neighbours: with dense matrix products the same took 130 times as long on a CPU.
+    It gathers four neighbours: dense matrix products for the same took 130 times as long on a CPU.
 
     Args:
-        images: `[B, H, W, C]`.
-        matrices: `[B, 2, 3]`, see `sampling_matrices`.
-        field: `[B, H, W, 2]`, added to the places that are read, pixels (x, y); or None.
+        images: uint8 or float.
+        matrices: see `sampling_matrices`.
+        field: added to the places that are read, pixels (x, y); or None.
 
     Returns:
-        float32 `[B, H, W, C]`.
+        Float32 images.
     """
     rows, height, width, channels = images.shape
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     x = (jnp.arange(width) - middle_x)[None, None, :]
     y = (jnp.arange(height) - middle_y)[None, :, None]
-    m = matrices[:, :, :, None, None]
+    m = jnp.asarray(matrices)[:, :, :, None, None]
     source_x = m[:, 0, 0] * x + m[:, 0, 1] * y + m[:, 0, 2] + middle_x
     source_y = m[:, 1, 0] * x + m[:, 1, 1] * y + m[:, 1, 2] + middle_y
     if field is not None:
@@ -171,8 +179,10 @@ def warp(images: Array, matrices: Array, field: Array | None = None) -> Array:
     return _blend(top, bottom, below)
 
 
-def _neighbours(places: Array, size: int) -> tuple[Array, Array, Array]:
-    """The pixels before and after, and the share `[B, H, W, 1]` of the way to the second."""
+def _neighbours(
+    places: Float[Array, "B H W"], size: int
+) -> tuple[Int[Array, "B H W"], Int[Array, "B H W"], Float[Array, "B H W 1"]]:
+    """Finds the pixels before and after each place, and the share of the way to the second."""
     places = jnp.clip(places, 0, size - 1)
     before = jnp.floor(places)
     first = before.astype(jnp.int32)

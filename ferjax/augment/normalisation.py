@@ -1,23 +1,31 @@
-"""From bytes to what a network sees."""
+"""The normalisation of bytes to a network's input."""
 
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from flax.typing import Dtype
+from jaxtyping import Array, Float, Num
 
 # Mean and standard deviation of ImageNet's RGB values in [0, 1], as torchvision documents them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def normalise(images: Array, dtype: jnp.dtype = jnp.float32) -> Array:
-    """Bytes to normalised values; grey images are repeated to three channels.
+def normalise(
+    images: Num[Array | np.ndarray, "B H W C"], dtype: Dtype = jnp.float32
+) -> Float[Array, "B H W 3"]:
+    """Normalises bytes; grey images are repeated to three channels.
+
+    >>> normalise(jnp.zeros((2, 48, 48, 1), jnp.uint8)).shape
+    (2, 48, 48, 3)
 
     Args:
-        images: uint8 `[B, H, W, 1 or 3]`.
+        images: uint8, of 1 or 3 channels.
         dtype: of the result.
 
     Returns:
-        `[B, H, W, 3]`, zero mean and unit variance over ImageNet.
+        Values of zero mean and unit variance over ImageNet.
     """
+    images = jnp.asarray(images)
     if images.shape[-1] == 1:
         images = jnp.broadcast_to(images, (*images.shape[:-1], 3))
     values = images.astype(jnp.promote_types(dtype, jnp.float32)) / 255

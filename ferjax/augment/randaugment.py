@@ -1,15 +1,15 @@
-"""RandAugment (Cubuk et al., 2020): some random operations an image, all of one strength.
+"""RandAugment (Cubuk et al., 2020): a few random operations on each image, all of one strength.
 
-Of the paper's fourteen operations those that keep a face's look are taken: identity, rotation, shear and
+ferjax has those of the paper's fourteen operations that keep a face's look: identity, rotation, shear and
 translation each along x and y, brightness, contrast and saturation ("color"). Equalising, posterising,
-solarising, automatic contrast and sharpness are left out. The paper applies the drawn operations in the order
-in which they are drawn; here geometry comes before tone, so that there is one resampling.
+solarising, automatic contrast and sharpness are left out. The paper applies the operations in the order in
+which they are drawn; here geometry comes before tone, so that there is one resampling.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.augment.draws import Draws
 
@@ -25,7 +25,7 @@ _STREAM = 2
 
 
 class Picked(NamedTuple):
-    """What an image's operations add up to.
+    """The joint effect of an image's operations.
 
     Attributes:
         shifts: operation of geometry → float32 `[B]`, the sum of its strengths, −1 … 1 each; 0 where it was
@@ -33,12 +33,12 @@ class Picked(NamedTuple):
         factors: operation of tone → float32 `[B]`, the product of its factors; 1 where it was not drawn.
     """
 
-    shifts: dict[str, Array]
-    factors: dict[str, Array]
+    shifts: dict[str, Float[Array, " B"]]
+    factors: dict[str, Float[Array, " B"]]
 
 
 def pick(draws: Draws, count: int, magnitude: float) -> Picked:
-    """Draws `count` operations for each image, with repetition, each way with probability one half.
+    """Draws `count` operations for each image, with repetition, each in either direction alike.
 
     Args:
         draws: of the batch.

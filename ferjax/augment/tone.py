@@ -1,28 +1,30 @@
 """Brightness, contrast, saturation, hue and grey, as torchvision and PIL define them.
 
-All take float images `[B, H, W, 3]` (some also 1 channel) of 0–255 and a value `[B]` for each image, and give
-float images of 0–255.
+All take float images of 0–255 and a value for each image, and give float images of 0–255.
 """
 
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from ferjax.augment import randaugment
 from ferjax.augment.draws import Draws
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as PIL's mode L
+Images = Float[Array | np.ndarray, "B H W C"]
+Values = Float[Array | np.ndarray, " B"]
 
 
-def colour(draws: Draws, images: Array, config: ConfigDict) -> Array:
+def colour(draws: Draws, images: Images, config: ConfigDict) -> Float[Array, "B H W C"]:
     """Applies the options of tone in the order of this file, and then those that RandAugment drew.
 
     Args:
         draws: of the batch.
-        images: float `[B, H, W, 1 or 3]`, 0–255; grey images have neither saturation nor hue.
+        images: 0–255, of 1 or 3 channels; grey images have neither saturation nor hue.
         config: the group `augment`.
     """
-    coloured = images.shape[-1] == 3
+    images, coloured = jnp.asarray(images), images.shape[-1] == 3
     if config.brightness:
         images = brightness(images, _factor(draws, "brightness", config.brightness))
     if config.contrast:
@@ -41,40 +43,41 @@ def colour(draws: Draws, images: Array, config: ConfigDict) -> Array:
     return images
 
 
-def _factor(draws: Draws, name: str, strength: float) -> Array:
+def _factor(draws: Draws, name: str, strength: float) -> Float[Array, " B"]:
     return draws.between(name, 1 - strength, 1 + strength)
 
 
-def _towards(images: Array, pale: Array, factors: Array) -> Array:
-    """From `pale` (factor 0) over the images (1) to their opposite side, clipped."""
+def _towards(images: Images, pale: Float[Array, "..."], factors: Values) -> Float[Array, "B H W C"]:
+    """Interpolates between `pale` (factor 0) and the images (factor 1), or beyond these, clipped."""
     factors = factors[:, None, None, None]
     return jnp.clip(factors * images + (1 - factors) * pale, 0, 255)
 
 
-def luma(images: Array) -> Array:
-    """Perceived brightness `[B, H, W, 1]`."""
+def luma(images: Images) -> Float[Array, "B H W 1"]:
+    """Computes the perceived brightness by ITU-R 601; one channel comes back unchanged."""
+    images = jnp.asarray(images)
     if images.shape[-1] == 1:
         return images
     red, green, blue = (images[..., i : i + 1] * weight for i, weight in enumerate(_LUMA))
     return red + green + blue
 
 
-def brightness(images: Array, factors: Array) -> Array:
-    """0 gives black, 1 the image."""
+def brightness(images: Images, factors: Values) -> Float[Array, "B H W C"]:
+    """Scales the brightness: factor 0 gives black, 1 the image."""
     return _towards(images, jnp.zeros(()), factors)
 
 
-def contrast(images: Array, factors: Array) -> Array:
-    """0 gives the image's mean brightness everywhere, 1 the image."""
+def contrast(images: Images, factors: Values) -> Float[Array, "B H W C"]:
+    """Scales the contrast: factor 0 gives the image's mean brightness everywhere, 1 the image."""
     return _towards(images, luma(images).mean((1, 2, 3), keepdims=True), factors)
 
 
-def saturation(images: Array, factors: Array) -> Array:
-    """0 gives a grey image (still of 3 channels), 1 the image."""
+def saturation(images: Images, factors: Values) -> Float[Array, "B H W C"]:
+    """Scales the saturation: factor 0 gives a grey image (still of 3 channels), 1 the image."""
     return _towards(images, luma(images), factors)
 
 
-def hue(images: Array, turns: Array) -> Array:
+def hue(images: Float[Array | np.ndarray, "B H W 3"], turns: Values) -> Float[Array, "B H W 3"]:
     """Turns the hue of HSV; 1 is a whole turn, 1/3 makes red green."""
     red, green, blue = images[..., 0], images[..., 1], images[..., 2]
     value = images.max(-1)

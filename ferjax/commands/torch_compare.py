@@ -1,4 +1,4 @@
-"""`python -m ferjax torch-compare --model=NAME`: the same numbers as PyTorch, or where they part.
+"""`python -m ferjax torch-compare --model=NAME`: compares a network's numbers with PyTorch's.
 
 Both frameworks get the same weights, from --weights or as PyTorch draws them, and the same batches of noise,
 without dropout: outputs of every layer and block, logits, loss, running statistics and every gradient, then
@@ -25,17 +25,21 @@ _WEIGHTS = flags.DEFINE_string(
     "weights", "", "A .safetensors or .pth with its weights; PyTorch's random ones if empty."
 )
 _OPTIONS = flags.DEFINE_string("options", "", "The network's options: key=value, separated by commas.")
-_PRECISION = flags.DEFINE_list("precision", list(comparison.PRECISIONS), "Which of float64 and float32.")
+_PRECISION = flags.DEFINE_list(
+    "precision", list(comparison.PRECISIONS), "float64, float32 or both, separated by commas."
+)
 _STEPS = flags.DEFINE_integer("steps", 5, "Steps of each optimizer; 0: none.", lower_bound=0)
 _BATCH = flags.DEFINE_integer("batch", 8, "Images in a batch.", lower_bound=2)
-_IMAGE_SIZE = flags.DEFINE_integer("image_size", 0, "Pixels; 0: the network's.", lower_bound=0)
-_SEED = flags.DEFINE_integer("seed", 0, "Of the random weights and batches.", lower_bound=0)
+_IMAGE_SIZE = flags.DEFINE_integer(
+    "image_size", 0, "Pixels, both sides; 0: a size that suits the network.", lower_bound=0
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the random weights and batches.", lower_bound=0)
 _OUT = flags.DEFINE_string("out", "", "A .md for the tables by group and by layer, or a .json for every gap.")
 
 
 @verb("PyTorch", "compare a network's numbers with PyTorch's, layer by layer")
 def main(argv: list[str]) -> int:
-    """Prints the table; 1 if something parts."""
+    """Prints the table; returns 1 if something differs by more than its tolerance."""
     framework.no_arguments(argv)
     name, precisions, out = _MODEL.value, tuple(_PRECISION.value), Path(_OUT.value).expanduser()
     table = network(name)

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
 
 
 def _options(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
-    """Those of the network: an import has them in its checkpoint, a run in its config, and the image size."""
+    """Reads the network's options from an import's checkpoint, or with the image size from a run's config."""
     if "options" in meta:
         return meta["options"]
     config = read_json(folder / CONFIG)

@@ -1,8 +1,8 @@
 """`python -m ferjax torch-import FILE --model=NAME --out=DIR`: PyTorch's weights for training on.
 
-FILE is a .safetensors, or a .pth or .pt of which nothing is ever executed. DIR becomes a folder that
---config.init.from takes. A classifier with another number of classes than --num_classes is left out and said
-so; every other difference is an error, and nothing is written.
+FILE is a .safetensors, or a .pth or .pt, whose code is never run. DIR becomes a folder for init.from.
+A classifier with another number of classes than --num_classes is left out, and a line says so; every other
+difference is an error, and nothing is written.
 """
 
 from pathlib import Path
@@ -20,9 +20,9 @@ from ferjax.registry import verb
 from ferjax.runs import weights
 
 _MODEL = flags.DEFINE_string("model", None, "The network's name.", required=True)
-_OUT = flags.DEFINE_string("out", None, "The folder to make.", required=True)
+_OUT = flags.DEFINE_string("out", None, "The folder to write.", required=True)
 _NUM_CLASSES = flags.DEFINE_integer(
-    "num_classes", None, "How many classes the network has; as the file's if not given.", lower_bound=1
+    "num_classes", None, "How many classes the network has; the file's number if not given.", lower_bound=1
 )
 _HEAD = flags.DEFINE_enum(
     "head", "fit", ["fit", "new"], "fit: the file's classifier, if it fits; new: none, whatever the file has."

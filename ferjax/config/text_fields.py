@@ -40,7 +40,7 @@ def parse_extra(text: str) -> tuple[tuple[str, float], ...]:
         Pairs (name, strength); names are as `ferjax.registry.AUGMENTATIONS` finds them.
 
     Raises:
-        UserError: a part is not NAME=NUMBER, or a name comes twice.
+        UserError: a part is not NAME=STRENGTH with a strength above 0, or a name comes twice.
     """
     extra: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -49,8 +49,10 @@ def parse_extra(text: str) -> tuple[tuple[str, float], ...]:
             strength = float(number)
         except ValueError:
             strength = math.nan
-        if not name or len(name) > NAME or not math.isfinite(strength):
-            raise UserError(f"in augment.extra, {part[:80]!r} is not NAME=NUMBER, such as blur=0.5")
+        if not name or len(name) > NAME or not 0 < strength < math.inf:
+            raise UserError(
+                f"in augment.extra, {part[:80]!r} is not NAME=STRENGTH with a strength above 0, such as gamma=0.5"
+            )
         if name in extra:
             raise UserError(f"in augment.extra, {name[:80]!r} comes twice")
         extra[name] = strength

@@ -1,1 +1,1 @@
-"""ferjax beside PyTorch: the same numbers, and weights both ways."""
+"""Comparison with PyTorch, and weights from and to PyTorch."""

@@ -1,4 +1,4 @@
-"""A network in both frameworks: the same weights, the same batches, everything compared."""
+"""The comparison of a network in both frameworks, with the same weights and the same batches."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,21 +26,21 @@ def compare(
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
 ) -> list[Group]:
-    """Runs a network in both frameworks.
+    """Runs a network in both frameworks and compares everything that they compute.
 
     Args:
         name: one with a counterpart, see `ferjax.interop.torch_networks`.
         weights: a file of them; empty: as PyTorch draws them.
-        precisions: of `comparison.PRECISIONS`.
-        training: also one batch in training mode, with its gradients.
-        steps: of each optimizer.
-        batch: images of each batch, at least 2.
-        image_size: pixels.
+        precisions: some of `comparison.PRECISIONS`.
+        training: whether one batch is also run in training mode, with its gradients.
+        steps: of each optimizer; 0: none.
+        batch: images in each batch, at least 2.
+        image_size: pixels, both sides.
         seed: of random weights and batches.
         options: the network's.
 
     Returns:
-        What was compared, precision by precision.
+        The groups of arrays that were compared, precision by precision.
 
     Raises:
         UserError: no such network, weights that are not its, or PyTorch is not installed.
@@ -67,13 +67,13 @@ def compare(
                 weighted = comparison.class_weights(classes)
                 groups += comparison.compare(precision, *(side.training(batches, weighted) for side in both))
             for recipe in comparison.RECIPES if steps else ():
-                found = (side.steps(batches, recipe) for side in both)
-                groups += comparison.compare(precision, *found, f"{recipe.optimizer}, {steps} steps: ")
+                ours, theirs = (side.steps(batches, recipe) for side in both)
+                groups += comparison.compare(precision, ours, theirs, f"{recipe.optimizer}, {steps} steps: ")
     return groups
 
 
 def _sides() -> tuple[Any, Any]:
-    """The modules of the two sides; PyTorch is imported only here."""
+    """Imports the modules of the two sides; PyTorch is imported only here."""
     try:
         from ferjax.interop import compared_jax, compared_torch
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The ferjax side of the comparison with PyTorch, told in PyTorch's names."""
+"""The ferjax side of the comparison with PyTorch; its arrays have PyTorch's names."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -27,12 +27,12 @@ def _skip_dropout(call: Callable, args: tuple, kwargs: dict, context: nn.module.
     return args[0] if isinstance(context.module, nn.Dropout) else call(*args, **kwargs)
 
 
-# The two frameworks draw other numbers: inside this context every dropout passes its input on.
+# The two frameworks draw different random numbers: inside this context, dropout passes its input on.
 without_dropout = partial(nn.intercept_methods, _skip_dropout)
 
 
 class Side:
-    """A network with given weights in one precision; call its methods under the matching `enable_x64`.
+    """Runs a network with given weights in one precision; call its methods under the matching `enable_x64`.
 
     Args:
         name: the network's name.
@@ -54,14 +54,14 @@ class Side:
         self._paths = {row.torch: row.flax for row in table.rows} | dict(table.blocks)
 
     def evaluation(self, batches: Batches) -> Groups:
-        """Outputs and logits of the first batch in evaluation mode."""
+        """Computes outputs and logits of the first batch in evaluation mode."""
         logits, updates = self._run(
             lambda variables, images, _: self._forward(variables, images, False), batches
         )
         return {"activations, evaluation": self._captured(updates), "logits, evaluation": {"logits": logits}}
 
     def training(self, batches: Batches, class_weights: np.ndarray) -> Groups:
-        """Outputs, loss, running statistics and gradients of the first batch in training mode."""
+        """Computes outputs, loss, running statistics and gradients of the first batch in training mode."""
 
         def loss_of(params: Any, stats: Any, images: Array, labels: Array) -> tuple[Array, Any]:
             logits, updates = self._forward({"params": params, "batch_stats": stats}, images, True)
@@ -86,7 +86,7 @@ class Side:
         }
 
     def steps(self, batches: Batches, recipe: Recipe) -> Groups:
-        """Trains on the batches with the parts of a real run."""
+        """Trains on the batches with the optimizer, schedule and step of a real run."""
         config = ferjax_config.defaults()
         config.augment.flip = False
         config.optimizer.update(
@@ -134,7 +134,7 @@ class Side:
         )
 
     def _run(self, function: Callable[[Any, Array, Array], Any], batches: Batches) -> Any:
-        # It runs once, so it is compiled with as little effort as can be.
+        # It runs once, so it is compiled with the least effort.
         compiled = jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
         with without_dropout():
             return jax.device_get(compiled(self._variables, batches.images[0], batches.labels[0]))
@@ -145,8 +145,8 @@ class Side:
 
     def _captured(self, updates: Mapping[str, Any]) -> dict[str, np.ndarray]:
         captured = flatten_dict(updates.get("intermediates", {}), sep="/")
-        found = {}
+        outputs = {}
         for name, path in self._paths.items():
-            outputs = jax.tree.leaves(captured.get(f"{path}/__call__".removeprefix("/"), ()))
-            found |= numbered(name, outputs)
-        return found
+            calls = jax.tree.leaves(captured.get(f"{path}/__call__".removeprefix("/"), ()))
+            outputs |= numbered(name, calls)
+        return outputs

@@ -17,9 +17,9 @@ _VECTOR_NOISE, _MATRIX_NOISE = 0.2, 0.01
 
 
 def fresh_state(name: str, num_classes: int, seed: int, options: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Initial weights as PyTorch draws them, and nothing left at one value for all its elements.
+    """Draws initial weights as PyTorch does, and adds noise to arrays whose elements are all equal.
 
-    Two arrays that are all ones could change places unseen, and a layer that starts at zero hides its input.
+    Otherwise two arrays of ones could change places unseen, and a layer that starts at zero hides its input.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
@@ -33,7 +33,7 @@ def fresh_state(name: str, num_classes: int, seed: int, options: Mapping[str, An
 
 
 class Side:
-    """A counterpart with given weights in one precision and without dropout; the methods change it.
+    """Runs a counterpart with given weights in one precision and without dropout.
 
     Args:
         name: the network's name.
@@ -58,14 +58,14 @@ class Side:
         self._modules = {key: modules[key] for key in named if key in modules and key}
 
     def evaluation(self, batches: Batches) -> Groups:
-        """Outputs and logits of the first batch in evaluation mode."""
+        """Computes outputs and logits of the first batch in evaluation mode."""
         self._restart().eval()
         with torch.no_grad():
             logits, outputs = self._forward(self._images(batches.images[0]))
         return {"activations, evaluation": outputs, "logits, evaluation": {"logits": _array(logits)}}
 
     def training(self, batches: Batches, class_weights: np.ndarray) -> Groups:
-        """Outputs, loss, running statistics and gradients of the first batch in training mode."""
+        """Computes outputs, loss, running statistics and gradients of the first batch in training mode."""
         self._restart().train()
         logits, outputs = self._forward(self._images(batches.images[0]))
         weights = torch.as_tensor(class_weights, dtype=self._dtype)
@@ -116,7 +116,7 @@ class Side:
         return self._net
 
     def _images(self, images: np.ndarray) -> torch.Tensor:
-        """uint8 `[B, H, W, 3]` to normalised `[B, 3, H, W]`."""
+        """Normalises uint8 `[B, H, W, 3]` to `[B, 3, H, W]`."""
         mean, std = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], dtype=self._dtype)
         return ((torch.from_numpy(images).to(self._dtype) / 255 - mean) / std).permute(0, 3, 1, 2)
 
@@ -128,22 +128,22 @@ class Side:
         return loss if auxiliary is None else loss + auxiliary.mean()
 
     def _forward(self, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, np.ndarray]]:
-        """Logits, and the modules' outputs in the order of computation, images as `[B, H, W, C]`."""
+        """Computes logits, and the modules' outputs in the order of computation, images as `[B, H, W, C]`."""
         outputs: dict[str, list[np.ndarray]] = {}
 
         def keep(name: str, _module: torch.nn.Module, _inputs: Any, output: Any) -> None:
             parts = output if isinstance(output, tuple | list) else (output,)
-            # Copied at once: the next layer may work in place.
+            # Copied at once, as the next layer may work in place.
             outputs.setdefault(name, []).extend(_channels_last(_array(part)) for part in parts)
 
         hooks = [module.register_forward_hook(partial(keep, name)) for name, module in self._modules.items()]
         logits = self._net(images)
         for hook in hooks:
             hook.remove()
-        found: dict[str, np.ndarray] = {}
+        named: dict[str, np.ndarray] = {}
         for name, arrays in outputs.items():
-            found |= numbered(name, arrays)
-        return logits, found
+            named |= numbered(name, arrays)
+        return logits, named
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

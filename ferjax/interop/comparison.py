@@ -1,4 +1,4 @@
-"""What is compared between ferjax and PyTorch, how far apart is too far, and the tables that say so."""
+"""Differences between ferjax's arrays and PyTorch's, their tolerances, and tables of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,27 +8,27 @@ import numpy as np
 from ferjax.interop.torch_networks import network
 from ferjax.report.tables import markdown
 
-# What is compared → PyTorch's name of it → array.
+# Kind of arrays, such as `gradients` → PyTorch's name of one → the array.
 Groups = dict[str, dict[str, np.ndarray]]
 
 PRECISIONS = ("float64", "float32")
-# Largest relative difference that counts as the same; None: shown and not judged.
+# Largest relative difference of arrays that count as equal; None: differences are shown and not judged.
 _TOLERANCES: dict[str, dict[str, float | None]] = {
     "float64": {"gradients": 1e-8, "learning rates": 1e-6, "losses": 1e-6, "weights": 1e-6, "other": 1e-9},
-    # Steps work on weights that rounding has moved, and AdamW moves one by a whole step on rounding noise.
+    # Each step starts from weights that rounding has moved, and AdamW turns noise into whole steps.
     "float32": {"gradients": 1e-3, "learning rates": 1e-6, "losses": None, "weights": None, "other": 1e-4},
 }
 
 
 class Batches(NamedTuple):
-    """Images uint8 `[N, B, H, W, 3]` and labels int32 `[N, B]` of N batches."""
+    """N batches: images uint8 `[N, B, H, W, 3]` and labels int32 `[N, B]`."""
 
     images: np.ndarray
     labels: np.ndarray
 
 
 class Recipe(NamedTuple):
-    """How both sides train: `sgd` or `adamw`, the rate falling by a cosine to zero at the last step."""
+    """An optimizer, `sgd` or `adamw`, whose rate falls by a cosine to zero at the last step."""
 
     optimizer: str
     learning_rate: float
@@ -40,26 +40,26 @@ RECIPES = (Recipe("sgd", 0.01, 0.9, 1e-4), Recipe("adamw", 1e-3, 0.0, 1e-2))
 
 
 def random_batches(count: int, batch: int, image_size: int, num_classes: int, seed: int) -> Batches:
-    """Noise: every pixel and label from its whole range."""
+    """Draws batches of noise: every pixel and label from its whole range."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (count, batch, image_size, image_size, 3), np.uint8)
     return Batches(images, rng.integers(0, num_classes, (count, batch), np.int32))
 
 
 def class_weights(num_classes: int) -> np.ndarray:
-    """Unequal weights `[K]` that every precision holds exactly."""
+    """Makes unequal weights `[K]` that every precision holds exactly."""
     return 0.5 + np.arange(num_classes, dtype=np.float32) % 5 / 4
 
 
 def numbered(name: str, values: Sequence[Any]) -> dict[str, np.ndarray]:
-    """Names for the outputs of a module that is called several times, or gives several."""
+    """Names the outputs of a module that is called several times, or gives several."""
     if len(values) == 1:
         return {name: np.asarray(values[0])}
     return {f"{name}[{i}]": np.asarray(value) for i, value in enumerate(values)}
 
 
 def split_state(name: str, state_dict: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The running statistics of a state dict and its other arrays; the batch counters are left out."""
+    """Splits a state dict into running statistics and its other arrays; leaves the batch counters out."""
     collections = {row.torch_key(leaf): leaf.collection for row in network(name).rows for leaf in row.kind}
     parts: dict[str, dict[str, Any]] = {"batch_stats": {}, "params": {}}
     for key, value in state_dict.items():
@@ -69,14 +69,14 @@ def split_state(name: str, state_dict: Mapping[str, Any]) -> tuple[dict[str, Any
 
 
 class Gap(NamedTuple):
-    """How far one array is from its counterpart.
+    """The difference between one array and its counterpart.
 
     Attributes:
         name: PyTorch's.
         shape: of ferjax's array.
         error: largest absolute difference.
-        relative: that, divided by the largest absolute value of PyTorch's array; for gradients, of all of
-            the layer's: that of a bias before batch normalisation is zero but for rounding.
+        relative: that, divided by the largest absolute value of PyTorch's array; of all of the layer's
+            arrays for gradients, as that of a bias before batch normalisation is zero but for rounding.
     """
 
     name: str
@@ -95,12 +95,12 @@ class Group(NamedTuple):
 
     @property
     def worst(self) -> Gap:
-        """The largest relative gap; NaN counts as the largest."""
+        """Finds the largest relative gap; NaN counts as the largest."""
         return max(self.gaps, key=lambda gap: np.nan_to_num(gap.relative, nan=np.inf))
 
     @property
     def parting(self) -> str | None:
-        """The first name whose arrays are not the same; None if all are or it is not judged."""
+        """Finds the first name whose arrays differ; None if none does or the group is not judged."""
         if self.tolerance is None:
             return None
         return next((gap.name for gap in self.gaps if not gap.relative <= self.tolerance), None)
@@ -111,13 +111,13 @@ def compare(precision: str, ours: Groups, theirs: Groups, prefix: str = "") -> l
 
     Args:
         precision: one of `PRECISIONS`.
-        ours: ferjax's.
+        ours: ferjax's arrays.
         theirs: PyTorch's, in the order of computation.
         prefix: put before the kinds' names.
 
     Raises:
-        LookupError: the sides have not computed the same things, which is a mistake in the network's table.
-            A layer that they call differently often is left out.
+        LookupError: the two sides have not computed the same arrays, which is a mistake in the network's
+            table. A layer is left out where one side calls it more often than the other.
     """
     limits = _TOLERANCES[precision]
     groups = []
@@ -150,7 +150,7 @@ def _gap(name: str, ours: np.ndarray, theirs: Mapping[str, np.ndarray], by_layer
 
 
 def summary_table(groups: Sequence[Group]) -> str:
-    """A Markdown table with a row for each group."""
+    """Makes a Markdown table with a row for each group."""
     rows = [
         (
             group.what,
@@ -169,7 +169,7 @@ def summary_table(groups: Sequence[Group]) -> str:
 
 
 def layer_table(groups: Sequence[Group]) -> str:
-    """A Markdown table with a row for each layer and block: relative gaps of outputs and gradients."""
+    """Makes a Markdown table of relative gaps of outputs and gradients, a row for each layer and block."""
     columns: dict[str, dict[str, float]] = {}
     shapes: dict[str, str] = {}
     for group in groups:
@@ -189,7 +189,7 @@ def layer_table(groups: Sequence[Group]) -> str:
 
 
 def as_json(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
-    """A JSON-ready object for each group, with every gap."""
+    """Yields a JSON-ready object for each group, with every gap."""
     for group in groups:
         yield {
             "precision": group.precision,

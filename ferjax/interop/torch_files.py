@@ -1,4 +1,4 @@
-"""State dicts in files: `.safetensors`, which needs no torch, and `.pth`, of which nothing is executed."""
+"""State dicts in files: `.safetensors`, which needs no torch, and `.pth`, read without running code."""
 
 import io
 import re
@@ -20,25 +20,25 @@ _KNOWN = ", ".join((*SAFETENSORS, *PICKLED))
 
 
 def read_state_dict(path: Path | str) -> Any:
-    """Reads what a file of PyTorch weights holds.
+    """Reads a file of PyTorch weights.
 
-    A `.pth` or `.pt` is read with `weights_only=True`: arrays and plain containers, and no other object.
+    A `.pth` or `.pt` is read with `weights_only=True`, so that only arrays and plain containers are read.
 
     Args:
         path: the file; its suffix says how it is read.
 
     Returns:
-        What `ferjax.interop.torch_weights.import_state_dict` takes: names to NumPy arrays, as the file has
-        it, possibly inside a training script's dictionary.
+        Names to NumPy arrays, as the file has them, possibly inside a training script's dictionary;
+        `ferjax.interop.torch_weights.import_state_dict` takes it.
 
     Raises:
         UserError: no such file, another suffix, a damaged file, or one that could run code.
     """
     path = Path(path)
     if path.suffix not in SAFETENSORS + PICKLED:
-        raise UserError(f"{path} is no file of weights by its name; the known suffixes are {_KNOWN}")
+        raise UserError(f"{path} has no suffix of a file of weights; the known suffixes are {_KNOWN}")
     if not path.is_file():
-        raise UserError(f"{path} is no file" if path.exists() else f"{path} does not exist")
+        raise UserError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
     try:
         return _read_safetensors(path) if path.suffix in SAFETENSORS else _read_pickled(path)
     except OSError as error:
@@ -74,7 +74,7 @@ def write_state_dict(
 
 
 def _torch(path: Path) -> Any:
-    """The package, which only `.pth` needs."""
+    """Imports the package, which only `.pth` needs."""
     try:
         import torch
     except ImportError:
@@ -88,7 +88,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     try:
         return safetensors.numpy.load_file(path)
     except safetensors.SafetensorError as error:
-        raise UserError(f"{path} is no whole .safetensors ({error}); fetch it again") from error
+        raise UserError(f"{path} is not a whole .safetensors ({error}); fetch it again") from error
     except (KeyError, TypeError, AttributeError) as error:  # eight-bit formats, which NumPy lacks
         raise UserError(f"{path} holds arrays that NumPy has no type for ({error})") from error
 
@@ -97,7 +97,7 @@ def _read_pickled(path: Path) -> Any:
     torch = _torch(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old formats, about storages
+            warnings.simplefilter("ignore")  # old formats give some about storages
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
@@ -107,7 +107,7 @@ def _read_pickled(path: Path) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """Why PyTorch would not read a file, in one line and without its advice to read it unsafely."""
+    """Says why PyTorch would not read a file, in one line and without its advice to read it unsafely."""
     text = str(error)
     if wanted := re.search(r"GLOBAL ([\w.]+)", text):
         return (
@@ -118,13 +118,13 @@ def _reason(error: Exception) -> str:
         return "it is a TorchScript program; save model.state_dict() where it comes from, and import that"
     if "Weights only load failed" in text:
         detail = text.rpartition("WeightsUnpickler error:")[2].strip().splitlines()[0]
-        return f"it is no state dict that PyTorch has saved, or damaged ({detail}); fetch it again"
+        return f"it is damaged, or not a state dict that PyTorch has saved ({detail}); fetch it again"
     first = text.strip().splitlines() or [type(error).__name__]
-    return f"it is damaged or no PyTorch file ({first[0]}); fetch it again"
+    return f"it is damaged or not a PyTorch file ({first[0]}); fetch it again"
 
 
 def _as_numpy(value: Any, torch: Any) -> Any:
-    """Tensors as arrays; bfloat16, which NumPy lacks, as float32."""
+    """Turns tensors into arrays; bfloat16, which NumPy lacks, becomes float32."""
     if isinstance(value, Mapping):
         return {key: _as_numpy(item, torch) for key, item in value.items()}
     if isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized:

@@ -1,57 +1,54 @@
-"""The one table of networks that PyTorch knows too, collected from a file a family."""
+"""Networks that have a counterpart in PyTorch: their tables of names, and the counterpart itself.
+
+The tables are found in the files of `ferjax.interop.torch_names`, so that a new file there is enough.
+"""
 
 import importlib
 import inspect
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from ferjax.errors import UserError
-from ferjax.interop import (
-    torch_names_facenet,
-    torch_names_ran,
-    torch_names_resemotenet,
-    torch_names_resnet,
-    torch_names_stn,
-    torch_names_vgg,
-)
-from ferjax.interop.torch_names import Network
+from ferjax.errors import UserError, nearest
+from ferjax.interop import torch_names
+from ferjax.interop.name_tables import Network
 
 if TYPE_CHECKING:
     import torch
 
-_FAMILIES = (
-    torch_names_facenet,
-    torch_names_ran,
-    torch_names_resemotenet,
-    torch_names_resnet,
-    torch_names_stn,
-    torch_names_vgg,
-)
 
-NETWORKS: dict[str, Network] = {
-    name: network for family in _FAMILIES for name, network in family.NETWORKS.items()
-}
+def _collected() -> dict[str, Network]:
+    """Collects `NETWORKS` of every file."""
+    files = pkgutil.iter_modules(torch_names.__path__, f"{torch_names.__name__}.")
+    tables = [importlib.import_module(file.name).NETWORKS for file in files]
+    return {name: network for table in tables for name, network in table.items()}
+
+
+NETWORKS = _collected()
 
 
 def network(name: str) -> Network:
-    """A network's table.
+    """Looks a network's table up.
 
     Raises:
         UserError: there is none of that name.
     """
     if name not in NETWORKS:
-        raise UserError(f"PyTorch names are not known for {name!r}; they are for {', '.join(NETWORKS)}")
+        raise UserError(
+            f"model {name!r} has no counterpart in PyTorch; the nearest that have one are "
+            + nearest(name, NETWORKS)
+        )
     return NETWORKS[name]
 
 
 def counterpart(
     name: str, num_classes: int, image_size: int | None = None, **options: Any
 ) -> "torch.nn.Module":
-    """The same network in PyTorch, with PyTorch's initial weights; see `Network.counterpart`.
+    """Builds the same network in PyTorch, with PyTorch's initial weights; see `Network.counterpart`.
 
     Args:
         name: one with a table.
         num_classes: of the classifier.
-        image_size: pixels, where its linear layers depend on them; the table's if None.
+        image_size: pixels, where its linear layers depend on them; the counterpart's own default if None.
         **options: the network's.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Weights both ways between PyTorch's state dicts and ferjax's trees; torch itself is not needed.
+"""Conversion between PyTorch's state dicts and ferjax's variables; torch itself is not needed.
 
-Every number survives unchanged, so a round trip is exact. The names are in `ferjax.interop.torch_networks`.
+Every number stays unchanged, so that a round trip is exact. `ferjax.interop.torch_networks` has the names.
 """
 
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ferjax import models
 from ferjax.errors import UserError
-from ferjax.interop.torch_names import BATCH_NORM, COUNTER, Leaf, Network
+from ferjax.interop.name_tables import BATCH_NORM, COUNTER, Leaf, Network
 from ferjax.interop.torch_networks import network as network_of
 
 HEADS = ("strict", "fit", "new")
 _WRAPPERS = ("model_state_dict", "state_dict")  # where training scripts put the state dict in a file
-_PARALLEL = "module."  # what DataParallel puts before every name
+_PARALLEL = "module."  # DataParallel puts it before every name
 _COLLECTIONS = ("params", "batch_stats")
 
 
@@ -47,9 +47,9 @@ def import_state_dict(
         state_dict: PyTorch names to arrays: NumPy's or whatever `np.asarray` takes, such as tensors on the
             CPU. It may lie under `model_state_dict` or `state_dict`, and every name may begin with `module.`.
             Batch counters are not needed and not kept.
-        num_classes: how many the network has; None: as many as the state dict's classifier.
+        num_classes: how many classes the network has; None: as many as the state dict's classifier.
         head: `strict`: the classifier must fit too. `fit`: it is left out of the result, to be initialised
-            anew, if its number of classes is another. `new`: it is left out whatever its size.
+            anew, if its number of classes differs. `new`: it is left out whatever its size.
         **options: the network's, as for `ferjax.models.create`.
 
     Returns:
@@ -63,23 +63,23 @@ def import_state_dict(
     network = network_of(name)
     if head not in HEADS:
         raise UserError(f"head is {head!r}; it takes {', '.join(HEADS)}")
-    found = _bare(state_dict)
+    given = _bare(state_dict)
     classifier = f"{network.head}.weight"
     if num_classes is None:
-        num_classes = _leading(found.get(classifier))
+        num_classes = _leading(given.get(classifier))
     if head == "fit":
-        head = "strict" if _leading(found.get(classifier)) in (None, num_classes) else "new"
+        head = "strict" if _leading(given.get(classifier)) in (None, num_classes) else "new"
     weights = _weights(name, network, num_classes, options)
     counters = {f"{row.torch}.{COUNTER}" for row in network.rows if row.kind is BATCH_NORM}
-    found = {key: value for key, value in found.items() if key not in counters}
+    given = {key: value for key, value in given.items() if key not in counters}
     if head == "new":
-        weights, found = _without(network.head, weights), _without(network.head, found)
+        weights, given = _without(network.head, weights), _without(network.head, given)
 
-    shapes = {key: tuple(np.shape(value)) if key in weights else () for key, value in found.items()}
+    shapes = {key: tuple(np.shape(value)) if key in weights else () for key, value in given.items()}
     hint = ""
-    if classifier in weights and classifier in shapes and _leading(found[classifier]) != num_classes:
+    if classifier in weights and classifier in shapes and _leading(given[classifier]) != num_classes:
         hint = (
-            f"; its classifier has {_leading(found[classifier])} classes, not {num_classes}: pass that "
+            f"; its classifier has {_leading(given[classifier])} classes, not {num_classes}: pass that "
             "num_classes, or head='fit' to leave the classifier out"
         )
     _check(
@@ -88,7 +88,7 @@ def import_state_dict(
         shapes,
         hint,
     )
-    arrays = _arrays({key: found[key] for key in weights})
+    arrays = _arrays({key: given[key] for key in weights})
     flat = {weight.path: _contiguous(weight.leaf.to_flax(arrays[key])) for key, weight in weights.items()}
     return {**{key: {} for key in _COLLECTIONS}, **unflatten_dict(flat, sep="/")}
 
@@ -108,10 +108,10 @@ def export_state_dict(
     Args:
         name: one of `ferjax.models.names()`.
         variables: `{"params": …, "batch_stats": …}`, arrays of NumPy or jax; other collections are ignored.
-        num_batches_tracked: what the counters of batch normalisation say; PyTorch does not read them unless
-            its momentum is None.
+        num_batches_tracked: value of the counters of batch normalisation; PyTorch reads them only where its
+            momentum is None.
         image_size: pixels, where linear layers depend on them; the size in the network's table if None.
-        **options: the network's, as for `ferjax.models.create`; the number of classes is read off.
+        **options: the network's, as for `ferjax.models.create`; the number of classes is the variables'.
 
     Returns:
         PyTorch names to arrays that share no memory with `variables`; float32, or float64 where the
@@ -121,17 +121,17 @@ def export_state_dict(
         UserError: as `import_state_dict`.
     """
     network = network_of(name)
-    found = flatten_dict({key: variables.get(key, {}) for key in _COLLECTIONS}, sep="/")
+    flat: dict[str, Any] = flatten_dict({key: variables.get(key, {}) for key in _COLLECTIONS}, sep="/")
     layer = next(row.flax for row in network.rows if row.torch == network.head)
     if image_size:
         network = network._replace(image_size=image_size)
-    weights = _weights(name, network, _leading(found.get(f"params/{layer}/bias")), options)
+    weights = _weights(name, network, _leading(flat.get(f"params/{layer}/bias")), options)
     _check(
         f"the variables are not those of {name}",
         {weight.path: weight.flax_shape for weight in weights.values()},
-        {path: tuple(np.shape(value)) for path, value in found.items()},
+        {path: tuple(np.shape(value)) for path, value in flat.items()},
     )
-    arrays = _arrays(found)
+    arrays = _arrays(flat)
     exported: dict[str, np.ndarray] = {}
     for row in network.rows:
         for leaf in row.kind:
@@ -145,13 +145,14 @@ def export_state_dict(
 def _weights(
     name: str, network: Network, num_classes: int | None, options: Mapping[str, Any]
 ) -> dict[str, _Weight]:
-    """Every array of a model by its PyTorch name, in PyTorch's order; nothing is computed."""
+    """Describes every array of a model by its PyTorch name, in PyTorch's order; nothing is computed."""
     classes = {} if num_classes is None else {"num_classes": num_classes}
     model = models.create(name, **classes, **options)
     images = jax.ShapeDtypeStruct((1, network.image_size, network.image_size, 3), jnp.float32)
     variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
     kept = {key: variables[key] for key in _COLLECTIONS if key in variables}  # not what a network sows
-    shapes = {path: leaf.shape for path, leaf in flatten_dict(kept, sep="/").items()}
+    leaves = jax.tree_util.tree_leaves_with_path(kept)
+    shapes = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
     weights = {}
     for row in network.rows:
         for leaf in row.kind:
@@ -167,7 +168,7 @@ def _weights(
 
 
 def _bare(state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """The names and arrays themselves, out of a training script's wrapper and without `module.`."""
+    """Takes names and arrays out of a training script's wrapper, without `module.`."""
     for wrapper in _WRAPPERS:
         if isinstance(state_dict, Mapping) and isinstance(state_dict.get(wrapper), Mapping):
             state_dict = state_dict[wrapper]
@@ -181,7 +182,7 @@ def _bare(state_dict: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _leading(array: Any) -> int | None:
-    """Length of the first axis: of a classifier's PyTorch weight or any bias, the number of classes."""
+    """Returns the length of the first axis: the number of classes, for a classifier's weight or bias."""
     shape = np.shape(array)
     return shape[0] if shape else None
 
@@ -191,26 +192,26 @@ def _without(layer: str, entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(
-    problem: str, wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], hint: str = ""
+    problem: str, expected: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]], hint: str = ""
 ) -> None:
     """Raises one error with everything that is missing, unknown or of another shape."""
     wrong = [
-        f"{key} is {list(found[key])}, not {list(shape)}"
-        for key, shape in wanted.items()
-        if found.get(key, shape) != shape
+        f"{key} is {list(given[key])}, not {list(shape)}"
+        for key, shape in expected.items()
+        if given.get(key, shape) != shape
     ]
     groups = {
-        "missing": [key for key in wanted if key not in found],
-        "unknown": [key for key in found if key not in wanted],
+        "missing": [key for key in expected if key not in given],
+        "unknown": [key for key in given if key not in expected],
         "wrong shapes": wrong,
     }
-    told = [f"{len(group)} {title}: {', '.join(group)}" for title, group in groups.items() if group]
-    if told:
-        raise UserError(f"{problem}: {'; '.join(told)}{hint}")
+    parts = [f"{len(group)} {title}: {', '.join(group)}" for title, group in groups.items() if group]
+    if parts:
+        raise UserError(f"{problem}: {'; '.join(parts)}{hint}")
 
 
 def _arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """As NumPy arrays of at least float32."""
+    """Converts values to NumPy arrays of at least float32."""
     arrays, bad = {}, []
     for key, value in values.items():
         try:
@@ -228,5 +229,5 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _contiguous(array: np.ndarray) -> np.ndarray:
-    """A copy: neither side's training may change the other's weights."""
+    """Copies an array: neither side's training may change the other's weights."""
     return np.array(array, order="C")

@@ -1,6 +1,8 @@
 """torchvision's networks, also where its compiled operators cannot be loaded beside a PyTorch for CPUs."""
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from functools import partial
 from types import ModuleType
 
@@ -11,39 +13,45 @@ _SCHEMAS = {
     "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
-_libraries = []  # an operator lives as long as the object that defines it
 
 
 def torchvision_models() -> ModuleType:
-    """The module `torchvision.models`.
+    """Imports the module `torchvision.models`.
 
     torchvision registers shapes for two operators when it is imported, which fails where its binary does not
-    fit the PyTorch build. No network here calls them: they are declared and the import goes on.
+    fit the PyTorch build, as that of PyPI does not fit a PyTorch for CPUs. No network here calls the two:
+    they are declared while torchvision is imported.
     """
     try:
         return importlib.import_module("torchvision.models")
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise
+    with _declared_operators():
+        return importlib.import_module("torchvision.models")
+
+
+@contextlib.contextmanager
+def _declared_operators() -> Iterator[None]:
     library = torch.library.Library("torchvision", "DEF")
     for name, schema in _SCHEMAS.items():
         library.define(f"{name}{schema}")
-    _libraries.append(library)
-    return importlib.import_module("torchvision.models")
+    yield
+    del library  # an operator lives as long as the object that declares it
 
 
 def resnet18(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
-    """torchvision's ResNet-18 with its initial weights."""
+    """Builds torchvision's ResNet-18 with its initial weights."""
     return torchvision_models().resnet18(num_classes=num_classes, zero_init_residual=zero_init_residual)
 
 
 def resnet34(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
-    """torchvision's ResNet-34."""
+    """Builds torchvision's ResNet-34 with its initial weights."""
     return torchvision_models().resnet34(num_classes=num_classes, zero_init_residual=zero_init_residual)
 
 
 def resnet50(num_classes: int = 7, zero_init_residual: bool = False) -> nn.Module:
-    """torchvision's ResNet-50."""
+    """Builds torchvision's ResNet-50 with its initial weights."""
     return torchvision_models().resnet50(num_classes=num_classes, zero_init_residual=zero_init_residual)
 
 
@@ -55,7 +63,7 @@ def _vgg(
     hidden: int = 4096,
     dropout: float = 0.5,
 ) -> nn.Module:
-    """torchvision's VGG of this name; the options, as `ferjax.models.vgg.VGG` has them, change it."""
+    """Builds torchvision's VGG of this name, changed by the options of `ferjax.models.vgg.VGG`."""
     models = torchvision_models()
     net = getattr(models, name)(num_classes=num_classes, dropout=dropout)
     if width != 64:

@@ -1,27 +1,27 @@
-"""Losses that a network adds to the cross entropy: sown into a collection that the training step adds up."""
+"""Losses that a network adds to the cross entropy: sown into a collection that the training step sums."""
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jax import Array
+from jaxtyping import Array, Float
 
 COLLECTION = "losses"
 
 
 def losses_wanted(module: nn.Module) -> bool:
-    """Whether the caller collects auxiliary losses; what only they need is not computed otherwise.
+    """Tells whether the caller collects auxiliary losses; what only they need is not computed otherwise.
 
-    True while a network is initialised, too, so that all of its weights are made.
+    This is also so while a network is initialised, so that all of its weights are made.
     """
     return module.is_mutable_collection(COLLECTION)
 
 
-def sow_loss(module: nn.Module, name: str, values: Array) -> None:
-    """Keeps one loss of a call, or does nothing where none is collected.
+def sow_loss(module: nn.Module, name: str, values: Float[Array, " B"]) -> None:
+    """Keeps one loss of a call; does nothing where none is collected.
 
     Args:
         module: the network or layer that has the loss.
-        name: what stages choose it by.
-        values: one value an example, `[B]`, times the network's own weight of this loss.
+        name: of the loss, by which stages of training choose it.
+        values: one an example, times the network's own weight of this loss.
     """
     wide = values.astype(jnp.promote_types(values.dtype, jnp.float32))
-    module.sow(COLLECTION, name, wide, init_fn=lambda: 0, reduce_fn=lambda _, new: new)
+    module.sow(COLLECTION, name, wide, init_fn=lambda: wide, reduce_fn=lambda _, new: new)

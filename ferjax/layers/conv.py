@@ -3,16 +3,17 @@
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.typing import Dtype, Initializer
-from jax import Array, lax
+from jax import lax
+from jaxtyping import Array, Float
 
 from ferjax.layers.cpu import conv_lowerings
 from ferjax.layers.init import uniform_fan_in
 
 
 def _live_taps(size: int, kernel: int, stride: int, padding: int) -> tuple[int, int, int]:
-    """The first and last-plus-one tap that ever meet the image along one axis, and the output's size.
+    """Finds the taps that ever meet the image along one axis: first, last plus one, and the output's size.
 
-    The other taps only multiply padding: at 1×1 with padding 1 that is eight of a 3×3 kernel's nine.
+    The other taps only multiply padding: at 1×1 with padding 1 those are eight of a 3×3 kernel's nine.
     """
     out = (size + 2 * padding - kernel) // stride + 1
     first = max(0, padding - (out - 1) * stride)
@@ -24,17 +25,22 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
 
 
-def conv2d(x: Array, kernel: Array, stride: int = 1, padding: int | tuple[int, int] = 0) -> Array:
-    """Cross-correlation with zero padding on all four sides, as PyTorch's `conv2d`.
+def conv2d(
+    x: Float[Array, "B H W C"],
+    kernel: Float[Array, "kh kw C O"],
+    stride: int = 1,
+    padding: int | tuple[int, int] = 0,
+) -> Float[Array, "B H2 W2 O"]:
+    """Cross-correlates images with a kernel, with zeros on all four sides, as PyTorch's `conv2d`.
 
     Args:
-        x: `[B, H, W, C]`.
-        kernel: `[kh, kw, C, O]`, the dtype of `x`.
+        x: images or feature maps.
+        kernel: of the dtype of `x`.
         stride: step of the window on both axes.
         padding: zeros before and after each axis; a pair where rows and columns differ.
 
     Returns:
-        `[B, (H + 2·padding − kh) // stride + 1, …, O]`.
+        Feature maps of height H2 = (H + 2·padding − kh) // stride + 1, and likewise of width W2.
     """
     above, beside = _pair(padding)
     top, bottom, height = _live_taps(x.shape[1], kernel.shape[0], stride, above)
@@ -91,8 +97,8 @@ class Conv(nn.Module):
     bias_init: Initializer | None = None
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """`[B, H, W, C]` to `[B, H', W', features]`."""
+    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B H2 W2 {self.features}"]:
+        """Convolves; see `conv2d`."""
         (height, width), channels = _pair(self.kernel_size), x.shape[-1]
         init = uniform_fan_in(height * width * channels)
         dtype = self.dtype or x.dtype

@@ -1,8 +1,8 @@
-"""Feature maps as vectors."""
+"""Feature maps flattened to vectors."""
 
-from jax import Array
+from jaxtyping import Array, Shaped
 
 
-def flatten_channels_first(x: Array) -> Array:
-    """`[B, H, W, C]` to `[B, C·H·W]`, in PyTorch's order: a linear layer's weights carry over."""
+def flatten_channels_first(x: Shaped[Array, "B H W C"]) -> Shaped[Array, "B C*H*W"]:
+    """Flattens feature maps in PyTorch's order of elements, so that a linear layer's weights carry over."""
     return x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)

@@ -1,18 +1,18 @@
-"""Initial weights: PyTorch's default, which released code relies on, and those that networks name."""
+"""Initial weights: PyTorch's default, which released code relies on, and He et al.'s."""
 
 import math
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.typing import Initializer
+from flax.typing import Dtype, Initializer
 
 # He et al. (2015) for ReLU: N(0, 2 / (kernel height · width · output channels)), as torchvision's networks.
 HE_FAN_OUT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 def uniform_fan_in(fan_in: int) -> Initializer:
-    """U(−1/√fan_in, 1/√fan_in), PyTorch's default for weights and biases of linear and convolution layers.
+    """Makes an initializer of U(−1/√fan_in, 1/√fan_in), PyTorch's default of linear and convolution layers.
 
     Args:
         fan_in: inputs that one output sums over: channels, times kernel height and width.
@@ -22,7 +22,7 @@ def uniform_fan_in(fan_in: int) -> Initializer:
     """
     bound = 1.0 / math.sqrt(fan_in)
 
-    def init(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> jax.Array:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return init

@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.typing import Dtype, Initializer
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.layers.init import uniform_fan_in
 
@@ -26,8 +26,8 @@ class Linear(nn.Module):
     bias_init: Initializer | None = None
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """`[…, inputs]` to `[…, features]`."""
+    def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch {self.features}"]:
+        """Multiplies with W and adds b."""
         init = uniform_fan_in(x.shape[-1])
         dtype = self.dtype or x.dtype
         kernel = self.param("kernel", self.kernel_init or init, (x.shape[-1], self.features), jnp.float32)

@@ -1,30 +1,32 @@
-"""Batch normalisation that keeps PyTorch's conventions."""
-
-from functools import partial
+"""Batch normalisation with PyTorch's conventions."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.typing import Dtype, Initializer
-from jax import Array, lax
+from jax import lax
+from jaxtyping import Array, Float
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def normalised(
-    x: Array, scale: Array, bias: Array, epsilon: float, dtype: jnp.dtype
-) -> tuple[Array, Array, Array]:
+def _normalised(
+    x: Float[Array, "*axes C"],
+    scale: Float[Array, " C"],
+    bias: Float[Array, " C"],
+    epsilon: float,
+    dtype: Dtype,
+) -> tuple[Float[Array, "*axes C"], Float[Array, " C"], Float[Array, " C"]]:
     """Normalises over all axes but the last; the gradient reads `x` and the result's gradient twice each.
 
     Args:
-        x: any shape `[…, C]`.
-        scale: `[C]`.
-        bias: `[C]`.
+        x: of any shape `[…, C]`.
+        scale: by which normalised values are multiplied.
+        bias: what is then added.
         epsilon: added to the variance.
         dtype: of the result.
 
     Returns:
-        The result, the shape of `x`, and the batch's mean and biased variance `[C]`, float32 or wider.
-        Nothing is differentiated through these two: they are for the running statistics.
+        The result, and the batch's mean and biased variance, float32 or wider. Nothing is differentiated
+        through these two: they are for the running statistics.
     """
     wide = _wide(x)
     axes = tuple(range(x.ndim - 1))
@@ -33,10 +35,19 @@ def normalised(
     return affine(x, mean, var, scale, bias, epsilon, dtype), mean, var
 
 
+normalised = jax.custom_vjp(_normalised, nondiff_argnums=(3, 4))
+
+
 def affine(
-    x: Array, mean: Array, var: Array, scale: Array, bias: Array, epsilon: float, dtype: jnp.dtype
-) -> Array:
-    """(x − mean) / √(var + ε) · scale + bias; all but `x` are `[C]`."""
+    x: Float[Array, "*axes C"],
+    mean: Float[Array, " C"],
+    var: Float[Array, " C"],
+    scale: Float[Array, " C"],
+    bias: Float[Array, " C"],
+    epsilon: float,
+    dtype: Dtype,
+) -> Float[Array, "*axes C"]:
+    """Computes (x − mean) / √(var + ε) · scale + bias."""
     return ((_wide(x) - mean) * (scale * lax.rsqrt(var + epsilon)) + bias).astype(dtype)
 
 
@@ -45,14 +56,14 @@ def _wide(x: Array) -> Array:
 
 
 def _forward(
-    x: Array, scale: Array, bias: Array, epsilon: float, dtype: jnp.dtype
+    x: Array, scale: Array, bias: Array, epsilon: float, dtype: Dtype
 ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
     y, mean, var = normalised(x, scale, bias, epsilon, dtype)
     return (y, mean, var), (x, scale, mean, lax.rsqrt(var + epsilon))
 
 
 def _backward(
-    epsilon: float, dtype: jnp.dtype, kept: tuple[Array, ...], gradients: tuple[Array, ...]
+    epsilon: float, dtype: Dtype, kept: tuple[Array, ...], gradients: tuple[Array, ...]
 ) -> tuple[Array, Array, Array]:
     x, scale, mean, inverse = kept
     dy, centred = _wide(gradients[0]), _wide(x) - mean
@@ -69,9 +80,9 @@ normalised.defvjp(_forward, _backward)
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over all axes but the last (Ioffe & Szegedy, 2015).
+    """Normalises over all axes but the last (Ioffe & Szegedy, 2015).
 
-    As PyTorch's: the batch is normalised with its biased variance, the running variance is the unbiased one.
+    As in PyTorch, the batch is normalised with its biased variance, the running variance is the unbiased one.
     Under jit with a sharded batch the statistics are those of the global batch.
 
     Attributes:
@@ -87,8 +98,8 @@ class BatchNorm(nn.Module):
     scale_init: Initializer = nn.initializers.ones
 
     @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
-        """Normalises `x`, any shape `[…, C]`; with `train`, updates the running statistics too."""
+    def __call__(self, x: Float[Array, "*axes C"], train: bool) -> Float[Array, "*axes C"]:
+        """Normalises `x`; with `train`, updates the running statistics too."""
         channels, dtype = x.shape[-1], self.dtype or x.dtype
         scale = self.param("scale", self.scale_init, (channels,), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)

@@ -1,10 +1,14 @@
-"""Regions of a face and attention over them: RAN (Wang et al., 2020), as the proposal states it."""
+"""Regions of a face and attention over them: RAN (Wang et al., 2020).
+
+docs/networks.md says where this follows the RAN + FaceNet2ExpNet proposal.
+"""
 
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from flax.typing import Dtype
-from jax import Array, lax
+from jax import lax
+from jaxtyping import Array, Float
 
 from ferjax.layers.auxiliary import sow_loss
 from ferjax.layers.linear import Linear
@@ -16,7 +20,7 @@ REGIONS = ("whole", "top left", "top middle", "top right", "bottom left", "botto
 
 
 def region_boxes(height: int, width: int) -> tuple[tuple[int, int, int, int], ...]:
-    """(top, left, rows, columns) of each region in an image, in the order of `REGIONS`.
+    """Lists (top, left, rows, columns) of each region in an image, in the order of `REGIONS`.
 
     A side of n pixels is cut to ⌊3n/4⌋; the middle crop begins at half the rest, rounded down.
     """
@@ -25,18 +29,18 @@ def region_boxes(height: int, width: int) -> tuple[tuple[int, int, int, int], ..
     return ((0, 0, height, width), *((top, left, tall, wide) for top in tops for left in lefts))
 
 
-def crop_regions(images: Array) -> Array:
-    """The whole image I0 and six fixed crops I1…I6, each resized to the image's size.
+def crop_regions(images: Float[Array, "B H W C"]) -> Float[Array, "B 7 H W C"]:
+    """Cuts out the whole image I0 and six fixed crops I1…I6, and resizes each to the image's size.
 
     They lie at `region_boxes`, and are resized bilinearly with pixel centres at one half, so that PyTorch's
-    `interpolate(mode="bilinear", align_corners=False)` gives the same. Rows, then columns are matrix
-    products: the same two for all images.
+    `interpolate(mode="bilinear", align_corners=False)` gives the same. Resizing is two matrix products, of
+    rows and of columns, the same for all images.
 
     Args:
-        images: `[B, H, W, C]`, H and W at least 2.
+        images: H and W at least 2.
 
     Returns:
-        `[B, 7, H, W, C]` in the order of `REGIONS`.
+        Regions in the order of `REGIONS`.
     """
     height, width = images.shape[1:3]
     _, *crops = region_boxes(height, width)
@@ -58,18 +62,18 @@ def crop_regions(images: Array) -> Array:
 
 
 def _linear_weights(before: int, after: int) -> np.ndarray:
-    """`[after, before]`: how linear resizing weighs the pixels; beyond the border, the last one repeats."""
+    """Makes a matrix `[after, before]` of linear resizing; beyond the border, the last pixel repeats."""
     position = ((np.arange(after) + 0.5) * before / after - 0.5).clip(0, before - 1)
     return (1 - np.abs(position[:, None] - np.arange(before))).clip(0)
 
 
 def _shares(log_weights: Array) -> Array:
-    """w_i / Σ w_i over the regions, from ln w_i `[B, R, 1]`: also where every w_i is too small to be told."""
+    """Computes w_i / Σ w_i over the regions from ln w_i `[B, R, 1]`, also where every w_i underflows to 0."""
     return nn.softmax(log_weights, axis=1)
 
 
 class RegionAttention(nn.Module):
-    """Self-attention, then relation-attention, over the features F_i of an image's regions.
+    """Applies self-attention, then relation-attention, to the features F_i of an image's regions.
 
     Self-attention weighs regions roughly, μ_i = σ(F_iᵀ q0), and gives F_m = Σ μ_i F_i / Σ μ_i. Relation
     attention sees each region beside that, ν_i = σ([F_i : F_m]ᵀ q1), and gives
@@ -88,8 +92,8 @@ class RegionAttention(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, features: Array) -> Array:
-        """`[B, R, F]`, the whole image first, to `[B, 2·F]`."""
+    def __call__(self, features: Float[Array, "B R F"]) -> Float[Array, "B 2*F"]:
+        """Sums up the regions' features, those of the whole image first."""
         features = features.astype(self.dtype or features.dtype)
         log_mu = nn.log_sigmoid(Linear(1, use_bias=False, dtype=self.dtype, name="q0")(features))
         global_feature = (_shares(log_mu) * features).sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Spatial transformers: a small network looks at an image and decides where to look closer.
+"""Spatial transformers: a small network looks at an image and chooses an affine view of it.
 
 Jaderberg et al., Spatial transformer networks, NeurIPS 2015: localisation network, grid, bilinear sampler.
 The sampler gives what PyTorch's `affine_grid` and `grid_sample` with zero padding give.
@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.typing import Dtype, Initializer
-from jax import Array, lax
+from jax import lax
+from jaxtyping import Array, Float
 
 from ferjax.errors import UserError
 from ferjax.layers.conv import Conv
@@ -18,21 +19,31 @@ from ferjax.layers.linear import Linear
 from ferjax.layers.pooling import max_pool_2x2
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-# Multiplications an image up to which TPUs, which are slow at gathers and scatters, take matrix products; set
-# by the memory that these need. CPUs and GPUs always gather: see benchmarks/spatial_transformer.py.
+# TPUs, which are slow at gathers and scatters, sample by matrix products up to this many multiplications an
+# image; the memory that these need sets the limit. CPUs and GPUs always gather: see
+# benchmarks/spatial_transformer.py.
 TPU_PRODUCTS = 2**28
 
 
-def affine_sample(images: Array, theta: Array, out_hw: tuple[int, int], align_corners: bool = False) -> Array:
-    """Bilinear samples of each image at an affine grid; outside the image everything is 0.
+def affine_sample(
+    images: Float[Array | np.ndarray, "..."],
+    theta: Float[Array | np.ndarray, "..."],
+    out_hw: tuple[int, int],
+    align_corners: bool = False,
+) -> Float[Array, "B {out_hw[0]} {out_hw[1]} C"]:
+    """Samples each image bilinearly at an affine grid; outside the image everything is 0.
 
     The source of output place (x, y) is θ · (x, y, 1); both sides run from −1 to 1. Where a source lies on a
     pixel exactly, as everywhere under the identity, the derivative is that towards the next pixel, as in
     PyTorch; there the identity gives the image back in every bit.
 
+    >>> mirror, row = jnp.array([[[-1.0, 0, 0], [0, 1, 0]]]), jnp.arange(4.0).reshape(1, 1, 4, 1)
+    >>> affine_sample(row, mirror, (1, 4)).ravel()
+    Array([3., 2., 1., 0.], dtype=float32)
+
     Args:
         images: float `[B, H, W, C]`.
-        theta: float `[B, 2, 3]`; computed with in float32, or float64 if it is.
+        theta: float `[B, 2, 3]`; the grid is computed in float32, or in float64 if `theta` is.
         out_hw: rows and columns of the result, `(h, w)`.
         align_corners: whether −1 and 1 are the centres of the outermost pixels; their outer edges if not.
 
@@ -52,19 +63,23 @@ def affine_sample(images: Array, theta: Array, out_hw: tuple[int, int], align_co
         )
     if min(out_hw) < 1:
         raise UserError(f"affine_sample gives at least 1×1 pixels, not {out_hw[0]}×{out_hw[1]}")
-    x, y = source_places(theta, images.shape[1:3], out_hw, align_corners)
+    _, height, width, channels = images.shape
+    x, y = source_places(theta, (height, width), out_hw, align_corners)
     multiplications = x.shape[1] * images[0].size
     on_tpu = by_products if multiplications <= TPU_PRODUCTS else by_gather
     samples = lax.platform_dependent(images, x, y, tpu=on_tpu, default=by_gather)
-    return samples.reshape(images.shape[0], *out_hw, images.shape[-1])
+    return samples.reshape(images.shape[0], *out_hw, channels)
 
 
 def source_places(
-    theta: Array, in_hw: tuple[int, int], out_hw: tuple[int, int], align_corners: bool
-) -> tuple[Array, Array]:
-    """Where each output pixel reads: x and y, `[B, h·w]`, in input pixels from the image's centre.
+    theta: Float[Array | np.ndarray, "B 2 3"],
+    in_hw: tuple[int, int],
+    out_hw: tuple[int, int],
+    align_corners: bool,
+) -> tuple[Float[Array, "B P"], Float[Array, "B P"]]:
+    """Computes where each of P = h·w output pixels reads: x and y, in input pixels from the image's centre.
 
-    From the centre, because there half-integers are exact and rounding errors half as large.
+    They count from the centre, because there half-integers are exact and rounding errors half as large.
     """
     theta = theta.astype(jnp.promote_types(theta.dtype, jnp.float32))
     places = []
@@ -78,39 +93,44 @@ def source_places(
 
 
 def _scaled(steps: int, unit: float, align_corners: bool) -> np.ndarray:
-    """`unit` times an axis's normalised coordinates; divided last, so that whole pixels come out exact."""
+    """Multiplies an axis's normalised coordinates by `unit`; divides last, so that whole pixels are exact."""
     odd = 2 * np.arange(steps) + 1 - steps
     return odd * unit / (max(steps - 1, 1) if align_corners else steps)
 
 
 def _neighbour(place: Array, size: int) -> tuple[Array, Array]:
-    """The pixel before each place, from −2 to `size` (no neighbour is inside), and the way to the next."""
+    """Finds the pixel before each place and the share of the way to the next one.
+
+    The pixel lies between −2 and `size`, where neither it nor the next one is inside.
+    """
     centre = (size - 1) / 2
     first = jnp.clip(jnp.floor(place + centre), -2, size)
     return first.astype(jnp.int32), place - lax.stop_gradient(first - centre)
 
 
-def by_products(images: Array, x: Array, y: Array) -> Array:
+def by_products(
+    images: Float[Array, "B H W C"], x: Float[Array, "B P"], y: Float[Array, "B P"]
+) -> Float[Array, "B P C"]:
     """Sums over all pixels, weighted by max(0, 1 − |x − m|) · max(0, 1 − |y − n|), as two matrix products.
 
-    Under a general θ both weights depend on both output coordinates, so the weights of an image are a matrix
-    a row of pixels, not a row. Either the rows are summed first, for all columns and channels, or the two
-    weights are multiplied first: whichever leaves the smaller array between. No gather forwards, no scatter
-    backwards.
+    Under a general θ both weights depend on both output coordinates: they are matrices of output pixels ×
+    columns and × rows. Either the rows are summed first, for all columns and channels, or the two weights
+    are multiplied first, whichever leaves the smaller array between. There is no gather forwards, and no
+    scatter backwards.
 
     Args:
-        images: `[B, H, W, C]`.
-        x: `[B, P]`, see `source_places`.
+        images: what is sampled.
+        x: see `source_places`.
         y: likewise.
 
     Returns:
-        `[B, P, C]`, the dtype of `images`.
+        Samples, the dtype of `images`.
 
     References:
         Khan et al., 2023, equation 3; Jaderberg et al., 2015, equation 5.
     """
     _, height, width, channels = images.shape
-    # What bfloat16 is given, it may be multiplied in; float32 is meant.
+    # bfloat16 images may be multiplied in bfloat16; others must not be rounded to it.
     exact = None if images.dtype == jnp.bfloat16 else lax.Precision.HIGHEST
     rows, columns = (_weights(place, size).astype(images.dtype) for place, size in ((y, height), (x, width)))
     if channels < height:
@@ -121,14 +141,16 @@ def by_products(images: Array, x: Array, y: Array) -> Array:
 
 
 def _weights(place: Array, size: int) -> Array:
-    """max(0, 1 − |place − pixel|) of every pixel of an axis: `[B, P, size]`."""
+    """Computes max(0, 1 − |place − pixel|) for every pixel of an axis: `[B, P, size]`."""
     first, share = (values[..., None] for values in _neighbour(place, size))
     pixel = jnp.arange(size)
     return jnp.where(pixel == first, 1 - share, 0) + jnp.where(pixel == first + 1, share, 0)
 
 
-def by_gather(images: Array, x: Array, y: Array) -> Array:
-    """The four neighbours of each place, blended; arguments and result as `by_products`."""
+def by_gather(
+    images: Float[Array, "B H W C"], x: Float[Array, "B P"], y: Float[Array, "B P"]
+) -> Float[Array, "B P C"]:
+    """Blends the four neighbours of each place; arguments and result as in `by_products`."""
     batch, height, width, channels = images.shape
     (left, right_share), (top, bottom_share) = _neighbour(x, width), _neighbour(y, height)
     flat = images.reshape(batch, height * width, channels)
@@ -148,7 +170,7 @@ def by_gather(images: Array, x: Array, y: Array) -> Array:
 
 
 class SpatialTransformer(nn.Module):
-    """A localisation network that chooses θ, and the view of its own input that θ gives, at the same size.
+    """Chooses θ by a localisation network, and gives the view of its own input under θ, at the same size.
 
     The localisation network is (convolution → 2×2 max pool → ReLU) several times, then two linear layers. The
     last one starts with zero weights and the identity as its bias: every image starts unmoved. θ is computed
@@ -173,8 +195,8 @@ class SpatialTransformer(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array) -> Array:
-        """`[B, H, W, C]` to `[B, H, W, C]`."""
+    def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
+        """Shows the view of each image."""
         init = {"kernel_init": self.kernel_init, "bias_init": self.kernel_init and nn.initializers.zeros}
         x = images
         layers = zip(self.features, self.kernel_sizes, strict=True)
@@ -190,7 +212,7 @@ class SpatialTransformer(nn.Module):
             bias_init=lambda key, shape, dtype: jnp.array(IDENTITY, dtype),
             name="fc2",
         )(x).reshape(-1, 2, 3)
-        view = affine_sample(images, theta, images.shape[1:3])
+        view = affine_sample(images, theta, (images.shape[1], images.shape[2]))
         self.sow("intermediates", "theta", theta)
         self.sow("intermediates", "view", view)
         return view

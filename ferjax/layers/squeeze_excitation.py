@@ -2,14 +2,14 @@
 
 import flax.linen as nn
 from flax.typing import Dtype
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.layers.linear import Linear
 from ferjax.layers.pooling import global_average_pool
 
 
 class SqueezeExcitation(nn.Module):
-    """z = mean of a channel; s = σ(W2 · ReLU(W1 · z)); channel c of the result is s_c · u_c.
+    """Weighs channels: z = mean of each; s = σ(W2 · ReLU(W1 · z)); the result's channel c is s_c · u_c.
 
     The weights s are sown as `intermediates/weights` for explanations.
 
@@ -22,8 +22,8 @@ class SqueezeExcitation(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, u: Array) -> Array:
-        """Scales the channels of `[B, H, W, C]` by weights in (0, 1)."""
+    def __call__(self, u: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
+        """Scales the channels by weights in (0, 1)."""
         channels = u.shape[-1]
         z = global_average_pool(u)
         z = nn.relu(Linear(channels // self.reduction, use_bias=False, dtype=self.dtype, name="fc1")(z))

@@ -1,56 +1,43 @@
-"""The registry of networks: `create(name, num_classes, **options)` and `names()`."""
+"""Networks by name: `create(name, num_classes, **options)` and `names()`.
+
+Each file of this folder registers its networks with the decorator `ferjax.registry.network`.
+"""
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 
-from ferjax.errors import UserError, nearest
-from ferjax.models.attentional_cnn import AttentionalCNN
-from ferjax.models.facenet import FaceNet
-from ferjax.models.facenet2expnet import FaceNet2ExpNet, RANFaceNet2ExpNet
-from ferjax.models.fer_cnn import FERCNN
-from ferjax.models.ran import RAN
-from ferjax.models.resemotenet import ResEmoteNet
-from ferjax.models.resnet import ResNet
-from ferjax.models.sdl import SDL
-from ferjax.models.vgg import VGG
+from ferjax.errors import UserError
+from ferjax.registry import NETWORKS
 
-# A class, or a partial of one whose keywords make up the name and are no options.
-_MODELS: dict[str, Callable[..., nn.Module]] = {
-    "attentional_cnn": AttentionalCNN,
-    "fer_cnn": FERCNN,
-    "facenet": FaceNet,
-    "facenet2expnet": FaceNet2ExpNet,
-    "ran": RAN,
-    "ran_facenet2expnet": RANFaceNet2ExpNet,
-    "resemotenet": ResEmoteNet,
-    "resnet18": partial(ResNet, depth=18, squeeze=False),
-    "resnet34": partial(ResNet, depth=34, squeeze=False),
-    "resnet50": partial(ResNet, depth=50, squeeze=False),
-    "sdl": SDL,
-    "se_resnet18": partial(ResNet, depth=18, squeeze=True),
-    "se_resnet34": partial(ResNet, depth=34, squeeze=True),
-    "se_resnet50": partial(ResNet, depth=50, squeeze=True),
-    "vgg16": partial(VGG, depth=16, norm=False),
-    "vgg16_bn": partial(VGG, depth=16, norm=True),
-    "vgg19": partial(VGG, depth=19, norm=False),
-    "vgg19_bn": partial(VGG, depth=19, norm=True),
+# What a class must have beside its options, and how to add it.
+_NEEDED = {
+    "num_classes": "the number of logits: add `num_classes: int = 7` to the class",
+    "dtype": "the dtype that it computes in: add `dtype: flax.typing.Dtype | None = None` to the class",
 }
 
 
 def names() -> tuple[str, ...]:
-    """The registered networks, sorted."""
-    return tuple(sorted(_MODELS))
+    """Lists the registered networks, sorted.
+
+    >>> "resemotenet" in names()
+    True
+    """
+    return NETWORKS.names()
 
 
 def create(name: str, num_classes: int = 7, **options: Any) -> nn.Module:
     """Builds a Linen module called as `module.apply(variables, images, train=False)`.
 
+    >>> create("resnet18", num_classes=8, zero_init_residual=True).num_classes
+    8
+
     Args:
-        name: one of `names()`.
+        name: one of `names()`, or `package.module:Class` for a Linen module of your own.
         num_classes: number of logits.
         **options: attributes of the network's class that the name does not fix, such as `dtype`.
 
@@ -58,14 +45,56 @@ def create(name: str, num_classes: int = 7, **options: Any) -> nn.Module:
         The module; images are float `[B, H, W, C]`, normalised; logits are `[B, num_classes]`.
 
     Raises:
-        UserError: an unknown name or option; the nearest valid ones are listed.
+        UserError: an unknown name or option; the nearest valid ones are listed. Or the class cannot be
+            imported, is no Linen module or lacks an attribute that every network has.
     """
-    if name not in _MODELS:
-        raise UserError(f"unknown model {name!r}; the nearest are {nearest(name, names())}")
-    model = _MODELS[name]
-    module, fixed = (model.func, model.keywords) if isinstance(model, partial) else (model, {})
-    valid = {field.name for field in dataclasses.fields(module)} - {"parent", "name", "num_classes", *fixed}
+    network = NETWORKS.find(name).target
+    module, fixed = (network.func, network.keywords) if isinstance(network, partial) else (network, {})
+    if not (isinstance(module, type) and issubclass(module, nn.Module)):
+        raise UserError(f"model {name!r} is not a class of Linen modules (flax.linen.Module)")
+    attributes = {field.name for field in dataclasses.fields(module)} - {"parent", "name", *fixed}
+    for needed, how in _NEEDED.items():
+        if needed not in attributes and needed in ("num_classes", *options):
+            raise UserError(f"model {name} has no attribute {needed}, {how}")
+    valid = attributes - {"num_classes"}
     for option in options:
         if option not in valid:
             raise UserError(f"model {name} has no option {option!r}; it has {', '.join(sorted(valid))}")
-    return model(num_classes=num_classes, **options)
+    return network(num_classes=num_classes, **options)
+
+
+def initial_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> Any:
+    """Traces a network's initialisation, and so checks that it takes such images; nothing is computed.
+
+    Args:
+        model: the network.
+        image_shape: (H, W, C).
+
+    Returns:
+        The variables as `jax.ShapeDtypeStruct`s.
+
+    Raises:
+        UserError: a network cannot take such images, or gives something else than logits
+            `[B, num_classes]`. Whatever a network of ferjax itself raises is passed on.
+    """
+    images, module = jnp.zeros((1, *image_shape)), type(model)
+    place = f"{module.__module__}:{module.__qualname__}"
+    try:
+        logits, variables = jax.eval_shape(
+            partial(model.init_with_output, train=False), jax.random.key(0), images
+        )
+    except UserError:
+        raise
+    except Exception as error:  # code of the user's own: anything may go wrong in it
+        if module.__module__.startswith("ferjax."):
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(
+            f"{place} cannot be called as module(images, train=False) for images {images.shape}: {what}"
+        ) from error
+    given, wanted = jax.tree.map(jnp.shape, logits), (1, model.num_classes)
+    if given != wanted:
+        raise UserError(
+            f"{place} gives {given} for images {images.shape}; it must give logits {wanted}, [B, num_classes]"
+        )
+    return variables

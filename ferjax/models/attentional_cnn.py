@@ -5,8 +5,9 @@ public PyTorch version, https://github.com/omarsayed7/Deep-Emotion, so that its 
 """
 
 import flax.linen as nn
+import numpy as np
 from flax.typing import Dtype
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.augment.tone import luma
 from ferjax.layers.conv import Conv
@@ -16,14 +17,21 @@ from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import max_pool_2x2
 from ferjax.layers.spatial_transformer import SpatialTransformer
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
 SMALLEST_IMAGE = 18  # leaves one pixel to each of the two parts
-# The paper: zero-mean Gaussian numbers with standard deviation 0.05.
+# From the paper: zero-mean Gaussian numbers with standard deviation 0.05.
 INIT = {"kernel_init": nn.initializers.normal(0.05), "bias_init": nn.initializers.zeros}
 
 
+@network(
+    "attentional_cnn",
+    smallest=SMALLEST_IMAGE,
+    usual=48,
+    source="Minaee & Abdolrashidi (2019); Minaee et al. (2021)",
+)
 class AttentionalCNN(nn.Module):
-    """A transformer's view through four 3×3 convolutions, two pools, dropout and two linear layers.
+    """Sends a transformer's view through four 3×3 convolutions, two pools, dropout and two linear layers.
 
     The input is grey, so a coloured image's brightness is taken. The first linear layer reads all pixels:
     weights belong to the image size that they were made for.
@@ -43,13 +51,13 @@ class AttentionalCNN(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, train: bool = False) -> Array:
-        """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the paper's size is 48×48.
+    def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
+        """Computes logits of normalised images `[B, H, W, 3]`; the paper's size is 48×48.
 
         Raises:
             UserError: the image is too small or has not three channels.
         """
-        check_images("attentional_cnn", images, SMALLEST_IMAGE)
+        images = check_images("attentional_cnn", images, SMALLEST_IMAGE)
         x = SpatialTransformer(
             (8, 10),
             kernel_sizes=(7, 5),

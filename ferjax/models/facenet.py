@@ -1,8 +1,8 @@
 """FaceNet's Inception-ResNet-v1 (Szegedy et al., 2017; Schroff et al., 2015), as facenet-pytorch has it.
 
-Convolutions start with He et al.'s normal values (2015), not with PyTorch's default as facenet-pytorch's do
-before its published weights replace them: with the default, values all but vanish in a net that is evaluated
-before its statistics are trained.
+Convolutions start with He et al.'s normal values (2015). facenet-pytorch's start with PyTorch's default until
+its published weights replace them; with that default, values all but vanish in a net that is evaluated before
+its statistics are trained.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from flax.typing import Dtype
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.layers.conv import Conv
@@ -19,12 +19,13 @@ from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import global_average_pool, max_pool_3x3
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
-# What leaves 3×3 pixels for the last reduction.
-SMALLEST_IMAGE = 75
+SMALLEST_IMAGE = 75  # leaves 3×3 pixels for the last reduction
+USUAL_IMAGE = 160  # of the published weights
 TRUNK_FEATURES = 1792
 EMBEDDING = 512
-EPSILON = 1e-3  # of batch normalisation: TensorFlow slim's, which facenet-pytorch keeps
+EPSILON = 1e-3  # of batch normalisation: TF-Slim's, which facenet-pytorch keeps
 NORM_EPSILON = 1e-12  # smallest divisor of an embedding: PyTorch's `normalize`
 # facenet-pytorch's `fixed_image_standardization`: (pixel − 127.5) / 128.
 FIXED_CENTRE, FIXED_SCALE = 127.5, 128.0
@@ -96,15 +97,15 @@ class ConvUnit(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
-        """`[B, H, W, C]` to `[B, H', W', unit.features]`."""
+    def __call__(self, x: Float[Array, "B H W C"], train: bool) -> Float[Array, "B H2 W2 C2"]:
+        """Convolves, normalises and rectifies."""
         init = nn.initializers.he_normal()
         x = Conv(*self.unit, use_bias=False, dtype=self.dtype, kernel_init=init, name="conv")(x)
         return nn.relu(BatchNorm(epsilon=EPSILON, name="bn")(x, train))
 
 
 def _branches(x: Array, branches: tuple[Branch, ...], dtype: Dtype | None, train: bool) -> list[Array]:
-    """Each branch's result on `x`, inside the calling module."""
+    """Applies each branch to `x`; its layers belong to the calling module."""
     results = []
     for number, branch in enumerate(branches):
         y = x
@@ -116,7 +117,7 @@ def _branches(x: Array, branches: tuple[Branch, ...], dtype: Dtype | None, train
 
 
 class ResidualInception(nn.Module):
-    """x + scale · (branches side by side, through a 1×1 convolution).
+    """Computes x + scale · (branches side by side, through a 1×1 convolution).
 
     Attributes:
         branches: their units.
@@ -131,28 +132,28 @@ class ResidualInception(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
-        """`[B, H, W, C]` to the same shape."""
+    def __call__(self, x: Float[Array, "B H W C"], train: bool) -> Float[Array, "B H W C"]:
+        """Adds the scaled residual."""
         y = jnp.concatenate(_branches(x, self.branches, self.dtype, train), axis=-1)
         y = x + self.scale * Conv(x.shape[-1], 1, dtype=self.dtype, name="conv2d")(y)
         return nn.relu(y) if self.activate else y
 
 
 class Reduction(nn.Module):
-    """Branches of stride 2 and a 3×3 max pool side by side, without padding."""
+    """Puts branches of stride 2 and a 3×3 max pool side by side, without padding."""
 
     branches: tuple[Branch, ...]
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
-        """`[B, H, W, C]` to `[B, (H − 1) // 2, (W − 1) // 2, C + …]`."""
+    def __call__(self, x: Float[Array, "B H W C"], train: bool) -> Float[Array, "B (H-1)//2 (W-1)//2 C2"]:
+        """Halves the grid; the branches' channels come before those of `x`."""
         results = _branches(x, self.branches, self.dtype, train)
         return jnp.concatenate([*results, max_pool_3x3(x, padding=0)], axis=-1)
 
 
 def _trunk(images: Array, train: bool, fixed: bool, dtype: Dtype | None) -> Array:
-    """Signed features `[B, 1792]`, averaged over the last grid; its layers belong to the calling module."""
+    """Computes signed features `[B, 1792]`, averaged over the grid, with layers of the calling module."""
     x = images.astype(dtype or images.dtype)
     if fixed:
         x = fixed_standardisation(x)
@@ -176,15 +177,15 @@ def _repeat(stage: Stage, x: Array, train: bool, dtype: Dtype | None) -> Array:
     return x
 
 
-def fixed_standardisation(images: Array) -> Array:
-    """ImageNet-normalised images `[B, H, W, 3]` as (pixel − 127.5) / 128, pixels from 0 to 255."""
+def fixed_standardisation(images: Float[Array, "B H W 3"]) -> Float[Array, "B H W 3"]:
+    """Turns ImageNet-normalised images into (pixel − 127.5) / 128, pixels from 0 to 255."""
     std, mean = (np.asarray(values) * 255 for values in (IMAGENET_STD, IMAGENET_MEAN))
     scale, shift = std / FIXED_SCALE, (mean - FIXED_CENTRE) / FIXED_SCALE
     return images * jnp.asarray(scale, images.dtype) + jnp.asarray(shift, images.dtype)
 
 
 class FaceFeatures(nn.Module):
-    """FaceNet without the embedding; its weights have the same names.
+    """FaceNet without the embedding and the classifier; its weights have the same names.
 
     Attributes:
         fixed_standardisation: see `FaceNet`.
@@ -195,11 +196,17 @@ class FaceFeatures(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, train: bool = False) -> Array:
-        """`[B, H, W, 3]`, H and W at least 75, to signed features `[B, 1792]`."""
+    def __call__(self, images: Float[Array, "B H W 3"], train: bool = False) -> Float[Array, "B 1792"]:
+        """Computes signed features of images, H and W at least 75."""
         return _trunk(images, train, self.fixed_standardisation, self.dtype)
 
 
+@network(
+    "facenet",
+    smallest=SMALLEST_IMAGE,
+    usual=USUAL_IMAGE,
+    source="Schroff et al. (2015); Szegedy et al. (2017)",
+)
 class FaceNet(nn.Module):
     """Inception-ResNet-v1, a 512-d embedding, and a classifier of expressions on top.
 
@@ -208,8 +215,8 @@ class FaceNet(nn.Module):
     Attributes:
         num_classes: number of logits; 0: no classifier, the result is the embedding at length 1, `[B, 512]`.
         dropout: rate before the embedding; facenet-pytorch's default.
-        fixed_standardisation: turn ImageNet-normalised images into (pixel − 127.5) / 128 first, which
-            facenet-pytorch's published weights were trained on.
+        fixed_standardisation: whether ImageNet-normalised images are first turned into (pixel − 127.5) / 128,
+            which facenet-pytorch's published weights were trained on.
         dtype: compute dtype; the input's if None. Parameters and statistics are float32.
     """
 
@@ -219,13 +226,13 @@ class FaceNet(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, train: bool = False) -> Array:
-        """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the published size is 160×160.
+    def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
+        """Computes logits of normalised images `[B, H, W, 3]`; the published size is 160×160.
 
         Raises:
             UserError: the image is too small or has not three channels.
         """
-        check_images("facenet", images, SMALLEST_IMAGE)
+        images = check_images("facenet", images, SMALLEST_IMAGE)
         x = _trunk(images, train, self.fixed_standardisation, self.dtype)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
         x = Linear(EMBEDDING, use_bias=False, dtype=self.dtype, name="last_linear")(x)

@@ -4,21 +4,24 @@ The proposal only names it; docs/networks.md says what ferjax chose.
 """
 
 import flax.linen as nn
+import numpy as np
 from flax.typing import Dtype
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.layers.conv import Conv
 from ferjax.layers.flatten import flatten_channels_first
 from ferjax.layers.linear import Linear
 from ferjax.layers.pooling import max_pool_2x2
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
 CHANNELS = (32, 64, 128)
 SMALLEST_IMAGE = 2 ** len(CHANNELS)
 
 
+@network("fer_cnn", smallest=SMALLEST_IMAGE, usual=48, source="Uçar (2017)")
 class FERCNN(nn.Module):
-    """Three times (5×5 convolution, ReLU, 2×2 max pool), a hidden linear layer with dropout, a classifier.
+    """Applies three times (5×5 convolution, ReLU, 2×2 max pool), a hidden linear layer and a classifier.
 
     No normalisation, no attention, no shortcut. The hidden layer reads all pixels: weights belong to the
     image size that they were made for.
@@ -36,13 +39,13 @@ class FERCNN(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, train: bool = False) -> Array:
-        """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; meant for 48×48.
+    def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
+        """Computes logits of normalised images `[B, H, W, 3]`; meant for 48×48.
 
         Raises:
             UserError: the image is too small or has not three channels.
         """
-        check_images("fer_cnn", images, SMALLEST_IMAGE)
+        images = check_images("fer_cnn", images, SMALLEST_IMAGE)
         x = images.astype(self.dtype or images.dtype)
         for layer, features in enumerate(CHANNELS, start=1):
             x = Conv(features, 5, padding=2, dtype=self.dtype, name=f"conv{layer}")(x)

@@ -3,14 +3,16 @@
 from functools import partial
 
 import flax.linen as nn
+import numpy as np
 from flax.typing import Dtype
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.errors import UserError
 from ferjax.layers.linear import Linear
 from ferjax.layers.regions import RegionAttention, crop_regions
 from ferjax.models.images import check_images
-from ferjax.models.resnet import SMALLEST_IMAGE, ResNet
+from ferjax.models.resnet import SMALLEST_IMAGE, USUAL_IMAGE, ResNet
+from ferjax.registry import network
 
 BACKBONES = {
     f"{prefix}resnet{depth}": partial(ResNet, depth=depth, squeeze=bool(prefix))
@@ -19,10 +21,12 @@ BACKBONES = {
 }
 
 
-def region_features(backbone: nn.Module, images: Array, train: bool) -> Array:
-    """F_i of the whole image and the six crops: `[B, H, W, 3]` to `[B, 7, F]`.
+def region_features(
+    backbone: nn.Module, images: Float[Array, "B H W 3"], train: bool
+) -> Float[Array, "B 7 F"]:
+    """Computes F_i of the whole image and the six crops.
 
-    One call on all views, 7·B of them, so that batch normalisation sees them together.
+    The backbone is called once on all 7·B views, so that batch normalisation sees them together.
     """
     regions = crop_regions(images)
     batch, count = regions.shape[:2]
@@ -31,8 +35,9 @@ def region_features(backbone: nn.Module, images: Array, train: bool) -> Array:
     return features.reshape(batch, count, -1)
 
 
+@network("ran", smallest=SMALLEST_IMAGE, usual=USUAL_IMAGE, source="Wang et al. (2020)")
 class RAN(nn.Module):
-    """A shared backbone on the whole image and six crops, two attentions over them, a classifier.
+    """Applies a shared backbone to the whole image and six crops, two attentions to these, and a classifier.
 
     The region-bias loss is sown for training; see `ferjax.layers.regions.RegionAttention`.
 
@@ -49,8 +54,8 @@ class RAN(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, train: bool = False) -> Array:
-        """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the paper's size is 224×224.
+    def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
+        """Computes logits of normalised images `[B, H, W, 3]`; the paper's size is 224×224.
 
         Raises:
             UserError: the image is too small or has not three channels, or an option cannot be.
@@ -58,7 +63,7 @@ class RAN(nn.Module):
         if self.backbone not in BACKBONES:
             raise UserError(f"ran's backbone is {self.backbone!r}; it takes {', '.join(BACKBONES)}")
         check_alpha("ran", self.alpha)
-        check_images("ran", images, SMALLEST_IMAGE)
+        images = check_images("ran", images, SMALLEST_IMAGE)
         backbone = BACKBONES[self.backbone](num_classes=0, dtype=self.dtype, name="backbone")
         features = region_features(backbone, images, train)
         x = RegionAttention(self.alpha, dtype=self.dtype, name="attention")(features)
@@ -66,7 +71,7 @@ class RAN(nn.Module):
 
 
 def check_alpha(name: str, alpha: float) -> None:
-    """μ lies in (0, 1), and so must a difference of two that is asked for.
+    """Checks that α lies in [0, 1], as every difference of two μ in (0, 1) does.
 
     Raises:
         UserError: α does not.

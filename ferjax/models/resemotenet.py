@@ -1,27 +1,31 @@
 """ResEmoteNet (Roy et al., 2024): three convolutions, an SE block, three residual blocks, a classifier."""
 
-import difflib
+from typing import Any
 
 import flax.linen as nn
+import numpy as np
 from flax.typing import Dtype
-from jax import Array
+from jaxtyping import Array, Float
 
-from ferjax.errors import UserError
+from ferjax.errors import UserError, nearest
 from ferjax.layers.conv import Conv
 from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import global_average_pool, max_pool_2x2
 from ferjax.layers.squeeze_excitation import SqueezeExcitation
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
 # What `without` may name, in the words of the paper's table IV, and the channels that the part gives.
 CONVOLUTIONS = {"conv64": 64, "conv128": 128, "conv256": 256}
 RESIDUAL_BLOCKS = {"rb256": 512, "rb512": 1024, "rb1024": 2048}
+# Each convolution is followed by a pool that halves the image.
+SMALLEST_IMAGE = 2 ** len(CONVOLUTIONS)
 REMOVABLE = ("conv64", "conv128", "se", "rb256", "rb512")
 
 
-def removed(without: str) -> tuple[str, ...]:
-    """The parts named in `without`.
+def removed(without: Any) -> tuple[str, ...]:
+    """Lists the parts named in `without`.
 
     Raises:
         UserError: a part is unknown, named twice, or cannot be left out.
@@ -34,9 +38,10 @@ def removed(without: str) -> tuple[str, ...]:
             reader = "the SE and residual blocks read" if part == "conv256" else "the classifier reads"
             raise UserError(f"resemotenet cannot be without {part}, whose channels {reader}")
         if part not in REMOVABLE:
-            near = difflib.get_close_matches(part, REMOVABLE, n=1, cutoff=0.4)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise UserError(f"resemotenet has no part {part!r}{hint}; without= takes {', '.join(REMOVABLE)}")
+            raise UserError(
+                f"resemotenet has no part {part!r} (nearest: {nearest(part, REMOVABLE)}); without= takes "
+                f"{', '.join(REMOVABLE)}"
+            )
         if part in parts[:number]:
             raise UserError(f"without={without!r} names {part} twice")
     return parts
@@ -49,8 +54,10 @@ class ResidualBlock(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
-        """`[B, H, W, C]` to `[B, ⌈H/2⌉, ⌈W/2⌉, features]`."""
+    def __call__(
+        self, x: Float[Array, "B H W C"], train: bool
+    ) -> Float[Array, "B (H+1)//2 (W+1)//2 {self.features}"]:
+        """Halves the image, rounded up."""
         y = Conv(self.features, 3, stride=2, padding=1, dtype=self.dtype, name="conv1")(x)
         y = nn.relu(BatchNorm(name="bn1")(y, train))
         y = Conv(self.features, 3, padding=1, dtype=self.dtype, name="conv2")(y)
@@ -60,13 +67,14 @@ class ResidualBlock(nn.Module):
         return nn.relu(y + shortcut)
 
 
+@network("resemotenet", smallest=SMALLEST_IMAGE, usual=64, source="Roy et al. (2024)")
 class ResEmoteNet(nn.Module):
     """The network of the paper and of its authors' released code: 80,238,599 parameters with 7 classes.
 
     For the ablations of the paper's table IV, parts can be left out as a whole: a convolution with its batch
-    normalisation, ReLU, pool and dropout, the SE block, or a residual block. What stays keeps its name and
-    its output channels and reads what the part before it gives, at the size that it then has; the paper does
-    not say how it did this.
+    normalisation, ReLU, pool and dropout, the SE block, or a residual block. Each part that stays keeps its
+    name and its output channels, and reads the output of the part before it, whatever its size. The paper
+    does not say how it left parts out.
 
     Attributes:
         num_classes: number of logits.
@@ -78,7 +86,7 @@ class ResEmoteNet(nn.Module):
     """
 
     num_classes: int = 7
-    without: str = ""
+    without: Any = ""  # a str; what a config may have instead is refused below
     stem_dropout: float = 0.2
     head_dropout: float = 0.5
     dtype: Dtype | None = None
@@ -88,15 +96,17 @@ class ResEmoteNet(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, images: Array, train: bool = False) -> Array:
-        """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the paper's size is 64×64.
+    def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
+        """Computes logits of normalised images `[B, H, W, 3]`; the paper's size is 64×64.
 
         Raises:
             UserError: the image is too small or has not three channels.
         """
         parts = removed(self.without)
-        halvings = len(CONVOLUTIONS.keys() - set(parts))
-        check_images("resemotenet", images, smallest=2**halvings)
+        # A convolution that is left out takes its pool with it.
+        images = check_images(
+            "resemotenet", images, SMALLEST_IMAGE // 2 ** len(CONVOLUTIONS.keys() & set(parts))
+        )
         x = images.astype(self.dtype or images.dtype)
         for stage, (name, features) in enumerate(CONVOLUTIONS.items(), start=1):
             if name in parts:

@@ -7,9 +7,10 @@ convolution.
 from functools import partial
 
 import flax.linen as nn
+import numpy as np
 from flax.linen.initializers import ones, zeros
 from flax.typing import Dtype, Initializer
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.layers.conv import Conv
 from ferjax.layers.init import HE_FAN_OUT
@@ -18,21 +19,24 @@ from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import global_average_pool, max_pool_3x3
 from ferjax.layers.squeeze_excitation import SqueezeExcitation
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
 # Residual blocks of the four stages, by the usual number of layers.
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 SMALLEST_IMAGE = 32  # five halvings
+USUAL_IMAGE = 224
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions, or a bottleneck of 1×1, 3×3 and 1×1, beside an identity or 1×1 shortcut.
+    """Adds two 3×3 convolutions, or a bottleneck of 1×1, 3×3 and 1×1, to an identity or 1×1 shortcut.
 
     Attributes:
         features: channels of the 3×3 convolutions.
         stride: of the first 3×3 convolution.
-        bottleneck: the result has four times as many channels as the 3×3 convolution.
-        squeeze: scale the channels before the shortcut is added; Huang et al., figure 5.
-        zero_init_residual: the last normalisation's scale begins at zero, and so the block as its shortcut.
+        bottleneck: whether it is one; its result has four times as many channels as its 3×3 convolution.
+        squeeze: whether an SE block scales the channels before the shortcut is added; Huang et al., figure 5.
+        zero_init_residual: whether the last normalisation's scale begins at zero, so that the block begins
+            as its shortcut.
         dtype: compute dtype.
     """
 
@@ -44,8 +48,8 @@ class ResidualBlock(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
-        """`[B, H, W, C]` to `[B, ⌈H/stride⌉, ⌈W/stride⌉, features or 4·features]`."""
+    def __call__(self, x: Float[Array, "B H W C"], train: bool) -> Float[Array, "B H2 W2 C2"]:
+        """Divides height and width by the stride, rounded up; gives `features` or 4 · `features` channels."""
 
         conv = partial(Conv, use_bias=False, dtype=self.dtype, kernel_init=HE_FAN_OUT)
 
@@ -74,14 +78,14 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """The family; the parameters with 7 classes are in `tests/models/test_registry.py`.
+    """Residual networks of 18, 34 or 50 layers; `tests/models/test_registry.py` has their parameter counts.
 
     Attributes:
         depth: 18, 34 or 50, the layers with weights.
-        squeeze: an SE block in every residual block.
+        squeeze: whether every residual block has an SE block.
         num_classes: number of logits; 0: no classifier, the result is the features `[B, F]` before it.
-        zero_init_residual: every residual block begins as its shortcut (Goyal et al., 2017, section 5.1), so
-            that a deep network learns from scratch from the first steps on; torchvision has the same option.
+        zero_init_residual: whether every residual block begins as its shortcut (Goyal et al., 2017, section
+            5.1), so that a deep network learns from scratch from the first steps on; torchvision's option.
         dtype: compute dtype; the input's if None. Parameters and statistics are float32.
     """
 
@@ -92,13 +96,13 @@ class ResNet(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, train: bool = False) -> Array:
-        """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the papers' size is 224×224.
+    def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
+        """Computes logits of normalised images `[B, H, W, 3]`; the papers' size is 224×224.
 
         Raises:
             UserError: the image is too small or has not three channels.
         """
-        check_images(f"{'se_' if self.squeeze else ''}resnet{self.depth}", images, SMALLEST_IMAGE)
+        images = check_images(f"{'se_' if self.squeeze else ''}resnet{self.depth}", images, SMALLEST_IMAGE)
         x = images.astype(self.dtype or images.dtype)
         x = Conv(64, 7, 2, 3, use_bias=False, dtype=self.dtype, kernel_init=HE_FAN_OUT, name="conv1")(x)
         # ReLU after the pool: the same values, a quarter of the work.
@@ -116,3 +120,9 @@ class ResNet(nn.Module):
                 )(x, train)
         x = global_average_pool(x)
         return Linear(self.num_classes, dtype=self.dtype, name="fc")(x) if self.num_classes else x
+
+
+for _depth in STAGES:
+    _facts = {"smallest": SMALLEST_IMAGE, "usual": USUAL_IMAGE, "depth": _depth}
+    network(f"resnet{_depth}", source="He et al. (2016)", squeeze=False, **_facts)(ResNet)
+    network(f"se_resnet{_depth}", source="Huang et al. (2023)", squeeze=True, **_facts)(ResNet)

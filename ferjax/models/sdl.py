@@ -5,8 +5,9 @@ docs/networks.md says which widths and wiring the paper leaves open.
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from flax.typing import Dtype
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.augment.tone import luma
 from ferjax.layers.conv import Conv
@@ -15,6 +16,7 @@ from ferjax.layers.linear import Linear
 from ferjax.layers.pooling import average_pool_2x2, max_pool_2x2
 from ferjax.layers.spatial_transformer import SpatialTransformer
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
 SMALLEST_IMAGE = 16  # the baseline and the second localisation network halve four times
 BASELINE = (32, 64, 128, 256)
@@ -30,8 +32,8 @@ class SpatialModule(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """`[B, H, W, C]` to `[B, H // 2, W // 2, features]`."""
+    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B H//2 W//2 {self.features}"]:
+        """Transforms, convolves and pools."""
         x = SpatialTransformer(
             LOCALISATION,
             kernel_sizes=(3,) * len(LOCALISATION),
@@ -43,6 +45,7 @@ class SpatialModule(nn.Module):
         return average_pool_2x2(x)
 
 
+@network("sdl", smallest=SMALLEST_IMAGE, usual=48, source="Khan, Singh & Agrawal (2023)")
 class SDL(nn.Module):
     """The network of the paper's figure 4; its input is grey, so a coloured image's brightness is taken.
 
@@ -60,13 +63,13 @@ class SDL(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, train: bool = False) -> Array:
-        """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the paper's size is 48×48.
+    def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
+        """Computes logits of normalised images `[B, H, W, 3]`; the paper's size is 48×48.
 
         Raises:
             UserError: the image is too small or has not three channels.
         """
-        check_images("sdl", images, SMALLEST_IMAGE)
+        images = check_images("sdl", images, SMALLEST_IMAGE)
         images = luma(images.astype(self.dtype or images.dtype))
         x = images
         for layer, features in enumerate(BASELINE, start=1):

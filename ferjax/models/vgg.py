@@ -1,8 +1,9 @@
 """VGG-16 and VGG-19 (Simonyan & Zisserman, 2015), with batch normalisation as an option, as torchvision's."""
 
 import flax.linen as nn
+import numpy as np
 from flax.typing import Dtype, Initializer
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.errors import UserError
 from ferjax.layers.conv import Conv
@@ -12,23 +13,24 @@ from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import adaptive_average_pool, max_pool_2x2
 from ferjax.models.images import check_images
+from ferjax.registry import network
 
-# 3×3 convolutions of the five stages, by the layers with weights.
+# 3×3 convolutions in each of the five stages, by the number of layers with weights.
 STAGES = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
-CHANNELS = (1, 2, 4, 8, 8)  # of the stages, in the first one's
+CHANNELS = (1, 2, 4, 8, 8)  # of the stages, as multiples of the first one's
 SMALLEST_IMAGE = 32  # five halvings
 
 
 class VGG(nn.Module):
-    """The family; the parameters with 7 classes are in `tests/models/test_registry.py`.
+    """VGG networks of 16 or 19 layers; `tests/models/test_registry.py` has their parameter counts.
 
     Attributes:
         depth: 16 or 19, the layers with weights.
-        norm: batch normalisation after every convolution.
+        norm: whether batch normalisation follows every convolution.
         num_classes: number of logits.
         width: channels of the first stage.
-        pooled: height and width to which features are averaged for the classifier. Where they are smaller
-            than that, they are repeated: small images do better with less.
+        pooled: height and width to which features are averaged for the classifier. Smaller features are
+            repeated, so that small images do better with a smaller number.
         hidden: width of the two hidden linear layers.
         dropout: rate after each hidden linear layer.
         dtype: compute dtype; the input's if None. Parameters and statistics are float32.
@@ -44,14 +46,14 @@ class VGG(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, train: bool = False) -> Array:
-        """Logits `[B, num_classes]` of normalised images `[B, H, W, 3]`; the papers' size is 224×224.
+    def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
+        """Computes logits of normalised images `[B, H, W, 3]`; the papers' size is 224×224.
 
         Raises:
             UserError: the image is too small or has not three channels, or an option is not positive.
         """
         name = f"vgg{self.depth}{'_bn' if self.norm else ''}"
-        check_images(name, images, SMALLEST_IMAGE)
+        images = check_images(name, images, SMALLEST_IMAGE)
         for option in ("width", "pooled", "hidden"):
             if (value := getattr(self, option)) < 1:
                 raise UserError(f"{name}'s {option} is {value}; it must be at least 1")
@@ -82,10 +84,22 @@ class VGG(nn.Module):
         )(x)
 
 
-def _classifier_init(layer: int) -> Initializer:
-    """torchvision's N(0, 0.01) at the size that it has there, and as strong a signal at any other.
+for _depth in STAGES:
+    for _name, _norm in ((f"vgg{_depth}", False), (f"vgg{_depth}_bn", True)):
+        network(
+            _name,
+            smallest=SMALLEST_IMAGE,
+            usual=224,
+            source="Simonyan & Zisserman (2015)",
+            depth=_depth,
+            norm=_norm,
+        )(VGG)
 
-    With 0.01 three narrow layers would give next to nothing at first.
+
+def _classifier_init(layer: int) -> Initializer:
+    """Makes torchvision's N(0, 0.01) at torchvision's widths, and weights of as strong a signal at others.
+
+    With 0.01, three narrow layers would let next to no signal through at first.
     """
     inputs = 512 * 7 * 7 if layer == 1 else 4096
     return nn.initializers.variance_scaling(0.01**2 * inputs, "fan_in", "normal")

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from PIL import Image, ImageDraw, ImageFont
 
 from ferjax import config as ferjax_config
-from ferjax.augment import augment, mix
+from ferjax.augment import augment, extra, mix
 from ferjax.augment.crops import random_crop
 from ferjax.data.sources import Source
 from ferjax.report.palette import LIGHT
@@ -62,6 +62,11 @@ def rows(source: Source, config: ConfigDict, seed: int = 0) -> list[Row]:
         alone.randaugment_magnitude = config.augment.randaugment_magnitude
         note = words.format(f"{config.augment[name]:g}")
         found.append(_row(key, name.replace("_", " "), note, originals, labels, names, alone))
+    for name, _, strength in extra.parse(config.augment.extra):
+        alone = ferjax_config.defaults().augment
+        alone.update(flip=False, extra=f"{name}={strength}")
+        title = name.rpartition(":")[2].replace("_", " ")
+        found.append(_row(key, title, f"{strength:g}", originals, labels, names, alone))
     for step in range(2):
         title = "all together" if step == 0 else ""
         key = jax.random.fold_in(key, step)

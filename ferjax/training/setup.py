@@ -48,8 +48,7 @@ def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
         UserError: it cannot take such images, or has not the weights that `loss.l2` names.
     """
     model = create_model(config, num_classes)
-    images = jnp.zeros((1, *image_shape(config)))
-    variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
+    variables = models.initial_shapes(model, image_shape(config))
     jax.eval_shape(partial(losses.l2_penalty, rules=parse_l2(config.loss.l2)), variables["params"])
     return model
 

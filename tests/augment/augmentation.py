@@ -11,7 +11,7 @@ from ferjax.augment.draws import Draws
 EVERYTHING = {
     "rotate": 30.0, "translate": 0.1, "scale": 0.15, "shear": 10.0, "random_crop": 0.15, "elastic": 0.03,
     "brightness": 0.4, "contrast": 0.4, "saturation": 0.5, "hue": 0.1, "grey": 0.2, "erase": 0.5,
-    "randaugment": 2,
+    "randaugment": 2, "extra": "gaussian_noise=0.1,gaussian_blur=0.05,gamma=0.5",
 }  # fmt: skip
 
 

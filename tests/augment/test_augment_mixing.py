@@ -20,7 +20,7 @@ def mixed(seed=0, rows=40, **fields):
 
 
 def check_labels(labels, rows=40):
-    """Each is λ of its own class and 1 − λ of the class in the row before; returns λ."""
+    """Checks that each is λ of its own class and 1 − λ of the class in the row before; returns λ."""
     np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
     own = labels[np.arange(rows), LABELS[:rows]]
     other = labels[np.arange(rows), np.roll(LABELS[:rows], 1)]
@@ -28,7 +28,7 @@ def check_labels(labels, rows=40):
     return own
 
 
-def test_off_gives_back_what_came():
+def test_off_gives_the_arguments_back():
     images = pictures()
     found, labels = mix(jax.random.key(0), images, LABELS[:6], 7, group())
     assert found is images

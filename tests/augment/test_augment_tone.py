@@ -108,7 +108,7 @@ def test_randaugment_tones_by_what_it_draws():
     assert {0.55, 1.0, 1.45} <= values <= {0.3025, 0.55, 0.7975, 1.0, 1.45, 2.1025}
 
 
-def test_probabilities_at_their_ends():
+def test_probabilities_0_and_1():
     images = pictures().astype(np.float32)
     np.testing.assert_array_equal(erasing.erase(draws(), images, 0.0), images)
     assert (np.asarray(erasing.erase(draws(), images, 1.0)) != images).any(axis=(1, 2, 3)).all()

@@ -146,7 +146,6 @@ def test_published_counts_add_up():
 @pytest.fixture(scope="module")
 def steps(tiny_run):
     """The compiled step of the tiny network, made once for each number of classes."""
-    tiny.register()
     made = {}
 
     def of(name, source):
@@ -157,8 +156,8 @@ def steps(tiny_run):
             made[classes] = config, mesh, setup.assemble(config, source, mesh)
         return made[classes]
 
-    yield of
-    del tiny.models._MODELS["tiny"]
+    with tiny.registered():
+        yield of
 
 
 @pytest.mark.slow

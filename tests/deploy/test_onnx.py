@@ -104,7 +104,7 @@ def test_crops_are_cut_alike(crops):
 
 
 def test_a_network_without_a_counterpart_is_told(tiny_model, tmp_path):
-    with pytest.raises(UserError, match="PyTorch names are not known for 'tiny'"):
+    with pytest.raises(UserError, match="model 'tiny' has no counterpart in PyTorch"):
         onnx.export(trained_network(), tmp_path / "a.onnx")
 
 

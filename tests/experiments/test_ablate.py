@@ -10,10 +10,10 @@ from jax import Array
 from ml_collections import ConfigDict
 
 from configs.resemotenet import get_config
-from ferjax import models
 from ferjax.errors import UserError
 from ferjax.experiments.ablate import FILE, VARIANTS, ablate, parameters, table, variant_config
 from ferjax.experiments.runs import Runner
+from ferjax.registry import NETWORKS
 
 
 class Small(nn.Module):
@@ -35,9 +35,14 @@ def small_config(tiny_run):
     return config
 
 
+@pytest.fixture
+def small():
+    with NETWORKS.replaced("resemotenet", Small, tiny.FACTS):
+        yield
+
+
 @pytest.mark.slow
-def test_variants_are_trained_once(tiny_run, monkeypatch, tmp_path):
-    monkeypatch.setitem(models._MODELS, "resemotenet", Small)
+def test_variants_are_trained_once(tiny_run, small, tmp_path):
     config = small_config(tiny_run)
     first = Runner()
     found = ablate(config, ["C1", "C2"], tmp_path, runner=first)

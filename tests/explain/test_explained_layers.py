@@ -20,6 +20,7 @@ from ferjax.layers.linear import Linear
 from ferjax.layers.regions import REGIONS, RegionAttention, crop_regions, region_boxes
 from ferjax.layers.spatial_transformer import SpatialTransformer, affine_sample
 from ferjax.layers.squeeze_excitation import SqueezeExcitation
+from ferjax.registry import NETWORKS
 
 # Image sides → what is looked at by default; the grids are 8×8, 7×7, 6×6 and 4×4.
 DEFAULTS = [
@@ -72,7 +73,7 @@ def test_what_a_layer_gives_gives_the_logits():
 
 def traced(name, method, dtype=jnp.float32):
     """What a method would give for two images; nothing is computed."""
-    size = 96 if "face" in name else 48
+    size = max(48, NETWORKS.find(name).facts.smallest)
     model = models.create(name, dtype=dtype)
     images = jax.ShapeDtypeStruct((2, size, size, 3), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), images)

@@ -1,4 +1,4 @@
-"""The arithmetic and the tables of the comparison, on numbers that are known."""
+"""The arithmetic and the tables of the comparison, on known numbers."""
 
 import math
 
@@ -40,7 +40,7 @@ def test_gradients_are_relative_to_the_layer():
     assert group.parting == "fc.bias"
 
 
-def test_the_first_that_parts_is_named_not_the_worst():
+def test_the_first_array_that_differs_is_named_and_not_the_worst():
     theirs = {"activations, evaluation": {"a": [1.0], "b": [1.0], "c": [1.0]}}
     ours = {"activations, evaluation": {"a": [1.0], "c": [2.0], "b": [1.0 + 1e-6]}}
     (group,) = groups(ours, theirs)
@@ -50,13 +50,13 @@ def test_the_first_that_parts_is_named_not_the_worst():
 @pytest.mark.parametrize(("ours", "theirs", "relative"), [
     ([0.0], [0.0], 0.0), ([1.0], [0.0], math.inf), ([math.nan], [1.0], math.nan),
 ])  # fmt: skip
-def test_zeros_and_numbers_that_are_none(ours, theirs, relative):
+def test_zeros_and_nan(ours, theirs, relative):
     (group,) = groups({"loss": {"loss": ours}}, {"loss": {"loss": theirs}})
     assert group.worst.relative == pytest.approx(relative, nan_ok=True)
     assert group.parting == (None if relative == 0 else "loss")
 
 
-def test_what_only_one_side_computes_is_a_mistake_but_for_layers_called_differently_often():
+def test_arrays_of_one_side_only_are_a_mistake_unless_a_layer_is_called_more_often():
     with pytest.raises(LookupError, match=r"gradients: only one side has b\.bias"):
         groups({"gradients": {}}, {"gradients": {"b.bias": [1.0]}})
     (group,) = groups(
@@ -68,7 +68,7 @@ def test_what_only_one_side_computes_is_a_mistake_but_for_layers_called_differen
         groups({"loss": {"fc": [1.0, 2.0]}}, {"loss": {"fc": [1.0]}})
 
 
-def test_what_steps_in_float32_give_is_shown_and_not_judged():
+def test_results_of_steps_in_float32_are_shown_and_not_judged():
     found = groups(
         {"weights": {"w": [1.0]}, "running statistics": {"s": [1.0]}, "losses": {"step": [1.0]}},
         {"weights": {"w": [2.0]}, "running statistics": {"s": [2.0]}, "losses": {"step": [2.0]}},

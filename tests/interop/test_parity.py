@@ -1,4 +1,4 @@
-"""Every network that PyTorch knows too gives PyTorch's numbers; what does not is told, and where."""
+"""Every network with a counterpart gives PyTorch's numbers; the first layer that differs is named."""
 
 import math
 import subprocess
@@ -57,7 +57,8 @@ def test_every_network_gives_the_same_in_float64(name):
 
 def test_what_is_trained_here_is_registered():
     assert set(TRAINED) <= NETWORKS.keys()
-    assert set(models.names()) == NETWORKS.keys()
+    assert set(models.names()) >= NETWORKS.keys()
+    assert len(NETWORKS) >= 18  # no file of tables is overlooked
 
 
 @pytest.mark.slow
@@ -85,7 +86,7 @@ def test_five_steps_of_both_optimizers():
 
 @pytest.mark.parametrize("recipe", comparison.RECIPES, ids=lambda recipe: recipe.optimizer)
 def test_training_moves_the_weights_and_the_rate_falls(recipe):
-    """So that the comparison after steps compares something."""
+    """Otherwise the comparison after steps would compare nothing."""
     state = compared_torch.fresh_state("fer_cnn", 7, 0, {})
     batches = comparison.random_batches(3, 2, 48, 7, 0)
     found = compared_torch.Side("fer_cnn", state, "float32", {}).steps(batches, recipe)
@@ -94,7 +95,7 @@ def test_training_moves_the_weights_and_the_rate_falls(recipe):
     assert all((weights != state[name]).any() for name, weights in found["weights"].items())
 
 
-def test_a_difference_is_told_at_the_layer_that_has_it(monkeypatch):
+def test_a_difference_is_reported_at_the_layer_that_has_it(monkeypatch):
     """One side's second layer gets another bias: everything before it is the same."""
 
     def changed(name, variables, precision, options):
@@ -141,7 +142,7 @@ def test_the_command_prints_the_table_and_writes_it(tmp_path):
     ids=["conv1", "res_block1.conv1", "res_block1.shortcut.0", "fc1", "se.fc.0", "fc4"],
 )
 def test_initial_weights_have_pytorchs_distribution(ours, inputs, theirs):
-    """U(±1/√fan_in), for the biases too, whose own shape does not tell it."""
+    """U(±1/√fan_in), also for biases, whose own shape does not determine fan_in."""
     params = ours.init(jax.random.key(0), jnp.zeros(inputs))["params"]
     torch.manual_seed(0)
     theirs = {name: value.numpy() for name, value in theirs().state_dict().items()}

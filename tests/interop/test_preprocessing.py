@@ -1,4 +1,4 @@
-"""What a network sees here is what it sees behind torchvision's transforms."""
+"""A network's input in ferjax equals its input after torchvision's transforms."""
 
 import io
 
@@ -32,7 +32,7 @@ def test_resizing_a_pil_image(photograph, size):
 
 
 @pytest.mark.parametrize("size", [24, 64])
-def test_resizing_a_tensor_rounds_another_way_at_most(photograph, size):
+def test_resizing_a_tensor_differs_by_rounding_alone(photograph, size):
     """torchvision's own kernel for tensors antialiases alike, to within one of 255."""
     theirs = transforms.Resize((size, size), antialias=True)(torch.from_numpy(photograph).permute(2, 0, 1))
     ours = decode(encode_png(photograph), size).astype(int)

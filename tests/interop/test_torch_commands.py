@@ -18,7 +18,7 @@ NAME = "fer_cnn"
 
 @pytest.fixture(scope="module")
 def state():
-    """A state dict with five classes, every number another."""
+    """A state dict with five classes, whose numbers all differ."""
     rng = np.random.default_rng(0)
     model = models.create(NAME, 5)
     images = np.zeros((1, 48, 48, 3), np.float32)
@@ -74,9 +74,9 @@ def imported(shell, file, *flags):
     ("--num_classes=5", False), ("--num_classes=7", True), ("--head=new", True),
 ])  # fmt: skip
 def test_a_classifier_that_does_not_fit_is_reported_and_left_out(shell, file, flag, left_out):
-    variables, told = imported(shell, file, flag)
+    variables, output = imported(shell, file, flag)
     assert ("fc2" not in variables["params"]) is left_out
-    assert ("the classifier fc2 is left out" in told) is left_out
+    assert ("the classifier fc2 is left out" in output) is left_out
     assert "fc1" in variables["params"]
 
 
@@ -94,7 +94,7 @@ def changed(changes):
 
 
 BAD = {
-    "truncated": (truncated, [], "is no whole .safetensors"),
+    "truncated": (truncated, [], "is not a whole .safetensors"),
     "missing and extra": (
         changed({"conv1.bias": None, "fc1.weight": None, "fc9.bias": np.ones(3, np.float32)}), [],
         "2 missing: conv1.bias, fc1.weight; 1 unknown: fc9.bias",
@@ -103,7 +103,10 @@ BAD = {
         changed({"conv1.bias": np.ones(9, np.float32)}), [], "1 wrong shapes: conv1.bias is [9], not [32]",
     ),
     "integers": (changed({"conv1.bias": np.ones(32, np.int32)}), [], "conv1.bias (it is int32)"),
-    "no network": (None, ["--model=fer_cn"], "not known for 'fer_cn'; they are for"),
+    "no network": (
+        None, ["--model=fer_cn"],
+        "'fer_cn' has no counterpart in PyTorch; the nearest that have one are fer_cnn",
+    ),
     "no option": (None, ["--options=widht=3"], "no option 'widht'"),
     "no file": (lambda file, state: file.unlink(), [], "does not exist"),
     "no classes": (None, ["--num_classes=0"], "num_classes"),
@@ -112,12 +115,12 @@ BAD = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", BAD)
-def test_bad_input_is_told_in_one_line_and_nothing_is_written(shell, file, state, what):
-    spoil, flags, told = BAD[what]
+def test_bad_input_is_one_line_and_nothing_is_written(shell, file, state, what):
+    spoil, flags, message = BAD[what]
     if spoil:
         spoil(file, state)
     before = sorted(file.parent.iterdir())
-    assert told in tiny.only_line(shell(*importing(file, *flags)))
+    assert message in tiny.only_line(shell(*importing(file, *flags)))
     assert sorted(file.parent.iterdir()) == before
 
 
@@ -145,11 +148,11 @@ def test_what_needs_torch_says_so(shell, file):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("flag", "told"), [
+@pytest.mark.parametrize(("flag", "message"), [
     ("--precision=float16", "--precision takes float64 and float32, not float16"),
     ("--out=table.txt", "ends neither in .md nor in .json"),
-    ("--model=fer_cn", "not known for 'fer_cn'"),
+    ("--model=fer_cn", "'fer_cn' has no counterpart in PyTorch"),
     ("--batch=1", "batch"),
 ])  # fmt: skip
-def test_a_comparison_that_cannot_be(shell, flag, told):
-    assert told in tiny.only_line(shell("torch-compare", f"--model={NAME}", flag))
+def test_flags_of_a_comparison_that_are_refused(shell, flag, message):
+    assert message in tiny.only_line(shell("torch-compare", f"--model={NAME}", flag))

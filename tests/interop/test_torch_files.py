@@ -22,7 +22,7 @@ STATE = {"conv.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "bn.num_ba
 
 
 class Bomb:
-    """What unpickling turns into a command."""
+    """An object that runs a command when it is unpickled."""
 
     def __reduce__(self):
         return os.system, ("touch exploded",)
@@ -114,7 +114,7 @@ def test_a_torchscript_program_is_refused(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 @pytest.mark.parametrize("part", [0.0, 0.01, 0.3, 0.6, 0.95])
-def test_a_truncated_file_is_told(tmp_path, suffix, part):
+def test_a_truncated_file_is_refused(tmp_path, suffix, part):
     path = tmp_path / f"a{suffix}"
     write_state_dict(path, STATE, {})
     whole = path.read_bytes()
@@ -128,25 +128,25 @@ def test_a_truncated_file_is_told(tmp_path, suffix, part):
     b"<!DOCTYPE html><html>Not found</html>", struct.pack("<Q", 2**63) + b"{}", struct.pack("<Q", 2) + b"[]",
     struct.pack("<Q", 60) + b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,999999]}} ',
 ])  # fmt: skip
-def test_what_is_no_file_of_weights_is_told(tmp_path, content):
+def test_other_files_than_weights_are_refused(tmp_path, content):
     for name in ("a.safetensors", "a.pth"):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError, match=name):
             read_state_dict(tmp_path / name)
 
 
-def test_a_zip_that_is_none_of_pytorchs(tmp_path):
+def test_a_zip_of_another_program_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.pth", "w") as file:
         file.writestr("notes.txt", "hello")
     with pytest.raises(UserError, match=r"a\.pth is refused"):
         read_state_dict(tmp_path / "a.pth")
 
 
-def test_names_and_places_that_cannot_be(tmp_path):
+def test_wrong_names_and_places_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"a\.pth does not exist"):
         read_state_dict(tmp_path / "a.pth")
     (tmp_path / "b.pth").mkdir()
-    with pytest.raises(UserError, match=r"b\.pth is no file"):
+    with pytest.raises(UserError, match=r"b\.pth is not a file"):
         read_state_dict(tmp_path / "b.pth")
     with pytest.raises(UserError, match=r"known suffixes are \.safetensors, \.pth, \.pt"):
         read_state_dict(tmp_path / "c.bin")
@@ -160,7 +160,7 @@ def test_names_and_places_that_cannot_be(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.pth", "file"]
 
 
-def test_a_pth_without_torch_is_told(tmp_path, monkeypatch):
+def test_a_pth_without_torch_is_refused(tmp_path, monkeypatch):
     write_state_dict(tmp_path / "a.pth", STATE, {})
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UserError, match=r"needs PyTorch: .*\.safetensors, which needs none"):

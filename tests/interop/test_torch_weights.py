@@ -36,7 +36,7 @@ def variables(torch_state):
 
 @pytest.fixture
 def blank():
-    """The PyTorch names and shapes without the memory, for what is refused before a number is read."""
+    """PyTorch's names and shapes without the memory, for tests of what is refused before numbers are read."""
     with torch.device("meta"):
         state = ResEmoteNet().state_dict()
     return {key: np.broadcast_to(np.float32(0), value.shape) for key, value in state.items()}
@@ -175,7 +175,7 @@ def test_everything_that_does_not_fit_is_in_one_message(blank):
     assert "\n" not in message
 
 
-def test_a_state_dict_of_another_network_is_told_by_every_name(blank):
+def test_a_state_dict_of_another_network_is_refused_with_every_name(blank):
     with pytest.raises(UserError) as error:
         import_state_dict("resemotenet", {"model": {}})
     names = [key for key in blank if not key.endswith("num_batches_tracked")]
@@ -191,7 +191,7 @@ def test_the_classifier_decides_the_number_of_classes(blank):
 
 @pytest.mark.parametrize("classes", [None, 7, 8])
 def test_a_new_head_is_left_out(blank, classes):
-    """Whether the file has another one, one of the same size or none."""
+    """It is left out where the file has none, one of the same size or one of another."""
     del blank["fc4.weight"], blank["fc4.bias"]
     if classes:
         blank |= {"fc4.weight": np.ones((classes, 256)), "fc4.bias": np.ones(classes)}
@@ -220,13 +220,13 @@ def test_the_head_rule_is_one_of_three(blank):
         (np.zeros(7, np.int32), r"fc4\.bias \(it is int32\)"),
     ],
 )
-def test_what_cannot_be_a_weight_is_named(blank, bias, message):
+def test_an_array_that_cannot_be_a_weight_is_named(blank, bias, message):
     with pytest.raises(UserError, match=message):
         import_state_dict("resemotenet", {**blank, "fc4.bias": bias})
 
 
 @pytest.mark.parametrize("state", [3, ["conv1.weight"], {0: 1}, None])
-def test_what_is_no_state_dict_is_told(state):
+def test_other_objects_than_state_dicts_are_refused(state):
     with pytest.raises(UserError, match=r"maps names to arrays.*model\.state_dict\(\)"):
         import_state_dict("resemotenet", state)
 
@@ -240,8 +240,11 @@ def test_variables_of_another_network_are_refused(variables):
     assert "1 unknown: params/attention/kernel" in str(error.value)
 
 
-def test_a_network_without_a_table_is_told():
-    with pytest.raises(UserError, match=r"not known for 'resemotnet'; they are for .*\bresemotenet\b"):
+def test_a_network_without_a_table_is_refused():
+    with pytest.raises(
+        UserError,
+        match=r"'resemotnet' has no counterpart in PyTorch; the nearest that have one are resemotenet\b",
+    ):
         import_state_dict("resemotnet", {})
 
 

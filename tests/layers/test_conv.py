@@ -1,4 +1,4 @@
-"""Every way of writing a convolution gives what XLA's gives, forwards and backwards."""
+"""Every lowering of a convolution gives XLA's result, forwards and backwards."""
 
 from functools import partial
 
@@ -118,7 +118,7 @@ def odd_and_even(draw):
 
 @jax.jit(static_argnames="pads")
 def ways(x, kernel, dy, pads):
-    """Of every formulation, its name, what it gives and what patches give."""
+    """Maps each formulation to its result and to that of patches."""
     window = conv_lowerings.Window(1, pads)
     y, transposed = jax.vjp(lambda x, k: conv_lowerings.patches(x, k, window), x, kernel)
     dx, dkernel = transposed(dy)
@@ -207,7 +207,7 @@ def test_bfloat16_result_and_float32_parameters():
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="XLA for CPUs only")
 @pytest.mark.parametrize("stride", [1, 2])
 def test_in_a_loop_every_convolution_has_the_order_of_axes_that_is_fast(stride):
-    """Only outside of loops XLA for CPUs puts another one right, which takes thirty times as long."""
+    """XLA for CPUs corrects another order only outside of loops; inside it takes thirty times as long."""
     x = jnp.ones((4, 12, 12, 3))
 
     def step(kernels, _):

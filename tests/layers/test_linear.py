@@ -12,14 +12,14 @@ from ferjax.layers.linear import Linear
 @pytest.mark.parametrize("use_bias", [True, False])
 @pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4)])
 def test_linear_is_pytorchs(use_bias, shape):
-    layer, x = Linear(5, use_bias=use_bias), np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    layer, x = Linear(5, use_bias=use_bias), jax.random.normal(jax.random.key(1), shape)
     params = layer.init(jax.random.key(0), x)["params"]
     reference = torch.nn.Linear(4, 5, bias=use_bias)
     with torch.no_grad():
         reference.weight.copy_(torch.tensor(np.asarray(params["kernel"]).T))
         if use_bias:
             reference.bias.copy_(torch.tensor(np.asarray(params["bias"])))
-        expected = reference(torch.tensor(x)).numpy()
+        expected = reference(torch.tensor(np.asarray(x))).numpy()
     np.testing.assert_allclose(layer.apply({"params": params}, x), expected, rtol=1e-5, atol=1e-6)
 
 

@@ -52,7 +52,7 @@ def test_the_first_of_equal_maxima_gets_the_gradient_as_in_pytorch(pool, options
     np.testing.assert_array_equal(dx, torch_pool(x, options, dy))
 
 
-def test_not_a_number_stays_one():
+def test_nan_stays_nan():
     x = np.ones((1, 4, 4, 1), np.float32)
     x[0, 1, 2, 0] = np.nan
     pooled = jax.jit(max_pool_2x2)(x)[0, :, :, 0]
@@ -60,7 +60,7 @@ def test_not_a_number_stays_one():
 
 
 def test_the_gradient_is_finite_when_the_input_is_computed_twice():
-    """A compiler may compute what is pooled once for the maximum and once, rounded otherwise, to find it."""
+    """A compiler may compute the input twice, with different rounding: for the maximum, and to find it."""
     scale = jax.random.normal(jax.random.key(1), (8,))
 
     def loss(x):

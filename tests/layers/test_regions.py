@@ -64,9 +64,9 @@ def test_attention_is_that_of_the_formulas(alpha):
     params = {"q0": {"kernel": q0[:, None]}, "q1": {"kernel": q1[:, None]}}
     with jax.enable_x64(True):
         apply = partial(RegionAttention(alpha).apply, mutable=["losses", "intermediates"])
-        found, told = jax.jit(apply)({"params": params}, features)
+        found, updates = jax.jit(apply)({"params": params}, features)
     np.testing.assert_allclose(found, results, rtol=1e-12)
-    np.testing.assert_allclose(told["losses"]["region_bias"], losses, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(updates["losses"]["region_bias"], losses, rtol=1e-12, atol=1e-15)
     assert losses.min() == 0
     assert losses.max() > 0
     for name, expected in (
@@ -74,12 +74,12 @@ def test_attention_is_that_of_the_formulas(alpha):
         ("relation_attention", nu),
         ("weights", mu * nu / (mu * nu).sum(1, keepdims=True)),
     ):
-        (values,) = told["intermediates"][name]
+        (values,) = updates["intermediates"][name]
         np.testing.assert_allclose(values, expected, rtol=1e-12)
 
 
-def test_attention_that_is_too_small_for_its_numbers_is_still_shared_out():
-    features = np.float32([[[-300.0], [-200.0], [-201.0]]])
+def test_weights_that_underflow_are_still_normalised():
+    features = jnp.array([[[-300.0], [-200.0], [-201.0]]])
     queries = {"q0": {"kernel": np.float32([[1.0]])}, "q1": {"kernel": np.float32([[1.0], [0.0]])}}
 
     def result(features):
@@ -93,7 +93,7 @@ def test_attention_that_is_too_small_for_its_numbers_is_still_shared_out():
     assert np.isfinite(gradient).all()
 
 
-def test_it_has_two_queries_without_bias():
+def test_attention_has_two_queries_without_bias():
     variables = jax.eval_shape(RegionAttention().init, jax.random.key(0), jnp.zeros((1, 7, 6)))
     assert jax.tree.map(jnp.shape, variables["params"]) == {
         "q0": {"kernel": (6, 1)},
@@ -104,10 +104,10 @@ def test_it_has_two_queries_without_bias():
 def test_losses_are_kept_only_where_they_are_collected():
     layer, features = RegionAttention(), jax.random.normal(jax.random.key(0), (3, 7, 6))
     variables = {"params": jax.jit(layer.init)(jax.random.key(1), features)["params"]}
-    _, told = jax.jit(partial(layer.apply, mutable=["batch_stats"]))(variables, features)
-    assert told == {}
+    _, updates = jax.jit(partial(layer.apply, mutable=["batch_stats"]))(variables, features)
+    assert updates == {}
     half_layer = RegionAttention(dtype=jnp.bfloat16)
-    half, told = jax.jit(partial(half_layer.apply, mutable=["losses"]))(variables, features)
+    half, updates = jax.jit(partial(half_layer.apply, mutable=["losses"]))(variables, features)
     assert half.dtype == jnp.bfloat16
-    assert told["losses"]["region_bias"].dtype == jnp.float32
-    assert told["losses"]["region_bias"].shape == (3,)
+    assert updates["losses"]["region_bias"].dtype == jnp.float32
+    assert updates["losses"]["region_bias"].shape == (3,)

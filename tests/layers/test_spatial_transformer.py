@@ -117,7 +117,7 @@ def test_the_identity_changes_no_bit_and_looks_to_the_next_pixel(formulation, al
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
-def test_far_outside_all_is_zero_and_still(formulation):
+def test_far_outside_samples_and_gradients_are_zero(formulation):
     images, theta, dsamples = problem(4, (6, 11), (6, 11), 2, np.float32)
     theta[:, :, 2] += np.array([[1e3, 0], [0, -1e9], [1e30, 1e30]])
     for values in sample_and_gradients(images, theta, dsamples, (6, 11), False, formulation):
@@ -183,18 +183,18 @@ def test_a_new_transformer_shows_the_image_and_can_learn():
         target = jnp.roll(images, 1, axis=2)
 
         def loss(variables):
-            view, told = layer.apply(variables, images, mutable=["intermediates"])
-            return jnp.square(view - target).mean(), (view, told["intermediates"])
+            view, updates = layer.apply(variables, images, mutable=["intermediates"])
+            return jnp.square(view - target).mean(), (view, updates["intermediates"])
 
         return variables["params"], *jax.grad(loss, has_aux=True)(variables)
 
     images = np.random.default_rng(0).random((2, 12, 16, 3), np.float32)
-    params, gradients, (view, told) = start(images)
+    params, gradients, (view, updates) = start(images)
     assert jax.tree.map(jnp.shape, params["conv2"]) == {"kernel": (3, 3, 4, 5), "bias": (5,)}
     assert params["fc1"]["kernel"].shape == (5 * 3 * 4, 6)
     np.testing.assert_array_equal(view, images)
-    np.testing.assert_array_equal(told["view"][0], images)
-    np.testing.assert_array_equal(told["theta"][0], np.broadcast_to(IDENTITY, (2, 2, 3)))
+    np.testing.assert_array_equal(updates["view"][0], images)
+    np.testing.assert_array_equal(updates["theta"][0], np.broadcast_to(IDENTITY, (2, 2, 3)))
     for gradient in gradients["params"]["fc2"].values():
         assert jnp.abs(gradient).max() > 0
 
@@ -202,6 +202,6 @@ def test_a_new_transformer_shows_the_image_and_can_learn():
 def test_theta_stays_precise_in_bfloat16():
     layer = SpatialTransformer((4,), kernel_sizes=(3,), dtype=jnp.bfloat16)
     init = partial(layer.init_with_output, mutable=["params", "intermediates"])
-    view, told = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, 8, 8, 1), jnp.bfloat16))
-    assert told["intermediates"]["theta"][0].dtype == jnp.float32
+    view, updates = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, 8, 8, 1), jnp.bfloat16))
+    assert updates["intermediates"]["theta"][0].dtype == jnp.float32
     assert view.dtype == jnp.bfloat16

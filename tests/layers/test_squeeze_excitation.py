@@ -7,7 +7,7 @@ from ferjax.interop.torch_models import resemotenet
 from ferjax.layers.squeeze_excitation import SqueezeExcitation
 
 
-def test_it_is_the_one_of_the_pytorch_network():
+def test_outputs_and_gradients_are_pytorchs():
     generator = np.random.default_rng(0)
     u, dy = (generator.normal(size=(3, 4, 5, 32)) for _ in range(2))
     reference = resemotenet.SqueezeExcitation(32, reduction=8).double()
@@ -30,11 +30,11 @@ def test_it_is_the_one_of_the_pytorch_network():
         np.testing.assert_allclose(dparams[name]["kernel"], w.grad.numpy().T, rtol=1e-8, atol=1e-10)
 
 
-def test_the_channels_weights_are_told():
+def test_the_channels_weights_are_sown():
     layer, u = SqueezeExcitation(), jax.random.normal(jax.random.key(0), (2, 3, 3, 32))
     variables = layer.init(jax.random.key(1), u)
-    y, told = layer.apply({"params": variables["params"]}, u, mutable=["intermediates"])
-    (weights,) = told["intermediates"]["weights"]
+    y, updates = layer.apply({"params": variables["params"]}, u, mutable=["intermediates"])
+    (weights,) = updates["intermediates"]["weights"]
     assert weights.shape == (2, 32)
     assert ((weights > 0) & (weights < 1)).all()
     np.testing.assert_allclose(y, u * weights[:, None, None, :], rtol=1e-6)

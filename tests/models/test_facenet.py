@@ -32,12 +32,12 @@ def test_sizes(size):
 
 @pytest.mark.parametrize("name", ["facenet", "facenet2expnet", "ran_facenet2expnet"])
 @pytest.mark.parametrize("shape", [(1, 74, 80, 3), (1, 80, 74, 3), (1, 80, 80, 1)])
-def test_images_that_it_cannot_take(name, shape):
+def test_images_of_a_wrong_shape_are_refused(name, shape):
     with pytest.raises(UserError, match=f"{name} takes images .* at least 75×75"):
         jax.eval_shape(models.create(name).init, jax.random.key(0), jnp.zeros(shape))
 
 
-def test_fixed_standardisation_is_facenets_of_the_pixels():
+def test_fixed_standardisation_of_normalised_images_is_facenets_of_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), np.uint8)
     found = fixed_standardisation(normalise(jnp.asarray(pixels), jnp.float32))
     np.testing.assert_allclose(found, (pixels - 127.5) / 128, atol=1e-6)
@@ -55,9 +55,9 @@ def test_embeddings_have_length_one_and_a_fresh_net_does_not_vanish():
         )
     )
     images = jax.random.normal(jax.random.key(0), (3, 75, 75, 3))
-    embeddings, told = start(jax.random.key(1), images)
+    embeddings, updates = start(jax.random.key(1), images)
     np.testing.assert_allclose(jnp.linalg.norm(embeddings, axis=-1), 1, rtol=1e-5)
-    (features,) = told["intermediates"]["block8"]["__call__"]
+    (features,) = updates["intermediates"]["block8"]["__call__"]
     assert features.std(axis=0).mean() > 0.01  # images differ in it, before any statistics are trained
 
 
@@ -68,7 +68,7 @@ def shapes_of(model):
 
 
 def layer_of(path):
-    """Its name in `facenet`, for the face net's."""
+    """Names a layer of the face net as in `facenet`, others by their module."""
     module, layer = path.split("/")[1:3]
     return layer if module == "face_net" else module
 

@@ -1,6 +1,6 @@
-"""The two stages: what is learnt in each, and that the face net costs nothing where it is not needed.
+"""The two stages: the layers that each trains, and that the face net costs nothing where it is not needed.
 
-The face net is a stand-in with one layer: the stages do not depend on what it is, and it compiles in no time.
+The face net is a stand-in of one layer, which compiles fast; the stages do not depend on its layers.
 """
 
 import flax.linen as nn
@@ -49,7 +49,7 @@ def flops(compiled) -> float:
 
 
 def face_flops() -> float:
-    """Of the face net's forward pass: two for each multiply-add of its convolution."""
+    """Counts those of the face net's forward pass: two for each multiply-add of its convolution."""
     return 2 * BATCH * (SIZE // 2) ** 2 * 3 * 9 * TRUNK_FEATURES
 
 
@@ -78,7 +78,7 @@ def test_the_loss_is_the_mean_squared_error_to_the_frozen_net():
 
     @jax.jit
     def run(variables):
-        _, told = model.apply(variables, images, train=True, mutable=["losses", "batch_stats"], rngs=keys)
+        _, updates = model.apply(variables, images, train=True, mutable=["losses", "batch_stats"], rngs=keys)
         parts = {
             part: {key: variables[key][part] for key in variables} for part in ("face_net", "expression_net")
         }
@@ -86,7 +86,7 @@ def test_the_loss_is_the_mean_squared_error_to_the_frozen_net():
         expression, _ = ExpressionNet(WIDTH).apply(
             parts["expression_net"], images, train=True, mutable=["batch_stats"]
         )
-        return told["losses"]["face_features"], face, expression
+        return updates["losses"]["face_features"], face, expression
 
     loss, face, expression = run(start)
     expected = [np.mean((np.float64(a) - np.float64(b)) ** 2) for a, b in zip(face, expression, strict=True)]
@@ -95,7 +95,7 @@ def test_the_loss_is_the_mean_squared_error_to_the_frozen_net():
 
 @pytest.fixture(scope="module", params=sorted(RECIPES))
 def trained(request):
-    """The weights before, between and after a step of each stage; what the steps told and what they cost."""
+    """The weights before, between and after a step of each stage, and the steps' sums and operations."""
     config = RECIPES[request.param].get_config()
     config.model.width = WIDTH
     config.train.batch_size = BATCH
@@ -112,9 +112,9 @@ def trained(request):
     for step in parts.train_steps:
         compiled = step.lower(state, batch).compile()
         costs.append(flops(compiled))
-        state, told = compiled(state, batch)
+        state, step_sums = compiled(state, batch)
         weights.append(arrays(state))
-        sums.append(jax.device_get(told))
+        sums.append(jax.device_get(step_sums))
     return request.param, weights, sums, costs
 
 
@@ -130,7 +130,7 @@ def changed(before, after):
 
 @pytest.mark.slow
 @pytest.mark.relative
-def test_each_stage_trains_what_it_should(trained):
+def test_each_stage_trains_its_layers_and_no_others(trained):
     name, (start, between, end), (first, second), _ = trained
     attention = {"attention"} if name.startswith("ran") else set()
     assert changed(start, between) == {"expression_net"}

@@ -10,19 +10,19 @@ from ferjax.errors import UserError
 from ferjax.layers.cpu import conv_lowerings
 from ferjax.layers.regions import RegionAttention, crop_regions
 
-# What the regions may cost at most, in forward passes of the backbone: seven, and little beside.
+# The largest cost of the regions, in forward passes of the backbone: seven, and a little more.
 LARGEST_COST = 7.2
 
 
 def flops(function, *arguments) -> float:
-    """Floating-point operations of the compiled program, by the compiler's own count."""
+    """Counts floating-point operations of the compiled program, as the compiler does."""
     analysis = jax.jit(function).lower(*arguments).compile().cost_analysis()
     return analysis["flops"]
 
 
 @pytest.mark.slow
 @pytest.mark.relative
-def test_logits_are_those_of_one_region_after_another():
+def test_all_regions_at_once_give_the_logits_of_one_after_another():
     """In evaluation nothing depends on the batch: seven calls give what one does."""
     model, images = models.create("ran"), jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
     variables = jax.jit(model.init)(jax.random.key(1), images)
@@ -63,7 +63,7 @@ def test_it_costs_little_more_than_seven_passes_of_its_backbone(monkeypatch):
         ({"alpha": -0.1}, "alpha"),
     ],
 )
-def test_options_that_cannot_be(options, message):
+def test_wrong_options_are_refused(options, message):
     with pytest.raises(UserError, match=message):
         jax.eval_shape(models.create("ran", **options).init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
 

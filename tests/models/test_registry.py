@@ -1,4 +1,4 @@
-"""What must hold of every registered network."""
+"""Properties of every registered network."""
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +7,7 @@ import pytest
 
 from ferjax import models
 from ferjax.errors import UserError
+from ferjax.registry import NETWORKS
 
 FACENET = 23_482_624  # with the embedding, as facenet-pytorch counts
 FACE_FEATURES = FACENET - 1792 * 512 - 2 * 512
@@ -36,27 +37,14 @@ PARAMETERS = {
     "vgg19": 143_667_240 - 993 * 4097,
     "vgg19_bn": 143_678_248 - 993 * 4097,
 }
-# A size that each network takes and that a test can afford.
-SIZE = {
-    **dict.fromkeys(("facenet", "facenet2expnet", "ran_facenet2expnet"), 75),
-    "ran": 32,
-    **dict.fromkeys(("attentional_cnn", "fer_cnn", "sdl"), 18),
-    "resemotenet": 16,
-    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "se_resnet18", "se_resnet34", "se_resnet50"), 32),
-    **dict.fromkeys(("vgg16", "vgg16_bn", "vgg19", "vgg19_bn"), 32),
-}
-# Networks with a linear layer that reads all pixels: their parameters are counted at the papers' size.
-COUNTED_AT = dict.fromkeys(("attentional_cnn", "fer_cnn", "sdl"), 48)
 # Options that make a network affordable where its numbers are computed.
-SMALL = {name: {"hidden": 16} for name in SIZE if name.startswith("vgg")}
-
-
-# Modules that are there for an auxiliary loss, which these tests do not collect.
+SMALL = {name: {"hidden": 16} for name in PARAMETERS if name.startswith("vgg")}
+# A module that only an auxiliary loss uses, which these tests do not collect.
 IDLE = "face_net"
 
 
-def usual_size(name: str) -> int:
-    return COUNTED_AT.get(name, max(64, SIZE[name]))
+def facts(name: str):
+    return NETWORKS.find(name).facts
 
 
 def variables_of(name: str, size: int, **options) -> tuple[object, dict]:
@@ -70,20 +58,20 @@ def trained(tree: dict) -> dict:
 
 
 def test_every_network_is_pinned():
-    assert set(PARAMETERS) == set(models.names()) == set(SIZE)
+    assert set(PARAMETERS) == set(models.names())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", models.names())
 def test_parameter_count(name):
-    _, variables = variables_of(name, usual_size(name))
+    _, variables = variables_of(name, facts(name).usual)
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == PARAMETERS[name]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", models.names())
 def test_logits_have_the_asked_classes_at_any_batch(name):
-    size = usual_size(name)
+    size = facts(name).usual
     model, variables = variables_of(name, size, num_classes=2)
     for batch in (1, 3):
         images = jax.ShapeDtypeStruct((batch, size, size, 3), jnp.float32)
@@ -95,7 +83,8 @@ def test_logits_have_the_asked_classes_at_any_batch(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", models.names())
 def test_forward_gradient_jit_and_bfloat16(name):
-    size, options = SIZE[name], SMALL.get(name, {})
+    # Of the smallest images some leave nothing to normalise over.
+    size, options = max(16, facts(name).smallest), SMALL.get(name, {})
     model = models.create(name, **options)
     images = jax.random.normal(jax.random.key(0), (4, size, size, 3))
     variables = jax.jit(model.init)(jax.random.key(1), images)
@@ -140,13 +129,24 @@ def test_unknown_name_and_option_name_the_nearest():
         models.create("resemotenet", head_dropuot=0.1)
 
 
-def test_what_a_name_fixes_is_no_option():
+def test_an_attribute_that_the_name_fixes_is_no_option():
     with pytest.raises(UserError, match=r"resnet18 has no option 'depth'; it has dtype, zero_init_residual$"):
         models.create("resnet18", depth=50)
 
 
 @pytest.mark.parametrize("name", models.names())
+def test_the_facts_are_true(name):
+    """Images of the smallest size are taken, and none below it; the usual ones are no smaller."""
+    smallest = facts(name).smallest
+    assert facts(name).usual >= smallest
+    variables_of(name, smallest)
+    with pytest.raises(UserError, match=rf"^{name} takes .* at least {smallest}×{smallest}, not"):
+        variables_of(name, smallest - 1)
+    assert facts(name).source.endswith(")")  # the year
+
+
+@pytest.mark.parametrize("name", models.names())
 @pytest.mark.parametrize("shape", [(1, 4, 4, 3), (1, 64, 64, 1), (64, 64, 3)])
-def test_images_that_a_network_cannot_take(name, shape):
+def test_images_of_a_wrong_shape_are_refused(name, shape):
     with pytest.raises(UserError, match=rf"^{name} takes images \[B, H, W, 3\] of at least \d+×\d+, not \["):
         jax.eval_shape(models.create(name).init, jax.random.key(0), jnp.zeros(shape))

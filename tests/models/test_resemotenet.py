@@ -46,7 +46,7 @@ def test_variables_are_float32_whatever_it_computes_in():
 
 
 def removed_parameters(without):
-    """Of each part, and what the part after it no longer reads; counted from the paper's layers."""
+    """Counts parameters that are left out, with those of the next part's inputs, from the paper's layers."""
 
     def conv(inputs, outputs, size=3):
         return size * size * inputs * outputs + outputs
@@ -77,7 +77,7 @@ def removed_parameters(without):
 @pytest.mark.parametrize(
     "without", ["", "se", "conv64", "conv64,conv128", "conv128", "rb256", "rb256,rb512", "rb512"]
 )
-def test_ablations_have_the_parameters_of_what_stays(without):
+def test_ablations_have_the_parameters_of_the_parts_that_stay(without):
     model = models.create("resemotenet", without=without)
     init = functools.partial(model.init_with_output, train=False)
     logits, variables = jax.eval_shape(init, jax.random.key(0), jnp.zeros((2, 64, 64, 3)))
@@ -91,7 +91,7 @@ def test_ablations_have_the_parameters_of_what_stays(without):
 
 @pytest.mark.slow
 def test_the_smallest_ablation_gives_pytorchs_logits():
-    """Without all that can be left out: one convolution, one residual block and the classifier."""
+    """Every removable part is left out: one convolution, one residual block and the classifier stay."""
     without = "conv64,conv128,se,rb256,rb512"
     torch.manual_seed(0)
     theirs = torch_resemotenet.ResEmoteNet(without=without).double().eval()
@@ -112,18 +112,18 @@ def test_the_smallest_ablation_gives_pytorchs_logits():
         ("se,rb1024", "cannot be without rb1024, whose channels the classifier reads"),
         (
             "conv65",
-            "no part 'conv65' .did you mean conv64..; without= takes conv64, conv128, se, rb2",
+            "no part 'conv65' .nearest: conv64.*; without= takes conv64, conv128, se, rb2",
         ),
         ("se, se", "names se twice"),
         (("se",), "takes names separated by commas"),
     ],
 )
-def test_impossible_ablations_are_told_before_anything_is_built(without, message):
+def test_impossible_ablations_are_refused_before_anything_is_built(without, message):
     with pytest.raises(UserError, match=message):
         models.create("resemotenet", without=without)
 
 
-def test_without_a_convolution_smaller_images_do():
+def test_without_a_convolution_smaller_images_are_taken():
     images = jnp.zeros((1, 4, 4, 3))
     jax.eval_shape(models.create("resemotenet", without="conv64").init, jax.random.key(0), images)
     with pytest.raises(UserError, match="at least 8×8"):

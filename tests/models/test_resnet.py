@@ -44,7 +44,7 @@ def test_an_se_block_in_every_residual_block_and_in_no_other_network():
 
 @pytest.mark.parametrize("bottleneck", [True, False])
 @pytest.mark.parametrize("squeeze", [True, False])
-def test_a_block_begins_as_its_shortcut_where_that_is_wanted(bottleneck, squeeze):
+def test_a_block_begins_as_its_shortcut_with_zero_init_residual(bottleneck, squeeze):
     x = jax.random.uniform(jax.random.key(1), (2, 4, 4, 16))
     features = 4 if bottleneck else 16
 

@@ -51,7 +51,7 @@ def variables_of(name, size=48, **options):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_parameters_are_as_many_as_the_layers_say(name):
+def test_parameters_are_counted_layer_by_layer(name):
     params = variables_of(name)["params"]
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == COUNTS[name]
     theirs = sum(weight.numel() for weight in counterpart(name, 7).parameters())
@@ -124,7 +124,7 @@ def test_the_smallest_image(name, smallest):
 
 @pytest.mark.slow
 def test_sdl_starts_as_the_paper_says():
-    """N(0, 0.05) weights, identity transformations, and views that are told."""
+    """N(0, 0.05) weights, identity transformations, and sown views."""
     model = models.create("sdl")
     images = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype(np.float32)
 
@@ -133,7 +133,7 @@ def test_sdl_starts_as_the_paper_says():
         variables = model.init(jax.random.key(1), images)
         return variables["params"], model.apply(variables, images, mutable=["intermediates"])[1]
 
-    params, told = start(images)
+    params, updates = start(images)
     for layer in (
         params["conv4"],
         params["fc1"],
@@ -143,9 +143,9 @@ def test_sdl_starts_as_the_paper_says():
         assert abs(float(layer["kernel"].std()) - 0.05) < 0.002
         assert not layer["bias"].any()
     for number, side in ((1, 16), (2, 8)):
-        told_by = told["intermediates"][f"sdl{number}"]["transformer"]
-        assert told_by["view"][0].shape == (2, side, side, (1, 16)[number - 1])
-        np.testing.assert_array_equal(told_by["theta"][0], [[[1, 0, 0], [0, 1, 0]]] * 2)
+        transformer = updates["intermediates"][f"sdl{number}"]["transformer"]
+        assert transformer["view"][0].shape == (2, side, side, (1, 16)[number - 1])
+        np.testing.assert_array_equal(transformer["theta"][0], [[[1, 0, 0], [0, 1, 0]]] * 2)
 
 
 def test_the_penalty_of_sdl_is_on_its_last_two_layers_only():

@@ -18,7 +18,8 @@ def source():
 
 def configuration(**fields):
     config = tiny.tiny_configuration()
-    config.augment.update({name: type(value)(0) for name, value in config.augment.items()})
+    off = {name: type(value)() for name, value in config.augment.items()}
+    config.augment.update(off)
     config.augment.update(fields)
     return config
 
@@ -42,10 +43,15 @@ def test_a_row_for_each_option_that_is_on(source):
 @pytest.mark.slow
 def test_every_option_of_the_config_has_a_row(source):
     config = configuration()
-    config.augment.update({name: type(value)(0.5) for name, value in config.augment.items()})
-    config.augment.randaugment = 2
-    # The original, one a field (randaugment's two share theirs), and all together twice.
-    assert len(augment_sheet.rows(source, config)) == 1 + len(config.augment) - 1 + 2
+    config.augment.update(
+        {name: type(value)(0.5) for name, value in config.augment.items() if name != "extra"}
+    )
+    config.augment.update(randaugment=2, extra="gaussian_blur=0.1,gamma=0.5")
+    lines = augment_sheet.rows(source, config)
+    # The original, one a field (randaugment's two share theirs, extra has two), and all together twice.
+    assert len(lines) == 1 + len(config.augment) - 1 + 1 + 2
+    assert [(line.title, line.note) for line in lines[-4:-2]] == [("gaussian blur", "0.1"), ("gamma", "0.5")]
+    assert all(not np.array_equal(line.images, lines[0].images) for line in lines[-4:-2])
 
 
 def test_a_larger_source_is_cropped(source):

@@ -13,6 +13,7 @@ EVERYTHING = {
     "flip": True, "rotate": 20.0, "translate": 0.1, "scale": 0.1, "shear": 5.0, "random_crop": 0.1,
     "elastic": 0.02, "brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.05, "grey": 0.1,
     "erase": 0.2, "mixup": 0.4, "cutmix": 1.0, "randaugment": 2,
+    "extra": "gaussian_noise=0.05,gamma=0.3",
 }  # fmt: skip
 
 
@@ -45,6 +46,8 @@ def test_everything_on_trains_the_same_from_disk_and_from_memory(tiny_run, tiny_
         ({"data__source_size": 16}, "data.source_size 16 must be above data.image_size 16"),
         ({"eval__crops": "five"}, "eval.crops=five cuts crops: set data.source_size"),
         ({"eval__crops": "six"}, "it takes none, flip, five, ten"),
+        ({"augment__extra": "gama=1"}, "unknown augmentation 'gama'; the nearest are gamma"),
+        ({"augment__extra": "gamma=0"}, "augment.extra has 'gamma=0'; it takes name=strength"),
         ({"augment__randaugment": -1}, "augment.randaugment is -1; it must be at least 0"),
         ({"augment__randaugment_magnitude": 11.0}, "it must be at least 0 and at most 10"),
         ({"data__train_fraction": 0.0}, "data.train_fraction is 0.0; it must be above 0 and at most 1"),

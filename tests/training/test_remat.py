@@ -8,6 +8,7 @@ import pytest
 import tiny
 
 from ferjax import models
+from ferjax.registry import NETWORKS
 from ferjax.training.remat import NAMES, rematerialised
 
 
@@ -63,7 +64,8 @@ def test_gradients_loss_and_statistics_are_the_same():
 @pytest.mark.parametrize("name", models.names())
 def test_every_network_keeps_its_names(name):
     model = models.create(name)
-    images = jax.ShapeDtypeStruct((2, 96, 96, 3), jnp.float32)
+    size = NETWORKS.find(name).facts.smallest
+    images = jax.ShapeDtypeStruct((2, size, size, 3), jnp.float32)
     variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros(images.shape)))
 
     def applied(variables, images, how):

@@ -27,7 +27,7 @@ class AttentionalCNN(SpatialTransformer):
         self.fc2 = nn.Linear(hidden, num_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits of a normalised batch."""
+        """Computes logits of a normalised batch."""
         x = functional.relu(self.conv1(self.view(luma(x))))
         x = functional.relu(functional.max_pool2d(self.conv2(x), 2))
         x = functional.relu(self.conv3(x))

@@ -10,7 +10,7 @@ from ferjax.errors import UserError
 from ferjax.interop.torchvision import torchvision_models
 from ferjax.models.facenet import FIXED_CENTRE, FIXED_SCALE
 
-torchvision_models()  # facenet-pytorch imports torchvision, which may need help
+torchvision_models()  # before facenet-pytorch imports torchvision, which may need the declared operators
 try:
     _InceptionResnetV1 = importlib.import_module("facenet_pytorch").InceptionResnetV1
 except ModuleNotFoundError as error:
@@ -21,13 +21,13 @@ except ModuleNotFoundError as error:
 
 
 def fixed_standardisation(images: torch.Tensor) -> torch.Tensor:
-    """ImageNet-normalised `[B, 3, H, W]` as facenet-pytorch's `fixed_image_standardization` of the pixels."""
+    """Turns ImageNet-normalised `[B, 3, H, W]` into facenet-pytorch's `fixed_image_standardization`."""
     std, mean = (images.new_tensor(values)[:, None, None] for values in (IMAGENET_STD, IMAGENET_MEAN))
     return ((images * std + mean) * 255 - FIXED_CENTRE) / FIXED_SCALE
 
 
 class FaceNet(_InceptionResnetV1):
-    """Logits, or embeddings of length 1 if `num_classes` is 0."""
+    """Gives logits, or embeddings of length 1 if `num_classes` is 0."""
 
     def __init__(
         self, num_classes: int = 7, dropout: float = 0.6, fixed_standardisation: bool = False
@@ -36,12 +36,12 @@ class FaceNet(_InceptionResnetV1):
         self.fixed = fixed_standardisation
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """`[B, 3, H, W]` to `[B, K]`."""
+        """Computes `[B, K]` from `[B, 3, H, W]`."""
         return super().forward(fixed_standardisation(images) if self.fixed else images)
 
 
 class FaceFeatures(FaceNet):
-    """What lies before the embedding, frozen: always in evaluation mode, and its gradients are zero."""
+    """FaceNet without the embedding, frozen: always in evaluation mode, and its gradients are zero."""
 
     def __init__(self, fixed_standardisation: bool = False) -> None:
         super().__init__(num_classes=0, dropout=0.0, fixed_standardisation=fixed_standardisation)
@@ -49,11 +49,11 @@ class FaceFeatures(FaceNet):
         self.eval()
 
     def train(self, mode: bool = True) -> "FaceFeatures":
-        """Stays as it is: a frozen net keeps its statistics."""
+        """Stays in evaluation mode, so that the frozen net keeps its statistics."""
         return super().train(False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """`[B, 3, H, W]` to `[B, 1792]`, taken before facenet-pytorch scales them to length 1."""
+        """Computes features `[B, 1792]`, before facenet-pytorch scales them to length 1."""
         kept = []
         hook = self.avgpool_1a.register_forward_hook(lambda *call: kept.append(call[-1].flatten(1)))
         super().forward(images)

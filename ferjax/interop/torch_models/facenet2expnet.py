@@ -12,7 +12,7 @@ from ferjax.models.facenet2expnet import STAGES
 
 
 class ExpressionNet(nn.Module):
-    """Five convolutions with batch normalisation, ReLU and max pool; a 1×1 convolution; the mean."""
+    """Applies five convolutions with batch normalisation, ReLU and max pool; a 1×1 convolution; the mean."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class ExpressionNet(nn.Module):
         self.top = nn.Conv2d(channels, TRUNK_FEATURES, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """`[B, 3, H, W]` to `[B, 1792]`."""
+        """Computes features `[B, 1792]`."""
         for stage in range(1, len(STAGES) + 1):
             x = self.get_submodule(f"bn{stage}")(self.get_submodule(f"conv{stage}")(x))
             x = nn.functional.max_pool2d(torch.relu(x), 2)
@@ -32,9 +32,9 @@ class ExpressionNet(nn.Module):
 
 
 class FaceNet2ExpNet(nn.Module):
-    """`auxiliary_loss` is the mean squared error to the face net's features, `[B]`."""
+    """Leaves the mean squared error to the face net's features in `auxiliary_loss`, `[B]`."""
 
-    features = TRUNK_FEATURES  # that the dense layers take
+    features = TRUNK_FEATURES  # inputs of the dense layers
 
     def __init__(
         self,
@@ -52,18 +52,18 @@ class FaceNet2ExpNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def classify(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits of `[B, features]`."""
+        """Computes logits of `[B, features]`."""
         return self.fc2(self.dropout(torch.relu(self.fc1(x))))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits of `[B, 3, H, W]`."""
+        """Computes logits of `[B, 3, H, W]`."""
         x = self.expression_net(images)
         self.auxiliary_loss = (x - self.face_net(images)).square().mean(dim=1)
         return self.classify(x)
 
 
 class RANFaceNet2ExpNet(FaceNet2ExpNet):
-    """`auxiliary_loss` is the error to the face net's features of the whole image and the region bias."""
+    """Leaves the error to the face net's features plus the region bias in `auxiliary_loss`, `[B]`."""
 
     features = 2 * TRUNK_FEATURES
 
@@ -72,7 +72,7 @@ class RANFaceNet2ExpNet(FaceNet2ExpNet):
         self.attention = RegionAttention(TRUNK_FEATURES, alpha)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits of `[B, 3, H, W]`."""
+        """Computes logits of `[B, 3, H, W]`."""
         features = region_features(self.expression_net, images)
         error = (features[:, 0] - self.face_net(images)).square().mean(dim=1)
         x = self.attention(features)

@@ -19,7 +19,7 @@ class FERCNN(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits of a normalised batch."""
+        """Computes logits of a normalised batch."""
         for layer in (self.conv1, self.conv2, self.conv3):
             x = functional.max_pool2d(functional.relu(layer(x)), 2)
         return self.fc2(self.dropout(functional.relu(self.fc1(x.flatten(1)))))

@@ -9,7 +9,7 @@ from ferjax.layers.regions import CROP
 
 
 def crop_regions(images: torch.Tensor) -> list[torch.Tensor]:
-    """The image and its six crops, each `[B, C, H, W]`, in the order of `ferjax.layers.regions.REGIONS`."""
+    """Lists the image and its crops, each `[B, C, H, W]`, in the order of `ferjax.layers.regions.REGIONS`."""
     height, width = images.shape[2:]
     tall, wide = (side * CROP[0] // CROP[1] for side in (height, width))
     crops = [
@@ -24,7 +24,7 @@ def crop_regions(images: torch.Tensor) -> list[torch.Tensor]:
 
 
 class RegionAttention(nn.Module):
-    """Self-attention and relation-attention; the region-bias loss is left in `auxiliary_loss`, `[B]`."""
+    """Applies self- and relation-attention; leaves the region-bias loss in `auxiliary_loss`, `[B]`."""
 
     def __init__(self, features: int, alpha: float = 0.02) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class RegionAttention(nn.Module):
         self.q1 = nn.Linear(2 * features, 1, bias=False)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """`[B, R, F]` to `[B, 2·F]`."""
+        """Computes `[B, 2·F]` from `[B, R, F]`."""
         log_mu = functional.logsigmoid(self.q0(features))  # sigmoids alone can all become 0
         overall = (log_mu.softmax(1) * features).sum(1, keepdim=True)
         pairs = torch.cat([features, overall.expand_as(features)], dim=2)
@@ -45,13 +45,13 @@ class RegionAttention(nn.Module):
 
 
 def region_features(backbone: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """The backbone on all regions in one batch, each image's side by side: `[B, 7, F]`."""
+    """Applies the backbone to all regions in one batch, each image's side by side: `[B, 7, F]`."""
     regions = torch.stack(crop_regions(images), dim=1)
     return backbone(regions.flatten(0, 1)).unflatten(0, regions.shape[:2])
 
 
 class RAN(nn.Module):
-    """torchvision's residual network on every region, the attention, a classifier."""
+    """Applies torchvision's residual network to every region, the attention, and a classifier."""
 
     def __init__(self, num_classes: int = 7, backbone: str = "resnet18", alpha: float = 0.02) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class RAN(nn.Module):
         self.fc = nn.Linear(2 * features, num_classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits of `[B, 3, H, W]`."""
+        """Computes logits of `[B, 3, H, W]`."""
         x = self.attention(region_features(self.backbone, images))
         self.auxiliary_loss = self.attention.auxiliary_loss
         return self.fc(x)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 
 class SqueezeExcitation(nn.Module):
-    """Channel attention, equations 2 to 6; the two layers have no bias."""
+    """Applies channel attention, equations 2 to 6; the two layers have no bias."""
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions, the first with stride 2, beside a 1×1 shortcut with stride 2."""
+    """Adds two 3×3 convolutions, the first with stride 2, to a 1×1 shortcut with stride 2."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """`[B, C, H, W]` to `[B, 2C, H/2, W/2]`."""
+        """Computes `[B, 2C, H/2, W/2]` from `[B, C, H, W]`."""
         y = functional.relu(self.bn1(self.conv1(x)))
         return functional.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
@@ -74,7 +74,7 @@ class ResEmoteNet(nn.Module):
         self.dropout1, self.dropout2 = nn.Dropout(stem_dropout), nn.Dropout(head_dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits of a normalised batch."""
+        """Computes logits of a normalised batch."""
         for stage in self.convolutions:
             convolution, norm = self.get_submodule(f"conv{stage}"), self.get_submodule(f"bn{stage}")
             x = functional.max_pool2d(functional.relu(norm(convolution(x))), 2)

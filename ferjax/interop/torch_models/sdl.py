@@ -8,7 +8,7 @@ from ferjax.interop.torch_models.spatial_transformer import SpatialTransformer, 
 
 
 class SpatialModule(nn.Module):
-    """Spatial transformer, convolution, ReLU, average pool."""
+    """Applies a spatial transformer, a convolution, ReLU and an average pool."""
 
     def __init__(self, channels: int, image_size: int, features: int) -> None:
         super().__init__()
@@ -16,7 +16,7 @@ class SpatialModule(nn.Module):
         self.conv = nn.Conv2d(channels, features, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """`[B, C, H, W]` to `[B, features, H // 2, W // 2]`."""
+        """Computes `[B, features, H // 2, W // 2]` from `[B, C, H, W]`."""
         return functional.avg_pool2d(functional.relu(self.conv(self.transformer.view(x))), 2)
 
 
@@ -33,7 +33,7 @@ class SDL(nn.Module):
         self.fc1, self.fc2 = nn.Linear(pixels, hidden), nn.Linear(hidden, num_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits of a normalised batch."""
+        """Computes logits of a normalised batch."""
         x = luma(x)
         near = self.sdl2(self.sdl1(x))
         for layer in (self.conv1, self.conv2, self.conv3, self.conv4):

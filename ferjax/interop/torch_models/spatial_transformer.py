@@ -6,16 +6,16 @@ from torch.nn import functional
 
 
 def luma(x: torch.Tensor) -> torch.Tensor:
-    """`[B, 3, H, W]` to its brightness `[B, 1, H, W]` by ITU-R 601."""
+    """Computes the brightness `[B, 1, H, W]` of `[B, 3, H, W]` by ITU-R 601."""
     weights = torch.tensor([0.299, 0.587, 0.114], dtype=x.dtype, device=x.device)
     return (x * weights[:, None, None]).sum(1, keepdim=True)
 
 
 class SpatialTransformer(nn.Module):
-    """Localisation network, `affine_grid` and `grid_sample` with zero padding, `align_corners=False`.
+    """Samples by a localisation network, `affine_grid` and `grid_sample`, zeros outside of the image.
 
-    The last layer starts near the identity, not on it: there every place lies on a pixel, where the
-    derivative of bilinear sampling jumps and rounding decides what it is.
+    The last layer starts near the identity and not on it. Under the identity every place lies on a pixel,
+    where the derivative of bilinear sampling jumps, and rounding decides which side of the jump it is on.
     """
 
     def __init__(
@@ -28,13 +28,14 @@ class SpatialTransformer(nn.Module):
             layers += [nn.Conv2d(channels, outputs, kernel, padding=padding), nn.MaxPool2d(2), nn.ReLU()]
             channels, image_size = outputs, (image_size + 2 * padding - kernel + 1) // 2
         self.localization = nn.Sequential(*layers)
-        self.fc_loc = nn.Sequential(nn.Linear(channels * image_size**2, 32), nn.ReLU(), nn.Linear(32, 6))
+        last = nn.Linear(32, 6)
+        self.fc_loc = nn.Sequential(nn.Linear(channels * image_size**2, 32), nn.ReLU(), last)
         with torch.no_grad():
-            self.fc_loc[2].weight.mul_(0.1)
-            self.fc_loc[2].bias.mul_(0.1).add_(torch.tensor([1.0, 0, 0, 0, 1, 0]))
+            last.weight.mul_(0.1)
+            last.bias.mul_(0.1).add_(torch.tensor([1.0, 0, 0, 0, 1, 0]))
 
     def view(self, x: torch.Tensor) -> torch.Tensor:
-        """What the transformer sees of `[B, C, H, W]`, the same shape."""
+        """Samples the view of `[B, C, H, W]`, of the same shape."""
         theta = self.fc_loc(self.localization(x).flatten(1)).view(-1, 2, 3)
         grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
         return functional.grid_sample(x, grid, align_corners=False)

@@ -1,11 +1,11 @@
-"""A convolution for CPUs, its three products written as what is fastest by shape.
+"""A convolution for CPUs and its two gradients, each by the operations that are fastest for its shape.
 
 XLA's CPU convolution, by Eigen (`ferjax.platform.xla_flags`), is near the machine's peak forwards, wherever
-the image is larger than a few pixels, and so is its gradient by the kernel. Its gradient by the image is not,
-and nothing of it is at 1×1 and 2×2 pixels with thousands of channels, where ResEmoteNet's last layers are.
+the image is larger than a few pixels, and so is its gradient by the kernel. Its gradient by the image is not;
+and at 1×1 and 2×2 pixels with thousands of channels, as in ResEmoteNet's last layers, none of the three is.
 There the same sums are written as matrix products. Most layers of the deep networks are 3×3 with many
-channels, and need less than half the products (`ferjax.layers.cpu.winograd`). `benchmarks/conv_lowerings.py`
-measures each against the others.
+channels, and take less than half the products (`ferjax.layers.cpu.winograd`). `benchmarks/conv_lowerings.py`
+measures each lowering against the others.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,18 +14,22 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import lax
+from jaxtyping import Array, Float
 
 from ferjax.layers.cpu import winograd as minimal
 
 
 class Window(NamedTuple):
-    """Stride of both axes and ((top, bottom), (left, right)) zeros; a negative count crops."""
+    """A stride for both axes, and ((top, bottom), (left, right)) zeros; a negative count crops."""
 
     stride: int
     pads: tuple[tuple[int, int], tuple[int, int]]
 
 
+Images = Float[Array, "B H W C"]
+Kernel = Float[Array, "kh kw C O"]
+Output = Float[Array, "B H2 W2 O"]
 Lowering = Callable[[Array, Array, Window], Array]
 Transposed = Callable[[Array], tuple[Array, Array]]
 
@@ -33,18 +37,18 @@ Transposed = Callable[[Array], tuple[Array, Array]]
 FEW_PIXELS, MANY_CHANNELS = 64, 128
 # Images of at most this many pixels give the kernel's gradient by one product a tap.
 TINY_PIXELS = 4
-# With this many channels in and out and blocks of 2×2 output pixels in the whole batch, a 3×3 kernel is worth
-# transforming; its gradient from this product of the channels on.
+# Winograd's filtering pays from this many channels in and out, and this many blocks of 2×2 output pixels in
+# the whole batch; for the kernel's gradient also from this product of the channels.
 WINOGRAD_CHANNELS, WINOGRAD_BLOCKS, WINOGRAD_PRODUCT = 64, 100, 64 * 128
-# Up to this many channels, two columns at once are ahead of XLA's convolution.
+# Up to this many channels, `pairs` is faster than XLA's convolution.
 FEW_CHANNELS = 10
 # Up to this many output pixels in the whole batch, a trimmed kernel is read tap by tap, in pieces of at most
 # this many rows.
 FEW_ROWS, PIECE = 8, 512
 
 
-def choose(x: Array, kernel: Array, window: Window) -> Lowering:
-    """The fastest forward lowering on x86-64, by shape and dtype.
+def choose(x: Array | jax.ShapeDtypeStruct, kernel: Array | jax.ShapeDtypeStruct, window: Window) -> Lowering:
+    """Chooses the fastest forward lowering on x86-64, by shape and dtype.
 
     Args:
         x: `[B, H, W, C]`.
@@ -60,8 +64,10 @@ def choose(x: Array, kernel: Array, window: Window) -> Lowering:
     return pairs if window.stride == 1 and kernel.shape[2] <= FEW_CHANNELS else xla
 
 
-def _is_minimal(x: Array, kernel: Array, window: Window) -> bool:
-    """Whether Winograd's products are fewer by more than the transforms cost, and precise enough."""
+def _is_minimal(
+    x: Array | jax.ShapeDtypeStruct, kernel: Array | jax.ShapeDtypeStruct, window: Window
+) -> bool:
+    """Tells whether Winograd's filtering saves more products than its transforms cost, and is precise."""
     if kernel.shape[:2] != (3, 3) or window.stride != 1 or min(kernel.shape[2:]) < WINOGRAD_CHANNELS:
         return False
     # A batch may be a symbol, in a program that is exported for every batch; it can be one image.
@@ -71,8 +77,8 @@ def _is_minimal(x: Array, kernel: Array, window: Window) -> bool:
     return x.dtype.itemsize >= 4 and batch * height * width >= 4 * WINOGRAD_BLOCKS
 
 
-def xla(x: Array, kernel: Array, window: Window) -> Array:
-    """XLA's convolution: `[B, H, W, C]` and `[kh, kw, C, O]` to `[B, H', W', O]`."""
+def xla(x: Images, kernel: Kernel, window: Window) -> Output:
+    """Calls XLA's convolution."""
     return lax.conv_general_dilated(
         x,
         kernel,
@@ -82,22 +88,23 @@ def xla(x: Array, kernel: Array, window: Window) -> Array:
     )
 
 
-def winograd(x: Array, kernel: Array, window: Window) -> Array:
-    """The convolution of 3×3 and stride 1 with fewer products; the same shapes as `xla`."""
+def winograd(x: Images, kernel: Kernel, window: Window) -> Output:
+    """Convolves with a 3×3 kernel and stride 1 in fewer products."""
     return minimal.convolve(x, kernel, window.pads)
 
 
-def patches(x: Array, kernel: Array, window: Window) -> Array:
-    """All patches side by side, then one matrix product; the same shapes as `xla`."""
+def patches(x: Images, kernel: Kernel, window: Window) -> Output:
+    """Puts all patches side by side, then takes one matrix product."""
     columns = jnp.concatenate(list(_views(x, kernel.shape, window)), axis=-1)
     return columns @ kernel.reshape(-1, kernel.shape[-1])
 
 
-def pairs(x: Array, kernel: Array, window: Window) -> Array:
-    """Two neighbouring columns of the output by one matrix product, for stride 1; the same shapes as `xla`.
+def pairs(x: Images, kernel: Kernel, window: Window) -> Output:
+    """Computes two neighbouring columns of the output by one matrix product, for stride 1 and few channels.
 
-    For few channels: a product wants long rows, and the two columns' patches, which share most of theirs,
-    are half as many. The kernel stands twice in the weights, the second time one column further.
+    A product is fast with long rows. A patch that serves two columns is one column wider than theirs, which
+    share the rest, and there are half as many patches. The kernel stands twice in the weights, the second
+    time one column further.
     """
     kh, kw, _, features = kernel.shape
     (top, bottom), (left, right) = window.pads
@@ -116,8 +123,8 @@ def pairs(x: Array, kernel: Array, window: Window) -> Array:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
-def cpu(x: Array, kernel: Array, window: Window) -> Array:
-    """The chosen forward lowering with gradients that are matrix products too; the same shapes as `xla`."""
+def cpu(x: Images, kernel: Kernel, window: Window) -> Output:
+    """Convolves by the chosen lowering; `image_gradient` and `kernel_gradient` are its gradients."""
     return choose(x, kernel, window)(x, kernel, window)
 
 
@@ -133,12 +140,12 @@ def _backward(window: Window, inputs: tuple[Array, Array], dy: Array) -> tuple[A
 cpu.defvjp(_forward, _backward)
 
 
-def image_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array:
-    """The gradient by `x`, given that by the output, `dy [B, H', W', O]`.
+def image_gradient(x: Images, kernel: Kernel, dy: Output, window: Window) -> Images:
+    """Computes the gradient by `x` from that by the output, `dy`.
 
-    With stride 1 it is a convolution of `dy` with the kernel turned by 180° (XLA's own transposition of a
-    convolution does not use its fast code); where forwards is by patches or pairs, each one's gradient is
-    added where it came from, which needs no turned copy of a large kernel.
+    With stride 1 it is a convolution of `dy` with the kernel turned by 180°, as XLA's own transposition of a
+    convolution does not use its fast code. Where the forward lowering is `patches` or `pairs`, the gradient
+    of each patch is added at its place, which needs no turned copy of a large kernel.
     """
     chosen = choose(x, kernel, window)
     if window.stride > 1 or chosen in (patches, pairs):
@@ -153,8 +160,8 @@ def image_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array:
     return xla(dy, kernel[::-1, ::-1].swapaxes(2, 3), back)
 
 
-def kernel_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array:
-    """The gradient by `kernel`: a convolution, or one matrix product a tap, over batch and pixels."""
+def kernel_gradient(x: Images, kernel: Kernel, dy: Output, window: Window) -> Kernel:
+    """Computes the gradient by `kernel`: by a convolution, or by one matrix product a tap."""
     if _is_minimal(x, kernel, window) and kernel.shape[2] * kernel.shape[3] >= WINOGRAD_PRODUCT:
         return minimal.kernel_gradient(x, dy, window.pads)
     pointwise = kernel.shape[0] == kernel.shape[1] == 1
@@ -172,10 +179,10 @@ def kernel_gradient(x: Array, kernel: Array, dy: Array, window: Window) -> Array
 
 
 def _correlation(x: Array, dy: Array, kernel: Array, window: Window) -> Array:
-    """The gradient by the kernel as a convolution whose batch is the channels and whose channels the batch.
+    """Computes the gradient by the kernel as a convolution with batch and channels exchanged.
 
-    XLA's own transposition is the same sums, in an order of axes that it only puts right outside of loops:
-    inside one, where several steps or parts of a batch are, it runs them thirty times as slowly.
+    XLA's own transposition takes the same sums in an order of axes that is slow, and that XLA corrects only
+    outside of loops: inside one (several steps a call, or a batch in parts) it is thirty times as slow.
     """
     spans = [(size - 1) * window.stride for size in dy.shape[1:3]]
     pads = [
@@ -184,7 +191,7 @@ def _correlation(x: Array, dy: Array, kernel: Array, window: Window) -> Array:
             window.pads, kernel.shape[:2], spans, x.shape[1:3], strict=True
         )
     ]
-    found = lax.conv_general_dilated(
+    gradient = lax.conv_general_dilated(
         x.transpose(3, 1, 2, 0),
         dy.transpose(1, 2, 0, 3),
         (1, 1),
@@ -192,21 +199,21 @@ def _correlation(x: Array, dy: Array, kernel: Array, window: Window) -> Array:
         rhs_dilation=(window.stride, window.stride),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
-    return found.transpose(1, 2, 0, 3)
+    return gradient.transpose(1, 2, 0, 3)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def tap_by_tap(x: Array, kernel: Array, window: Window, rows: range, columns: range) -> Array:
-    """The taps one after the other, each read in pieces straight from the whole kernel.
+def tap_by_tap(x: Images, kernel: Kernel, window: Window, rows: range, columns: range) -> Output:
+    """Convolves tap after tap, each read in pieces straight from the whole kernel.
 
-    For a handful of output pixels: there, copying the taps that meet the image out of a large kernel costs
-    several times what the products do. A piece is copied too, but stays in the processor's cache.
+    This is for a handful of output pixels, where copying the taps that meet the image out of a large kernel
+    costs several times what the products do. A piece is copied too, but stays in the processor's cache.
 
     Args:
-        x: `[B, H, W, C]`.
-        kernel: `[kh, kw, C, O]`, whole.
-        window: of the taps in `rows` and `columns`.
-        rows: those that meet the image.
+        x: images.
+        kernel: all taps.
+        window: stride, and padding for the taps in `rows` and `columns`.
+        rows: those of the kernel that meet the image.
         columns: likewise.
     """
     channels, features = kernel.shape[2:]
@@ -229,7 +236,7 @@ def tap_by_tap(x: Array, kernel: Array, window: Window, rows: range, columns: ra
 def _tap_by_tap_forward(
     x: Array, kernel: Array, window: Window, rows: range, columns: range
 ) -> tuple[Array, Transposed]:
-    """With gradients, the taps are needed again: one copy of them serves all."""
+    """Copies the taps that meet the image once, as the gradients need them again."""
 
     def trimmed(x: Array, kernel: Array) -> Array:
         return cpu(x, kernel[rows.start : rows.stop, columns.start : columns.stop], window)
@@ -247,7 +254,7 @@ tap_by_tap.defvjp(_tap_by_tap_forward, _tap_by_tap_backward)
 
 
 def _views(x: Array, kernel: tuple[int, ...], window: Window) -> Iterator[Array]:
-    """The strided view of the padded image under each tap, `[B, H', W', C]`, row by row."""
+    """Yields the strided view of the padded image under each tap, `[B, H2, W2, C]`, row by row."""
     config = ((0, 0, 0), (*window.pads[0], 0), (*window.pads[1], 0), (0, 0, 0))
     padded = lax.pad(x, jnp.zeros((), x.dtype), config)
     batch, height, width, channels = padded.shape

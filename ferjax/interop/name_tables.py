@@ -1,4 +1,4 @@
-"""The words in which a network's PyTorch names are told: one table a network, one row a layer.
+"""Tables of a network's names in PyTorch: one table a network, one row a layer.
 
 The model itself says which arrays exist; a row only says what they are called and how they are laid out.
 So a bias or a stage that a network's options leave out needs no row of its own.
@@ -11,7 +11,7 @@ import numpy as np
 
 Convert = Callable[[np.ndarray], np.ndarray]
 
-# PyTorch's batch normalisation counts its batches (int64 scalar); nothing here depends on the count.
+# PyTorch's batch normalisation counts its batches (an int64 scalar); no computation depends on the count.
 COUNTER = "num_batches_tracked"
 
 
@@ -34,9 +34,12 @@ class Leaf(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One layer: `res_block1.shortcut.0` in PyTorch, `res_block1/shortcut_conv` in Flax, and its kind.
+    """One layer, such as `res_block1.shortcut.0` in PyTorch and `res_block1/shortcut_conv` in Flax.
 
-    Both names are empty for arrays that the network itself holds.
+    Attributes:
+        torch: the layer's name in PyTorch; empty for arrays that the network itself holds.
+        flax: its path in Flax; likewise.
+        kind: the layer's arrays, such as `CONV`.
     """
 
     torch: str
@@ -44,21 +47,22 @@ class Row(NamedTuple):
     kind: tuple[Leaf, ...]
 
     def torch_key(self, leaf: Leaf) -> str:
-        """What the state dict calls an array of this layer."""
+        """Returns the state dict's name of an array of this layer."""
         return f"{self.torch}.{leaf.torch}".removeprefix(".")
 
     def path(self, leaf: Leaf) -> str:
-        """Where the variables have it, such as `params/conv1/kernel`."""
+        """Returns the path of an array in the variables, such as `params/conv1/kernel`."""
         return "/".join(filter(None, (leaf.collection, self.flax, leaf.flax)))
 
 
 class Network(NamedTuple):
-    """A network's layers, and its counterpart in PyTorch.
+    """The layers of a network, and its counterpart in PyTorch.
 
     Attributes:
         rows: in PyTorch's order.
         head: PyTorch's name of the classifier, a `LINEAR` row.
-        image_size: pixels; images of this size make every layer's shape known, and are compared with.
+        image_size: pixels, both sides, of the images that comparisons use, and that give every layer its
+            shape.
         counterpart: `package.module:callable`, imported only for comparisons; `callable(num_classes,
             **options)`, with the options of `ferjax.models.create`, gives a `torch.nn.Module` from normalised
             images `[B, 3, H, W]` to logits `[B, num_classes]`. In training mode it leaves an auxiliary loss
@@ -90,7 +94,7 @@ def _transposed(x: np.ndarray) -> np.ndarray:
 
 
 def vector(torch: str, flax: str, collection: str = "params") -> Leaf:
-    """An array that both sides lay out alike."""
+    """Describes an array that both frameworks lay out alike."""
     return Leaf(torch, collection, flax, _same, _same)
 
 
@@ -104,7 +108,12 @@ BATCH_NORM = (
 )
 
 
+def numbered(name: str, kind: tuple[Leaf, ...], count: int) -> Iterator[Row]:
+    """Yields rows of layers that both frameworks call `name1`, `name2`, …"""
+    return (Row(f"{name}{number}", f"{name}{number}", kind) for number in range(1, count + 1))
+
+
 def under(name: str, rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows of a network that is the module `name` of another one."""
+    """Yields the rows of a network that is the module `name` of another one."""
     for row in rows:
         yield Row(f"{name}.{row.torch}", f"{name}/{row.flax}", row.kind)

@@ -1,8 +1,8 @@
-"""Residual networks in PyTorch: torchvision's names, and `layerN.M.se.fc.0` for squeeze-and-excitation."""
+"""Residual networks' names in PyTorch: torchvision's, and `layerN.M.se.fc.0` for squeeze-and-excitation."""
 
 from collections.abc import Iterator
 
-from ferjax.interop.torch_names import BATCH_NORM, CONV, LINEAR, Network, Row
+from ferjax.interop.name_tables import BATCH_NORM, CONV, LINEAR, Network, Row
 from ferjax.models.resnet import STAGES
 
 

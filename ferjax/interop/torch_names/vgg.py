@@ -1,8 +1,8 @@
-"""VGG by torchvision's names."""
+"""VGG's names in PyTorch: torchvision's."""
 
 from collections.abc import Iterator
 
-from ferjax.interop.torch_names import BATCH_NORM, CONV, LINEAR, Network, Row
+from ferjax.interop.name_tables import BATCH_NORM, CONV, LINEAR, Network, Row
 from ferjax.models.vgg import STAGES
 
 

@@ -1,11 +1,11 @@
-"""FaceNet's names in PyTorch, facenet-pytorch's, and those of FaceNet2ExpNet's counterpart.
+"""FaceNet's names in PyTorch: those of facenet-pytorch.
 
 facenet-pytorch's published weights expect the option `fixed_standardisation`.
 """
 
 from collections.abc import Iterator
 
-from ferjax.interop.torch_names import BATCH_NORM, CONV, LINEAR, Network, Row, under
+from ferjax.interop.name_tables import BATCH_NORM, CONV, LINEAR, Network, Row
 from ferjax.models.facenet import (
     BLOCK_8,
     REDUCTION_A,
@@ -17,7 +17,6 @@ from ferjax.models.facenet import (
     Branch,
     Stage,
 )
-from ferjax.models.facenet2expnet import STAGES
 
 
 def _unit(torch: str, flax: str) -> Iterator[Row]:
@@ -42,7 +41,8 @@ def _repeat(stage: Stage) -> Iterator[Row]:
         yield from _residual(f"{stage.name}.{index}", f"{stage.name}_{index}", stage.branches)
 
 
-def _trunk() -> Iterator[Row]:
+def trunk_rows() -> Iterator[Row]:
+    """Yields the rows of the layers before the embedding."""
     for name, _ in STEM:
         yield from _unit(name, name)
     yield from _repeat(STAGE_35)
@@ -53,26 +53,11 @@ def _trunk() -> Iterator[Row]:
     yield from _residual("block8", "block8", BLOCK_8)
 
 
-def _facenet() -> Iterator[Row]:
-    yield from _trunk()
+def _rows() -> Iterator[Row]:
+    yield from trunk_rows()
     yield Row("last_linear", "last_linear", LINEAR)
     yield Row("last_bn", "last_bn", BATCH_NORM)
     yield Row("logits", "logits", LINEAR)
-
-
-def _expression_net() -> Iterator[Row]:
-    for stage in range(1, len(STAGES) + 1):
-        yield Row(f"conv{stage}", f"conv{stage}", CONV)
-        yield Row(f"bn{stage}", f"bn{stage}", BATCH_NORM)
-    yield Row("top", "top", CONV)
-
-
-def facenet2expnet_rows() -> Iterator[Row]:
-    """The rows that the joint model has too."""
-    yield from under("expression_net", _expression_net())
-    yield from under("face_net", _trunk())
-    yield Row("fc1", "fc1", LINEAR)
-    yield Row("fc2", "fc2", LINEAR)
 
 
 _REPEATED = [
@@ -83,17 +68,10 @@ _REPEATED = [
 
 NETWORKS = {
     "facenet": Network(
-        rows=tuple(_facenet()),
+        rows=tuple(_rows()),
         head="logits",
         image_size=80,
         counterpart="ferjax.interop.torch_models.facenet:FaceNet",
         blocks=(*_REPEATED, *((name, name) for name in ("mixed_6a", "mixed_7a", "block8"))),
-    ),
-    "facenet2expnet": Network(
-        rows=tuple(facenet2expnet_rows()),
-        head="fc2",
-        image_size=80,
-        counterpart="ferjax.interop.torch_models.facenet2expnet:FaceNet2ExpNet",
-        blocks=(("expression_net", "expression_net"),),
     ),
 }

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from ferjax.interop.torch_names import BATCH_NORM, CONV, LINEAR, Network, Row
+from ferjax.interop.name_tables import BATCH_NORM, CONV, LINEAR, Network, Row
 
 _BLOCKS = ("res_block1", "res_block2", "res_block3")
 
 
-def _resemotenet() -> Iterator[Row]:
+def _rows() -> Iterator[Row]:
     for stage in (1, 2, 3):
         yield Row(f"conv{stage}", f"conv{stage}", CONV)
         yield Row(f"bn{stage}", f"bn{stage}", BATCH_NORM)
@@ -25,7 +25,7 @@ def _resemotenet() -> Iterator[Row]:
 
 NETWORKS = {
     "resemotenet": Network(
-        rows=tuple(_resemotenet()),
+        rows=tuple(_rows()),
         head="fc4",
         image_size=64,
         counterpart="ferjax.interop.torch_models.resemotenet:ResEmoteNet",
