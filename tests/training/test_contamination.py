@@ -54,8 +54,7 @@ def test_a_run_tells_and_keeps_what_overlaps(leaky, tmp_path, capsys):
     assert json.loads((tmp_path / "run" / "result.json").read_text())["overlap"] == expected
     printed = capsys.readouterr().out
     assert (
-        "WARNING: of the 10 images of fer2013 test the same pixels are also 3 in the training data, "
-        in printed
+        "WARNING: of the 10 images of fer2013 test the same pixels are also 3 in the training data, " in printed
     )
     assert "2 in the validation data, which chose the weights: its scores are too good" in printed
 
