@@ -56,7 +56,7 @@ def test_the_defaults_and_the_tests_own_recipe_are_valid(tiny_model):
         ("init.freeze", "a" * 5000, "init.freeze has 5000 characters; it may have 4096"),
         ("init.freeze", "(" * 4000, "is no regular expression: "),
         ("loss.l2", "(" * 4000 + ":1", "is not PATTERN:NUMBER"),
-        ("augment.extra", "a" * 4000 + "=1", "is not NAME=NUMBER"),
+        ("augment.extra", "a" * 4000 + "=1", "is not NAME=STRENGTH"),
     ],
     ids=lambda value: str(value)[:40],
 )

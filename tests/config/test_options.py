@@ -92,7 +92,7 @@ def test_options_of_a_plugged_in_function():
         ({"loss__name": f"{__name__}:NOT_CALLABLE"}, "NOT_CALLABLE is not a function but 5"),
         ({"loss__name": f"{__name__}:my_los"}, "has no 'my_los' .*; it has my_loss"),
         ({"augment__extra": "blurr=0.5"}, "unknown augmentation 'blurr'; the nearest are blur"),
-        ({"augment__extra": "blur"}, "in augment.extra, 'blur' is not NAME=NUMBER"),
+        ({"augment__extra": "blur"}, "in augment.extra, 'blur' is not NAME=STRENGTH"),
     ],
 )  # fmt: skip
 def test_bad_options_of_functions(fields, words):
@@ -182,7 +182,7 @@ def test_the_text_of_further_augmentations(text, pairs):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("blur", "'blur' is not NAME=NUMBER"),
+        ("blur", "'blur' is not NAME=STRENGTH"),
         ("=1", "'=1' is not"),
         ("blur=", "'blur=' is not"),
         ("blur=nan", "'blur=nan' is not"),

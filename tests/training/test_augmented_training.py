@@ -47,7 +47,7 @@ def test_everything_on_trains_the_same_from_disk_and_from_memory(tiny_run, tiny_
         ({"eval__crops": "five"}, "eval.crops=five cuts crops: set data.source_size"),
         ({"eval__crops": "six"}, "it takes none, flip, five, ten"),
         ({"augment__extra": "gama=1"}, "unknown augmentation 'gama'; the nearest are gamma"),
-        ({"augment__extra": "gamma=0"}, "augment.extra has 'gamma=0'; it takes name=strength"),
+        ({"augment__extra": "gamma=0"}, "in augment.extra, 'gamma=0' is not NAME=STRENGTH"),
         ({"augment__randaugment": -1}, "augment.randaugment is -1; it must be at least 0"),
         ({"augment__randaugment_magnitude": 11.0}, "it must be at least 0 and at most 10"),
         ({"data__train_fraction": 0.0}, "data.train_fraction is 0.0; it must be above 0 and at most 1"),
