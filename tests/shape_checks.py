@@ -4,6 +4,7 @@ from jaxtyping import install_import_hook
 
 CHECKED: tuple[str, ...] = (
     "ferjax.augment",
+    "ferjax.explain",
     "ferjax.layers",
     "ferjax.models",
 )

@@ -25,7 +25,9 @@ def write_run(folder, grey=None, **fields):
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
     rng = np.random.default_rng(3)
     # Large enough for classes to differ; variances are above 0.
-    variables = jax.tree.map(lambda leaf: rng.uniform(0.1, 0.6, leaf.shape).astype(leaf.dtype), dict(shapes))
+    variables = jax.tree.map(
+        lambda leaf: rng.uniform(0.1, 0.6, leaf.shape).astype(leaf.dtype), {"batch_stats": {}, **shapes}
+    )
     facts = {"label_names": list(LABELS), "image_size": size} | ({} if grey is None else {"grey": grey})
     weights.save(folder, "tiny", variables, facts)
     write_json_atomic(folder / "config.json", json.loads(config.to_json()))

@@ -1,4 +1,4 @@
-"""A trained network as it came out of a run: what explanations, predictions and exports start from."""
+"""A trained network: model, weights, config and classes, for explanations, predictions and exports."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from ferjax.data import builders
 from ferjax.errors import UserError
 from ferjax.training.steps import make_predict_step
 
-# ITU-R 601 luma in 1/65536, rounded as PIL does; they add up to one, so grey pixels stay as they are.
+# ITU-R 601 luma in 1/65536, rounded as PIL does; the weights add up to one, so grey pixels stay unchanged.
 LUMA, HALF, SHIFT = (19595, 38470, 7471), 1 << 15, 16
 
 
@@ -25,10 +25,10 @@ class Trained(NamedTuple):
         variables: `{"params", "batch_stats"}`, NumPy arrays; the averaged ones if the run kept averages.
         config: the run's, complete and checked.
         label_names: the K classes.
-        image_size: pixels, both sides, of what the network takes.
-        temperature: what logits are divided by so that probabilities can be believed, see
-            `ferjax.scores.calibration`; None where no finished run tells it.
-        grey: whether the network was trained on images without colour; then it is shown grey faces.
+        image_size: pixels, both sides, of the images that the network takes.
+        temperature: divides the logits so that probabilities are calibrated, see `ferjax.scores.calibration`;
+            None before a run is finished.
+        grey: whether the network was trained on images without colour; then faces are made grey for it.
     """
 
     model: nn.Module
@@ -41,7 +41,7 @@ class Trained(NamedTuple):
 
     @property
     def input_size(self) -> int:
-        """Pixels, both sides, that images are read at: above `image_size` where crops are cut out of them."""
+        """Pixels, both sides, of the images that are read; above `image_size` if crops are cut out."""
         return self.config.data.source_size or self.image_size
 
 
@@ -62,14 +62,14 @@ def trained_on_grey(recorded: object, name: str) -> bool:
 
 
 def predict_step(trained: Trained) -> Callable[[Any, Array], Array]:
-    """Builds `step(variables, images) -> log_probabilities`, pure: calibrated, as the run was evaluated.
+    """Builds `step(variables, images) -> log_probabilities`: pure, calibrated, with the run's crops.
 
     Args:
-        trained: the network; its weights are not read.
+        trained: the network; its weights are not used.
 
     Returns:
-        A function of variables and uint8 `[B, H, W, 3]`, H = W = `trained.input_size`, to float32 `[B, K]`.
-        A network of grey images sees the luma of colours.
+        A function from variables and uint8 `[B, S, S, 3]`, S = `trained.input_size`, to float32 `[B, K]`.
+        Colours are turned into luma for a network that was trained on grey images.
     """
     config = trained.config
     size = trained.image_size if config.data.source_size or config.eval.crops != "none" else None
@@ -84,6 +84,6 @@ def predict_step(trained: Trained) -> Callable[[Any, Array], Array]:
 
 
 def luma(images: Array) -> Array:
-    """The brightness of colours, as PIL's mode L has it: uint8 `[B, H, W, 3]` to `[B, H, W, 1]`."""
+    """Converts colours to luma as PIL's mode L does: uint8 `[B, H, W, 3]` to `[B, H, W, 1]`."""
     weighted = (images.astype(jnp.int32) * jnp.asarray(LUMA)).sum(-1, keepdims=True)
     return ((weighted + HALF) >> SHIFT).astype(jnp.uint8)
