@@ -9,7 +9,6 @@ about eight times what C1 does; smaller images help (--config.data.image_size=32
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from ferjax.commands import framework
 from ferjax.experiments.ablate import VARIANTS, ablate, table
@@ -17,8 +16,8 @@ from ferjax.experiments.runs import until_stopped, write_text
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", "configs/resemotenet.py", "A recipe of resemotenet, FILE[:DATASET[,key=value…]]."
+_CONFIG = framework.config_flag(
+    default="resemotenet", help_string="A recipe of the network resemotenet: RECIPE[:DATASET[,key=value…]]."
 )
 _VARIANTS = flags.DEFINE_list("variants", list(VARIANTS), "The configurations to train.")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "The number of seeds of each: train.seed, train.seed + 1, …")

@@ -8,7 +8,6 @@ lacks are left out. Finished runs are read, not trained again.
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from ferjax.commands import framework
 from ferjax.experiments.crossdb import crossdb, table
@@ -16,7 +15,7 @@ from ferjax.experiments.runs import until_stopped, write_text
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
+_CONFIG = framework.config_flag()
 _SETS = flags.DEFINE_list("sets", ["toons/avataaars", "toons/open_peeps"], "Data sets, separated by commas.")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "Seeds of each set; with more than one the matrix has intervals.")
 _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the runs; runs/crossdb-MODEL if empty.")

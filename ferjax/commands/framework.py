@@ -13,16 +13,64 @@ from typing import NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
+from ml_collections import ConfigDict, config_flags
+from ml_collections.config_flags.config_flags import ConfigFileFlagParser, is_config_flag
 
 from ferjax.errors import BAD_INPUT, UserError
 from ferjax.files import DISK_FULL
 from ferjax.platform import console
+from ferjax.recipes import shipped
+
+# What `config_flag` defines belongs to the command that calls it.
+flags.disclaim_key_flags()
 
 
 def fail(message: object) -> NoReturn:
     """Prints one line that says what is wrong and exits with code 2."""
     console.print_error(message)
     sys.exit(BAD_INPUT)
+
+
+def _reader_left() -> int:
+    """Returns the exit code after the reader, such as `head`, has closed the pipe; nothing more is written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def answer(text: str, code: int = 0) -> NoReturn:
+    """Prints a text instead of running a command, such as its help, and exits."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        code = _reader_left()
+    sys.exit(code)
+
+
+class _RecipeParser(ConfigFileFlagParser):
+    """Reads a config from a file, or from a shipped recipe by its name."""
+
+    def parse(self, path: str) -> ConfigDict:
+        file, colon, argument = path.partition(":")
+        return super().parse(shipped.locate(file) + colon + argument)
+
+
+def config_flag(
+    name: str = "config",
+    default: str | None = None,
+    help_string: str = "A recipe's name or a config file: RECIPE[:DATASET[,key=value…]].",
+) -> flags.FlagHolder:
+    """Defines a flag that takes a config, and the flags `--name.group.field=value` that change its fields.
+
+    Args:
+        name: the flag's name.
+        default: what is read if the flag is not given; None: its value is None then.
+        help_string: its text in `--help`.
+    """
+    holder = config_flags.DEFINE_config_file(name, None, help_string)
+    flags.FLAGS[name].parser = _RecipeParser(name)
+    if default is not None:
+        flags.set_default(holder, default)
+    return holder
 
 
 def no_arguments(argv: Sequence[str]) -> None:
@@ -34,9 +82,7 @@ def no_arguments(argv: Sequence[str]) -> None:
 def _help(main: Callable) -> NoReturn:
     """Prints a command's docstring and its own flags. (absl's --help exits with 1 and shows absl's flags.)"""
     module = sys.modules[main.__module__]
-    print(inspect.getdoc(module))
-    print(flags.FLAGS.module_help(module.__name__))
-    sys.exit(0)
+    answer(f"{inspect.getdoc(module)}\n{flags.FLAGS.module_help(module.__name__)}")
 
 
 def _quoted(argument: str) -> str:
@@ -54,9 +100,9 @@ def _parse(main: Callable, argv: Sequence[str]) -> list[str]:
     try:
         sys.argv = list(map(_quoted, sys.argv))  # where config flags look for their fields
         rest = flags.FLAGS(list(map(_quoted, argv)))
-        if "config" in flags.FLAGS:
+        for flag in filter(is_config_flag, (flags.FLAGS[name] for name in flags.FLAGS)):
             # A config file that cannot be read raises only when something asks for a field.
-            hasattr(flags.FLAGS["config"].value, "model")
+            hasattr(flag.value, "model")
         return rest
     except flags.Error as error:
         text = re.sub(r"Traceback .*\n", "", str(error).strip(), flags=re.DOTALL)
@@ -109,7 +155,9 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         # JAX logs every accelerator that the machine lacks.
         logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
         try:
-            return main(rest)
+            code = main(rest)
+            print(end="", flush=True)  # here, where a reader that has left and a full disk are understood
+            return code
         except UserError as error:
             fail(error)
         except KeyboardInterrupt:
@@ -117,9 +165,7 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
             print("ferjax: interrupted", file=sys.stderr, flush=True)
             return 128 + signal.SIGINT
         except BrokenPipeError:
-            # The reader, such as `head`, has closed the pipe; the exit would try to write what is left.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 128 + signal.SIGPIPE
+            return _reader_left()
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise

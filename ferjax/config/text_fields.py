@@ -50,9 +50,7 @@ def parse_extra(text: str) -> tuple[tuple[str, float], ...]:
         except ValueError:
             strength = math.nan
         if not name or len(name) > NAME or not 0 < strength < math.inf:
-            raise UserError(
-                f"in augment.extra, {part[:80]!r} is not NAME=STRENGTH with a strength above 0"
-            )
+            raise UserError(f"in augment.extra, {part[:80]!r} is not NAME=STRENGTH with a strength above 0")
         if name in extra:
             raise UserError(f"in augment.extra, {name[:80]!r} comes twice")
         extra[name] = strength
