@@ -14,9 +14,9 @@ PAGE = Path(__file__).parent / "reference" / "commands.md"
 _INTRODUCTION = """\
 # Commands
 
-Made from `--help` by `make docs`. `ferjax VERB …` and `python -m ferjax VERB …` are the same; each command exits
-with 0 when it has done its work, with 2 and one line when its input is wrong. Flags that begin with `--config.`
-change a field of the [configuration](../tutorial.md#change-a-field).
+Made from `--help` by `make docs`. `ferjax VERB …` and `python -m ferjax VERB …` are the same. Each exits
+with 0 when it has done its work, with 2 and one line when its input is wrong. Flags that begin with
+`--config.` change a [field of the configuration](../tutorial.md#change-a-field).
 """
 # What absl prints below a flag's help.
 _NOTE = re.compile(r"\((default: '(?P<default>.*)'|(?P<kind>an? .*|number .*|integer .*|.* integer))\)")
@@ -28,10 +28,11 @@ def page(help_of: Callable[..., str]) -> str:
     Args:
         help_of: gives what `ferjax ARGUMENTS…` prints.
     """
-    verbs = re.findall(r"^  ([a-z][a-z-]*) +(\S.*)$", help_of("--help"), flags=re.MULTILINE)
+    rows = re.findall(r"^(\S.*):$|^  ([a-z][a-z-]*) +(\S.*)$", help_of("--help"), flags=re.MULTILINE)
     table = ["| verb | what it does |", "|---|---|"]
-    table += [f"| [`{verb}`](#{verb}) | {what} |" for verb, what in verbs]
-    sections = [_section(verb, help_of(verb, "--help")) for verb, _ in verbs]
+    for group, verb, what in rows:
+        table.append(f"| **{group}** | |" if group else f"| [`{verb}`](#{verb}) | {what} |")
+    sections = [_section(verb, help_of(verb, "--help")) for _, verb, _ in rows if verb]
     return "\n".join([_INTRODUCTION, *table, "", "\n\n".join(sections), ""])
 
 

@@ -1,4 +1,4 @@
-"""The examples of docs/extend.md: each file is taken out of the page, put into an empty folder and used there."""
+"""The examples of docs/extend.md: each file is taken from the page, put into an empty folder and used."""
 
 import os
 import re
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", autouse=True)
 def mylab(tmp_path_factory):
-    """A folder with the page's package, in which all commands start, and with photographs for the data set."""
+    """Makes the folder in which the commands start: the page's package, and photographs for its data set."""
     folder = tmp_path_factory.mktemp("mylab")
     for name, text in FILES.items():
         path = folder / name
@@ -61,8 +61,8 @@ def train(shell, tiny_run):
 
 
 def command_with(text):
-    """The page's one command that has this text."""
-    (command,) = (command for command in COMMANDS if any(text in part for part in command))
+    """The page's one command with this argument."""
+    (command,) = (command for command in COMMANDS if text in command)
     return command
 
 
@@ -103,7 +103,7 @@ def test_a_schedule(train):
 
 def test_options(train):
     rows = train(command_with("--workdir=runs/options"))
-    assert [row["learning_rate"] for row in rows] == pytest.approx([3e-3, 3e-3 / 2])
+    assert [row["learning_rate"] for row in rows] == pytest.approx([3e-4, 3e-4 / 2])
 
 
 def test_an_augmentation(unchanged, train):
@@ -111,6 +111,17 @@ def test_an_augmentation(unchanged, train):
     assert rows[0]["loss"] != unchanged[0]["loss"]
 
 
+def test_a_verb(shell, tiny_run):
+    verb, _, *flags = command_with("--split=test")
+    done = shell(verb, "fer2013", *flags, f"--data_dir={tiny_run.data}")
+    assert done.returncode == 0, done.stderr
+    counts = [int(line.split()[1]) for line in done.stdout.splitlines()]
+    assert (len(counts), sum(counts)) == (7, tiny.SPLITS["PrivateTest"])
+    helped = shell(verb, "--help").stdout
+    assert "prints how often each class of a data set occurs" in helped
+    assert "--split: train, validation or test." in helped
+
+
 def test_every_command_of_the_page_is_tried():
     tried = Path(__file__).read_text()
-    assert [command for command in COMMANDS if not any(part in tried for part in command[1:])] == []
+    assert [command for command in COMMANDS if not any(f'"{part}"' in tried for part in command)] == []
