@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MAIN_FOLDERS = ["ferjax", "configs", "benchmarks", "tests", "launch", "docs"]
+REAL = [page for page in PAGES if page.stem != "extend"]  # its files are examples
 
 
 def test_the_page_of_commands_is_what_help_prints(shell):
@@ -34,9 +35,7 @@ def test_what_examples_import_exists(page):
                         importlib.import_module(f"{node.module}.{alias.name}")
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if page.stem != "extend"], ids=lambda page: page.stem
-)
+@pytest.mark.parametrize("page", REAL, ids=lambda page: page.stem)
 def test_files_that_a_page_names_exist(page):
     named = re.findall(rf"`((?:{'|'.join(MAIN_FOLDERS)})/[^`\s]*)`", page.read_text())
     paths = [path for path in named if not re.search(r"[A-Z…]{2}|NAME|…", path)]
