@@ -1,5 +1,6 @@
 """The examples of docs/extend.md: each file is taken from the page, put into an empty folder and used."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -103,7 +104,8 @@ def test_a_schedule(train):
 
 def test_options(train):
     rows = train(command_with("--workdir=runs/options"))
-    assert [row["learning_rate"] for row in rows] == pytest.approx([3e-4, 3e-4 / 2])
+    assert [row["learning_rate"] for row in rows] == pytest.approx([3e-3, 3e-3 / 2])
+    assert json.loads(Path("runs/options/config.json").read_text())["loss"]["options"] == {"q": 0.5}
 
 
 def test_an_augmentation(unchanged, train):
