@@ -46,3 +46,19 @@ def test_every_room_has_a_row_in_the_architecture():
     page = (ROOT / "docs" / "architecture.md").read_text()
     rooms = {path.parent.name for path in (ROOT / "ferjax").glob("*/__init__.py")}
     assert {room for room in rooms if f"\n| `{room}/` |" not in page} == set()
+
+
+def test_a_room_imports_only_rooms_above_it_in_the_architecture():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = [
+        room for room in re.findall(r"^\| `(\w+)/`", page, flags=re.MULTILINE) if room not in MAIN_FOLDERS
+    ]
+    upwards = set()
+    for path in (ROOT / "ferjax").rglob("*.py"):
+        room = path.relative_to(ROOT / "ferjax").parts[0]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if room in rooms and isinstance(node, ast.ImportFrom) and node.module.startswith("ferjax"):
+                names = [alias.name for alias in node.names] if node.module == "ferjax" else []
+                imported = {*names, *node.module.split(".")[1:2]} & set(rooms)
+                upwards |= {(room, other) for other in imported if rooms.index(other) > rooms.index(room)}
+    assert upwards <= {("training", "interop")}
