@@ -19,7 +19,7 @@ JAX_cuda := jax[cuda13]
 JAX_tpu := jax[tpu]
 JAX_cpu := jax
 
-.PHONY: train test test-all test-fast lint bench bench-gpu lock clean
+.PHONY: train test test-all test-fast lint docs bench bench-gpu lock clean
 
 train: $(VENV)/.train
 	$(BIN)/python -m ferjax.main --config=$(CONFIG) $(ARGS)
@@ -48,6 +48,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 
+# The documentation's site, into site/; a link or an anchor that leads nowhere ends it.
+docs: $(VENV)/.docs
+	$(BIN)/python docs/make_commands_page.py
+	$(BIN)/mkdocs build --strict
+	@echo "open site/index.html, or with search: $(BIN)/python -m http.server --directory site"
+
 $(VENV)/.python:
 	@test -n "$(PYTHON)" || { echo "ferjax needs Python 3.11 to 3.14; set PYTHON=…"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
@@ -64,10 +70,14 @@ $(VENV)/.dev: $(VENV)/.train requirements-dev.txt requirements-dev-no-deps.txt
 	$(BIN)/pip install --quiet --no-deps -r requirements-dev-no-deps.txt
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.train requirements-docs.txt
+	$(BIN)/pip install --quiet -r requirements-docs.txt -c requirements.txt
+	touch $@
+
 # The pinned versions, for every Python from 3.11 on, from the ranges in pyproject.toml.
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-annotate --no-header --quiet \
 		pyproject.toml -o requirements.txt
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build site *.egg-info

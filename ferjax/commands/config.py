@@ -10,14 +10,15 @@ import re
 from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
+from ferjax.commands import framework
 from ferjax.config import defaults, flat, table, unknown_field, validate
 from ferjax.errors import UserError
 from ferjax.files import to_json
 from ferjax.registry import verb
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A recipe to look at, FILE[:DATASET[,key=value…]].")
+_CONFIG = framework.config_flag()
 _JSON = flags.DEFINE_bool("json", False, "Print JSON.")
 _MARKDOWN = flags.DEFINE_bool("markdown", False, "Print all fields as docs/configuration.md.")
 

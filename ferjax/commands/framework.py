@@ -32,7 +32,7 @@ def fail(message: object) -> NoReturn:
 
 
 def _reader_left() -> int:
-    """Returns the exit code after the reader, such as `head`, has closed the pipe; nothing more is written."""
+    """Drops further output after the reader, such as `head`, has closed the pipe; returns the exit code."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 128 + signal.SIGPIPE
 
