@@ -1,6 +1,9 @@
 """Checks the types and shapes in annotations of these packages while tests run; imported before ferjax."""
 
+from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
+
+check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float, as in PEP 484
 
 CHECKED: tuple[str, ...] = (
     "ferjax.augment",
@@ -8,4 +11,4 @@ CHECKED: tuple[str, ...] = (
     "ferjax.layers",
     "ferjax.models",
 )
-install_import_hook(CHECKED, "beartype.beartype")
+install_import_hook(CHECKED, "shape_checks.check")

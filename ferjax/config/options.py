@@ -7,6 +7,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -44,17 +45,22 @@ def model_options(config: ConfigDict) -> dict[str, Any]:
     for option, instead in _NOT_OPTIONS.items():
         if option in options:
             raise UserError(f"model.{option} is no option of a config: {instead}")
+    # First, for a network may do anything with an option of a wrong type.
+    target = registry.NETWORKS.find(name).target
+    network = target.func if isinstance(target, partial) else target
+    if dataclasses.is_dataclass(network):
+        annotations = _annotations(network)
+        for field in dataclasses.fields(network):
+            if field.name in options:
+                value = options[field.name]
+                _check_value(f"model.{field.name}", value, annotations.get(field.name, Any), field.default)
     try:
-        network = models.create(name, **options)
+        models.create(name, **options)
     except UserError:
         raise
-    except Exception as error:  # a network of the user's own may do anything with an option of a wrong type
+    except Exception as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UserError(f"model {name} does not take the options {shown(options)} ({what})") from error
-    attributes = {field.name: field.default for field in dataclasses.fields(network)}
-    annotations = _annotations(type(network))
-    for option, value in options.items():
-        _check_value(f"model.{option}", value, annotations.get(option, Any), attributes.get(option))
     return options
 
 

@@ -172,7 +172,7 @@ def test_values_against_annotations(value, annotation, is_one):
     [
         ("", ()),
         ("blur=0.5", (("blur", 0.5),)),
-        (" blur = 1 , pkg.file:rain=-2e-1,", (("blur", 1.0), ("pkg.file:rain", -0.2))),
+        (" blur = 1 , pkg.file:rain=2e-1,", (("blur", 1.0), ("pkg.file:rain", 0.2))),
     ],
 )
 def test_the_text_of_further_augmentations(text, pairs):
@@ -187,6 +187,8 @@ def test_the_text_of_further_augmentations(text, pairs):
         ("blur=", "'blur=' is not"),
         ("blur=nan", "'blur=nan' is not"),
         ("blur=inf", "'blur=inf' is not"),
+        ("blur=0", "'blur=0' is not"),
+        ("blur=-1", "'blur=-1' is not"),
         ("blur=1,blur=2", "'blur' comes twice"),
     ],
 )
