@@ -21,7 +21,7 @@ from PIL import Image
 
 from benchmarks import measure
 from ferjax.data import builders
-from ferjax.data.labels import AFFECTNET_CODES
+from ferjax.data.sets.affectnet import AFFECTNET_CODES
 
 PACKAGES = ("apache-beam", "array_record", "numpy", "pillow", "tensorflow-datasets")
 SIZE = 224

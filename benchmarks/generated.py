@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from ferjax.data import builders
-from ferjax.data.builders.fer2013 import FER2013
 from ferjax.data.images import encode_png
+from ferjax.data.sets.fer2013 import FER2013
 
 OFFICIAL = {"train": 28_709, "validation": 3_589, "test": 3_589}
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ferjax.data.builders.toons_plan import drawn_labels
-from ferjax.data.builders.toons_pose import SIZE
-from ferjax.data.builders.toons_render import draw_example, draw_face, draw_person
-from ferjax.data.builders.toons_table import STYLES
+from ferjax.data.toons.plan import drawn_labels
+from ferjax.data.toons.pose import SIZE
+from ferjax.data.toons.render import draw_example, draw_face, draw_person
+from ferjax.data.toons.table import STYLES
 from ferjax.data.seeded import Draws
 
 _COLUMNS = 10

@@ -198,7 +198,7 @@ class DataSetFacts:
     config: str | None
 
 
-DATA_SETS: Registry[type, DataSetFacts] = Registry("data set", home="ferjax.data.builders")
+DATA_SETS: Registry[Any, DataSetFacts] = Registry("data set", home="ferjax.data.sets")
 
 
 def data_set(name: str, config: str | None = None) -> Callable[[Decorated], Decorated]:

@@ -8,6 +8,7 @@ import tensorflow_datasets as tfds
 from ferjax.data import builders
 from ferjax.data.builders import base
 from ferjax.data.images import encode_png
+from ferjax.registry import DATA_SETS, DataSetFacts, Entry
 
 # (split, label, subject, character, image), as the examples are to be built.
 Row = tuple[str, int, str, str, np.ndarray]
@@ -38,11 +39,17 @@ class Grouped(base.LicensedBuilder, skip_registration=True):
             )
 
 
+def register(monkeypatch, builder):
+    """Registers a builder class under its name until the test ends."""
+    entry = Entry(builder.name, builder, DataSetFacts(None))
+    monkeypatch.setitem(DATA_SETS._entries, builder.name, entry)
+
+
 def build(monkeypatch, folder, rows: list[Row], **attributes):
     """Builds the set `grouped` in `folder / "data"`, with other class attributes if given; that folder."""
     for name, value in attributes.items():
         monkeypatch.setattr(Grouped, name, value)
-    monkeypatch.setitem(builders.TABLE, "grouped", (__name__, "Grouped", None))
+    register(monkeypatch, Grouped)
     monkeypatch.setattr(Grouped, "rows", rows)
     builders.build(builders.create("grouped", folder / "data", manual_dir=folder))
     return folder / "data"

@@ -14,8 +14,11 @@ from ferjax.training import setup
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
-def write_run(folder, **fields):
-    """A workdir as training leaves it while it is not finished; the network is registered already."""
+def write_run(folder, grey=None, **fields):
+    """A workdir as training leaves it while it is not finished; the network is registered already.
+
+    What earlier versions wrote tells not whether images were `grey`.
+    """
     config = tiny.tiny_configuration(**fields)
     model = setup.build_model(config, len(LABELS))
     size = config.data.image_size
@@ -23,6 +26,7 @@ def write_run(folder, **fields):
     rng = np.random.default_rng(3)
     # Large enough for classes to differ; variances are above 0.
     variables = jax.tree.map(lambda leaf: rng.uniform(0.1, 0.6, leaf.shape).astype(leaf.dtype), dict(shapes))
-    weights.save(folder, "tiny", variables, {"label_names": list(LABELS), "image_size": size})
+    facts = {"label_names": list(LABELS), "image_size": size} | ({} if grey is None else {"grey": grey})
+    weights.save(folder, "tiny", variables, facts)
     write_json_atomic(folder / "config.json", json.loads(config.to_json()))
     return folder

@@ -29,7 +29,7 @@ _STRICT = flags.DEFINE_bool("strict", False, "Exit with code 1 if anything serio
 def main(argv: list[str]) -> int:
     """Audits the data set named by the one argument; 1 if it is to be strict and something is serious."""
     if len(argv) != 2:
-        raise UserError(f"audit takes one name: {', '.join(builders.TABLE)}")
+        raise UserError(f"audit takes one name: {', '.join(builders.names())}")
     name, data_dir = argv[1], _DATA_DIR.value
     folder = built_folder(name, data_dir)
     report = audit(name, folder, getattr(builders.builder_class(name), "PUBLISHED", {}))

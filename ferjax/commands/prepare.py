@@ -42,7 +42,7 @@ _BEAM_OPTION = flags.DEFINE_multi_string(
 def main(argv: list[str]) -> None:
     """Builds the data set named by the one argument and prints a summary."""
     if len(argv) != 2:
-        raise UserError(f"prepare takes one name: {', '.join(builders.TABLE)}")
+        raise UserError(f"prepare takes one name: {', '.join(builders.names())}")
     prepare(
         argv[1],
         _MANUAL_DIR.value,
@@ -67,7 +67,7 @@ def prepare(
     A set that is there and damaged is removed and built again.
 
     Args:
-        name: a key of `ferjax.data.builders.TABLE`, or folder/NAME.
+        name: one of `ferjax.data.builders.names()`, folder/NAME, or `package.module:Builder`.
         manual_dir: the folder with the files of a licensed set.
         data_dir: where built sets are, see `ferjax.data.builders.data_root`.
         skip_bad_rows: leave malformed rows out and count them.
@@ -79,7 +79,7 @@ def prepare(
     """
     folder = builders.folder(name, data_dir)
     builder = builders.builder_class(name)
-    licensed = bool(builder.MANUAL_DOWNLOAD_INSTRUCTIONS)
+    licensed = builders.is_licensed(builder)
     if (manual_dir is not None or options or beam is not None) and not licensed:
         raise UserError(f"{name} is drawn by ferjax: it takes no --manual_dir, no --option and no --beam")
     arguments = (

@@ -1,11 +1,12 @@
 """Arrays that are kept in files beside a built set: read if whole, written all at once."""
 
 import contextlib
-import uuid
 import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from ferjax.files import replacing
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
@@ -22,13 +23,5 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
 
     The folder may not be ours to write to. Then nothing is kept, and the next process works it out again.
     """
-    # Several processes may do this at once: each has a name of its own for the unfinished file.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with contextlib.suppress(OSError):
-        try:
-            path.parent.mkdir(exist_ok=True)
-            with open(temporary, "wb") as file:
-                np.savez(file, **arrays)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with contextlib.suppress(OSError), replacing(path) as unfinished, open(unfinished, "wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)

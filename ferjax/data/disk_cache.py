@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 from ferjax.data.sources import Source, StreamSource, extras, rows
 from ferjax.errors import UserError
+from ferjax.files import disk_trouble, replacing
 
 FOLDER = "decoded"
 # Images that a thread decodes and writes at a time: what is not yet written stays small.
 CHUNK = 64
-_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class DiskSource(Source):
@@ -37,6 +37,7 @@ class DiskSource(Source):
     def __init__(self, stream: StreamSource, path: Path) -> None:
         self.name, self.split = stream.name, stream.split
         self.label_names, self.image_shape = stream.label_names, stream.image_shape
+        self.grey = stream.grey
         self._stream, self._path = stream, path
         self._labels = stream.labels
         self._targets = _votes(stream) if stream.soft_labels else self._labels
@@ -90,7 +91,7 @@ def onto_disk(stream: StreamSource, folder: Path) -> DiskSource:
                 if not _whole(path, stream):  # another process may have written it meanwhile
                     _write(path, stream)
         except OSError as error:
-            if error.errno not in _DISK_TROUBLE:
+            if disk_trouble(error) is None:
                 raise
             size = _bytes(stream) / 2**30
             raise UserError(
@@ -126,7 +127,7 @@ def _alone(path: Path) -> Iterator[None]:
     with open(path.parent / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # What a killed process left: nobody else writes now.
-        for leftover in path.parent.glob("*.part"):
+        for leftover in path.parent.glob(".*.tmp"):
             leftover.unlink()
         yield
 
@@ -135,17 +136,12 @@ def _write(path: Path, stream: StreamSource) -> None:
     free = shutil.disk_usage(path.parent).free
     if _bytes(stream) > free:
         raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({free / 2**30:.1f} GiB are free)")
-    part = path.with_suffix(".part")
-    try:
-        with open(part, "wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (len(stream), *stream.image_shape)}
-            np.lib.format.write_array_header_1_0(file, header)
-            file.flush()
-            _fill(file.fileno(), file.tell(), stream)
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as unfinished, open(unfinished, "wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(stream), *stream.image_shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.flush()
+        _fill(file.fileno(), file.tell(), stream)
+        os.fsync(file.fileno())
 
 
 def _fill(file: int, start: int, stream: StreamSource) -> None:

@@ -141,7 +141,8 @@ class BridgedSource(Source):
     """
 
     def __init__(self, source: Source, model_names: Sequence[str], targets: np.ndarray) -> None:
-        self.name, self.split, self.image_shape = source.name, source.split, source.image_shape
+        self.name, self.split = source.name, source.split
+        self.image_shape, self.grey = source.image_shape, source.grey
         self.label_names = tuple(model_names)
         self._source = source
         self._targets = targets

@@ -39,7 +39,7 @@ def load(
     Which examples a split holds is kept in a file beside the set (see `ferjax.data.split_store.choose`).
 
     Args:
-        name: a set, see `ferjax.data.builders.TABLE`.
+        name: one of `ferjax.data.builders.names()`, folder/NAME, or `package.module:Builder`.
         split: "train", "validation" or "test".
         data_dir: where built sets are; $TFDS_DATA_DIR or ~/tensorflow_datasets if left out.
         image_size: height and width of the images; as stored if left out.
@@ -96,10 +96,11 @@ def built_folder(name: str, data_dir: str | os.PathLike | None) -> Path:
     folder = builders.folder(name, data_dir)
     if not folder.exists():
         root = builders.data_root(data_dir)
-        if needed := builders.builder_class(name).MANUAL_DOWNLOAD_INSTRUCTIONS:
+        builder = builders.builder_class(name)
+        if builders.is_licensed(builder):
             raise UserError(
                 f"{name} is not built in {root}. It is licensed: download it yourself into a folder that "
-                f"holds {needed}; then run "
+                f"holds {builder.MANUAL_DOWNLOAD_INSTRUCTIONS}; then run "
                 f"python -m ferjax prepare {name} --manual_dir=FOLDER --data_dir={root}"
             )
         builders.build(builders.create(name, data_dir))

@@ -26,6 +26,7 @@ class Source(abc.ABC):
         split: the split's name.
         label_names: the class of each label.
         image_shape: (H, W, C) of every image.
+        grey: whether the stored images have no colour, however many channels are read.
         quick: whether a batch is made so fast that threads would take longer.
     """
 
@@ -33,6 +34,7 @@ class Source(abc.ABC):
     split: str
     label_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
+    grey: bool = False
     quick: bool = False
 
     @abc.abstractmethod
@@ -118,6 +120,7 @@ class StreamSource(Source):
         self.split = split or records.split
         self.label_names = records.label_names
         self.image_shape = shape
+        self.grey = stored_channels == 1
         self._records = records
         self._indices = indices
         self._image_size = image_size
@@ -193,6 +196,7 @@ class MemorySource(Source):
         others: the other values of each example; none if left out.
         targets: float32 [N, K], what `take` gives as labels; `labels` if left out.
         digest: of the data that the arrays were read from; of the arrays themselves if left out.
+        grey: see `Source`; whether the images have one channel if left out.
     """
 
     quick = True  # one copy
@@ -208,11 +212,14 @@ class MemorySource(Source):
         others: Sequence[Mapping[str, Any]] | None = None,
         targets: np.ndarray | None = None,
         digest: str | None = None,
+        grey: bool | None = None,
     ) -> None:
         self.name = name
         self.split = split
         self.label_names = tuple(label_names)
-        self.image_shape = images.shape[1:]
+        height, width, channels = images.shape[1:]
+        self.image_shape = (height, width, channels)
+        self.grey = channels == 1 if grey is None else grey
         self._images = images
         self._labels = np.asarray(labels, np.int32)
         self._others = others
@@ -302,4 +309,5 @@ def into_memory(stream: StreamSource) -> MemorySource:
         others=others,
         targets=targets,
         digest=stream.digest(),
+        grey=stream.grey,
     )

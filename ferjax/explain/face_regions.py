@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ferjax.data.builders.toons import Toons
-from ferjax.data.builders.toons_pose import SIZE
-from ferjax.data.builders.toons_render import draw_face
-from ferjax.data.builders.toons_table import STYLES
+from ferjax.data.sets.toons import Toons
+from ferjax.data.toons.pose import SIZE
+from ferjax.data.toons.render import draw_face
+from ferjax.data.toons.table import STYLES
 from ferjax.errors import UserError
 
 # A region's number in a map is its place here.

@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from ferjax.augment import normalise
 from ferjax.augment.crops import views
-from ferjax.data.builders.toons_pose import SIZE
 from ferjax.data.label_spaces import positions
 from ferjax.data.sources import Source
+from ferjax.data.toons.pose import SIZE
 from ferjax.errors import UserError
 from ferjax.explain import faithfulness, localisation, sanity
 from ferjax.explain.explained import in_batches, what_is_seen

@@ -9,8 +9,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from ferjax.augment import IMAGENET_MEAN, IMAGENET_STD
-from ferjax.data.builders.toons_pose import SIZE
-from ferjax.data.builders.toons_table import STYLES
+from ferjax.data.toons.pose import SIZE
+from ferjax.data.toons.table import STYLES
 from ferjax.explain.face_regions import REGIONS, on_canonical
 from ferjax.report.figures import new_figure, quiet, short
 from ferjax.report.palette import LIGHT, SERIES

@@ -27,7 +27,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 import ferjax
 from ferjax.errors import UserError
 from ferjax.files import to_json
-from ferjax.inference.trained import Trained
+from ferjax.inference.trained import Trained, trained_on_grey
 from ferjax.runs.stored_config import completed
 from ferjax.training import setup
 
@@ -64,7 +64,11 @@ def write(network: Trained, card: str, path: Path) -> str:
     """
     config = network.config.copy_and_resolve_references()
     config.update_from_flattened_dict(dict.fromkeys(_PRIVATE, ""))
-    about = {"label_names": network.label_names, "temperature": network.temperature}
+    about = {
+        "label_names": network.label_names,
+        "temperature": network.temperature,
+        "grey": network.grey,
+    }
     weights = flatten_dict({key: network.variables[key] for key in _COLLECTIONS}, sep="/")
     files = {
         WEIGHTS: safetensors.numpy.save({key: np.ascontiguousarray(value) for key, value in weights.items()}),
@@ -107,7 +111,7 @@ def read(path: Path | str) -> Trained:
         manifest = _manifest(path, open_file)
         contents = {name: _content(path, open_file, name, manifest["files"][name]) for name in _FILES}
     config = completed(_parsed(path, CONFIG, contents[CONFIG]), path / CONFIG)
-    names, temperature = _about(path, contents[NETWORK])
+    names, temperature, grey = _about(path, contents[NETWORK])
     model = setup.build_model(config, len(names))
     size = config.data.image_size
     shapes = jax.eval_shape(
@@ -120,6 +124,7 @@ def read(path: Path | str) -> Trained:
         label_names=names,
         image_size=size,
         temperature=temperature,
+        grey=trained_on_grey(grey, config.data.name),
     )
 
 
@@ -215,8 +220,8 @@ def _content(path: Path, open_file: _Open, name: str, entry: Mapping[str, Any]) 
     return content
 
 
-def _about(path: Path, content: bytes) -> tuple[tuple[str, ...], float | None]:
-    """The classes and the temperature."""
+def _about(path: Path, content: bytes) -> tuple[tuple[str, ...], float | None, object]:
+    """Returns the classes, the temperature, and whether faces are shown grey (None before 0.2)."""
     found = _parsed(path, NETWORK, content)
     found = found if isinstance(found, dict) else {}
     names, temperature = found.get("label_names"), found.get("temperature")
@@ -224,7 +229,7 @@ def _about(path: Path, content: bytes) -> tuple[tuple[str, ...], float | None]:
     calibrated = type(temperature) is float and 0 < temperature < math.inf
     if not named or not (temperature is None or calibrated):
         raise UserError(f"{path / NETWORK} does not tell classes and temperature; fetch the bundle again")
-    return tuple(names), temperature
+    return tuple(names), temperature, found.get("grey")
 
 
 def _variables(path: Path, content: bytes, shapes: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ferjax.errors import UserError
 from ferjax.inference import bundle
-from ferjax.inference.trained import Trained
+from ferjax.inference.trained import Trained, trained_on_grey
 from ferjax.runs import weights
 from ferjax.runs.result import read_result
 from ferjax.runs.stored_config import stored_config
@@ -48,6 +48,7 @@ def open_network(path: Path | str) -> Trained:
         label_names=tuple(names),
         image_size=config.data.image_size,
         temperature=_temperature(result, step),
+        grey=trained_on_grey(meta.get("grey"), config.data.name),
     )
 
 

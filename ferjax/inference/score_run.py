@@ -49,7 +49,7 @@ def evaluate_run(
 
     Args:
         workdir: of a run, finished or not, that nobody is writing.
-        dataset: a key of `ferjax.data.builders.TABLE`; the set that the run was trained on if empty.
+        dataset: one of `ferjax.data.builders.names()`; the set that the run was trained on if empty.
         split: of that set.
         data_dir: where built sets are; the run's own if empty.
         merges: classes that the network lacks → classes that they count as.

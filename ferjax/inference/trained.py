@@ -9,11 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 from ml_collections import ConfigDict
 
+from ferjax.data import builders
+from ferjax.errors import UserError
 from ferjax.training.steps import make_predict_step
 
-# Sets of grey images: a network that was trained on one is shown grey faces. A test holds them to the
-# builders, whose libraries take a second to import.
-GREY_SETS = ("ckplus", "fer2013", "ferplus", "jaffe")
 # ITU-R 601 luma in 1/65536, rounded as PIL does; they add up to one, so grey pixels stay as they are.
 LUMA, HALF, SHIFT = (19595, 38470, 7471), 1 << 15, 16
 
@@ -29,6 +28,7 @@ class Trained(NamedTuple):
         image_size: pixels, both sides, of what the network takes.
         temperature: what logits are divided by so that probabilities can be believed, see
             `ferjax.scores.calibration`; None where no finished run tells it.
+        grey: whether the network was trained on images without colour; then it is shown grey faces.
     """
 
     model: nn.Module
@@ -37,16 +37,27 @@ class Trained(NamedTuple):
     label_names: tuple[str, ...]
     image_size: int
     temperature: float | None
+    grey: bool = False
 
     @property
     def input_size(self) -> int:
         """Pixels, both sides, that images are read at: above `image_size` where crops are cut out of them."""
         return self.config.data.source_size or self.image_size
 
-    @property
-    def grey(self) -> bool:
-        """Whether the network was trained on images without colour."""
-        return self.config.data.name in GREY_SETS
+
+def trained_on_grey(recorded: object, name: str) -> bool:
+    """Tells whether a network was trained on images without colour.
+
+    Args:
+        recorded: the fact `grey` of its checkpoint or bundle; None in those of earlier versions.
+        name: of the data set, asked then: `data.name` in the config.
+    """
+    if isinstance(recorded, bool):
+        return recorded
+    try:
+        return builders.is_grey(name)
+    except UserError:
+        return False
 
 
 def predict_step(trained: Trained) -> Callable[[Any, Array], Array]:

@@ -125,7 +125,7 @@ def train(
             if cadence.saves(step) or stopping:
                 meter.count_time()
                 facts = {"trained_on": begun.trained_on, "label_names": list(ready.train.label_names)}
-                facts["image_size"] = config.data.image_size
+                facts |= {"image_size": config.data.image_size, "grey": ready.train.grey}
                 checkpoints.save(state, step, {**dataclasses.asdict(progress), **facts})
                 meter.start()
             if stopping and not _ended(config, ready, begun, step):

@@ -11,11 +11,11 @@ from ferjax.audit.checks import likely_order
 from ferjax.audit.content import Content
 from ferjax.audit.run import audit, is_serious
 from ferjax.data.builders.build_once import build_once
-from ferjax.data.builders.fer2013 import FER2013
-from ferjax.data.builders.toons import Toons, ToonsConfig
 from ferjax.data.fingerprints import Fingerprints, pixel_hash, thumbnail
 from ferjax.data.images import encode_png
 from ferjax.data.labels import FER7
+from ferjax.data.sets.fer2013 import FER2013
+from ferjax.data.sets.toons import Toons, ToonsConfig
 
 PUBLISHED = FER2013.PUBLISHED["train"]
 

@@ -14,6 +14,7 @@ from ferjax.commands.prepare import prepare
 from ferjax.data import builders, labels, load
 from ferjax.data.pipeline import train_batches
 from ferjax.data.records import Records, describe
+from ferjax.data.sets import affectnet, ckplus, expw, ferplus, jaffe, rafdb, taiwan
 from ferjax.errors import UserError
 from ferjax.training import setup
 
@@ -27,17 +28,17 @@ def test_label_tables_are_pinned():
 
     digits = [str(number) for number in range(8)]
     # fer8: angry 0, disgust 1, fear 2, happy 3, sad 4, surprise 5, neutral 6, contempt 7
-    assert numbers(labels.RAFDB_CODES, digits[1:], labels.FER8) == [5, 2, 1, 3, 4, 0, 6]
-    assert numbers(labels.AFFECTNET_CODES, digits, labels.FER8) == [6, 3, 4, 5, 2, 1, 0, 7]
-    assert numbers(labels.EXPW_CODES, digits[:7], labels.FER8) == [0, 1, 2, 3, 4, 5, 6]
-    assert numbers(labels.CKPLUS_CODES, digits, labels.FER8) == [6, 0, 7, 1, 2, 3, 4, 5]
-    assert numbers(labels.CKPLUS_CSV_CODES, digits, labels.FER8) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert numbers(rafdb.RAFDB_CODES, digits[1:], labels.FER8) == [5, 2, 1, 3, 4, 0, 6]
+    assert numbers(affectnet.AFFECTNET_CODES, digits, labels.FER8) == [6, 3, 4, 5, 2, 1, 0, 7]
+    assert numbers(expw.EXPW_CODES, digits[:7], labels.FER8) == [0, 1, 2, 3, 4, 5, 6]
+    assert numbers(ckplus.CKPLUS_CODES, digits, labels.FER8) == [6, 0, 7, 1, 2, 3, 4, 5]
+    assert numbers(ckplus.CKPLUS_CSV_CODES, digits, labels.FER8) == [0, 1, 2, 3, 4, 5, 6, 7]
     codes = ["AN", "DI", "FE", "HA", "NE", "SA", "SU"]
-    assert numbers(labels.JAFFE_CODES, codes, labels.FER8) == [0, 1, 2, 3, 6, 4, 5]
+    assert numbers(jaffe.JAFFE_CODES, codes, labels.FER8) == [0, 1, 2, 3, 6, 4, 5]
     codes = ["ng", "ag", "dg", "fg", "hg", "sg", "pg"]
-    assert numbers(labels.TAIWAN_CODES, codes, labels.FER8) == [6, 0, 1, 2, 3, 4, 5]
+    assert numbers(taiwan.TAIWAN_CODES, codes, labels.FER8) == [6, 0, 1, 2, 3, 4, 5]
     votes = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
-    assert numbers(labels.FERPLUS_COLUMNS, votes, labels.FER8) == [6, 3, 5, 4, 0, 1, 2, 7]
+    assert numbers(ferplus.FERPLUS_COLUMNS, votes, labels.FER8) == [6, 3, 5, 4, 0, 1, 2, 7]
     words = Counter(labels.WORDS.values())
     assert words == dict(zip(labels.FER8, [2, 2, 2, 3, 2, 2, 1, 1], strict=True))
     assert all(word[:2] == name[:2] for word, name in labels.WORDS.items() if word != "joy")
@@ -135,7 +136,7 @@ def test_the_audit_reads_every_image(built, tmp_path):
 
 
 def test_published_counts_add_up():
-    for name in builders.TABLE:
+    for name in builders.names():
         for split, counts in getattr(builders.builder_class(name), "PUBLISHED", {}).items():
             parts = [number for label, number in counts.items() if label != "total"]
             if "total" in counts and parts:
@@ -169,7 +170,7 @@ def test_two_steps_are_trained(built, steps):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in builders.TABLE if name.startswith("toons/")])
+@pytest.mark.parametrize("name", [name for name in builders.names() if name.startswith("toons/")])
 def test_a_drawn_set_is_loaded_audited_and_trained_on(name, steps, tmp_path, monkeypatch):
     builder = builders.create(name, tmp_path)
     monkeypatch.setattr(builder.builder_config, "fraction", 0.01)

@@ -145,7 +145,7 @@ def start(data, *lines):
 def test_a_killed_writer_leaves_nothing_that_is_used(data):
     with start(data, "disk_cache.os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)") as child:
         assert child.wait(60) == -signal.SIGKILL
-    assert [path.suffix for path in files(data)] == [".part"]
+    assert [path.suffix for path in files(data)] == [".tmp"]
     np.testing.assert_array_equal(cached(data).take([150])["image"][0, :, :, 0], ROWS[150][1])
     assert [path.suffix for path in files(data)] == [".npy"]
 

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ferjax.data import builders
-from ferjax.data.builders import fer2013, shards
-from ferjax.data.labels import FER7, FER2013_CODES, FER2013_FOLDERS
+from ferjax.data.builders import shards
+from ferjax.data.labels import FER7
 from ferjax.data.records import Records, describe
+from ferjax.data.sets import fer2013
+from ferjax.data.sets.fer2013 import FER2013_CODES, FER2013_FOLDERS
 from ferjax.errors import UserError
 
 
@@ -261,7 +263,7 @@ def test_killed_build_is_not_taken_for_a_whole_one_and_swept_up(tmp_path):
         tmp_path,
         """
         import os, signal
-        from ferjax.data.builders.fer2013 import FER2013
+        from ferjax.data.sets.fer2013 import FER2013
         whole = FER2013.examples
         def examples(self, folder):
             for i, example in enumerate(whole(self, folder)):

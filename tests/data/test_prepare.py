@@ -8,7 +8,7 @@ import pytest
 
 from ferjax.commands.prepare import prepare, summary
 from ferjax.data import builders, load
-from ferjax.data.builders.fer2013 import FER2013
+from ferjax.data.sets.fer2013 import FER2013
 from ferjax.errors import UserError
 
 
@@ -129,7 +129,7 @@ def test_drawn_sets_take_no_folder(manual, data):
 
 
 def test_every_name_has_a_builder_with_a_folder_of_its_own(data):
-    folders = {name: builders.folder(name, data) for name in builders.TABLE}
+    folders = {name: builders.folder(name, data) for name in builders.names()}
     assert len(set(folders.values())) == len(folders)
     for name, folder in folders.items():
         assert builders.create(name, data).data_path == folder

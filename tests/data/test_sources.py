@@ -4,6 +4,7 @@ import pickle
 from typing import ClassVar
 
 import fer2013_copies as copies
+import grouped_set
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -280,7 +281,7 @@ class Snapshots(base.LicensedBuilder, skip_registration=True):
 
 @pytest.mark.parametrize("cache", ["memory", "stream"])
 def test_a_set_of_another_kind_through_the_same_base(tmp_path, monkeypatch, cache):
-    monkeypatch.setitem(builders.TABLE, "snapshots", (__name__, "Snapshots", None))
+    grouped_set.register(monkeypatch, Snapshots)
     builders.build(builders.create("snapshots", tmp_path / "data", manual_dir=tmp_path))
     with pytest.raises(UserError, match="differ in size: set image_size"):
         load("snapshots", "train", tmp_path / "data", cache=cache, val_fraction=0)

@@ -7,17 +7,17 @@ import sys
 import numpy as np
 import pytest
 
-from ferjax.data.builders import toons
 from ferjax.data.builders.build_once import build_once
-from ferjax.data.builders.toons import Toons, ToonsConfig
-from ferjax.data.builders.toons_conditions import occlude
-from ferjax.data.builders.toons_plan import class_counts, drawn_labels, identity_of, noisy_labels
-from ferjax.data.builders.toons_pose import IDENTITY, draw_pose, part_boxes
-from ferjax.data.builders.toons_render import definition, draw_example, draw_face
-from ferjax.data.builders.toons_table import AVATAAARS, OPEN_PEEPS, SPLITS, STYLES
-from ferjax.data.builders.toons_workers import draw_split
 from ferjax.data.labels import FER7, FER8
 from ferjax.data.seeded import Draws
+from ferjax.data.sets.toons import Toons, ToonsConfig
+from ferjax.data.toons import workers
+from ferjax.data.toons.conditions import occlude
+from ferjax.data.toons.plan import class_counts, drawn_labels, identity_of, noisy_labels
+from ferjax.data.toons.pose import IDENTITY, draw_pose, part_boxes
+from ferjax.data.toons.render import definition, draw_example, draw_face
+from ferjax.data.toons.table import AVATAAARS, OPEN_PEEPS, SPLITS, STYLES
+from ferjax.data.toons.workers import draw_split
 
 STYLE_NAMES = tuple(STYLES)
 PARTS = ("brow_left", "brow_right", "eye_left", "eye_right", "nose", "mouth")
@@ -288,7 +288,7 @@ def test_a_failed_build_leaves_nothing(tmp_path, monkeypatch):
         raise RuntimeError("no more ink")
 
     builder = _tiny(tmp_path)
-    monkeypatch.setattr(toons, "draw_split", break_off)
+    monkeypatch.setattr(workers, "draw_split", break_off)
     with pytest.raises(RuntimeError, match="no more ink"):
         build_once(builder)
     assert not builder.data_path.exists()
@@ -303,7 +303,7 @@ def test_a_failed_build_leaves_nothing(tmp_path, monkeypatch):
 BUILD_TINY = """
 import sys
 from ferjax.data.builders.build_once import build_once
-from ferjax.data.builders.toons import Toons, ToonsConfig
+from ferjax.data.sets.toons import Toons, ToonsConfig
 config = ToonsConfig(name="tiny", style="open_peeps", fraction=0.01)
 builder = Toons(config=config, data_dir=sys.argv[1], file_format="array_record")
 build_once(builder)

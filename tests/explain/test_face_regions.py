@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferjax.data.builders.toons_pose import IDENTITY, SIZE, draw_pose
-from ferjax.data.builders.toons_render import draw_face
-from ferjax.data.builders.toons_table import AVATAAARS, STYLES
 from ferjax.data.seeded import Draws
+from ferjax.data.toons.pose import IDENTITY, SIZE, draw_pose
+from ferjax.data.toons.render import draw_face
+from ferjax.data.toons.table import AVATAAARS, STYLES
 from ferjax.errors import UserError
 from ferjax.explain.face_regions import (
     FACE,

@@ -112,12 +112,17 @@ def test_a_network_of_grey_images_sees_grey(tiny_registered, tmp_path):
 
 
 def test_the_sets_of_grey_images_are_known():
-    grey = {
-        name
-        for name in builders.TABLE
-        if getattr(builders.builder_class(name), "IMAGE_SHAPE", (0, 0, 3))[2] == 1
-    }
-    assert grey == set(trained.GREY_SETS)
+    grey = {name for name in builders.names() if trained.trained_on_grey(None, name)}
+    assert grey == {"ckplus", "fer2013", "ferplus", "jaffe"}
+    assert not trained.trained_on_grey(None, "gone.package:Set")
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_run_and_its_bundle_record_whether_faces_are_grey(tiny_registered, tmp_path, grey):
+    run = write_run(tmp_path / "run", data__name="gone.package:Set", grey=grey)
+    network = open_network(run)
+    bundle.write(network, "card", tmp_path / "bundle")
+    assert network.grey == open_network(tmp_path / "bundle").grey == grey
 
 
 def test_an_unfinished_run_is_told_and_not_calibrated(colour_run, capsys):

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from ferjax.data.builders.shards import ExampleWriter, SplitWriter, Written, shard_path, template
 from ferjax.data.builders.text_files import table
 from ferjax.data.labels import FER7
-from ferjax.errors import UserError
+from ferjax.errors import UserError, listed
 
 # Carries out tasks, given what carries out one and the folder of the set: see `shard_tasks`.
 RunTasks = Callable[[Sequence[Any], Callable[[Any], Any], Path], Sequence[Any]]
@@ -56,6 +56,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         notes: what the user should know about the copy that was read, a sentence each.
     """
 
+    MANUAL_DOWNLOAD_INSTRUCTIONS: ClassVar[str] = "the files of the data set"
     DESCRIPTION: ClassVar[str] = ""
     PUBLISHED: ClassVar[dict[str, dict[str, int]]] = {}
     LABELS: ClassVar[tuple[str, ...]] = FER7
@@ -169,13 +170,11 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
     def missing(self, folder: Path) -> UserError:
         """The error for a folder without the expected files: what was looked for and what is there."""
         entries = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
-        found = ", ".join(entries[:10]) or "nothing"
-        more = f" and {len(entries) - 10} more" if len(entries) > 10 else ""
         packed = [name for name in entries if name.lower().endswith(ARCHIVES)]
         unpack = f". {packed[0]} is an archive: unpack it first" if packed else ""
         return UserError(
             f"no {self.name} in {folder}: looked for {self.MANUAL_DOWNLOAD_INSTRUCTIONS}; "
-            f"found {found}{more}{unpack}"
+            f"found {listed(entries, most=10) or 'nothing'}{unpack}"
         )
 
     def _download_and_prepare(

@@ -1,5 +1,6 @@
-"""The tasks of `shard_tasks` under Apache Beam, an optional extra: on this machine's cores or a cluster."""
+"""Runs the tasks of `shard_tasks` under Apache Beam (an optional extra), on this machine or a cluster."""
 
+import contextlib
 import json
 import logging
 import os
@@ -7,31 +8,47 @@ import shlex
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders import disk_trouble
 from ferjax.data.builders.shard_tasks import Outcome, Task
 from ferjax.data.builders.shards import Written
 from ferjax.errors import UserError
+from ferjax.files import disk_trouble
 
-logging.disable(logging.WARNING)  # it tells of every cloud whose client is not installed
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps Beam from logging every cloud client that is missing, and every error several times.
+
+    What goes wrong is raised as an exception, too.
+    """
+    logger = logging.getLogger("apache_beam")
+    level, disabled = logger.level, logging.root.manager.disable
+    logger.setLevel(logging.CRITICAL)
+    logging.disable(max(disabled, logging.WARNING))
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        logger.setLevel(level)
+
+
 try:
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions, TypeOptions
-    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-    from apache_beam.transforms.environments import SubprocessSDKEnvironment
+    with _quiet():
+        import apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions, TypeOptions
+        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+        from apache_beam.transforms.environments import SubprocessSDKEnvironment
 except ImportError as error:
     raise UserError(
         f"--beam needs Apache Beam ({error}): pip install 'ferjax[beam]', best into an environment of its own"
     ) from error
-finally:
-    logging.disable(logging.NOTSET)
 
-# The local runner: a process for each core. What they log is thrown away; what goes wrong is told otherwise.
-# Ctrl-C reaches the process that waits for them, which ends them.
+# The local runner starts a process for each core. Their log is thrown away, since errors reach this process
+# as exceptions. They ignore Ctrl-C, because this process gets it too and ends them.
 WORKERS = {"direct_num_workers": "0"}
 _WORKER = (
     "trap '' INT; "
@@ -40,26 +57,25 @@ _WORKER = (
 
 
 def configuration(options: Mapping[str, str]) -> tfds.download.DownloadConfig:
-    """What TFDS's `download_and_prepare` takes to build under Beam.
+    """Makes what TFDS's `download_and_prepare` takes to build under Beam.
 
     Args:
         options: of the pipeline, as Beam names them; without `runner` this machine's cores do the work.
 
     Raises:
-        UserError: Beam knows no such option or runner, or the value cannot be.
+        UserError: Beam knows no such option or runner, or the value is not valid.
     """
-    # What goes wrong is raised here, too; the log would tell it several times, traceback and all.
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     local = "runner" not in options
     flags = {**(WORKERS if local else {}), **options}
     try:
-        parsed = PipelineOptions([f"--{name}={value}" for name, value in flags.items()])
-        known = parsed.get_all_options()
-        runner = (
-            FnApiRunner(SubprocessSDKEnvironment.from_command_string(_WORKER))
-            if local
-            else beam.runners.create_runner(options["runner"])
-        )
+        with _quiet():
+            parsed = PipelineOptions([f"--{name}={value}" for name, value in flags.items()])
+            known = parsed.get_all_options()
+            runner = (
+                FnApiRunner(SubprocessSDKEnvironment.from_command_string(_WORKER))
+                if local
+                else beam.runners.create_runner(options["runner"])
+            )
     except SystemExit:  # argparse has told what is wrong
         raise UserError("--beam_option cannot be used: see the line above") from None
     except (ValueError, ImportError, AttributeError) as error:
@@ -82,25 +98,25 @@ def run(
     Args:
         todo: the tasks.
         write: carries out one; sent to the workers.
-        folder: all workers see it; holds what they tell, for the time being.
+        folder: all workers see it; holds their outcomes while the pipeline runs.
         config: see `configuration`.
     """
-    told = folder / "beam"
-    told.mkdir()
-    with beam.Pipeline(config.beam_runner, config.beam_options) as pipeline:
+    place = folder / "beam"
+    place.mkdir()
+    with _quiet(), beam.Pipeline(config.beam_runner, config.beam_options) as pipeline:
         _ = (
             pipeline
             | beam.Create(todo)
             | beam.Map(_attempt, write)
-            | beam.io.WriteToText(os.fspath(told / "outcomes"))
+            | beam.io.WriteToText(os.fspath(place / "outcomes"))
         )
-    outcomes = [_of_text(line) for path in sorted(told.iterdir()) for line in path.read_text().splitlines()]
-    shutil.rmtree(told)
-    return outcomes
+    lines = [line for path in sorted(place.iterdir()) for line in path.read_text().splitlines()]
+    shutil.rmtree(place)
+    return [_from_text(line) for line in lines]
 
 
 def _attempt(task: Task, write: Callable[[Task], Outcome]) -> str:
-    """Carries out a task and tells the outcome as JSON. A full disk is no reason to try again and again."""
+    """Carries out a task; returns its outcome as JSON. After a full disk Beam must not try again."""
     try:
         outcome = write(task)
     except (OSError, RuntimeError) as error:
@@ -110,7 +126,7 @@ def _attempt(task: Task, write: Callable[[Task], Outcome]) -> str:
     return json.dumps({**vars(outcome), "written": vars(outcome.written)})
 
 
-def _of_text(text: str) -> Outcome:
+def _from_text(text: str) -> Outcome:
     fields = json.loads(text)
     if "error" in fields:
         raise RuntimeError(fields["error"])

@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import os
 import threading
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from tqdm import tqdm
 from ferjax.data.builders import shards
 from ferjax.data.builders.image_items import Item, ItemReader
 from ferjax.data.builders.shards import ExampleWriter, SplitWriter, Written, shard_path
+from ferjax.files import replacing
 
 FilesOf = Callable[[str], tfds.core.ShardedFileTemplate]
 _WATCH_SECONDS = 0.5
@@ -92,22 +92,17 @@ class ShardWriter:
 
     def __call__(self, task: Task) -> Outcome:
         """Reads the images of a task and writes its shard, unless none of them can be had."""
-        # A task may be tried twice, even at the same time: a file gets its name when it is whole.
-        part = Path(f"{task.path}.{uuid.uuid4().hex}.part")
-        writer = SplitWriter(lambda number: part, self.serialize)
         refused, resized = [], 0
-        try:
+        # A task may be tried twice, even at the same time: a file gets its name when it is whole.
+        with replacing(task.path) as unfinished:
+            writer = SplitWriter(lambda number: unfinished, self.serialize)
             for place, item in task.items:
-                found = self.read(item)
-                writer.write(found.example)
-                resized += found.resized
-                if found.example is None:
-                    refused.append((place, found.why))
+                read = self.read(item)
+                writer.write(read.example)
+                resized += read.resized
+                if read.example is None:
+                    refused.append((place, read.why))
             written = writer.finish()
-            if written.lengths:
-                part.replace(task.path)
-        finally:
-            part.unlink(missing_ok=True)
         return Outcome(task.path, written, refused, resized)
 
 

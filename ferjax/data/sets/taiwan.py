@@ -10,12 +10,24 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.image_files import image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
-from ferjax.data.labels import TAIWAN_CODES, WORDS
+from ferjax.data.labels import WORDS
+from ferjax.registry import data_set
 
+# The codes in a file name.
+TAIWAN_CODES: dict[str, str] = {
+    "ng": "neutral",
+    "ag": "angry",
+    "dg": "disgust",
+    "fg": "fear",
+    "hg": "happy",
+    "sg": "sad",
+    "pg": "surprise",
+}
 _CODE = re.compile(rf"(?<![a-z])({'|'.join(TAIWAN_CODES)})(?![a-z])")
 DEEPEST = 4
 
 
+@data_set("taiwan")
 class Taiwan(ImageSetBuilder, skip_registration=True):
     """TFDS builder of the Taiwan corpora: test only, images of any size.
 

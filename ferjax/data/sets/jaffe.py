@@ -10,12 +10,23 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.image_files import image_paths
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
-from ferjax.data.labels import JAFFE_CODES
+from ferjax.registry import data_set
 
+# The letters after the subject in a file name.
+JAFFE_CODES: dict[str, str] = {
+    "AN": "angry",
+    "DI": "disgust",
+    "FE": "fear",
+    "HA": "happy",
+    "NE": "neutral",
+    "SA": "sad",
+    "SU": "surprise",
+}
 # KA.AN1.39.tiff: subject, emotion and take, index
 _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})\d+\.\d+")
 
 
+@data_set("jaffe")
 class JAFFE(ImageSetBuilder, skip_registration=True):
     """TFDS builder of JAFFE: 256×256 grey. `group` is the woman."""
 

@@ -9,14 +9,18 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.builders.text_files import lines
-from ferjax.data.labels import EXPW_CODES
+from ferjax.data.sets.fer2013 import FER2013_CODES
 from ferjax.errors import UserError
 from ferjax.files import inside
+from ferjax.registry import data_set
 
+# The last column of label.lst.
+EXPW_CODES: dict[str, str] = dict(FER2013_CODES)
 LIST = "label/label.lst"
 IMAGES = "image/origin"
 
 
+@data_set("expw")
 class ExpW(ImageSetBuilder, skip_registration=True):
     """TFDS builder of ExpW: the faces, cut out and resized to 224×224 RGB.
 

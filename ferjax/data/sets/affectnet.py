@@ -14,12 +14,24 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.image_files import image_paths
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
-from ferjax.data.labels import AFFECTNET_CODES, FER8
+from ferjax.data.labels import FER8
 from ferjax.errors import UserError
 from ferjax.files import inside
+from ferjax.registry import data_set
 
 LISTS = "Manually_Annotated_file_lists"
 IMAGES = "Manually_Annotated_Images"
+# The codes of both layouts.
+AFFECTNET_CODES: dict[str, str] = {
+    "0": "neutral",
+    "1": "happy",
+    "2": "sad",
+    "3": "surprise",
+    "4": "fear",
+    "5": "disgust",
+    "6": "angry",
+    "7": "contempt",
+}
 # The annotators' codes that are no expression; they are left out.
 NO_EXPRESSION = {"8": "none", "9": "uncertain", "10": "non-face"}
 COLUMNS = (
@@ -36,6 +48,7 @@ COLUMNS = (
 MAX_NPY = 4096
 
 
+@data_set("affectnet7")
 class AffectNet7(ImageSetBuilder, skip_registration=True):
     """TFDS builder of AffectNet without contempt: 224×224 RGB.
 
@@ -161,6 +174,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
         return name
 
 
+@data_set("affectnet8")
 class AffectNet8(AffectNet7, skip_registration=True):
     """TFDS builder of AffectNet with contempt. See `AffectNet7`."""
 

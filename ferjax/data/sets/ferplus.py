@@ -10,17 +10,30 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from ferjax.data.builders.base import LicensedBuilder
-from ferjax.data.builders.fer2013 import CSV_NAMES, SIDE, USAGES, find_csv, pixel_rows
 from ferjax.data.builders.text_files import table
 from ferjax.data.images import encode_png
-from ferjax.data.labels import FER8, FERPLUS_COLUMNS
+from ferjax.data.labels import FER8
+from ferjax.data.sets.fer2013 import CSV_NAMES, SIDE, USAGES, find_csv, pixel_rows
 from ferjax.errors import UserError
 from ferjax.files import inside
+from ferjax.registry import data_set
 
 VOTES = "fer2013new.csv"
+# The columns of fer2013new.csv that are classes; `unknown` and `NF` (no face) are not.
+FERPLUS_COLUMNS: dict[str, str] = {
+    "neutral": "neutral",
+    "happiness": "happy",
+    "surprise": "surprise",
+    "sadness": "sad",
+    "anger": "angry",
+    "disgust": "disgust",
+    "fear": "fear",
+    "contempt": "contempt",
+}
 NO_CLASS = ("unknown", "NF")
 
 
+@data_set("ferplus")
 class FERPlus(LicensedBuilder, skip_registration=True):
     """TFDS builder of FERPlus: 48×48 grey, the majority as `label`.
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ferjax.data.builders.toons_pose import SIZE
-from ferjax.data.builders.toons_table import Box, Conditions
 from ferjax.data.seeded import Draws
+from ferjax.data.toons.pose import SIZE
+from ferjax.data.toons.table import Box, Conditions
 
 _TRIES = 8
 _MOST_HIDDEN = 0.3

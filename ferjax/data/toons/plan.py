@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ferjax.data.builders.toons_table import SPLITS, STYLES
 from ferjax.data.seeded import Draws
+from ferjax.data.toons.table import SPLITS, STYLES
 
 _IDENTITIES_PER_SPLIT = 1_000_000
 

@@ -10,11 +10,11 @@ import resvg_py
 from dicebear import Avatar, Style
 from PIL import Image
 
-from ferjax.data.builders.toons_conditions import occlude, photograph
-from ferjax.data.builders.toons_plan import identity_of
-from ferjax.data.builders.toons_pose import IDENTITY, SIZE, draw_pose, part_boxes
-from ferjax.data.builders.toons_table import STYLES, ToonStyle
 from ferjax.data.seeded import Draws
+from ferjax.data.toons.conditions import occlude, photograph
+from ferjax.data.toons.plan import identity_of
+from ferjax.data.toons.pose import IDENTITY, SIZE, draw_pose, part_boxes
+from ferjax.data.toons.table import STYLES, ToonStyle
 
 
 @functools.cache

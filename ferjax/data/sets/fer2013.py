@@ -16,10 +16,32 @@ from ferjax.data.builders.image_files import image_paths
 from ferjax.data.builders.image_sets import class_folders
 from ferjax.data.builders.text_files import lines
 from ferjax.data.images import BadImage, decode, encode_png
-from ferjax.data.labels import FER7, FER2013_CODES, FER2013_FOLDERS
+from ferjax.data.labels import FER7
 from ferjax.errors import UserError
 from ferjax.files import inside
+from ferjax.registry import data_set
 
+# The codes in the column `emotion` of its CSV files.
+FER2013_CODES: dict[str, str] = {
+    "0": "angry",
+    "1": "disgust",
+    "2": "fear",
+    "3": "happy",
+    "4": "sad",
+    "5": "surprise",
+    "6": "neutral",
+}
+# The folders of its image copies. Names only: a folder called 0 … 6 may be numbered by
+# the alphabet, so it is refused.
+FER2013_FOLDERS: dict[str, str] = {
+    "angry": "angry",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "happy",
+    "neutral": "neutral",
+    "sad": "sad",
+    "surprise": "surprise",
+}
 SIDE = 48
 COLUMNS = ("emotion", "pixels", "usage")
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
@@ -27,6 +49,7 @@ USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"
 _VALUES = {str(value): value for value in range(256)}
 
 
+@data_set("fer2013")
 class FER2013(LicensedBuilder, skip_registration=True):
     """TFDS builder of FER2013.
 

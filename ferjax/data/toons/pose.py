@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from ferjax.data.builders.toons_table import STYLES, Box, Conditions
 from ferjax.data.seeded import Draws
+from ferjax.data.toons.table import STYLES, Box, Conditions
 
 SIZE = 64
 IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], np.float32)

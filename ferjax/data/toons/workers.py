@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from ferjax.data.builders.toons_plan import drawn_labels
-from ferjax.data.builders.toons_render import draw_example
-from ferjax.data.builders.toons_table import STYLES
+from ferjax.data.toons.plan import drawn_labels
+from ferjax.data.toons.render import draw_example
+from ferjax.data.toons.table import STYLES
 
 _IMAGES_WORTH_A_WORKER = 100
 
@@ -80,7 +80,7 @@ def _start(style: str, split: str, fraction: float, worker: int, workers: int) -
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
     arguments = [style, split, repr(fraction), str(worker), str(workers)]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "ferjax.data.builders.toons_workers", *arguments],
+        [sys.executable, "-P", "-m", "ferjax.data.toons.workers", *arguments],
         env={**os.environ, "PYTHONPATH": paths},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -11,14 +11,25 @@ from ferjax.data.builders.image_files import image_paths
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.builders.text_files import lines
-from ferjax.data.labels import RAFDB_CODES
 from ferjax.files import inside
+from ferjax.registry import data_set
 
+# The codes of the list, and the names of the folders in re-packed copies.
+RAFDB_CODES: dict[str, str] = {
+    "1": "surprise",
+    "2": "fear",
+    "3": "disgust",
+    "4": "happy",
+    "5": "sad",
+    "6": "angry",
+    "7": "neutral",
+}
 LIST = "EmoLabel/list_patition_label.txt"  # spelt so
 ALIGNED = "Image/aligned"
 _NAME = re.compile(r"(train|test)_\d+\.jpg")
 
 
+@data_set("rafdb")
 class RAFDB(ImageSetBuilder, skip_registration=True):
     """TFDS builder of the basic part of RAF-DB: the aligned faces, 100×100 RGB, as they are."""
 

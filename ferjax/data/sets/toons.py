@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from ferjax.data.builders.toons_plan import drawn_labels, identity_of, noisy_labels
-from ferjax.data.builders.toons_pose import SIZE
-from ferjax.data.builders.toons_table import SPLITS, STYLES
-from ferjax.data.builders.toons_workers import draw_split
+from ferjax.data.toons.plan import drawn_labels, identity_of, noisy_labels
+from ferjax.data.toons.pose import SIZE
+from ferjax.data.toons.table import SPLITS, STYLES
+from ferjax.registry import data_set
 
 
 @dataclasses.dataclass(eq=False)
@@ -33,6 +33,9 @@ class ToonsConfig(tfds.core.BuilderConfig):
     fraction: float = 1.0
 
 
+@data_set("toons/avataaars", config="avataaars")
+@data_set("toons/avataaars_noisy", config="avataaars_noisy")
+@data_set("toons/open_peeps", config="open_peeps")
 class Toons(tfds.core.GeneratorBasedBuilder):
     """TFDS builder of the toons. Use it with `file_format="array_record"`, which needs no TensorFlow.
 
@@ -42,7 +45,7 @@ class Toons(tfds.core.GeneratorBasedBuilder):
     - `label`: int64, the class; in fer7 order, for `open_peeps` in fer8 order with no image of disgust;
     - `clean_label`: int64, the class that was drawn; another than `label` only where there is label noise;
     - `identity`: int64, the person; no person occurs in two splits;
-    - `pose`: float32 [2, 3], canonical face pixels → image pixels, see `toons_pose`;
+    - `pose`: float32 [2, 3], canonical face pixels → image pixels, see `ferjax.data.toons.pose`;
     - `parts`: JSON, part → the artist's name of the variant that was drawn.
     """
 
@@ -87,6 +90,8 @@ class Toons(tfds.core.GeneratorBasedBuilder):
         return {split: self._generate_examples(split, bar) for split in SPLITS}
 
     def _generate_examples(self, split: str, bar: tqdm) -> Iterator[tuple[str, dict]]:
+        from ferjax.data.toons.workers import draw_split  # imports the libraries that draw
+
         config = self.builder_config
         clean = drawn_labels(config.style, split, config.fraction)
         labels = noisy_labels(config.style, clean, config.label_noise) if split == "train" else clean

@@ -10,11 +10,13 @@ from ferjax.data.builders.image_files import image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.labels import WORDS
+from ferjax.registry import data_set
 
 ROOT = "FERG_DB_256"
 CHARACTERS = ("aia", "bonnie", "jules", "malcolm", "mery", "ray")
 
 
+@data_set("ferg")
 class FERG(ImageSetBuilder, skip_registration=True):
     """TFDS builder of FERG: 256×256 RGB. `character` is who it shows."""
 

@@ -1,6 +1,6 @@
 """`folder`: a set of the user's own, as folders of images or as a CSV file of paths and labels."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,8 +11,9 @@ from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.builders.text_files import table
 from ferjax.data.labels import SPACES, WORDS
-from ferjax.errors import UserError
+from ferjax.errors import UserError, listed
 from ferjax.files import inside
+from ferjax.registry import data_set
 
 SPLITS: dict[str, str] = {
     "train": "train",
@@ -27,6 +28,7 @@ LEFT_OUT = "none"
 MOST_CLASSES = 1000
 
 
+@data_set("folder")
 class Folder(ImageSetBuilder, skip_registration=True):
     """TFDS builder of any folder of images: RGB, any size. `group` is the column `subject` of a CSV file."""
 
@@ -46,6 +48,12 @@ class Folder(ImageSetBuilder, skip_registration=True):
         ),
         "labels": ("", f"NAME=CLASS,… for names that are no words for a class; CLASS may be {LEFT_OUT}"),
     }
+
+    @classmethod
+    def with_config(cls, name: str) -> type["Folder"]:
+        """Returns the builder of `folder/NAME`: several folders, each a set of its own."""
+        configs = [tfds.core.BuilderConfig(name=name, description=cls.DESCRIPTION)]
+        return type(cls)("Folder", (cls,), {"BUILDER_CONFIGS": configs}, skip_registration=True)
 
     def items(self, folder: Path) -> Iterator[Item]:
         """Yields what the one CSV file lists, or else what the folders hold."""
@@ -109,7 +117,7 @@ class Folder(ImageSetBuilder, skip_registration=True):
             raise UserError(f"{len(names)} different labels are no classes; the first is {min(names)[:40]!r}")
         asked = self._asked()
         if lost := sorted(asked.keys() - names):
-            raise UserError(f"option labels names {', '.join(lost)}, but the labels are {_told(names)}")
+            raise UserError(f"option labels names {', '.join(lost)}, but the labels are {_quoted(names)}")
         if space == "own":
             classes = {name: asked.get(name, name) for name in names}
         else:
@@ -117,8 +125,8 @@ class Folder(ImageSetBuilder, skip_registration=True):
         unknown = [name for name in names if not classes[name]]
         if unknown:
             raise UserError(
-                f"no class is known for the labels {_told(unknown)}: --option=labels=NAME=CLASS,… maps them "
-                f"(CLASS may be {LEFT_OUT}), or --option=space=own keeps all names as they are"
+                f"no class is known for the labels {_quoted(unknown)}: --option=labels=NAME=CLASS,… maps "
+                f"them (CLASS may be {LEFT_OUT}), or --option=space=own keeps all names as they are"
             )
         found = {label for label in classes.values() if label != LEFT_OUT}
         if space == "auto":
@@ -139,12 +147,5 @@ class Folder(ImageSetBuilder, skip_registration=True):
         return asked
 
 
-def _told(names: set[str] | list[str]) -> str:
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return ", ".join(repr(name[:40]) for name in sorted(names)[:20]) + more
-
-
-def called(config: str) -> type[Folder]:
-    """Returns the builder of `folder/CONFIG`: several folders, each a set of its own."""
-    configs = [tfds.core.BuilderConfig(name=config, description=Folder.DESCRIPTION)]
-    return type(Folder)("Folder", (Folder,), {"BUILDER_CONFIGS": configs}, skip_registration=True)
+def _quoted(names: Iterable[str]) -> str:
+    return listed((repr(name[:40]) for name in sorted(names)), most=20)

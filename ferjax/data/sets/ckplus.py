@@ -11,15 +11,29 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.fer2013 import pixel_rows
 from ferjax.data.builders.image_files import Box, image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.images import encode_png
-from ferjax.data.labels import CKPLUS_CODES, CKPLUS_CSV_CODES, FER8, WORDS
+from ferjax.data.labels import FER8, WORDS
+from ferjax.data.sets.fer2013 import FER2013_CODES, pixel_rows
 from ferjax.errors import UserError
 from ferjax.files import inside
+from ferjax.registry import data_set
 
+# The number in an _emotion.txt file.
+CKPLUS_CODES: dict[str, str] = {
+    "0": "neutral",
+    "1": "angry",
+    "2": "contempt",
+    "3": "disgust",
+    "4": "fear",
+    "5": "happy",
+    "6": "sad",
+    "7": "surprise",
+}
+# ckextended.csv numbers the classes as FER2013 does, and contempt comes last.
+CKPLUS_CSV_CODES: dict[str, str] = {**FER2013_CODES, "7": "contempt"}
 CSV = "ckextended.csv"
 FOLDERS = "CK+48"
 FRAMES, EMOTIONS, LANDMARKS = "cohn-kanade-images", "Emotion", "Landmarks"
@@ -28,6 +42,7 @@ MARGIN = 0.2
 _SUBJECT = re.compile(r"(S\d{3})_\d{3}_\d{8}")
 
 
+@data_set("ckplus")
 class CKPlus(ImageSetBuilder, skip_registration=True):
     """TFDS builder of CK+: grey, eight classes. `group` is the person, where the copy tells.
 
