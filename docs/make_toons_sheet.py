@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ferjax.data.seeded import Draws
 from ferjax.data.toons.plan import drawn_labels
 from ferjax.data.toons.pose import SIZE
 from ferjax.data.toons.render import draw_example, draw_face, draw_person
 from ferjax.data.toons.table import STYLES
-from ferjax.data.seeded import Draws
 
 _COLUMNS = 10
 _LABEL_WIDTH = 56

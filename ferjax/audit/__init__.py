@@ -1,1 +1,1 @@
-"""What is wrong with a built data set: copies, leaks, bad images, odd counts. One page and one JSON file."""
+"""Looks for what is wrong with a built data set: copies, leaks, bad images, odd counts."""

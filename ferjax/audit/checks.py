@@ -10,7 +10,8 @@ from ferjax.report.wording import count_of
 
 # A side of fewer pixels shows no face that anyone could read.
 SMALLEST_SIDE = 16
-# A class that is further from its published number, and by more than a few images, is told.
+# A class is reported if its number differs from the published one by more than this part, and by more than
+# a few images.
 FAR = 0.1
 FEW = 10
 # Names and indices that are listed before the rest is only counted.
@@ -18,14 +19,18 @@ LISTED = 50
 
 
 def images(content: Content) -> tuple[dict[str, Any], list[Finding]]:
-    """Unreadable, constant, wrongly sized and tiny images: split → their indices, and the findings."""
+    """Finds unreadable, wrongly sized, constant and tiny images.
+
+    Returns:
+        Check → number of images and the first of them, and the findings.
+    """
     shapes, readable = content.prints.shapes, content.prints.readable
     expected = np.array([size or 0 for size in next(iter(content.records.values())).image_shape])
     differs = ((shapes != expected) & (expected > 0)).any(1)
-    said = "×".join(str(size) if size else "any" for size in expected)
+    size = "×".join(str(pixels) if pixels else "any" for pixels in expected)
     kinds = {
         "unreadable": (True, ~readable, "that cannot be decoded"),
-        "wrong_size": (True, readable & differs, f"not of the set's size {said}"),
+        "wrong_size": (True, readable & differs, f"not of the set's size {size}"),
         "constant": (False, readable & content.prints.constant, "of one colour, which show nothing"),
         "tiny": (
             False,
@@ -45,7 +50,11 @@ def images(content: Content) -> tuple[dict[str, Any], list[Finding]]:
 
 
 def groups(content: Content) -> tuple[dict[str, Any], list[Finding]]:
-    """Identities or groups that stand in two splits: splits → their names, and the findings."""
+    """Finds identities or groups that stand in two splits.
+
+    Returns:
+        Pair of splits → number of groups and the first names, and the findings.
+    """
     if content.groups is None or not content.groups.names:
         return {"known": False}, []
     codes, names = content.groups
@@ -68,7 +77,11 @@ def groups(content: Content) -> tuple[dict[str, Any], list[Finding]]:
 def counts(
     content: Content, published: Mapping[str, Mapping[str, int]]
 ) -> tuple[dict[str, Any], list[Finding]]:
-    """Images of each class against each other and the published numbers, as far as these are known."""
+    """Compares the images of each class with the published numbers, as far as these are known.
+
+    Returns:
+        Split → counts found and published, and the findings.
+    """
     number = len(content.label_names)
     found = {
         split: np.bincount(content.labels[content.split == position], minlength=number)
@@ -92,10 +105,10 @@ def counts(
             continue
         far = [name for name in (*content.label_names, "total") if is_far(report[split], name)]
         if far:
-            told = ", ".join(
+            numbers = ", ".join(
                 f"{name} {found_and_published(report[split], name)[0]:,} for {known[name]:,}" for name in far
             )
-            text = f"the counts of {split} are far from the published ones: {told}"
+            text = f"the counts of {split} are far from the published ones: {numbers}"
             findings.append(Finding("counts", False, len(far), text))
     return report, findings
 
@@ -130,15 +143,15 @@ def likely_order(found: np.ndarray, published: np.ndarray) -> list[int] | None:
 def _permuted(content: Content, split: str, order: list[int], published: np.ndarray) -> Finding:
     names = content.label_names
     moved = [i for i, j in enumerate(order) if published[i] != published[j]]
-    told = ", ".join(f"{names[i]} has the count of {names[order[i]]}" for i in moved)
-    text = f"the classes of {split} are likely in another order than their names: {told}"
+    counts = ", ".join(f"{names[i]} has the count of {names[order[i]]}" for i in moved)
+    text = f"the classes of {split} are likely in another order than their names: {counts}"
     return Finding("label_order", True, len(moved), text)
 
 
 def _lacking(
     content: Content, found: Mapping[str, np.ndarray], published: Mapping[str, Mapping[str, int]]
 ) -> list[Finding]:
-    """A class that one split has and another lacks, or that should be there."""
+    """Finds classes that one split has and another lacks, or that should be there."""
     findings = []
     everywhere = sum(found.values())
     for label, name in enumerate(content.label_names):
@@ -156,13 +169,18 @@ def _lacking(
 
 
 def found_and_published(counts: Mapping[str, Any], name: str) -> tuple[int, int | None]:
-    """Of a class or "total" in the report on a split's counts; None if no number is published."""
+    """Returns the number found and the published one (None if unknown) of a class or "total".
+
+    Args:
+        counts: the report on one split, see `counts`.
+        name: a class, or "total".
+    """
     if name == "total":
         return counts["total"], counts["published_total"]
     return counts["classes"][name], counts["published"].get(name)
 
 
 def is_far(counts: Mapping[str, Any], name: str) -> bool:
-    """Whether the two are far apart."""
+    """Tells whether the number found is far from the published one; see `found_and_published`."""
     found, known = found_and_published(counts, name)
     return known is not None and abs(found - known) > max(FAR * known, FEW)

@@ -1,4 +1,4 @@
-"""What is audited: all splits of a built set, one after the other, and what is found in them."""
+"""Reads what is audited, all splits of a built set one after the other; and defines a finding."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from ferjax.data.split_index import Key
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that was found.
+    """One problem of a data set.
 
     Attributes:
         check: the name of the check, as docs/audit.md lists them.
         serious: whether scores on this set would be wrong; `--strict` fails.
-        count: of what the text tells.
-        text: a sentence.
+        count: how many images, pairs, groups or classes have the problem.
+        text: a sentence for the report.
     """
 
     check: str
@@ -57,11 +57,11 @@ class Content:
         return tuple(self.records)
 
     def pairs_of_splits(self) -> Iterator[tuple[int, int]]:
-        """Positions of every two splits, the earlier first."""
+        """Yields the positions of every two splits, the earlier first."""
         return combinations(range(len(self.records)), 2)
 
     def place(self, example: int) -> tuple[str, int]:
-        """The split of an example and its index there."""
+        """Returns the split of an example and its index there."""
         split = int(self.split[example])
         return self.splits[split], int(example - np.searchsorted(self.split, split))
 

@@ -1,4 +1,4 @@
-"""Images that stand twice in a set: the same pixels, or the same to the eye."""
+"""Finds images that a set holds twice: with the same pixels, or the same to the eye."""
 
 from typing import Any, NamedTuple
 
@@ -27,7 +27,11 @@ class Duplicates(NamedTuple):
 
 
 def exact(content: Content) -> tuple[dict[str, Any], Duplicates, list[Finding]]:
-    """Compares the pixels: the counts, the first of each kind paired with its copies, the findings."""
+    """Finds images with the same pixels.
+
+    Returns:
+        The counts, the first image of each picture paired with each of its copies, and the findings.
+    """
     readable = np.flatnonzero(content.prints.readable)
     pixels, labels, split = (
         values[readable] for values in (content.prints.pixels, content.labels, content.split)
@@ -89,10 +93,14 @@ def exact(content: Content) -> tuple[dict[str, Any], Duplicates, list[Finding]]:
 
 
 def near(content: Content) -> tuple[dict[str, Any], Duplicates, list[Finding]]:
-    """Compares what the eye sees, leaving exact duplicates and constant images out."""
+    """Finds images that look the same, leaving exact duplicates and constant images out.
+
+    Returns:
+        The counts, the pairs, and the findings.
+    """
     prints = content.prints
     shown = np.flatnonzero(prints.readable & ~prints.constant)
-    # A picture that stands twice in a split is compared once: its copies are told as exact duplicates.
+    # A picture that stands twice in a split is compared once: its copies are reported as exact duplicates.
     key = np.stack([content.split[shown].astype(np.uint64), prints.pixels[shown]], axis=1)
     shown = shown[np.sort(np.unique(key, axis=0, return_index=True)[1])]
     pairs = near_pairs(prints.thumbnails[shown])

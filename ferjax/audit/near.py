@@ -1,4 +1,4 @@
-"""Near duplicates: pictures that are the same to the eye, found by a perceptual hash."""
+"""Finds near duplicates, pictures that are the same to the eye, by a perceptual hash."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ CORRELATION = 0.975
 # Of a thumbnail's contrast (1), what counts as common to all: pictures that hardly differ from the set's
 # mean are alike by this.
 _COMMON = 0.02
-# A set that holds more pairs is told to hold at least so many.
+# A set that holds more pairs is reported to hold at least this many.
 MOST_PAIRS = 2_000_000
 _CHUNK = 50_000
 
@@ -47,24 +47,24 @@ def near_pairs(thumbnails: np.ndarray, most: int = MOST_PAIRS) -> Pairs:
     """
     own = own_part(thumbnails)
     hashes = perceptual_hashes(own)
-    found: list[np.ndarray] = []
+    close_pairs: list[np.ndarray] = []
     total = 0
     for band in _bands(DISTANCE + 1):
         for close in _close_in(hashes, band):
-            found.append(close)
+            close_pairs.append(close)
             total += len(close)
             if total > most:
                 break
         if total > most:
             break
-    pairs = np.unique(np.concatenate(found), axis=0) if found else np.empty((0, 2), np.int64)
+    pairs = np.unique(np.concatenate(close_pairs), axis=0) if close_pairs else np.empty((0, 2), np.int64)
     correlation = _correlations(own, pairs)
     alike = correlation >= CORRELATION
     return Pairs(pairs[alike, 0], pairs[alike, 1], correlation[alike], total <= most)
 
 
 def own_part(thumbnails: np.ndarray) -> np.ndarray:
-    """What is each picture's own: without brightness, contrast and the set's mean; float32 [N, S · S].
+    """Removes brightness, contrast and the set's mean from each picture: float32 [N, S · S].
 
     Faces that are aligned and lit alike have most of their pixels in common. Without the mean two of them
     are as far apart as any two pictures, and the bits of their hashes are even.
@@ -76,7 +76,7 @@ def own_part(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def perceptual_hashes(own: np.ndarray) -> np.ndarray:
-    """Hashes, uint64 [N]: which of the 8 × 8 lowest cosine frequencies are above the set's median."""
+    """Hashes pictures, uint64 [N]: which of the 8 × 8 lowest cosine frequencies are above the median."""
     side = math.isqrt(own.shape[1])
     positions = np.arange(side)
     basis = np.cos(np.pi * (positions + 0.5) * positions[:8, None] / side).astype(np.float32)
@@ -86,7 +86,7 @@ def perceptual_hashes(own: np.ndarray) -> np.ndarray:
 
 
 def _bands(count: int) -> list[np.uint64]:
-    """Masks that share out the 64 bits, each taking every `count`-th: no band is all low frequencies."""
+    """Returns masks that divide the 64 bits, each taking every `count`-th: no band is all low frequencies."""
     return [np.uint64(sum(1 << bit for bit in range(first, 64, count))) for first in range(count)]
 
 
@@ -108,7 +108,7 @@ def _close_in(hashes: np.ndarray, band: np.uint64) -> Iterator[np.ndarray]:
 
 
 def _correlations(own: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """The correlation of what is each picture's own: float32 [P]."""
+    """Correlates the pictures of each pair, as `own_part` gives them: float32 [P]."""
     scale = np.sqrt((own**2).sum(1) + _COMMON)
     correlation = np.empty(len(pairs), np.float32)
     for start in range(0, len(pairs), _CHUNK):

@@ -1,4 +1,4 @@
-"""`audit.html`: the audit as one offline page, with the worst pairs as pictures."""
+"""Writes `audit.html`: the audit as one offline page, with the worst pairs as pictures."""
 
 import base64
 import io
@@ -110,8 +110,8 @@ def _counts(report: Mapping[str, Any]) -> str:
         for counts in splits.values():
             found, known = found_and_published(counts, name)
             far = ' class="far"' if is_far(counts, name) else ""
-            told = "" if known in (None, found) else f"<small{far}>published {known:,}</small>"
-            cells.append(f"<td><b>{found:,}</b>{told}</td>")
+            note = "" if known in (None, found) else f"<small{far}>published {known:,}</small>"
+            cells.append(f"<td><b>{found:,}</b>{note}</td>")
         kind = ' class="total"' if name == "total" else ""
         rows.append(f'<tr{kind}><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>')
     return (
@@ -125,10 +125,10 @@ def _pairs(title: str, kind: Mapping[str, Any], records: Mapping[str, Records]) 
     if not shown:
         return ""
     pairs = count_of(kind["pairs"], "pair")
-    told = f"All {pairs}" if len(shown) == kind["pairs"] > 1 else f"The worst {len(shown)} of {pairs}"
+    which = f"All {pairs}" if len(shown) == kind["pairs"] > 1 else f"The worst {len(shown)} of {pairs}"
     figures = "".join(_figure(pair, records) for pair in shown)
     return f"""<h2>{title}</h2>
-<p class="muted">{told}. Pairs across splits come first, then those with two labels.</p>
+<p class="muted">{which}. Pairs across splits come first, then those with two labels.</p>
 <div class="pairs">{figures}</div>"""
 
 
@@ -146,7 +146,7 @@ def _figure(pair: Mapping[str, Any], records: Mapping[str, Records]) -> str:
 
 
 def _picture(member: Mapping[str, Any], records: Mapping[str, Records]) -> str:
-    """The image as a data URI."""
+    """Returns the image of an example as a data URI."""
     (record,) = records[member["split"]].read([member["index"]])
     image = decode(record["image"])
     picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
@@ -170,7 +170,7 @@ def _method(report: Mapping[str, Any]) -> str:
             if groups["known"]
             else "the set names no people or source images, so that these could not be checked"
         ),
-        "Images": f"every one was decoded; a side below {SMALLEST_SIDE} pixels or a single colour is told",
+        "Images": f"every one was decoded; a side below {SMALLEST_SIDE} pixels or one colour is reported",
         "Counts": (
             f"a class is far off if it is more than {percent(FAR, 0)} from its published number; the order "
             "of the labels is likely wrong if the counts fit the published ones in another order"

@@ -1,4 +1,4 @@
-"""One audit: every check on one built set, as a plain report."""
+"""Runs every check on one built set and collects a plain report."""
 
 import dataclasses
 import datetime
@@ -62,7 +62,7 @@ def audit(name: str, folder: Path, published: Mapping[str, Mapping[str, int]]) -
 
 
 def _listed(examples: content.Content, pairs: duplicates.Duplicates) -> list[dict[str, Any]]:
-    """The first pairs: where both stand, their ids if the set stores them, and their classes."""
+    """Lists the first pairs: where both stand, their ids if the set stores them, and their classes."""
     rows = []
     for first, second in zip(pairs.first[:LISTED_PAIRS], pairs.second[:LISTED_PAIRS], strict=True):
         members = []
@@ -76,12 +76,12 @@ def _listed(examples: content.Content, pairs: duplicates.Duplicates) -> list[dic
 
 
 def is_serious(report: Mapping[str, Any]) -> bool:
-    """Whether anything was found that makes scores on the set wrong."""
+    """Tells whether anything was found that makes scores on the set wrong."""
     return bool(np.any([finding["serious"] for finding in report["findings"]]))
 
 
 def summary(report: Mapping[str, Any]) -> str:
-    """The report in a few lines."""
+    """Writes the report in a few lines of text."""
     sizes = ", ".join(
         f"{count_of(counts['total'], 'image')} in {split}" for split, counts in report["counts"].items()
     )

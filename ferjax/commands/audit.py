@@ -27,7 +27,7 @@ _STRICT = flags.DEFINE_bool("strict", False, "Exit with code 1 if anything serio
 
 @verb("data", "look for copies, leaks and wrong labels in a data set")
 def main(argv: list[str]) -> int:
-    """Audits the data set named by the one argument; 1 if it is to be strict and something is serious."""
+    """Audits the data set that the argument names; returns 1 under --strict if a finding is serious."""
     if len(argv) != 2:
         raise UserError(f"audit takes one name: {', '.join(builders.names())}")
     name, data_dir = argv[1], _DATA_DIR.value

@@ -40,7 +40,7 @@ _BEAM_OPTION = flags.DEFINE_multi_string(
 
 @verb("data", "build a data set from the files that you downloaded")
 def main(argv: list[str]) -> None:
-    """Builds the data set named by the one argument and prints a summary."""
+    """Builds the data set that the argument names and prints a summary."""
     if len(argv) != 2:
         raise UserError(f"prepare takes one name: {', '.join(builders.names())}")
     prepare(
@@ -91,7 +91,7 @@ def prepare(
             counts = count(name, folder)
             print(f"{name} is built already, in {folder} (remove that folder to build it anew)")
         except UserError as damage:
-            # What may not be read is perhaps whole: it is not for us to remove.
+            # A set that ferjax may not read is perhaps whole, so it is not removed.
             if (licensed and manual_dir is None) or not os.access(folder, os.R_OK | os.X_OK | os.W_OK):
                 raise
             print(f"{damage}: building it again")
@@ -154,8 +154,8 @@ def summary(counts: Mapping[str, Mapping[str, int]], published: Mapping[str, Map
             expected = known.get(name)
             mark = "  differs" if expected not in (None, number) else ""
             differences += bool(mark)
-            told = "" if expected is None else expected
-            lines.append(f"{split:<12}{name:<10}{number:>9}{told:>11}{mark}".rstrip())
+            shown = "" if expected is None else expected
+            lines.append(f"{split:<12}{name:<10}{number:>9}{shown:>11}{mark}".rstrip())
     if published:
         lines.append(f"{differences} numbers differ" if differences else "all numbers are the published ones")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Data: labels, builders, sources and the input pipeline. Nothing here but `augment` imports jax."""
+"""Data: label spaces, the data sets and their builders, sources and the input pipeline; without jax."""
 
 from ferjax.data.loading import load
 

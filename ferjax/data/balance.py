@@ -1,4 +1,4 @@
-"""Epochs: which examples of a split one epoch visits, and in which order."""
+"""Chooses which examples of a split one epoch visits, and in which order."""
 
 import abc
 import dataclasses
@@ -13,11 +13,11 @@ NAMES = ("none", "oversample")
 
 
 class Epochs(abc.ABC):
-    """The epochs of a split. What one visits depends on the seed and its number alone."""
+    """The epochs of a split. The examples of an epoch depend on the seed and its number alone."""
 
     @abc.abstractmethod
     def __len__(self) -> int:
-        """Visits of an epoch."""
+        """Returns how many examples an epoch visits, repeated ones counted again."""
 
     @abc.abstractmethod
     def order(self, seed: int, epoch: int) -> np.ndarray:
@@ -26,7 +26,7 @@ class Epochs(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Once(Epochs):
-    """Every example once, of `length`."""
+    """Visits each of `length` examples once."""
 
     length: int
 
@@ -39,7 +39,7 @@ class Once(Epochs):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Oversampled(Epochs):
-    """Every class as often as the largest one, M times.
+    """Visits every class as often as the largest one, M times.
 
     An example of a class of n is visited ⌊M / n⌋ or ⌈M / n⌉ times an epoch; which ones are visited once
     more is drawn anew for each epoch. Classes without examples stay without.
@@ -70,5 +70,5 @@ class Oversampled(Epochs):
 
 
 def epochs(source: Source, balance: str) -> Epochs:
-    """The epochs of a split; `balance` is one of `NAMES`."""
+    """Returns the epochs of a split; `balance` is one of `NAMES`."""
     return Oversampled(source.labels) if balance == "oversample" else Once(len(source))

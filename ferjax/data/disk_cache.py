@@ -1,4 +1,4 @@
-"""Decoded images in a memory-mapped file beside the set: written once, then read by index.
+"""Keeps decoded images in a memory-mapped file beside the set: written once, then read by index.
 
 For sets that do not fit in memory: the system keeps in memory what fits of the file.
 """
@@ -30,7 +30,7 @@ class DiskSource(Source):
     """Reads decoded images from the file that `onto_disk` wrote. Its pickle is small: it maps the file again.
 
     Args:
-        stream: the same examples, encoded; gives whatever else they hold.
+        stream: the same examples, encoded; gives their other values.
         path: the file.
     """
 
@@ -65,7 +65,7 @@ class DiskSource(Source):
 
 
 def _votes(stream: StreamSource) -> np.ndarray:
-    """The soft labels of a stream, float32 [N, K]; its images are not decoded."""
+    """Returns the soft labels of a stream, float32 [N, K], without decoding its images."""
     starts = range(0, len(stream), CHUNK)
     parts = [stream.targets(stream.read(range(i, min(i + CHUNK, len(stream))))) for i in starts]
     return np.concatenate(parts)
@@ -74,7 +74,7 @@ def _votes(stream: StreamSource) -> np.ndarray:
 def onto_disk(stream: StreamSource, folder: Path) -> DiskSource:
     """Opens the decoded images of a stream, after writing them if they are not there yet.
 
-    The file's name tells the examples (by their digest), the shape and how they are resized, so another size,
+    The file's name holds a digest of the examples, the shape and how they are resized, so another size,
     another division or a set that was built anew has another file. It gets its name when it is whole.
 
     Args:
@@ -82,7 +82,7 @@ def onto_disk(stream: StreamSource, folder: Path) -> DiskSource:
         folder: of the built set; the file comes into `decoded/` in it.
 
     Raises:
-        UserError: the disk is full or may not be written to, or an image is damaged.
+        UserError: the disk is full or must not be written to, or an image is damaged.
     """
     path = folder / FOLDER / _name(stream)
     if not _whole(path, stream):
@@ -112,7 +112,7 @@ def _bytes(stream: StreamSource) -> int:
 
 
 def _whole(path: Path, stream: StreamSource) -> bool:
-    """Whether the file is there and of the right size; a copy may have cut it short."""
+    """Tells whether the file is there and of the right size; a copy may have cut it short."""
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -122,7 +122,7 @@ def _whole(path: Path, stream: StreamSource) -> bool:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """One process writes; the others wait. The lock goes with the process, however it ends."""
+    """Lets one process write while others wait. The lock ends with the process, however that ends."""
     path.parent.mkdir(exist_ok=True)
     with open(path.parent / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -145,7 +145,10 @@ def _write(path: Path, stream: StreamSource) -> None:
 
 
 def _fill(file: int, start: int, stream: StreamSource) -> None:
-    """Decodes on every core; each chunk is written to its place. (A full disk kills who writes to a map.)"""
+    """Decodes on every core and writes each chunk to its place.
+
+    `pwrite` reports a full disk; writing to a memory map would kill the process.
+    """
     size = int(np.prod(stream.image_shape, dtype=np.int64))
 
     def fill(first: int) -> int:

@@ -1,4 +1,4 @@
-"""Fingerprints: what tells one stored image from another, for finding copies of it. Kept beside the set."""
+"""Takes fingerprints of stored images, for finding copies, and keeps them beside the set."""
 
 import functools
 import hashlib
@@ -18,7 +18,7 @@ SIDE = 16
 
 
 class Fingerprints(NamedTuple):
-    """Of every image of a split, as it is stored.
+    """Fingerprints of every image of a split, as it is stored.
 
     Attributes:
         pixels: uint64 [N], of the decoded pixels and their shape (64 bits of BLAKE2b): equal for exact
@@ -35,12 +35,12 @@ class Fingerprints(NamedTuple):
 
     @property
     def readable(self) -> np.ndarray:
-        """bool [N]: the image can be decoded."""
+        """Which images can be decoded: bool [N]."""
         return self.shapes[:, 0] > 0
 
 
 def fingerprints(records: Records) -> Fingerprints:
-    """Takes the fingerprints of every record, or reads them from where they were kept the last time.
+    """Returns the fingerprints of every record: taken now, or read from the file of the last time.
 
     Raises:
         UserError: a shard is damaged.
@@ -88,7 +88,7 @@ def _take(records: Records) -> Fingerprints:
 
 
 def pixel_hash(image: np.ndarray) -> int:
-    """64 bits of the pixels of uint8 [H, W, C] and its shape."""
+    """Hashes the pixels of uint8 [H, W, C] and its shape to 64 bits."""
     digest = hashlib.blake2b(
         np.ascontiguousarray(image).tobytes(), digest_size=8, key=_shape_key(image.shape)
     )

@@ -1,11 +1,10 @@
-"""Folds: which examples of a whole set are its test split, when the set is divided anew.
+"""Chooses which examples of a whole set are its test split, when the set is divided into folds.
 
 `3/10` is the third of ten folds, stratified and grouped; `subject:KA` leaves one subject (or source image)
-out; `character:aia` and `subject:S0*` hold out all that bear a value, or a value that starts so.
+out; `character:aia` and `subject:S0*` hold out all examples with a value, or a value that starts so.
 """
 
 import dataclasses
-import difflib
 import re
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from ferjax.data.seeded import Draws
 from ferjax.data.split_index import Index, Key
 from ferjax.data.splits import deal, group_numbers
-from ferjax.errors import UserError
+from ferjax.errors import UserError, nearest
 
 # What may stand before the colon: `subject` and `group` are whatever the set is grouped by.
 HELD_OUT = ("subject", "group", "character")
@@ -30,7 +29,7 @@ class KFold:
 
 @dataclasses.dataclass(frozen=True)
 class HoldOut:
-    """Every example whose `key` (of `HELD_OUT`) is `value`, or starts with it where `value` ends in *."""
+    """The examples whose `key` (of `HELD_OUT`) is `value`, or starts with it where `value` ends in *."""
 
     key: str
     value: str
@@ -74,8 +73,8 @@ def held_out(name: str, index: Index, fold: KFold | HoldOut) -> np.ndarray:
         if held == fold.value or (prefix != fold.value and held.startswith(prefix))
     ]
     if not matching:
-        near = difflib.get_close_matches(fold.value, key.names, n=5, cutoff=0.3) or key.names[:5]
-        raise UserError(f"{name} has no {fold.key} {fold.value!r} among {len(key.names)}: {', '.join(near)}")
+        near = nearest(fold.value, key.names, most=5)
+        raise UserError(f"{name} has no {fold.key} {fold.value!r} among {len(key.names)}: {near}")
     if len(matching) == len(key.names) and key.codes.min() >= 0:
         raise UserError(
             f"data.fold {fold.key}:{fold.value} holds out all of {name}: nothing is left to train on"
@@ -101,13 +100,13 @@ def every_fold(name: str, index: Index, kind: str) -> list[str]:
 def _key(name: str, index: Index, wanted: str) -> Key:
     key = index.keys.get("character") if wanted == "character" else index.groups
     if key is None:
-        told = f"its examples hold {', '.join(index.keys)}" if index.keys else "its examples name no group"
-        raise UserError(f"{name} cannot be divided by {wanted}: {told}")
+        held = f"its examples hold {', '.join(index.keys)}" if index.keys else "its examples name no group"
+        raise UserError(f"{name} cannot be divided by {wanted}: {held}")
     return key
 
 
 def _parts(name: str, index: Index, count: int) -> np.ndarray:
-    """The fold of each example, 0 … count − 1: int64 [N]."""
+    """Returns the fold of each example, 0 … count − 1: int64 [N]."""
     groups = np.arange(len(index.labels)) if index.groups is None else group_numbers(index.groups)
     number = groups.max() + 1
     if count > number:

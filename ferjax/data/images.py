@@ -1,4 +1,4 @@
-"""Encoded images to uint8 arrays and back: the one decode and resize of every source."""
+"""Decodes images to uint8 arrays and encodes them; every source decodes and resizes here."""
 
 import io
 
@@ -19,7 +19,7 @@ class BadImage(ValueError):
 def decode(
     encoded: bytes, image_size: int | None = None, channels: int | None = None, filter: str = "pil"
 ) -> np.ndarray:
-    """Decodes an image and resizes it. The result is square: an image that is not is stretched, not cropped.
+    """Decodes an image and resizes it. The result is square: other images are stretched, not cropped.
 
     Args:
         encoded: a PNG, JPEG or other file that PIL reads.

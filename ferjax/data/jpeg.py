@@ -1,4 +1,4 @@
-"""JPEG straight into an array: the bytes that PIL gives, in half the time."""
+"""Decodes JPEG straight into an array: the bytes that PIL gives, in half the time."""
 
 import numpy as np
 import simplejpeg
@@ -18,7 +18,7 @@ def decode_jpeg(encoded: bytes, channels: int | None) -> np.ndarray | None:
         channels: 1 or 3; the file's own if left out.
 
     Returns:
-        uint8 [H, W, C]; None for anything that is better left to PIL: other formats, colour to grey and grey
+        uint8 [H, W, C]; None for what PIL must decode: other formats, colour to grey and grey
         to colour, uncommon colours, damage of any kind, and images so large that PIL warns.
     """
     if not encoded.startswith(b"\xff\xd8"):

@@ -1,4 +1,4 @@
-"""Label spaces against each other: a network of one scored on a set of another. Pure NumPy.
+"""Maps one label space to another, so that a network of one is scored on a set of another. Pure NumPy.
 
 A space is a tuple of class names: fer7, fer8 or a set's own. Names that mean the same class are one (`joy` is
 `happy`, see `ferjax.data.labels.WORDS`), so that spaces are compared by meaning and never by position.
@@ -17,17 +17,24 @@ ABSENT = -1
 
 
 def meaning(name: str) -> str:
-    """The class that a name stands for; an unknown name stands for itself."""
+    """Returns the class that a name stands for; an unknown name stands for itself.
+
+    >>> meaning("Joy"), meaning("boredom")
+    ('happy', 'boredom')
+    """
     return WORDS.get(name.strip().lower(), name)
 
 
 def space_name(names: Sequence[str]) -> str:
-    """ "fer7" or "fer8" if the names are these, in order; else "own"."""
+    """Returns "fer7" or "fer8" if the names are these, in order; else "own"."""
     return next((space for space, known in SPACES.items() if known == tuple(names)), "own")
 
 
 def positions(names: Sequence[str], space: Sequence[str]) -> np.ndarray:
-    """Where each class of one space stands in another: int64 `[len(names)]`, `ABSENT` where it has no place.
+    """Finds each class of one space in another: int64 `[len(names)]`, `ABSENT` where it has no place.
+
+    >>> positions(["joy", "boredom"], ["angry", "happy"])
+    array([ 1, -1])
 
     The way back is `positions(space, names)`.
     """
@@ -54,7 +61,7 @@ def bridge(
     present: np.ndarray | None = None,
     merges: Mapping[str, str] | None = None,
 ) -> Bridge:
-    """Compares a network's space with a set's.
+    """Maps a set's classes to a network's.
 
     Args:
         model_names: the network's K classes.
@@ -86,47 +93,8 @@ def bridge(
     return Bridge(targets, allowed)
 
 
-def restrict(probabilities: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Sets the probability of classes that cannot occur to zero and makes the rest add up to one again.
-
-    Args:
-        probabilities: `[..., K]`, at least 0.
-        allowed: bool `[K]`, at least one is true.
-
-    Returns:
-        `[..., K]`. Where all the probability was on impossible classes, the possible ones share it equally.
-    """
-    kept = np.where(allowed, probabilities, 0.0)
-    total = kept.sum(-1, keepdims=True)
-    return np.where(total > 0, kept / np.where(total > 0, total, 1), allowed / allowed.sum())
-
-
-def convert(
-    probabilities: np.ndarray,
-    model_names: Sequence[str],
-    set_names: Sequence[str],
-    present: np.ndarray | None = None,
-) -> np.ndarray:
-    """A network's probabilities as probabilities of the set's classes.
-
-    Args:
-        probabilities: `[..., K]`, at least 0.
-        model_names: the network's K classes.
-        set_names: the set's S classes.
-        present: bool `[S]`, the classes that the set has examples of; all if None.
-
-    Returns:
-        `[..., S]`, adding up to one; 0 for classes that the network or the set lacks.
-    """
-    allowed = bridge(model_names, set_names, present).allowed
-    kept = restrict(probabilities, allowed)
-    places = positions(set_names, model_names)
-    known = places != ABSENT
-    return np.where(known, kept[..., np.where(known, places, 0)], 0.0)
-
-
 class BridgedSource(Source):
-    """The examples of a source that a network of another space is scored on, with its labels.
+    """The examples of a source that a network of another space is scored on, with the network's labels.
 
     Args:
         source: the split as it is stored.

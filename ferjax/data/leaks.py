@@ -1,4 +1,4 @@
-"""Leaks: training images whose very pixels also stand in validation or test."""
+"""Finds leaks: training images whose very pixels also stand in validation or test."""
 
 from pathlib import Path
 
@@ -33,11 +33,11 @@ def without_leaks(name: str, folder: Path, fold: str, val_fraction: float) -> tu
         if exists
     ]
     train = choose(name, folder, "train", fold, val_fraction)
-    indices, prints = _of(train)
+    indices, prints = _fingerprints_of(train)
     elsewhere = np.zeros(len(indices), bool)
     counts = []
     for split in others:
-        _, held_out = _of(choose(name, folder, split, fold, val_fraction))
+        _, held_out = _fingerprints_of(choose(name, folder, split, fold, val_fraction))
         leaked = prints.readable & np.isin(prints.pixels, held_out.pixels[held_out.readable])
         counts.append(f"{leaked.sum()} also in {split}")
         elsewhere |= leaked
@@ -48,8 +48,8 @@ def without_leaks(name: str, folder: Path, fold: str, val_fraction: float) -> tu
     return indices[~elsewhere], note
 
 
-def _of(choice: Choice) -> tuple[np.ndarray, Fingerprints]:
-    """The indices of a split's examples into its records, and their fingerprints."""
+def _fingerprints_of(choice: Choice) -> tuple[np.ndarray, Fingerprints]:
+    """Returns the indices of a split's examples into its records, and their fingerprints."""
     prints = fingerprints(choice.records)
     indices = np.arange(len(choice.records)) if choice.indices is None else choice.indices
     return indices, Fingerprints(*(values[indices] for values in prints))

@@ -1,5 +1,6 @@
-"""`load`: from the name of a set and a split to a source, building or carving what is missing."""
+"""Opens a split of a data set by name, building the set or carving the split if it is missing."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,8 @@ from ferjax.data.split_store import choose
 from ferjax.data.splits import subset
 from ferjax.errors import UserError
 
-_announced: set[str] = set()
+logger = logging.getLogger(__name__)
+_logged: set[str] = set()
 
 
 def load(
@@ -35,7 +37,7 @@ def load(
     """Opens a split of a data set.
 
     Sets that ferjax draws itself are built at first use. If a set has no validation split, one is
-    carved out of train (see `ferjax.data.splits.carve`), said so once, and left out of "train".
+    carved out of train (see `ferjax.data.splits.carve`), logged once, and left out of "train".
     Which examples a split holds is kept in a file beside the set (see `ferjax.data.split_store.choose`).
 
     Args:
@@ -65,14 +67,14 @@ def load(
         raise UserError(f"images have 1 channel or 3, not {channels}")
     folder = built_folder(name, data_dir)
     records, indices, note = choose(name, folder, split, fold, val_fraction)
-    _say_once(note)
+    _log_once(note)
     if drop_leaks and split == "train":
         indices, note = without_leaks(name, folder, fold, val_fraction)
-        _say_once(note)
+        _log_once(note)
     if train_fraction != 1 and split == "train":
         before = np.arange(len(records)) if indices is None else indices
         indices = before[subset(records.index.labels[before], train_fraction)]
-        _say_once(f"{len(indices)} of {len(before)} training examples of {name} are kept (train_fraction)")
+        _log_once(f"{len(indices)} of {len(before)} training examples of {name} are kept (train_fraction)")
     stream = StreamSource(
         records,
         indices=indices,
@@ -107,7 +109,7 @@ def built_folder(name: str, data_dir: str | os.PathLike | None) -> Path:
     return folder
 
 
-def _say_once(note: str) -> None:
-    if note and note not in _announced:
-        _announced.add(note)
-        print(note, flush=True)
+def _log_once(note: str) -> None:
+    if note and note not in _logged:
+        _logged.add(note)
+        logger.info(note)

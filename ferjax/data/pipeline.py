@@ -1,6 +1,6 @@
-"""The input pipeline: from a source to batches, with Grain. Never imports jax: workers are spawned.
+"""The input pipeline: makes batches from a source, with Grain.
 
-What a batch holds depends on the seed and the step alone. A process takes a contiguous slice of the
+The content of a batch depends on the seed and the step alone. A process takes a contiguous slice of the
 rows of every global batch, so the rows of all processes, one after the other, are the batch that one
 process would have made. Training resumes by starting at a step: there is no iterator state to store.
 """
@@ -93,13 +93,13 @@ def eval_batches(
 
 
 def decoding_threads() -> int:
-    """Threads that read and decode a streamed source without workers: one a core, at most 8."""
+    """Returns how many threads decode a streamed source without workers: one a core, at most 8."""
     return min(os.cpu_count() or 1, 8)
 
 
 @dataclasses.dataclass(frozen=True)
 class _ShuffledOrder:
-    """Which examples make up a step. (Grain's own shuffle asks for one index at a time: 30 times slower.)"""
+    """Finds the examples of a step. (Grain's own shuffle takes one index at a time: 30 times slower.)"""
 
     epochs: Epochs
     batch_size: int

@@ -1,4 +1,4 @@
-"""The records of a built set: opening them, reading them by index, and what is known of all of them."""
+"""Opens the records of a built set, reads them by index, and indexes the labels and keys of all."""
 
 import functools
 import hashlib
@@ -63,7 +63,7 @@ class Records:
 
     @property
     def holds_votes(self) -> bool:
-        """Whether every example stores a distribution over the classes, the feature `votes`."""
+        """Tells whether every example stores a distribution over the classes, the feature `votes`."""
         votes = self._specs.get("votes")
         return votes is not None and votes.shape == (len(self.label_names),)
 
@@ -90,7 +90,7 @@ class Records:
         return records
 
     def parts(self) -> list["Records"]:
-        """The splits that this one is put together from; empty if it is stored as it is."""
+        """Returns the splits that this one is put together from; none if it is stored as it is."""
         names = self.split.split("+")
         return [Records(self.name, self.folder, name) for name in names] if len(names) > 1 else []
 
@@ -100,11 +100,11 @@ class Records:
         if parts := self.parts():
             return joined([part.index for part in parts])
         index = from_arrays(read_arrays(self._index_path))
-        # None if it is not written yet, or spoilt: the records tell it again.
+        # None if it is not written yet, or damaged: then the records are read again.
         return index if index and len(index.labels) == len(self) else self.scan()
 
     def scan(self) -> Index:
-        """Reads every record, whatever is known already, and notes the outcome for the next time.
+        """Reads every record, even if there is an index, and keeps the index for the next time.
 
         Raises:
             UserError: a shard is damaged. Every record has a checksum.
@@ -145,7 +145,7 @@ class Records:
 
 
 def describe(name: str, folder: str | os.PathLike) -> Any:
-    """Returns the `tfds.core.DatasetInfo` of a built set; raises UserError if it is damaged or locked up."""
+    """Returns the `tfds.core.DatasetInfo` of a built set; raises UserError if it is damaged or unreadable."""
     import tensorflow_datasets as tfds  # half a second that `import ferjax.data` need not pay
 
     if not os.access(folder, os.R_OK | os.X_OK):

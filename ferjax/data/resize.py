@@ -1,4 +1,4 @@
-"""Resizing of decoded images: as PIL does it, which reads every pixel, or as OpenCV does.
+"""Resizes decoded images: as PIL does it, which reads every pixel, or as OpenCV does.
 
 Both give the same bytes as the library they are named after, so that a network trained elsewhere sees what it
 was trained on.

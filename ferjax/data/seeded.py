@@ -22,31 +22,31 @@ class Draws:
         self._bits = np.random.Philox(key=int.from_bytes(digest[:16], "little"))
 
     def unit(self) -> float:
-        """A float in [0, 1)."""
+        """Draws a float in [0, 1)."""
         return (int(self._bits.random_raw()) >> 11) * 2.0**-53
 
     def between(self, low: float, high: float) -> float:
-        """A float in [low, high)."""
+        """Draws a float in [low, high)."""
         return low + (high - low) * self.unit()
 
     def chance(self, probability: float) -> bool:
-        """True with this probability."""
+        """Draws True with this probability."""
         return self.unit() < probability
 
     def below(self, n: int) -> int:
-        """An integer in [0, n)."""
+        """Draws an integer in [0, n)."""
         return int(self._bits.random_raw()) % n
 
     def pick(self, options: Sequence[T]) -> T:
-        """One of the options, each equally likely."""
+        """Draws one of the options, each equally likely."""
         return options[self.below(len(options))]
 
     def order(self, n: int) -> np.ndarray:
-        """A permutation of 0 … n − 1: int64 [n]."""
+        """Draws a permutation of 0 … n − 1: int64 [n]."""
         return np.argsort(self._bits.random_raw(n), kind="stable")
 
     def noise(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Nearly normal noise of mean 0 and deviation 1 (the sum of four uniform bytes): float32 `shape`."""
+        """Draws nearly normal noise of mean 0 and deviation 1 (a sum of four bytes): float32 `shape`."""
         words = self._bits.random_raw((int(np.prod(shape)) + 1) // 2).astype("<u8")
         sums = words.view(np.uint8).reshape(-1, 4).sum(axis=1, dtype=np.int32)
         # Four bytes have mean 4 × 127.5 and variance 4 × (256² − 1) / 12 = 147.80².

@@ -1,4 +1,4 @@
-"""Sources: the examples of a split by index, decoded into memory once or whenever they are taken."""
+"""Sources give the examples of a split by index, decoded into memory once or whenever they are taken."""
 
 import abc
 import hashlib
@@ -45,7 +45,7 @@ class Source(abc.ABC):
         """Returns one example.
 
         Returns:
-            `image`: uint8 [H, W, C], `label`: np.int32, and whatever else the set stores.
+            `image`: uint8 [H, W, C], `label`: np.int32, and the other values that the set stores.
 
         Raises:
             IndexError: `index` is not one of 0 … len − 1.
@@ -146,7 +146,7 @@ class StreamSource(Source):
         return {"image": images, "label": self.targets(records)}
 
     def targets(self, records: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """The labels of records as `take` gives them: int32 [N], or float32 [N, K] if soft."""
+        """Returns the labels of records as `take` gives them: int32 [N], or float32 [N, K] if soft."""
         if self.soft_labels:
             votes = [record["votes"] for record in records]
             return np.array(votes, np.float32).reshape(len(records), len(self.label_names))
@@ -165,7 +165,7 @@ class StreamSource(Source):
 
     @property
     def stored(self) -> tuple[Records, np.ndarray]:
-        """The stored examples that this source chooses from, and which of them it shows: int64 [len]."""
+        """Returns the stored examples, and which of them this source shows: int64 [len]."""
         return self._records, np.arange(len(self._records)) if self._indices is None else self._indices
 
     def read(self, indices: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
@@ -250,7 +250,7 @@ class MemorySource(Source):
 
 
 def rows(images: np.ndarray, targets: np.ndarray, indices: np.ndarray) -> dict[str, np.ndarray]:
-    """A batch of examples that lie in arrays; the indices are known to be good."""
+    """Returns a batch of examples that lie in arrays; the indices are known to be good."""
     # "clip" spares NumPy a second look at the indices, a quarter of the time.
     return {"image": images.take(indices, axis=0, mode="clip"), "label": targets[indices]}
 
@@ -268,7 +268,7 @@ def into_memory(stream: StreamSource) -> MemorySource:
     """Decodes a whole stream, on every core, into one array.
 
     Raises:
-        UserError: the machine has not got the memory.
+        UserError: the machine has too little memory.
     """
     shape = (len(stream), *stream.image_shape)
     needed = int(np.prod(shape, dtype=np.int64))

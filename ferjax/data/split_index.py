@@ -1,4 +1,4 @@
-"""What is known of all examples of a split, without reading them again: labels, groups, a digest."""
+"""The index of a split: labels, groups and a digest of all its examples, without reading them again."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-# The features that say what an example belongs to: whatever else a set stores is not in its index.
+# The features that name what an example belongs to; the index holds no other features.
 KEYS = ("group", "identity", "character")
 
 
 class Key(NamedTuple):
-    """What the examples of a split hold under one of `KEYS`.
+    """The values of one of `KEYS` in a split.
 
     Attributes:
         codes: int32 [N], indices into `names`; −1 for an example that holds nothing.
@@ -23,7 +23,7 @@ class Key(NamedTuple):
 
 
 class Index(NamedTuple):
-    """What one pass over a split tells.
+    """The result of one pass over a split.
 
     Attributes:
         labels: int32 [N].
@@ -37,12 +37,12 @@ class Index(NamedTuple):
 
     @property
     def groups(self) -> Key | None:
-        """What must not be torn apart, a person or a source image: `group`, or else `identity`."""
+        """The key whose examples must stay in one split, as a person's: `group`, or else `identity`."""
         return self.keys.get("group") or self.keys.get("identity")
 
 
 def key_of(values: Sequence[bytes | str | int]) -> Key:
-    """The key of a split's examples; an empty text is no value."""
+    """Encodes the values of a split's examples; an empty text is no value."""
     values = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
     names = sorted(set(values) - {""})
     codes = {"": -1} | {name: code for code, name in enumerate(names)}
@@ -50,7 +50,7 @@ def key_of(values: Sequence[bytes | str | int]) -> Key:
 
 
 def joined(indexes: Sequence[Index]) -> Index:
-    """The index of several splits, one after the other."""
+    """Joins the indexes of several splits, one after the other."""
     keys = {}
     for key in indexes[0].keys:
         held = [index.keys[key] for index in indexes]
@@ -60,7 +60,7 @@ def joined(indexes: Sequence[Index]) -> Index:
 
 
 def to_arrays(index: Index) -> dict[str, np.ndarray]:
-    """The index as plain arrays, for a file."""
+    """Turns an index into plain arrays, for a file."""
     arrays = {
         "labels": index.labels,
         "digest": np.array(index.digest),
@@ -72,7 +72,7 @@ def to_arrays(index: Index) -> dict[str, np.ndarray]:
 
 
 def from_arrays(arrays: dict[str, np.ndarray] | None) -> Index | None:
-    """What `to_arrays` took apart; None if there is no file, or it is of a ferjax that noted less."""
+    """Rebuilds an index from `to_arrays`; None if there is no file, or an older one that holds less."""
     try:
         keys = {
             key: Key(arrays[f"{key}_codes"], tuple(arrays[f"{key}_names"].tolist()))

@@ -1,4 +1,4 @@
-"""Which stored examples make up "train", "validation" and "test", kept in a file beside the set."""
+"""Chooses which stored examples make up a split, and keeps the choice in a file beside the set."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ class Choice(NamedTuple):
     Attributes:
         records: the stored examples that they are chosen from.
         indices: int64 [n], sorted, into `records`; None for all.
-        note: what the user should know of the division; empty if it is the official one.
+        note: a sentence for the user on how the set was divided; empty for official splits.
     """
 
     records: Records
@@ -34,11 +34,11 @@ class Choice(NamedTuple):
 def choose(name: str, folder: Path, split: str, fold: str, val_fraction: float) -> Choice:
     """Finds the examples of a split: the official ones, carved ones, or those of a fold.
 
-    A fold divides all that the set holds anew, its official splits put together. What the fold holds out
-    is "test"; of the rest "validation" is carved, and "train" is what is left.
+    A fold divides the whole set anew, its official splits put together. "test" is what the fold holds out;
+    "validation" is carved out of the rest, and "train" is what is left.
 
     The indices are kept in `divisions/` beside the set: `train`, `validation` and `test` into the stored
-    examples `of`. What is kept is read again, so a division never changes under a set that has not.
+    examples `of`. A division that is kept is read again, so it never changes while the set does not.
 
     Args:
         name: the set's name, for messages.
@@ -82,7 +82,7 @@ def choose(name: str, folder: Path, split: str, fold: str, val_fraction: float) 
 
 
 def _kept(folder: Path, records: Records, fold: str, fraction: float) -> dict[str, np.ndarray]:
-    """The division from its file, or worked out and written there."""
+    """Returns the division from its file, or computes it and writes the file."""
     index = records.index
     identity = hashlib.sha256(f"{fold}\n{fraction!r}\n{records.split}\n{index.digest}".encode())
     if index.groups:

@@ -1,4 +1,4 @@
-"""Dividing examples, stratified by class and with groups (a person, a source image) kept whole."""
+"""Divides examples, stratified by class and with groups (a person, a source image) kept whole."""
 
 import numpy as np
 
@@ -46,9 +46,9 @@ def carve(labels: np.ndarray, fraction: float, groups: Key | None = None) -> tup
 
 
 def subset(labels: np.ndarray, fraction: float) -> np.ndarray:
-    """A part of the examples, stratified by label: `round(fraction · n)` of every class, at least one.
+    """Takes a part of the examples, stratified by label: `round(fraction · n)` of every class, at least one.
 
-    The same arguments give the same part everywhere. What a smaller fraction takes, a larger one takes too.
+    The same arguments give the same part everywhere. A larger fraction holds all that a smaller one does.
 
     Args:
         labels: int [N].

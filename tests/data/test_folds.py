@@ -167,7 +167,7 @@ def faces(count, seed=0):
 @pytest.fixture
 def jaffe_like(tmp_path, monkeypatch):
     """Ten subjects with two images of every class, all in "train"; two characters a subject's half."""
-    loading._announced.clear()
+    loading._logged.clear()
     rows = [
         ("train", i % 7, subject, f"{'aia' if i < 7 else 'ray'}", image)
         for number, subject in enumerate(JAFFE)
@@ -180,14 +180,15 @@ def held(source, key):
     return {source[i][key] for i in range(len(source))}
 
 
-def test_leave_one_subject_out(jaffe_like, capsys):
+def test_leave_one_subject_out(jaffe_like, caplog):
+    caplog.set_level("INFO", logger=loading.__name__)
     train, validation, test = (
         load("grouped", split, jaffe_like, fold="subject:KA") for split in ("train", "validation", "test")
     )
-    assert capsys.readouterr().out == (
+    assert caplog.messages == [
         "grouped is divided anew, its 1 stored splits put together, into fold subject:KA: 112 training, "
-        "14 validation and 14 test examples\n"
-    )
+        "14 validation and 14 test examples"
+    ]
     assert (len(train), len(validation), len(test)) == (112, 14, 14)
     assert held(test, "group") == {"KA"}
     assert len(held(validation, "group")) == 1
@@ -211,12 +212,14 @@ def test_ten_folds_are_the_ten_subjects(jaffe_like):
     assert sorted(tests, key=min) == [{subject} for subject in JAFFE]
 
 
-def test_carved_validation_keeps_subjects_whole_and_says_so(jaffe_like, capsys):
+def test_carved_validation_keeps_subjects_whole_and_says_so(jaffe_like, caplog):
+    caplog.set_level("INFO", logger=loading.__name__)
     train, validation = (
         load("grouped", split, jaffe_like, val_fraction=0.2) for split in ("train", "validation")
     )
-    assert "28 of its 140 training examples" in (said := capsys.readouterr().out)
-    assert "no group on both sides" in said
+    (note,) = caplog.messages
+    assert "28 of its 140 training examples" in note
+    assert "no group on both sides" in note
     assert not held(train, "group") & held(validation, "group")
 
 
@@ -297,7 +300,7 @@ def test_another_process_divides_alike():
 @pytest.fixture
 def leaking(tmp_path, monkeypatch):
     """30 training images, of which 3 stand in validation, 4 in test and one of these in both."""
-    loading._announced.clear()
+    loading._logged.clear()
     train, other = faces(30, 1), faces(20, 2)
     validation = np.concatenate([other[:6], train[[0, 1, 2]]])
     test = np.concatenate([other[6:14], train[[2, 3, 4, 5]]])
@@ -308,13 +311,14 @@ def leaking(tmp_path, monkeypatch):
     return grouped_set.build(monkeypatch, tmp_path, rows)
 
 
-def test_leaks_are_dropped_from_train_and_counted_once(leaking, capsys):
+def test_leaks_are_dropped_from_train_and_counted_once(leaking, caplog):
+    caplog.set_level("INFO", logger=loading.__name__)
     train = load("grouped", "train", leaking, drop_leaks=True)
     load("grouped", "train", leaking, drop_leaks=True)
-    assert capsys.readouterr().out == (
+    assert caplog.messages == [
         "6 of the 30 training examples of grouped are left out because their pixels also stand in another "
-        "split (3 also in validation, 4 also in test)\n"
-    )
+        "split (3 also in validation, 4 also in test)"
+    ]
     np.testing.assert_array_equal(train.take(range(24))["image"], faces(30, 1)[6:])
     assert len(load("grouped", "validation", leaking, drop_leaks=True)) == 9
     assert len(load("grouped", "train", leaking)) == 30
@@ -333,6 +337,7 @@ def test_leaks_between_folds_are_dropped(leaking):
     assert len(sources["train"]) < len(load("grouped", "train", leaking, fold="1/4", val_fraction=0.2))
 
 
-def test_without_leaks_nothing_is_dropped(jaffe_like, capsys):
+def test_without_leaks_nothing_is_dropped(jaffe_like, caplog):
+    caplog.set_level("INFO", logger=loading.__name__)
     assert len(load("grouped", "train", jaffe_like, drop_leaks=True, val_fraction=0)) == 140
-    assert "0 of the 140 training examples" in capsys.readouterr().out
+    assert "0 of the 140 training examples" in caplog.text

@@ -1,16 +1,17 @@
+import doctest
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ferjax.data import label_spaces
 from ferjax.data.label_spaces import (
     ABSENT,
     BridgedSource,
     bridge,
-    convert,
     meaning,
     positions,
-    restrict,
     space_name,
 )
 from ferjax.data.labels import FER7, FER8
@@ -74,27 +75,23 @@ def test_bridges_that_lead_nowhere():
         bridge(FER7, FER7, present=np.zeros(7, bool))
 
 
-def test_restricting_keeps_the_ratios():
-    probabilities = np.array([[0.5, 0.3, 0.2], [0.0, 1.0, 0.0], [0.25, 0.5, 0.25]])
-    found = restrict(probabilities, np.array([True, False, True]))
-    np.testing.assert_allclose(found, [[5 / 7, 0, 2 / 7], [0.5, 0, 0.5], [0.5, 0, 0.5]])
-
-
 @given(model=spaces, target=spaces, seed=st.integers(0, 1000))
-def test_converted_probabilities(model, target, seed):
-    probabilities = np.random.default_rng(seed).dirichlet(np.ones(len(model)), 3)
-    common = set(model) & set(target)
+def test_a_bridge_joins_the_classes_that_both_have(model, target, seed):
+    present = np.random.default_rng(seed).random(len(target)) < 0.7
+    common = {name for name, there in zip(target, present, strict=True) if there} & set(model)
     if not common:
-        with pytest.raises(UserError):
-            convert(probabilities, model, target)
+        with pytest.raises(UserError, match="none in common"):
+            bridge(model, target, present)
         return
-    found = convert(probabilities, model, target)
-    assert found.shape == (3, len(target))
-    for row, result in zip(probabilities, found, strict=True):
-        by_name = dict(zip(model, row, strict=True))
-        total = sum(by_name[name] for name in common)
-        expected = [by_name[name] / total if name in common else 0.0 for name in target]
-        np.testing.assert_allclose(result, expected, atol=1e-12)
+    found = bridge(model, target, present)
+    assert {name for name, allowed in zip(model, found.allowed, strict=True) if allowed} == common
+    for name, place in zip(target, found.targets, strict=True):
+        assert place == (model.index(name) if name in model else ABSENT)
+
+
+def test_the_examples_in_docstrings():
+    outcome = doctest.testmod(label_spaces)
+    assert outcome.failed == 0 < outcome.attempted
 
 
 def numbered(labels):

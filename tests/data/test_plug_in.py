@@ -115,7 +115,7 @@ def test_a_set_in_one_file_is_loaded(importable):
 OWN = "class Set(LicensedBuilder, skip_registration=True):\n    "
 WRONG = {
     "no such module": ("", "own_faces.nowhere:Set", r"cannot import 'own_faces.nowhere' .*No module named"),
-    "a broken module": ("1 / 0", "own_faces.smiles:Set", r"cannot import .*ZeroDivisionError: division by zero"),
+    "a broken module": ("1 / 0", "own_faces.smiles:Set", r"cannot import .*ZeroDivisionError: div"),
     "no such class": ("Smiles = 1", "own_faces.smiles:Smile", r"has no 'Smile' .*it has Smiles"),
     "no class": ("Set = 1", "own_faces.smiles:Set", "is no TFDS builder class"),
     "another class": ("class Set: pass", "own_faces.smiles:Set", "is no TFDS builder class"),
@@ -175,17 +175,30 @@ def test_a_class_may_be_named_by_its_path_too():
     assert builders.folder("ferjax.data.sets.jaffe:JAFFE", "data") == builders.folder("jaffe", "data")
 
 
-def test_data_imports_neither_jax_nor_what_only_building_needs():
-    heavy = ("jax", "flax", "torch", "tensorflow", "apache_beam", "resvg_py", "dicebear", "matplotlib")
+def test_naming_a_set_imports_nothing_heavy():
+    heavy = ("jax", "flax", "grain", "torch", "tensorflow", "apache_beam", "resvg_py", "dicebear")
     code = f"""
-        import importlib, pkgutil, sys
-        import ferjax.data
+        import sys
         from ferjax.data import builders
         assert builders.folder("jaffe").name == "1.0.0"
         print([name for name in {heavy} if name in sys.modules])
+    """
+    assert printed(code) == "[]\n"
+
+
+def test_data_needs_no_jax():
+    code = """
+        import importlib, pkgutil, sys
+        sys.modules["jax"] = None  # an import of it fails; Grain imports it only where it is installed
+        import numpy as np
+        import ferjax.data
         for module in pkgutil.walk_packages(ferjax.data.__path__, "ferjax.data."):
             if not module.name.endswith("beam_pipeline"):  # an optional extra
                 importlib.import_module(module.name)
-        print([name for name in {heavy} if name in sys.modules])
+        from ferjax.data.pipeline import train_batches
+        from ferjax.data.sources import MemorySource
+        images = np.zeros((8, 4, 4, 1), np.uint8)
+        source = MemorySource(images, np.arange(8) % 2, label_names="ab", name="a", split="train")
+        print(next(train_batches(source, batch_size=4, seed=0))["image"].shape)
     """
-    assert printed(code) == "[]\n['resvg_py', 'dicebear']\n"
+    assert printed(code) == "(4, 4, 4, 1)\n"

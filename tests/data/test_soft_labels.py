@@ -53,11 +53,12 @@ def test_only_the_training_split_of_a_run_is_soft(data):
     assert shapes == [(1, 8), (1,)]
 
 
-def test_a_part_of_train_is_kept_and_told_and_the_rest_of_the_set_is_whole(data, capsys):
+def test_a_part_of_train_is_kept_and_logged_and_the_rest_of_the_set_is_whole(data, caplog):
+    caplog.set_level("INFO", logger=loading.__name__)
     loading._announced.clear()
     config = tiny.tiny_configuration(data__name="ferplus", data__dir=str(data), data__train_fraction=0.5)
     whole, part = load("ferplus", "train", data), setup.load_split(config, "train")
-    assert f"{len(part)} of {len(whole)} training examples of ferplus are kept" in capsys.readouterr().out
+    assert f"{len(part)} of {len(whole)} training examples of ferplus are kept" in caplog.text
     assert set(part.labels) == set(whole.labels)
     assert len(part) == 8 + 1  # half of two of each class, and of the third sad one
     ids = {whole[index]["id"] for index in range(len(whole))}

@@ -42,7 +42,7 @@ def folders_data(tmp_path):
     """FER2013 from image folders: without a validation split."""
     content = {"train": {name: copies.faces(10, seed) for seed, name in enumerate(FER7)}}
     copies.write_folders(tmp_path, content | {"test": {"happy": copies.faces(2)}})
-    loading._announced.clear()
+    loading._logged.clear()
     return build(tmp_path, tmp_path / "data")
 
 
@@ -155,13 +155,14 @@ def test_labels_and_digest_are_read_once(tmp_path, monkeypatch):
         assert load("fer2013", "train", tmp_path / "data", cache="stream").digest() == digest
 
 
-def test_carved_validation(folders_data, capsys):
+def test_carved_validation(folders_data, caplog):
+    caplog.set_level("INFO", logger=loading.__name__)
     train, validation, whole = (
         load("fer2013", split, folders_data, val_fraction=fraction)
         for split, fraction in (("train", 0.2), ("validation", 0.2), ("train", 0))
     )
-    said = capsys.readouterr().out
-    assert said.count("fer2013 has no validation split: 14 of its 70 training examples") == 1
+    (note,) = caplog.messages
+    assert note.startswith("fer2013 has no validation split: 14 of its 70 training examples")
     assert (len(train), len(validation), len(whole)) == (56, 14, 70)
     assert np.bincount(validation.labels).tolist() == [2] * 7
     ids = [{source[i]["id"] for i in range(len(source))} for source in (train, validation, whole)]
@@ -175,10 +176,11 @@ def test_carved_validation(folders_data, capsys):
         load("fer2013", "validation", folders_data, val_fraction=0)
 
 
-def test_no_carving_where_validation_is_official(data, capsys):
+def test_no_carving_where_validation_is_official(data, caplog):
+    caplog.set_level("INFO", logger=loading.__name__)
     assert len(load("fer2013", "train", data, val_fraction=0.5)) == 40
     assert len(load("fer2013", "validation", data)) == 9
-    assert "validation" not in capsys.readouterr().out
+    assert "validation" not in caplog.text
 
 
 def test_questions_that_have_no_answer(data, tmp_path):

@@ -1,7 +1,7 @@
-"""What the builders of licensed sets share: the user's folder in, ArrayRecord shards out.
+"""Base class of the builders of licensed sets: reads the user's folder, writes ArrayRecord shards.
 
-A builder of one set is its parsing (`examples`), its classes and features (`LABELS`, `IMAGE_SHAPE`, …) and
-what it expects to find (`MANUAL_DOWNLOAD_INSTRUCTIONS`, `PUBLISHED`).
+A builder of one set adds its parsing (`examples`), its classes and features (`LABELS`, `IMAGE_SHAPE`, …) and
+the files that it looks for (`MANUAL_DOWNLOAD_INSTRUCTIONS`, `PUBLISHED`).
 """
 
 import abc
@@ -21,7 +21,7 @@ from ferjax.data.builders.text_files import table
 from ferjax.data.labels import FER7
 from ferjax.errors import UserError, listed
 
-# Carries out tasks, given what carries out one and the folder of the set: see `shard_tasks`.
+# f(tasks, function that carries out one, folder of the set) → outcomes: see `shard_tasks`.
 RunTasks = Callable[[Sequence[Any], Callable[[Any], Any], Path], Sequence[Any]]
 ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
@@ -51,7 +51,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
             then counted instead of refused.
         FIRST_SPLIT: the split that must hold an example.
         options: option → value, as text.
-        expected: how many examples there will be, as far as is known: published, or listed by the copy.
+        expected: the number of examples, if known: the published one, or the one that the copy lists.
         bad_rows: rows left out so far; stored in the metadata of the built set, as are the notes.
         notes: what the user should know about the copy that was read, a sentence each.
     """
@@ -83,7 +83,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
                 known = "; ".join(f"{name}: {text}" for name, (_, text) in self.OPTIONS.items())
                 raise UserError(f"{self.name} has no option {key!r}; it has {known or 'none'}")
         self.options = {name: default for name, (default, _) in self.OPTIONS.items()} | dict(options or {})
-        # What is published tells how much there is to do, until the copy tells better.
+        # The published number stands for the length of the work until the copy is listed.
         self.expected = sum(published.get("total", 0) for published in self.PUBLISHED.values()) or None
         self.bad_rows = 0
         self.notes: list[str] = []
@@ -109,7 +109,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
     def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yields (split, example) in the order of the source; `folder` exists and holds the user's files.
 
-        None stands for an example that is listed and cannot be had.
+        None stands for an example that is listed and missing or unreadable.
         """
 
     def write_shards(self, folder: Path, run: RunTasks) -> dict[str, Written]:
@@ -121,13 +121,13 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         raise UserError(f"{self.name} is built from one file in one pass: leave out --beam")
 
     def reject(self, where: str, why: object) -> None:
-        """Refuses the build because of one bad row, or counts the row where bad rows are to be skipped."""
+        """Stops the build because of one bad row; under --skip_bad_rows counts the row instead."""
         if not self._skip_bad_rows:
             raise UserError(f"{where}: {why}. --skip_bad_rows leaves such rows out and counts them")
         self.bad_rows += 1
 
     def lose(self, where: str, why: object) -> None:
-        """Counts a listed file that cannot be had in a `TOLERANT` set, and rejects it in another."""
+        """Counts a listed file that is missing or unreadable in a `TOLERANT` set; rejects it in others."""
         if not self.TOLERANT:
             return self.reject(where, why)
         self.bad_rows += 1
@@ -168,7 +168,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         )
 
     def missing(self, folder: Path) -> UserError:
-        """The error for a folder without the expected files: what was looked for and what is there."""
+        """Returns the error for a folder without the expected files: it names them and what is there."""
         entries = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
         packed = [name for name in entries if name.lower().endswith(ARCHIVES)]
         unpack = f". {packed[0]} is an archive: unpack it first" if packed else ""
@@ -194,7 +194,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
             raise UserError(f"no {what} example of {self.name} in {folder}{first}")
         order = ("train", "validation", "test")
         written = {split: written[split] for split in order if split in written and written[split].lengths}
-        self._note_what_lacks(written)
+        self._note_missing(written)
         splits = [
             tfds.core.SplitInfo(
                 name=split,
@@ -210,11 +210,11 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
     def _write(self, folder: Path) -> dict[str, Written]:
         """Writes all splits in one pass."""
         writers: dict[str, SplitWriter] = {}
-        # A wrong folder is told before there is a bar.
+        # The bar appears late, so that an error about a wrong folder stands alone.
         with tqdm(desc=f"building {self.name}", unit=" images", mininterval=0.5, delay=0.5) as bar:
             for split, example in self.examples(folder):
                 if not writers:
-                    bar.reset(self.expected)  # the time that the list took tells nothing of what is left
+                    bar.reset(self.expected)  # its clock must not count the time that listing took
                 if split not in writers:
                     path_of = partial(shard_path, self.files_of(split))
                     writers[split] = SplitWriter(path_of, ExampleWriter(self.info.features))
@@ -222,7 +222,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
                 bar.update()
         return {split: writer.finish() for split, writer in writers.items()}
 
-    def _note_what_lacks(self, written: Mapping[str, Written]) -> None:
+    def _note_missing(self, written: Mapping[str, Written]) -> None:
         feature = self.info.features["label"]
         for split, part in written.items():
             present = {name if isinstance(name, str) else feature.names[name] for name in part.labels}
@@ -256,5 +256,5 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         return folder
 
     def files_of(self, split: str) -> tfds.core.ShardedFileTemplate:
-        """How the shards of a split are called while the set is built."""
+        """Returns how the shards of a split are named while the set is built."""
         return template(self.name, self.data_path, split)

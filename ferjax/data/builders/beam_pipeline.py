@@ -76,7 +76,7 @@ def configuration(options: Mapping[str, str]) -> tfds.download.DownloadConfig:
                 if local
                 else beam.runners.create_runner(options["runner"])
             )
-    except SystemExit:  # argparse has told what is wrong
+    except SystemExit:  # argparse has printed what is wrong
         raise UserError("--beam_option cannot be used: see the line above") from None
     except (ValueError, ImportError, AttributeError) as error:
         raise UserError(f"--beam_option=runner={options.get('runner')}: {error}") from error

@@ -1,4 +1,4 @@
-"""Image files as users have them, turned into what a set stores: checked, upright, cropped, not too large."""
+"""Turns image files as users have them into what a set stores: checked, upright, cropped, not too large."""
 
 import io
 import math
@@ -28,7 +28,7 @@ Box = tuple[float, float, float, float]
 
 
 class Stored(NamedTuple):
-    """What is stored of an image.
+    """An image as it is stored.
 
     Attributes:
         encoded: JPEG or PNG.
@@ -92,8 +92,8 @@ def read_image(
         raise BadImage("no such file") from None
     except Exception as error:
         # A damaged file makes Pillow's decoders trip in many ways, and none of them is our bug.
-        told = str(error).partition(" <_io.")[0]
-        raise BadImage(f"not a readable image ({told})") from error
+        reason = str(error).partition(" <_io.")[0]
+        raise BadImage(f"not a readable image ({reason})") from error
     buffer = io.BytesIO()
     if kind == "JPEG":
         image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
@@ -103,7 +103,7 @@ def read_image(
 
 
 def image_paths(folder: Path, place: Path) -> Iterator[Path]:
-    """Yields the image files in `place` by name; hidden files and what has no image's suffix are left out.
+    """Yields the image files in `place` by name; hidden and other files are left out.
 
     Raises:
         UserError: one leads out of `folder`.
@@ -114,7 +114,7 @@ def image_paths(folder: Path, place: Path) -> Iterator[Path]:
 
 
 def subfolders(folder: Path, place: Path) -> list[Path]:
-    """Returns the folders in `place` by name, without hidden ones and what archivers leave behind.
+    """Returns the folders in `place` by name, without hidden ones and those that archivers leave behind.
 
     Raises:
         UserError: one leads out of `folder`.
@@ -136,15 +136,15 @@ def _target(size: tuple[int, int], side: int | None) -> tuple[int, int]:
 def _square(box: Box, margin: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Grows a box to a square of whole pixels; raises BadImage if it is empty, off the image or huge."""
     left, top, right, bottom = box
-    told = "box " + " ".join(f"{number:g}" for number in box) + " (left top right bottom)"
+    text = "box " + " ".join(f"{number:g}" for number in box) + " (left top right bottom)"
     if not all(map(math.isfinite, box)) or left >= right or top >= bottom:
-        raise BadImage(f"{told} is empty")
+        raise BadImage(f"{text} is empty")
     if right <= 0 or bottom <= 0 or left >= size[0] or top >= size[1]:
-        raise BadImage(f"{told} is off the image of {size[0]}×{size[1]} pixels")
+        raise BadImage(f"{text} is off the image of {size[0]}×{size[1]} pixels")
     if max(right - left, bottom - top) > 2 * max(size):
-        raise BadImage(f"{told} is far larger than the image of {size[0]}×{size[1]} pixels")
+        raise BadImage(f"{text} is far larger than the image of {size[0]}×{size[1]} pixels")
     side = max(round(max(right - left, bottom - top) * (1 + 2 * margin)), 1)
     if side * side > MAX_PIXELS:
-        raise BadImage(f"{told} with its margin has more than {MAX_PIXELS:,} pixels")
+        raise BadImage(f"{text} with its margin has more than {MAX_PIXELS:,} pixels")
     first, upper = round((left + right - side) / 2), round((top + bottom - side) / 2)
     return first, upper, first + side, upper + side

@@ -1,4 +1,4 @@
-"""What a set of image files lists, and the example that is made of it."""
+"""Describes one listed image file, and reads it into an example."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class Item:
         group: the person or the source image; empty where it is not known.
         box: what is cut out: left, top, right, bottom in pixels; the whole image if left out.
         margin: what is added around the box, see `read_image`.
-        where: what messages call it; the path if left out.
+        where: its name in messages; the path if left out.
         extras: the values of the builder's `EXTRAS`.
     """
 
@@ -37,17 +37,17 @@ class Item:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Returns its name in messages."""
         return self.where or str(self.path)
 
 
 class Read(NamedTuple):
-    """What became of an item.
+    """The outcome of reading an item.
 
     Attributes:
-        example: as it is stored; None if the image cannot be had.
-        why: what is wrong with it then.
-        resized: the image had not the size in which the set is distributed.
+        example: as it is stored; None if the image is missing or unreadable.
+        why: the reason then.
+        resized: whether the image had another size than the set is distributed in.
     """
 
     example: dict[str, Any] | None

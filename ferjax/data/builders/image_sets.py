@@ -1,4 +1,4 @@
-"""What the builders of sets of image files share: they list the files, and this reads and checks them."""
+"""Base class of the builders of sets of image files: they list the files, it reads and checks them."""
 
 import abc
 import os
@@ -15,7 +15,7 @@ from ferjax.data.builders.image_files import subfolders
 from ferjax.data.builders.image_items import Item, ItemReader, Read
 from ferjax.data.builders.shard_tasks import ShardWriter, collect, cut, progress
 from ferjax.data.builders.shards import ExampleWriter, Written
-from ferjax.errors import UserError
+from ferjax.errors import UserError, listed
 
 # Images that are read ahead: enough for every core, few enough for the memory.
 AHEAD = 64
@@ -67,7 +67,7 @@ class ImageSetBuilder(LicensedBuilder, skip_registration=True):
         return collect(todo, {outcome.path: outcome for outcome in outcomes}, self.files_of)
 
     def _listed(self, folder: Path) -> list[Item]:
-        """The whole list, before any image: it tells how much there is to do."""
+        """Lists all items before any image is read, so that the length of the work is known."""
         title = f"listing {self.name}"
         items = list(tqdm(self.items(folder), desc=title, unit=" images", mininterval=0.5, delay=2))
         self.expected = len(items)
@@ -87,14 +87,14 @@ def class_folders(folder: Path, place: Path, names: Mapping[str, str]) -> list[t
     """Returns the folders in `place`, each with the class that its name (in any case) stands for.
 
     Raises:
-        UserError: some are not named after a class; all of them are told.
+        UserError: some are not named after a class; the message lists them.
     """
-    found = subfolders(folder, place)
-    unknown = [path for path in found if path.name.lower() not in names]
+    paths = subfolders(folder, place)
+    unknown = [path for path in paths if path.name.lower() not in names]
     if unknown:
-        others = f" (nor are {', '.join(path.name for path in unknown[1:11])})" if unknown[1:] else ""
+        others = f" (nor are {listed((path.name for path in unknown[1:]), most=10)})" if unknown[1:] else ""
         raise UserError(f"{unknown[0]} is not named after a class{others}; expected {', '.join(names)}")
-    return [(path, names[path.name.lower()]) for path in found]
+    return [(path, names[path.name.lower()]) for path in paths]
 
 
 def _ahead(items: Sequence[Item], read: ItemReader) -> Iterator[tuple[Item, "Future[Read]"]]:

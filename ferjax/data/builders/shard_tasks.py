@@ -1,4 +1,4 @@
-"""Shards that are written apart from each other, each a task of its own; whoever runs them, and in any order.
+"""Writes each shard as a task of its own, so that any process can run any task in any order.
 
 The list is cut where one pass would cut it, and a shard's bytes depend on its part of the list alone. So the
 files are the same as those of one pass.
@@ -30,8 +30,8 @@ class Task:
 
     Attributes:
         split: that it belongs to.
-        path: its file, as it is called if no shard before it is empty.
-        items: what it has room for, each with its place in the list.
+        path: its file, named as if no shard before it were empty.
+        items: those that it has room for, each with its place in the list.
     """
 
     split: str
@@ -41,13 +41,13 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a task.
+    """The outcome of a task.
 
     Attributes:
         path: of the task.
         written: at most one shard.
-        refused: (place in the list, what is wrong) of the images that cannot be had.
-        resized: images that had not the size in which the set is distributed.
+        refused: (place in the list, reason) of the images that are missing or unreadable.
+        resized: number of images that had another size than the set is distributed in.
     """
 
     path: str
@@ -61,7 +61,7 @@ def cut(items: Sequence[Item], files_of: FilesOf) -> list[Task]:
 
     Args:
         items: of all splits, in the order of the source.
-        files_of: a split → how its shards are called.
+        files_of: a split → how its shards are named.
     """
     room = shards.SHARD_EXAMPLES
     splits: dict[str, list[tuple[int, Item]]] = defaultdict(list)
@@ -91,7 +91,7 @@ class ShardWriter:
     serialize: ExampleWriter
 
     def __call__(self, task: Task) -> Outcome:
-        """Reads the images of a task and writes its shard, unless none of them can be had."""
+        """Reads the images of a task and writes its shard, unless none of them is readable."""
         refused, resized = [], 0
         # A task may be tried twice, even at the same time: a file gets its name when it is whole.
         with replacing(task.path) as unfinished:
@@ -107,7 +107,7 @@ class ShardWriter:
 
 
 def collect(todo: Sequence[Task], outcomes: Mapping[str, Outcome], files_of: FilesOf) -> dict[str, Written]:
-    """Adds the shards up, split by split, and closes the gaps that empty ones left in the numbers."""
+    """Adds up the shards of each split, and renumbers them where empty ones left gaps."""
     splits: dict[str, Written] = defaultdict(Written)
     for task in todo:
         part, whole = outcomes[task.path].written, splits[task.split]
@@ -121,7 +121,7 @@ def collect(todo: Sequence[Task], outcomes: Mapping[str, Outcome], files_of: Fil
 
 @contextlib.contextmanager
 def progress(todo: Sequence[Task], title: str) -> Iterator[None]:
-    """A bar with the time left, moved on by every shard that has its name."""
+    """Shows a bar with the time left, which counts the shards that are finished."""
     done = threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""The shards of a built set: ArrayRecord files, each of so many examples in the order of the source."""
+"""Writes the shards of a built set: ArrayRecord files of 4,096 examples in the order of the source."""
 
 import dataclasses
 import os
@@ -11,14 +11,14 @@ import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordWriter
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
-# Examples that a shard has room for. Those that are listed and cannot be had take their room too, so that
-# the list alone tells where the cuts are, and shards can be written apart from each other.
+# Examples that a shard has room for. Those that are missing or unreadable take their room too, so that the
+# list alone decides where the cuts are, and each shard can be written without the others.
 SHARD_EXAMPLES = 4096
 
 
 @dataclasses.dataclass
 class Written:
-    """What was written of a split, or of a part of it.
+    """The size of the written part of a split.
 
     Attributes:
         lengths: records of each shard, none of them empty.
@@ -65,7 +65,7 @@ class SplitWriter:
         self._writer: ArrayRecordWriter | None = None
 
     def write(self, example: Mapping[str, Any] | None) -> None:
-        """Writes an example; None stands for one that is listed and cannot be had."""
+        """Writes an example; None stands for one that is listed and missing or unreadable."""
         if self._listed % SHARD_EXAMPLES == 0:
             self._close()
         self._listed += 1
@@ -94,7 +94,7 @@ class SplitWriter:
 
 
 def template(name: str, folder: Path, split: str) -> tfds.core.ShardedFileTemplate:
-    """How the shards of a split are called. Their number is not known while the first is written."""
+    """Returns how the shards of a split are named. Their number is not known while the first is written."""
     return tfds.core.ShardedFileTemplate(
         dataset_name=name,
         data_dir=folder,
@@ -105,5 +105,5 @@ def template(name: str, folder: Path, split: str) -> tfds.core.ShardedFileTempla
 
 
 def shard_path(files: tfds.core.ShardedFileTemplate, number: int) -> Path:
-    """The file of a shard."""
+    """Returns the file of a shard."""
     return Path(files.sharded_filepath(shard_index=number, num_shards=None))

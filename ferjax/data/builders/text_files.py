@@ -1,4 +1,4 @@
-"""Lists that come with a set, read line by line: one bad line never spoils another, and has a number."""
+"""Reads the lists that come with a set line by line: a bad line has a number and never spoils another."""
 
 import csv
 from collections.abc import Iterator, Sequence

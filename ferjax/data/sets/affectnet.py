@@ -1,7 +1,7 @@
 """AffectNet (Mollahosseini et al., 2017), manual annotations: faces from the web, seven or eight classes.
 
-Two layouts are about: the old one, whole photographs with CSV lists and face boxes, and that of 2021, aligned
-faces with one .npy file a label.
+Copies have one of two layouts: the old one, whole photographs with CSV lists and face boxes, and that of
+2021, aligned faces with one .npy file a label.
 """
 
 from collections.abc import Iterator
@@ -105,8 +105,8 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
         else:
             raise self.missing(folder)
         if self._left_out:
-            told = ", ".join(f"{count} {name}" for name, count in sorted(self._left_out.items()))
-            self.notes.append(f"left out, being none of the classes: {told}")
+            counts = ", ".join(f"{count} {name}" for name, count in sorted(self._left_out.items()))
+            self.notes.append(f"left out, being none of the classes: {counts}")
         self.notes.append(
             "the official validation set is stored as test: the real test set was never released, and papers "
             "report on it; a validation split is carved out of train"

@@ -1,7 +1,7 @@
 """CK+ (Lucey et al., 2010): 593 sequences of 123 people from neutral to the peak, of which 327 are labelled.
 
-Three layouts are about: the sequences as distributed, CK+48 (folders of faces, the last three frames) and
-`ckextended.csv` (48×48, the last frame, and the first of every sequence as neutral).
+Copies have one of three layouts: the sequences as distributed, CK+48 (folders of faces, the last three
+frames) and `ckextended.csv` (48×48, the last frame, and the first of every sequence as neutral).
 """
 
 import re
@@ -44,7 +44,7 @@ _SUBJECT = re.compile(r"(S\d{3})_\d{3}_\d{8}")
 
 @data_set("ckplus")
 class CKPlus(ImageSetBuilder, skip_registration=True):
-    """TFDS builder of CK+: grey, eight classes. `group` is the person, where the copy tells.
+    """TFDS builder of CK+: grey, eight classes. `group` is the person, where the copy names one.
 
     Frames are cut to the face where the archive of the landmarks is unpacked too.
     """
@@ -84,7 +84,7 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
     def _from_csv(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         self.note_no_splits("1/10")
         self.notes.append(
-            f"{CSV} tells nobody's name: images of one person may come into two splits. Its column Usage "
+            f"{CSV} names no people: images of one person may come into two splits. Its column Usage "
             "divides by image and is not followed. Its neutral images are the first of all sequences"
         )
         path = inside(folder, folder / CSV)

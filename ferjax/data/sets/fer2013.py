@@ -1,6 +1,6 @@
 """FER2013 (Goodfellow et al., 2013): 35,887 grey faces of 48×48 pixels, seven classes.
 
-The copies that are about come in three layouts, all read here: `fer2013.csv`, `icml_face_data.csv`
+Copies have one of three layouts: `fer2013.csv`, `icml_face_data.csv`
 (padded column names in another order) and image folders.
 """
 

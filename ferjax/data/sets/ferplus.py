@@ -96,8 +96,8 @@ class FERPlus(LicensedBuilder, skip_registration=True):
                 {"image": encode_png(image[1]), "label": label, "id": row["image name"], "votes": shares},
             )
         for count, why in ((unnamed, "have no image name"), (undecided, "have no majority for a class")):
-            told = " / ".join(str(count[split]) for split in USAGES.values())
-            self.notes.append(f"left out (train / validation / test): {told} {why}")
+            counts = " / ".join(str(count[split]) for split in USAGES.values())
+            self.notes.append(f"left out (train / validation / test): {counts} {why}")
 
 
 def majority(row: Mapping[str, str]) -> tuple[str, np.ndarray] | None:
@@ -112,7 +112,7 @@ def majority(row: Mapping[str, str]) -> tuple[str, np.ndarray] | None:
         (class, float32 [8] shares of the classes in fer8 order), None where there is no such majority.
 
     Raises:
-        ValueError: a number of votes is none.
+        ValueError: the votes for a class are no whole number.
     """
     votes = {}
     for column in (*FERPLUS_COLUMNS, *NO_CLASS):

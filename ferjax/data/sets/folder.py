@@ -74,9 +74,9 @@ class Folder(ImageSetBuilder, skip_registration=True):
         return self._from_folders(folder, [("train", folder)])
 
     def _from_folders(self, folder: Path, places: list[tuple[str, Path]]) -> Iterator[Item]:
-        found = [(split, path) for split, place in places for path in subfolders(folder, place)]
-        classes = self._classes({path.name for _, path in found})
-        for split, class_folder in found:
+        class_folders = [(split, path) for split, place in places for path in subfolders(folder, place)]
+        classes = self._classes({path.name for _, path in class_folders})
+        for split, class_folder in class_folders:
             if label := classes[class_folder.name]:
                 for path in image_paths(folder, class_folder):
                     yield Item(split, path, label, path.relative_to(folder).as_posix())
@@ -108,43 +108,44 @@ class Folder(ImageSetBuilder, skip_registration=True):
         """Maps the user's names to classes (None: left out) and sets the classes of the set.
 
         Raises:
-            UserError: names without a class, all of them told, or an option that cannot be right.
+            UserError: names without a class, which the message lists, or an option that is not valid.
         """
         space = self.options["space"]
         if space not in ("auto", "own", *SPACES):
             raise UserError(f"option space={space}: it takes auto, own, {', '.join(SPACES)}")
         if len(names) > MOST_CLASSES:
             raise UserError(f"{len(names)} different labels are no classes; the first is {min(names)[:40]!r}")
-        asked = self._asked()
-        if lost := sorted(asked.keys() - names):
+        mapped = self._mapped()
+        if lost := sorted(mapped.keys() - names):
             raise UserError(f"option labels names {', '.join(lost)}, but the labels are {_quoted(names)}")
         if space == "own":
-            classes = {name: asked.get(name, name) for name in names}
+            classes = {name: mapped.get(name, name) for name in names}
         else:
-            classes = {name: asked.get(name, WORDS.get(name.lower())) for name in names}
+            classes = {name: mapped.get(name, WORDS.get(name.lower())) for name in names}
         unknown = [name for name in names if not classes[name]]
         if unknown:
             raise UserError(
                 f"no class is known for the labels {_quoted(unknown)}: --option=labels=NAME=CLASS,… maps "
                 f"them (CLASS may be {LEFT_OUT}), or --option=space=own keeps all names as they are"
             )
-        found = {label for label in classes.values() if label != LEFT_OUT}
+        labels = {label for label in classes.values() if label != LEFT_OUT}
         if space == "auto":
-            space = "fer8" if "contempt" in found else "fer7"
-        order = SPACES.get(space) or tuple(sorted(found))
-        if strange := sorted(found - set(order)):
+            space = "fer8" if "contempt" in labels else "fer7"
+        order = SPACES.get(space) or tuple(sorted(labels))
+        if strange := sorted(labels - set(order)):
             raise UserError(f"{', '.join(strange)} is not in {space}, which has {', '.join(order)}")
         self.info.features["label"].names = list(order)
         return {name: None if label == LEFT_OUT else label for name, label in classes.items()}
 
-    def _asked(self) -> Mapping[str, str]:
-        asked = {}
+    def _mapped(self) -> Mapping[str, str]:
+        """Reads the option `labels`."""
+        mapped = {}
         for part in filter(None, self.options["labels"].split(",")):
             name, equals, label = (text.strip() for text in part.rpartition("="))
             if not (name and equals and label):
                 raise UserError(f"option labels: {part!r} is not NAME=CLASS")
-            asked[name] = label
-        return asked
+            mapped[name] = label
+        return mapped
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -61,15 +61,15 @@ class Taiwan(ImageSetBuilder, skip_registration=True):
                 for path in image_paths(folder, place):
                     yield Item("test", path, label, path.relative_to(folder).as_posix())
             return
-        seen = False
+        empty = True
         for path in _all_images(folder, folder):
-            seen = True
+            empty = False
             codes = set(_CODE.findall(path.stem.lower()))
             if len(codes) != 1:
                 self.reject(str(path), f"{len(codes)} of the codes {', '.join(TAIWAN_CODES)} in the name")
                 continue
             yield Item("test", path, TAIWAN_CODES[codes.pop()], path.relative_to(folder).as_posix())
-        if not seen:
+        if empty:
             raise self.missing(folder)
 
 

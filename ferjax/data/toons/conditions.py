@@ -1,4 +1,4 @@
-"""What a camera does to a toon: something in front of it, light, blur and noise. Pure NumPy on pixels."""
+"""Photographs a toon: lays something in front of it, changes light, adds blur and noise. Pure NumPy."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def occlude(image: np.ndarray, boxes: dict[str, Box], draws: Draws, conditions: 
 
 
 def _shape(draws: Draws) -> np.ndarray:
-    """A random disc or rectangle: bool [64, 64]."""
+    """Draws a random disc or rectangle: bool [64, 64]."""
     x, y = draws.between(6, SIZE - 6), draws.between(6, SIZE - 6)
     half_width, half_height = draws.between(3, 11), draws.between(3, 11)
     rows, columns = np.mgrid[:SIZE, :SIZE] + 0.5
@@ -46,7 +46,7 @@ def _shape(draws: Draws) -> np.ndarray:
 
 
 def _hidden(shape: np.ndarray, box: Box) -> float:
-    """The share of a box that a shape hides."""
+    """Returns the share of a box that a shape hides."""
     x0, y0, x1, y1 = (min(max(round(edge), 0), SIZE) for edge in box)
     return float(shape[y0:y1, x0:x1].mean()) if x1 > x0 and y1 > y0 else 0.0
 

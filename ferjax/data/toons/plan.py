@@ -1,4 +1,4 @@
-"""Which image of a split shows whom and what, before anything is drawn."""
+"""Plans which person and class each image of a split shows, before anything is drawn."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ _IDENTITIES_PER_SPLIT = 1_000_000
 
 
 def identity_of(style: str, split: str, index: int) -> int:
-    """The number of the person in an image. No number occurs in two splits."""
+    """Returns the number of the person in an image. No number occurs in two splits."""
     return SPLITS.index(split) * _IDENTITIES_PER_SPLIT + index // STYLES[style].images_per_identity
 
 
 def class_counts(style: str, split: str, fraction: float = 1.0) -> dict[str, int]:
-    """Class name → images in a split. A fraction below 1 keeps at least one image of every class there is."""
+    """Returns class name → images in a split. A fraction below 1 keeps one of every class that has any."""
     toon = STYLES[style]
     return {
         name: max(1, round(count * fraction)) if count else 0
@@ -23,7 +23,7 @@ def class_counts(style: str, split: str, fraction: float = 1.0) -> dict[str, int
 
 
 def drawn_labels(style: str, split: str, fraction: float = 1.0) -> np.ndarray:
-    """The class that each image shows: int64 [N], in the order of the images."""
+    """Returns the class that each image shows: int64 [N], in the order of the images."""
     counts = list(class_counts(style, split, fraction).values())
     labels = np.repeat(np.arange(len(counts)), counts)
     return labels[Draws("toons", style, split, "labels").order(len(labels))]

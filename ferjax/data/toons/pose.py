@@ -1,4 +1,4 @@
-"""Where a toon's face lies: the pose matrix and the boxes of its parts.
+"""Poses of a toon's face: the matrix that moves it, and the boxes of its parts.
 
 A pose is float32 [2, 3], in pixels. It maps a point of the canonical face to the point of the image that
 shows it: `[x', y'] = pose @ [x, y, 1]`, with x to the right, y down and the middle of the top left pixel at
@@ -17,7 +17,7 @@ IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 
 
 def draw_pose(draws: Draws, conditions: Conditions) -> np.ndarray:
-    """A random pose: a turn, a size, a stretch, sometimes a mirror image, and a shift.
+    """Draws a random pose: a turn, a size, a stretch, sometimes a mirror image, and a shift.
 
     Returns:
         float32 [2, 3], canonical pixels → image pixels. Its determinant is negative for a mirrored face.
@@ -35,7 +35,7 @@ def draw_pose(draws: Draws, conditions: Conditions) -> np.ndarray:
 
 
 def part_boxes(style: str, pose: np.ndarray = IDENTITY) -> dict[str, Box]:
-    """The box of each part of a face in its image.
+    """Returns the box of each part of a face in its image.
 
     Args:
         style: `avataaars` or `open_peeps`.

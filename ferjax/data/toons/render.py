@@ -19,12 +19,12 @@ from ferjax.data.toons.table import STYLES, ToonStyle
 
 @functools.cache
 def definition(style: str) -> Style:
-    """The artist's definition of a style, from the package `dicebear_styles`."""
+    """Reads the artist's definition of a style, from the package `dicebear_styles`."""
     return Style(json.loads(files("dicebear_styles").joinpath(STYLES[style].file).read_text("utf-8")))
 
 
 def draw_person(style: str, identity: int) -> dict[str, str | None]:
-    """The parts that do not show emotion: hair, clothes, glasses, beard → the artist's variant, or None."""
+    """Draws a person's parts that show no emotion: hair, clothes, glasses, beard → variant, or None."""
     draws = Draws("toons", style, "person", identity)
     return {
         part: draws.pick(variants) if draws.chance(chance) else None
@@ -72,7 +72,7 @@ def draw_face(
 
 
 def _background(draws: Draws, toon: ToonStyle) -> str:
-    """A plain background with a few plain shapes, as SVG."""
+    """Draws a plain background with a few plain shapes, as SVG."""
     colours = [
         "#" + "".join(f"{40 + draws.below(200):02x}" for _ in range(3))
         for _ in range(toon.conditions.clutter + 1)

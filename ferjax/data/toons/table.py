@@ -1,4 +1,4 @@
-"""What the toons are made of: which of the artist's parts show which emotion, and how faces may vary.
+"""Tables of the toons: which of the artist's parts show which emotion, and how faces may vary.
 
 The artist named his brows, eyes, mouths and expressions; these tables say which combinations show which
 class. They were set by looking at every combination. Parts that a person may read in two ways are left out.
@@ -15,7 +15,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Conditions:
-    """How an image may differ from a clean, upright drawing. Ranges are drawn from uniformly.
+    """Limits on how an image differs from a clean, upright drawing. Ranges are drawn from uniformly.
 
     Attributes:
         rotation: largest turn either way, degrees.
@@ -75,12 +75,12 @@ class ToonStyle:
 
 
 def _face(eyebrows: str, eyes: str, mouth: str) -> dict[str, tuple[str, ...]]:
-    """A recipe from the names of the variants of each part, separated by blanks."""
+    """Makes a recipe from the names of the variants of each part, separated by blanks."""
     return {"eyebrows": _names(eyebrows), "eyes": _names(eyes), "mouth": _names(mouth)}
 
 
 def _expression(names: str) -> tuple[dict[str, tuple[str, ...]], ...]:
-    """One recipe of a style that draws a whole expression as one part."""
+    """Makes a recipe of a style that draws a whole expression as one part."""
     return ({"expression": _names(names)},)
 
 

@@ -34,7 +34,7 @@ class Drawing(NamedTuple):
 
 
 def available_cores() -> int:
-    """The cores this process may use."""
+    """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
