@@ -202,3 +202,21 @@ def test_data_needs_no_jax():
         print(next(train_batches(source, batch_size=4, seed=0))["image"].shape)
     """
     assert printed(code) == "(4, 4, 4, 1)\n"
+
+
+def test_the_documentation_lists_every_set_and_option():
+    text = (Path(__file__).parents[2] / "docs" / "data_sets.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    for entry in DATA_SETS.entries():
+        builder = entry.target
+        if not builders.is_licensed(builder):
+            continue  # the toons have a page of their own
+        mine = [row for row in rows if f"`{entry.name}`" in row[0]]
+        assert mine, entry.name
+        for option, (default, _) in builder.OPTIONS.items():
+            assert any(row[1] == f"`{option}`" and row[2] == default for row in mine), (entry.name, option)
+        side, _, channels = builder.IMAGE_SHAPE
+        stored = next(row[4] for row in mine if len(row) == 6)
+        assert ("grey" in stored) == (channels == 1)
+        assert side is None or f"{side}×{side}" in stored

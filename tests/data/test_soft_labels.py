@@ -55,7 +55,7 @@ def test_only_the_training_split_of_a_run_is_soft(data):
 
 def test_a_part_of_train_is_kept_and_logged_and_the_rest_of_the_set_is_whole(data, caplog):
     caplog.set_level("INFO", logger=loading.__name__)
-    loading._announced.clear()
+    loading._logged.clear()
     config = tiny.tiny_configuration(data__name="ferplus", data__dir=str(data), data__train_fraction=0.5)
     whole, part = load("ferplus", "train", data), setup.load_split(config, "train")
     assert f"{len(part)} of {len(whole)} training examples of ferplus are kept" in caplog.text
