@@ -72,7 +72,7 @@ def write_ferplus(folder: Path) -> Truth:
 
 def write_ckextended(folder: Path) -> Truth:
     # FER2013's numbers, and contempt after them: not the numbers of CK+ itself.
-    truth, lines = Truth(notes=("tells nobody's name",)), ["emotion,pixels,Usage"]
+    truth, lines = Truth(notes=("names no people",)), ["emotion,pixels,Usage"]
     for number in range(24):
         name = CLASSES[number % 8]
         usage = ("Training", "PublicTest", "PrivateTest")[number // 8]
