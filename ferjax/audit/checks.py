@@ -40,7 +40,7 @@ def images(content: Content) -> tuple[dict[str, Any], list[Finding]]:
     }
     report, findings = {}, []
     for check, (serious, bad, what) in kinds.items():
-        places = [content.place(example) for example in np.flatnonzero(bad)]
+        places = [content.place(int(example)) for example in np.flatnonzero(bad)]
         names = [f"{split} {index}" for split, index in places[:LISTED]]
         report[check] = {"count": len(places), "first": names}
         if places:
@@ -153,7 +153,7 @@ def _lacking(
 ) -> list[Finding]:
     """Finds classes that one split has and another lacks, or that should be there."""
     findings = []
-    everywhere = sum(found.values())
+    everywhere = np.sum(list(found.values()), axis=0)
     for label, name in enumerate(content.label_names):
         lacking = [split for split, per_class in found.items() if not per_class[label]]
         expected = [split for split in lacking if published.get(split, {}).get(name)]

@@ -67,7 +67,7 @@ def _listed(examples: content.Content, pairs: duplicates.Duplicates) -> list[dic
     for first, second in zip(pairs.first[:LISTED_PAIRS], pairs.second[:LISTED_PAIRS], strict=True):
         members = []
         for example in (first, second):
-            split, index = examples.place(example)
+            split, index = examples.place(int(example))
             (record,) = examples.records[split].read([index])
             member = {"split": split, "index": index, "class": examples.label_names[examples.labels[example]]}
             members.append(member | ({"id": record["id"].decode()} if "id" in record else {}))

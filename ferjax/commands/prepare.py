@@ -86,6 +86,7 @@ def prepare(
         {"manual_dir": manual_dir, "skip_bad_rows": skip_bad_rows, "options": options} if licensed else {}
     )
 
+    counts = None
     if folder.exists():
         try:
             counts = count(name, folder)
@@ -98,7 +99,7 @@ def prepare(
             shutil.rmtree(folder)
         else:
             _refuse_other_options(name, folder, options or {})
-    if not folder.exists():
+    if counts is None:
         builders.build(builders.create(name, data_dir, **arguments), beam)
         counts = count(name, folder)
         print(f"{name} is built in {folder}")

@@ -153,7 +153,7 @@ def _fill(file: int, start: int, stream: StreamSource) -> None:
 
     def fill(first: int) -> int:
         images = stream.take(range(first, min(first + CHUNK, len(stream))))["image"]
-        written, content = 0, memoryview(images).cast("B")
+        written, content = 0, images.data.cast("B")
         while written < len(content):
             written += os.pwrite(file, content[written:], start + first * size + written)
         return len(images)

@@ -26,7 +26,7 @@ def decode_jpeg(encoded: bytes, channels: int | None) -> np.ndarray | None:
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(encoded)
         own, name = _LAYOUTS.get(colours, (0, ""))
-        too_large = height * width > (Image.MAX_IMAGE_PIXELS or np.inf)
+        too_large = int(height) * int(width) > (Image.MAX_IMAGE_PIXELS or np.inf)
         if not own or channels not in (None, own) or too_large:
             return None
         return simplejpeg.decode_jpeg(encoded, name)

@@ -134,7 +134,7 @@ class Records:
         values = {}
         for key, feature in _example_class().FromString(record).features.feature.items():
             kind = feature.WhichOneof("kind")
-            stored = getattr(feature, kind).value if kind else ()
+            stored = list(getattr(feature, kind).value) if kind else []
             spec = self._specs[key]
             if key == "image" or not spec.shape:
                 values[key] = stored[0]
@@ -176,4 +176,5 @@ def _open(path: str, records: int) -> ArrayRecordReader:
 def _example_class() -> Any:
     from tensorflow_datasets.proto import tf_example_pb2
 
-    return tf_example_pb2.Example
+    generated: Any = tf_example_pb2
+    return generated.Example

@@ -110,16 +110,17 @@ class StreamSource(Source):
         resize: str = "pil",
         soft_labels: bool = False,
     ) -> None:
-        height, width, stored_channels = records.image_shape
-        shape = (image_size or height, image_size or width, channels or stored_channels)
-        if None in shape:
+        stored_height, stored_width, stored_channels = records.image_shape
+        height, width = image_size or stored_height, image_size or stored_width
+        channels = channels or stored_channels
+        if height is None or width is None or channels is None:
             raise UserError(f"the images of {records.name} differ in size: set image_size and channels")
         if soft_labels and not records.holds_votes:
             raise UserError(f"{records.name} stores no votes, which soft_labels takes; ferplus does")
         self.name = records.name
         self.split = split or records.split
         self.label_names = records.label_names
-        self.image_shape = shape
+        self.image_shape = (height, width, channels)
         self.grey = stored_channels == 1
         self._records = records
         self._indices = indices

@@ -73,6 +73,8 @@ def to_arrays(index: Index) -> dict[str, np.ndarray]:
 
 def from_arrays(arrays: dict[str, np.ndarray] | None) -> Index | None:
     """Rebuilds an index from `to_arrays`; None if there is no file, or an older one that holds less."""
+    if arrays is None:
+        return None
     try:
         keys = {
             key: Key(arrays[f"{key}_codes"], tuple(arrays[f"{key}_names"].tolist()))

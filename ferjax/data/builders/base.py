@@ -105,6 +105,14 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
             metadata=tfds.core.MetadataDict(),
         )
 
+    @property
+    def features(self) -> tfds.features.FeaturesDict:
+        """The features of an example."""
+        features = self.info.features
+        if not isinstance(features, tfds.features.FeaturesDict):
+            raise TypeError(f"the examples of {self.name} are no dictionaries")
+        return features
+
     @abc.abstractmethod
     def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yields (split, example) in the order of the source; `folder` exists and holds the user's files.
@@ -178,11 +186,11 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         )
 
     def _download_and_prepare(
-        self, dl_manager: object, download_config: tfds.download.DownloadConfig
+        self, dl_manager: object, download_config: tfds.download.DownloadConfig | None = None
     ) -> None:
         folder = self._folder()
         self._sweep()
-        if download_config.beam_runner or download_config.beam_options:
+        if download_config and (download_config.beam_runner or download_config.beam_options):
             from ferjax.data.builders import beam_pipeline  # an optional extra
 
             written = self.write_shards(folder, partial(beam_pipeline.run, config=download_config))
@@ -205,7 +213,8 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
             for split, part in written.items()
         ]
         self.info.set_splits(tfds.core.SplitDict(splits))
-        self.info.metadata.update(bad_rows=self.bad_rows, notes=self.notes, options=self.options)
+        metadata: Any = self.info.metadata
+        metadata.update(bad_rows=self.bad_rows, notes=self.notes, options=self.options)
 
     def _write(self, folder: Path) -> dict[str, Written]:
         """Writes all splits in one pass."""
@@ -217,13 +226,13 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
                     bar.reset(self.expected)  # its clock must not count the time that listing took
                 if split not in writers:
                     path_of = partial(shard_path, self.files_of(split))
-                    writers[split] = SplitWriter(path_of, ExampleWriter(self.info.features))
+                    writers[split] = SplitWriter(path_of, ExampleWriter(self.features))
                 writers[split].write(example)
                 bar.update()
         return {split: writer.finish() for split, writer in writers.items()}
 
     def _note_missing(self, written: Mapping[str, Written]) -> None:
-        feature = self.info.features["label"]
+        feature: Any = self.features["label"]
         for split, part in written.items():
             present = {name if isinstance(name, str) else feature.names[name] for name in part.labels}
             if lacking := [name for name in feature.names if name not in present]:
@@ -257,4 +266,4 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
 
     def files_of(self, split: str) -> tfds.core.ShardedFileTemplate:
         """Returns how the shards of a split are named while the set is built."""
-        return template(self.name, self.data_path, split)
+        return template(self.name, Path(self.data_path), split)

@@ -1,5 +1,8 @@
 """Runs the tasks of `shard_tasks` under Apache Beam (an optional extra), on this machine or a cluster."""
 
+# Types are checked without Apache Beam:
+# pyright: reportMissingImports=false
+
 import contextlib
 import json
 import logging

@@ -58,7 +58,7 @@ class ImageSetBuilder(LicensedBuilder, skip_registration=True):
         todo = cut(items, self.files_of)
         if not todo:
             return {}
-        write = ShardWriter(self._reader(), ExampleWriter(self.info.features))
+        write = ShardWriter(self._reader(), ExampleWriter(self.features))
         with progress(todo, f"building {self.name}"):
             outcomes = run(todo, write, Path(self.data_path))
         for place, why in sorted(refused for outcome in outcomes for refused in outcome.refused):

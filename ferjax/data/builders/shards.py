@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordWriter
+from etils import epath
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
 # Examples that a shard has room for. Those that are missing or unreadable take their room too, so that the
@@ -40,7 +41,8 @@ class ExampleWriter:
 
     def __init__(self, features: tfds.features.FeaturesDict) -> None:
         self._features = features
-        self._serializer = ExampleSerializer(features.get_serialized_info())
+        specs: Any = features.get_serialized_info()
+        self._serializer = ExampleSerializer(specs)
 
     def __call__(self, example: Mapping[str, Any]) -> bytes:
         """Serializes one example as a `tf.train.Example`."""
@@ -72,12 +74,8 @@ class SplitWriter:
         if example is None:
             return
         record = self._serialize(example)
-        if self._writer is None:
-            path = self._path_of(len(self._written.lengths))
-            # One record a group: records are read one by one, in any order.
-            self._writer = ArrayRecordWriter(os.fspath(path), "group_size:1")
-            self._written.lengths.append(0)
-        self._writer.write(record)
+        writer = self._writer or self._open()
+        writer.write(record)
         self._written.lengths[-1] += 1
         self._written.size += len(record)
         self._written.labels[example["label"]] += 1
@@ -86,6 +84,13 @@ class SplitWriter:
         """Ends the last shard. This is where a full disk shows: the writer buffers."""
         self._close()
         return self._written
+
+    def _open(self) -> ArrayRecordWriter:
+        path = self._path_of(len(self._written.lengths))
+        # One record a group: records are read one by one, in any order.
+        self._writer = ArrayRecordWriter(os.fspath(path), "group_size:1")
+        self._written.lengths.append(0)
+        return self._writer
 
     def _close(self) -> None:
         if self._writer is not None:
@@ -97,7 +102,7 @@ def template(name: str, folder: Path, split: str) -> tfds.core.ShardedFileTempla
     """Returns how the shards of a split are named. Their number is not known while the first is written."""
     return tfds.core.ShardedFileTemplate(
         dataset_name=name,
-        data_dir=folder,
+        data_dir=epath.Path(folder),
         split=split,
         filetype_suffix="array_record",
         template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}",

@@ -75,7 +75,7 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
         }
     }
 
-    def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yields (split, example); see `items` for the layouts of image files."""
         if _is_one_file(folder):
             return self._from_csv(folder)

@@ -70,7 +70,7 @@ class ExpW(ImageSetBuilder, skip_registration=True):
             if label is None:
                 continue
             try:
-                box = tuple(float(number) for number in (left, top, right, bottom))
+                box = (float(left), float(top), float(right), float(bottom))
             except ValueError as error:
                 self.reject(where, f"the face box is not made of numbers ({error})")
                 continue

@@ -69,9 +69,11 @@ class FERPlus(LicensedBuilder, skip_registration=True):
                 )
             (image_line, image), (line, row) = image_row, vote_row
             where = f"{votes} line {line}"
-            bad = next((part for part in (image, row) if isinstance(part, ValueError)), None)
-            if bad is not None:
-                self.reject(f"{images} line {image_line}" if bad is image else where, bad)
+            if isinstance(image, ValueError):
+                self.reject(f"{images} line {image_line}", image)
+                continue
+            if isinstance(row, ValueError):
+                self.reject(where, row)
                 continue
             split = image[0]
             if USAGES.get(row["usage"]) != split:

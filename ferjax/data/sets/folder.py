@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
@@ -128,13 +128,14 @@ class Folder(ImageSetBuilder, skip_registration=True):
                 f"no class is known for the labels {_quoted(unknown)}: --option=labels=NAME=CLASS,… maps "
                 f"them (CLASS may be {LEFT_OUT}), or --option=space=own keeps all names as they are"
             )
-        labels = {label for label in classes.values() if label != LEFT_OUT}
+        labels = {label for label in classes.values() if label and label != LEFT_OUT}
         if space == "auto":
             space = "fer8" if "contempt" in labels else "fer7"
         order = SPACES.get(space) or tuple(sorted(labels))
         if strange := sorted(labels - set(order)):
             raise UserError(f"{', '.join(strange)} is not in {space}, which has {', '.join(order)}")
-        self.info.features["label"].names = list(order)
+        label: Any = self.features["label"]
+        label.names = list(order)
         return {name: None if label == LEFT_OUT else label for name, label in classes.items()}
 
     def _mapped(self) -> Mapping[str, str]:

@@ -64,8 +64,15 @@ class Toons(tfds.core.GeneratorBasedBuilder):
         ),
     ]
 
+    @property
+    def _toons(self) -> ToonsConfig:
+        config = self.builder_config
+        if not isinstance(config, ToonsConfig):
+            raise TypeError(f"the config of toons is {config!r}")
+        return config
+
     def _info(self) -> tfds.core.DatasetInfo:
-        names = list(STYLES[self.builder_config.style].names)
+        names = list(STYLES[self._toons.style].names)
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.DESCRIPTION,
@@ -84,7 +91,7 @@ class Toons(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: object) -> dict[str, Iterator[tuple[str, dict]]]:
-        config = self.builder_config
+        config = self._toons
         total = sum(len(drawn_labels(config.style, split, config.fraction)) for split in SPLITS)
         bar = tqdm(total=total, desc=f"drawing toons/{config.name}", unit=" images", mininterval=0.5)
         return {split: self._generate_examples(split, bar) for split in SPLITS}
@@ -92,7 +99,7 @@ class Toons(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, split: str, bar: tqdm) -> Iterator[tuple[str, dict]]:
         from ferjax.data.toons.workers import draw_split  # imports the libraries that draw
 
-        config = self.builder_config
+        config = self._toons
         clean = drawn_labels(config.style, split, config.fraction)
         labels = noisy_labels(config.style, clean, config.label_noise) if split == "train" else clean
         for index, drawing in enumerate(draw_split(config.style, split, config.fraction)):

@@ -63,10 +63,11 @@ def draw_split(
         yield from _draw_share(style, split, fraction, 0, 1)
         return
     processes = [_start(style, split, fraction, worker, workers) for worker in range(workers)]
+    outputs = [process.stdout for process in processes if process.stdout]
     try:
         for index in range(total):
             try:
-                yield Drawing(*pickle.load(processes[index % workers].stdout))
+                yield Drawing(*pickle.load(outputs[index % workers]))
             except EOFError:
                 raise RuntimeError(f"a worker that draws toons/{style} died; its error is above") from None
     finally:
