@@ -50,12 +50,13 @@ def trained_on_grey(recorded: object, name: str) -> bool:
 
     Args:
         recorded: the fact `grey` of its checkpoint or bundle; None in those of earlier versions.
-        name: of the data set, asked then: `data.name` in the config.
+        name: of the data set, whose builder is asked then: `data.name` in the config. A builder outside
+            ferjax is never imported: a bundle must not decide which code runs.
     """
     if isinstance(recorded, bool):
         return recorded
     try:
-        return builders.is_grey(name)
+        return ":" not in name and builders.is_grey(name)
     except UserError:
         return False
 

@@ -114,7 +114,13 @@ def test_a_network_of_grey_images_sees_grey(tiny_registered, tmp_path):
 def test_the_sets_of_grey_images_are_known():
     grey = {name for name in builders.names() if trained.trained_on_grey(None, name)}
     assert grey == {"ckplus", "fer2013", "ferplus", "jaffe"}
-    assert not trained.trained_on_grey(None, "gone.package:Set")
+    assert not trained.trained_on_grey(None, "gone")
+
+
+def test_no_code_of_a_run_or_bundle_is_imported_to_learn_about_grey(tmp_path, monkeypatch):
+    (tmp_path / "trap.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not trained.trained_on_grey(None, "trap:Set")
 
 
 @pytest.mark.parametrize("grey", [False, True])
