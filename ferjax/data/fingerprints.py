@@ -35,7 +35,7 @@ class Fingerprints(NamedTuple):
 
     @property
     def readable(self) -> np.ndarray:
-        """Which images can be decoded: bool [N]."""
+        """Marks the images that can be decoded: bool [N]."""
         return self.shapes[:, 0] > 0
 
 

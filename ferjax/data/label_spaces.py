@@ -43,7 +43,7 @@ def positions(names: Sequence[str], space: Sequence[str]) -> np.ndarray:
 
 
 class Bridge(NamedTuple):
-    """How a network of one space is scored on a set of another.
+    """The classes of a set as a network of another space is scored on them.
 
     Attributes:
         targets: int64 `[S]`, for each class of the set the network's class that counts as right; `ABSENT` for
@@ -130,7 +130,7 @@ class BridgedSource(Source):
 
     @property
     def indices(self) -> np.ndarray:
-        """Which examples of the whole split these are: int64 [len]."""
+        """The places of these examples in the whole split: int64 [len]."""
         return self._indices
 
     def __getitem__(self, index: int) -> dict[str, Any]:

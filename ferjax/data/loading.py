@@ -36,6 +36,13 @@ def load(
 ) -> Source:
     """Opens a split of a data set.
 
+    >>> from ferjax import data
+    >>> source = data.load("fer2013", "train", image_size=64, channels=3)
+    >>> source.label_names
+    ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
+    >>> source.take([0, 1])["image"].shape
+    (2, 64, 64, 3)
+
     Sets that ferjax draws itself are built at first use. If a set has no validation split, one is
     carved out of train (see `ferjax.data.splits.carve`), logged once, and left out of "train".
     Which examples a split holds is kept in a file beside the set (see `ferjax.data.split_store.choose`).

@@ -18,6 +18,10 @@ def carve(labels: np.ndarray, fraction: float, groups: Key | None = None) -> tup
     `fraction` as whole groups allow; if there are two groups, no side is empty. The same arguments give
     the same division everywhere.
 
+    >>> train, validation = carve(np.array([0] * 10 + [1] * 20), 0.1)
+    >>> len(train), len(validation)
+    (27, 3)
+
     Args:
         labels: int [N].
         fraction: the part that goes to validation, 0 ≤ fraction < 1.

@@ -1,11 +1,8 @@
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferjax.data import label_spaces
 from ferjax.data.label_spaces import (
     ABSENT,
     BridgedSource,
@@ -87,11 +84,6 @@ def test_a_bridge_joins_the_classes_that_both_have(model, target, seed):
     assert {name for name, allowed in zip(model, found.allowed, strict=True) if allowed} == common
     for name, place in zip(target, found.targets, strict=True):
         assert place == (model.index(name) if name in model else ABSENT)
-
-
-def test_the_examples_in_docstrings():
-    outcome = doctest.testmod(label_spaces)
-    assert outcome.failed == 0 < outcome.attempted
 
 
 def numbered(labels):

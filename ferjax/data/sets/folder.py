@@ -114,7 +114,9 @@ class Folder(ImageSetBuilder, skip_registration=True):
         if space not in ("auto", "own", *SPACES):
             raise UserError(f"option space={space}: it takes auto, own, {', '.join(SPACES)}")
         if len(names) > MOST_CLASSES:
-            raise UserError(f"{len(names)} different labels are no classes; the first is {min(names)[:40]!r}")
+            raise UserError(
+                f"{len(names)} different labels are too many for classes; the first is {min(names)[:40]!r}"
+            )
         mapped = self._mapped()
         if lost := sorted(mapped.keys() - names):
             raise UserError(f"option labels names {', '.join(lost)}, but the labels are {_quoted(names)}")

@@ -20,7 +20,7 @@ from ferjax.registry import data_set
 
 @dataclasses.dataclass(eq=False)
 class ToonsConfig(tfds.core.BuilderConfig):
-    """Which toons to draw.
+    """The style, the label noise and the share of the toons to draw.
 
     Attributes:
         style: `avataaars` or `open_peeps`. Configs of one style share their images, whatever their noise.
