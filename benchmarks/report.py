@@ -22,8 +22,9 @@ from ferjax.config import defaults
 from ferjax.data.sources import Source
 from ferjax.files import write_json_atomic
 from ferjax.platform.versions import library_versions
-from ferjax.runs import predictions, result
+from ferjax.runs import predictions
 from ferjax.runs.predictions import Predictions
+from ferjax.runs.result import Cost, Environment, Scores, Training, build_result, probability_scores
 from ferjax.training import metric_writers
 
 _RUNS = flags.DEFINE_integer("runs", 10, "How many runs.")
@@ -53,28 +54,27 @@ def write_run(workdir: Path, test: Source, validation: Source, seed: int) -> Non
     confusion = np.zeros((7, 7), int)
     np.add.at(confusion, (test.labels, said["test"].predicted), 1)
     fields = {"loss": 1.0, "accuracy": 0.7, "mean_class_accuracy": 0.7, "macro_f1": 0.7}
-    found = result.build_result(
+    training = Training(
         model="resemotenet",
         dataset=test.name,
         label_names=test.label_names,
-        best_step=STEP,
+        seed=seed,
         steps=10_000,
         epochs=80,
+        split_digests={"test": test.digest()},
+    )
+    scores = Scores(
+        best_step=STEP,
         validation=fields,
         test_loss=1.0,
         test_confusion=confusion,
-        seconds=600.0,
-        images_per_second=500.0,
-        data_wait_fraction=0.01,
-        peak_memory_bytes=2**30,
-        device={"platform": "cpu", "kind": "cpu", "count": 1, "processes": 1},
-        versions=library_versions(),
-        date=datetime.datetime.now(datetime.UTC),
-        split_digests={"test": test.digest()},
-        seed=seed,
-        probabilities=result.probability_scores(said["test"], said["validation"]),
+        probabilities=probability_scores(said["test"], said["validation"]),
     )
-    write_json_atomic(workdir / "result.json", found)
+    cost = Cost(600.0, images_per_second=500.0, data_wait_fraction=0.01, peak_memory_bytes=2**30)
+    device = {"platform": "cpu", "kind": "cpu", "count": 1, "processes": 1}
+    environment = Environment(device, library_versions(), datetime.datetime.now(datetime.UTC))
+    content = build_result(training, scores, cost, environment)
+    write_json_atomic(workdir / "result.json", content)
 
 
 def main(argv: list[str]) -> None:

@@ -16,28 +16,24 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from ferjax.errors import BAD_INPUT, UserError
+from ferjax.platform import console
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def _tell(message: object) -> None:
-    line = " ".join(str(message).split())
-    print(f"ferjax: error: {line}", file=sys.stderr, flush=True)
-
-
 def fail(message: object) -> NoReturn:
     """Prints one line that says what is wrong and exits with code 2."""
-    _tell(message)
+    console.print_error(message)
     sys.exit(BAD_INPUT)
 
 
 def no_arguments(argv: Sequence[str]) -> None:
-    """Raises UserError if a command's line holds anything but flags (`argv` as `main` takes it)."""
+    """Raises UserError if the command line holds anything but flags (`argv` as `main` takes it)."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
 
 
-def _help(main: Callable) -> None:
+def _help(main: Callable) -> NoReturn:
     """Prints a command's docstring and its own flags. (absl's --help exits with 1 and shows absl's flags.)"""
     module = sys.modules[main.__module__]
     print(inspect.getdoc(module))
@@ -46,7 +42,7 @@ def _help(main: Callable) -> None:
 
 
 def _quoted(argument: str) -> str:
-    """`--config.init.from=…` as `--config.init["from"]=…`: config flags are read as Python expressions."""
+    """Turns `--config.init.from=…` into `--config.init["from"]=…`: config flags are Python expressions."""
     name, equals, value = argument.partition("=")
     if not name.startswith("--config."):
         return argument
@@ -61,7 +57,7 @@ def _parse(main: Callable, argv: Sequence[str]) -> list[str]:
         sys.argv = list(map(_quoted, sys.argv))  # where config flags look for their fields
         rest = flags.FLAGS(list(map(_quoted, argv)))
         if "config" in flags.FLAGS:
-            # A config file that could not be read tells only when something asks for a field.
+            # A config file that cannot be read raises only when something asks for a field.
             hasattr(flags.FLAGS["config"].value, "model")
         return rest
     except flags.Error as error:
@@ -74,19 +70,18 @@ def _parse(main: Callable, argv: Sequence[str]) -> list[str]:
         fail(f"cannot read the config file: {line.rpartition('failure to load: ')[2]}")
     except Exception as error:  # a config file is Python: what is wrong in it can be anything
         fail(_unknown_field(argv) or f"the config cannot be used: {type(error).__name__}: {error}")
-    raise AssertionError("unreachable")
 
 
 def _unknown_field(argv: Sequence[str]) -> str | None:
-    """What is wrong if a flag `--config.x.y=…` sets a field that the file of `--config=…` does not have."""
-    from ferjax.config import (  # imports jax, which not all commands need
-        flat,
-        unknown_field,
-    )
+    """Describes the first flag `--config.x.y=…` whose field the file of `--config=…` does not have, if any."""
+    from ferjax.config import flat, unknown_field  # imports jax, which not all commands need
 
     files = [argument.removeprefix("--config=") for argument in argv if argument.startswith("--config=")]
     try:
-        known = dict(flat(flags.FLAGS["config"].parser.parse(files[-1])))
+        config = flags.FLAGS["config"].parser.parse(files[-1])
+        if config is None:
+            return None
+        known = dict(flat(config))
     except Exception:
         return None
     groups = {field.rpartition(".")[0] for field in known}
@@ -100,28 +95,31 @@ def _unknown_field(argv: Sequence[str]) -> str | None:
 def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> None:
     """Parses flags, calls `main(argv)` and exits with what it returns (None is 0).
 
+    Bad flags, `UserError` and a full disk become one line on stderr and exit code 2. Messages of ferjax's
+    loggers go to stderr, see `ferjax.platform.console`.
+
     Args:
         main: takes the arguments left after the flags (program name first).
         argv: the command line, `sys.argv` if left out.
-
-    Bad flags, `UserError` and a full disk become one line on stderr and exit code 2.
     """
 
     def guarded(rest: list[str]) -> int | None:
-        # absl's commands show what libraries tell on INFO: TFDS tells of every file that it opens.
+        console.log_to_stderr()
+        # absl's commands show the INFO messages of libraries: TFDS logs every file that it opens.
         if not flags.FLAGS["verbosity"].present:
             absl_logging.set_verbosity(absl_logging.WARNING)
-        # JAX tells of every accelerator that the machine lacks.
+        # JAX logs every accelerator that the machine lacks.
         logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
         try:
             return main(rest)
         except UserError as error:
             fail(error)
         except KeyboardInterrupt:
+            console.end_progress()
             print("ferjax: interrupted", file=sys.stderr, flush=True)
             return 128 + signal.SIGINT
         except BrokenPipeError:
-            # Whoever reads the output, such as `head`, has had enough; the exit would write what is left.
+            # The reader, such as `head`, has closed the pipe; the exit would try to write what is left.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 128 + signal.SIGPIPE
         except OSError as error:
@@ -130,8 +128,8 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
             first: BaseException | None = error  # closing files may have failed after a clear error
             while first and not isinstance(first, UserError):
                 first = first.__context__
-            _tell(first or f"cannot write {error.filename or 'a file'}: {error.strerror}; make room")
+            console.print_error(first or f"cannot write {error.filename or 'a file'}: {error.strerror}; make room")
             sys.stdout.flush()
-            os._exit(BAD_INPUT)  # at an orderly exit all who hold open files would tell it again
+            os._exit(BAD_INPUT)  # at an orderly exit every open file would raise the same error again
 
     app.run(guarded, argv=list(argv) if argv is not None else None, flags_parser=partial(_parse, main))

@@ -2,16 +2,14 @@
 
 import dataclasses
 import errno
-import functools
 import json
 import logging
 import os
 import shutil
-import sys
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
@@ -20,21 +18,28 @@ from orbax.checkpoint import args as ocp_args
 from orbax.checkpoint import checkpoint_managers
 
 from ferjax.errors import UserError
+from ferjax.runs import orbax_messages
 from ferjax.runs.checksum import checksum
+
+logger = logging.getLogger(__name__)
 
 STATE, META = "state", "meta"
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
 class State(Protocol):
-    """What is kept: a dataclass of arrays, as `ferjax.training.state.TrainState`."""
+    """The dataclass of arrays that is saved, such as `ferjax.training.state.TrainState`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def variables(self) -> dict[str, Any]:
         """The weights that evaluation uses."""
+        ...
 
     def replace(self, **fields: Any) -> Self:
-        """A copy with other fields."""
+        """Returns a copy with other fields."""
+        ...
 
 
 AnyState = TypeVar("AnyState", bound=State)
@@ -57,26 +62,8 @@ class _NewestAndBest(checkpoint_managers.PreservationPolicy):
         return [i >= newest or info.step == self.best_step for i, info in enumerate(checkpoints)]
 
 
-@functools.cache
-def hush() -> None:
-    """Leaves out what Orbax tells beside what it raises."""
-    # Every save and every step of the policy on INFO and WARNING, and an error once for each thread.
-    logging.getLogger("absl").setLevel(logging.CRITICAL)
-    # When one read or write fails, Orbax raises and abandons the others, which then fail too.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    before = sys.unraisablehook
-
-    def hook(told: "sys.UnraisableHookArgs") -> None:
-        code = getattr(told.object, "cr_code", None)  # of a coroutine
-        abandoned = code is not None and "orbax" in Path(code.co_filename).parts
-        if not abandoned and str(told.exc_value) != "Event loop is closed":
-            before(told)
-
-    sys.unraisablehook = hook
-
-
 def sealed(meta: dict[str, Any]) -> dict[str, Any]:
-    """Adds a checksum of the rest, in place of an earlier one."""
+    """Returns `meta` with a checksum of its other fields, in place of an earlier one."""
     rest = {name: value for name, value in meta.items() if name != "checksum"}
     return {**rest, "checksum": zlib.crc32(json.dumps(rest, sort_keys=True).encode())}
 
@@ -91,7 +78,7 @@ class Checkpoints:
 
     A checkpoint is the state and a JSON object `meta` with the loop's counters. Saving copies the
     state and returns; a thread writes it and renames the folder when it is whole, so a kill at any moment
-    leaves the earlier ones as they were. Checksums in `meta` tell damage that Orbax does not see.
+    leaves the earlier ones as they were. Checksums in `meta` reveal damage that Orbax does not notice.
     """
 
     def __init__(self, workdir: Path, model: str, keep: int) -> None:
@@ -106,7 +93,7 @@ class Checkpoints:
         self._damaged = workdir.resolve() / "checkpoints_damaged"
         self._model = model
         self._policy = _NewestAndBest(keep)
-        hush()
+        orbax_messages.hide()
         if jax.process_index() == 0:
             self._remove_half_written()
         self._open()
@@ -127,7 +114,7 @@ class Checkpoints:
         """Starts writing the state; `meta` is JSON-ready and has `best_step`.
 
         Raises:
-            UserError: an earlier or this write failed, for example for want of space.
+            UserError: this write or an earlier one failed, for example because the disk is full.
         """
         if step in self._manager.all_steps():
             return
@@ -142,10 +129,10 @@ class Checkpoints:
             raise self._failed(error) from error
 
     def wait(self) -> None:
-        """Returns when what was started is on the disk.
+        """Returns when every checkpoint whose saving was started is on the disk.
 
         Raises:
-            UserError: it could not be written.
+            UserError: one could not be written.
         """
         try:
             self._manager.wait_until_finished()
@@ -153,16 +140,16 @@ class Checkpoints:
             raise self._failed(error) from error
 
     def close(self) -> None:
-        """Waits and releases the folder."""
+        """Waits for unfinished writes and releases the folder."""
         self.wait()
         self._manager.close()
 
     def steps(self) -> list[int]:
-        """The steps that have a whole checkpoint, ascending."""
+        """Returns the steps that have a whole checkpoint, ascending."""
         return sorted(self._manager.all_steps())
 
     def restore_newest(self, like: AnyState) -> tuple[AnyState, dict[str, Any]] | None:
-        """The newest checkpoint that can be read, and its meta; None if there is none at all.
+        """Returns the newest checkpoint that can be read, and its meta; None if there is none at all.
 
         Damaged ones are moved to `checkpoints_damaged/` with a warning.
 
@@ -170,7 +157,7 @@ class Checkpoints:
             like: a state of `ShapeDtypeStruct`s with the shardings to restore into.
 
         Raises:
-            UserError: the newest is of another network, or there are some and all are damaged.
+            UserError: the newest belongs to another network, or there are checkpoints and all are damaged.
         """
         steps = self.steps()[::-1]
         for step in steps:
@@ -178,7 +165,7 @@ class Checkpoints:
                 restored = self.restore(step, like)
             except Damaged as error:
                 self._move_away(step)
-                print(f"warning: {error}; it is skipped, and now in {self._damaged}", flush=True)
+                logger.warning("%s; it is skipped and was moved to %s", error, self._damaged)
                 continue
             self._policy.best_step = restored[1]["best_step"]
             return restored
@@ -190,11 +177,11 @@ class Checkpoints:
         return None
 
     def restore(self, step: int, like: AnyState) -> tuple[AnyState, dict[str, Any]]:
-        """The state and meta of one step; see `restore_newest` for `like`.
+        """Returns the state and meta of one step; see `restore_newest` for `like`.
 
         Raises:
-            Damaged: it is not what was written.
-            UserError: it is of another network.
+            Damaged: it differs from what was written.
+            UserError: it belongs to another network.
         """
         try:
             meta = self._read(step, META, ocp_args.JsonRestore())
@@ -210,7 +197,7 @@ class Checkpoints:
                 raise ValueError("its arrays differ from what was written")
         except UserError:
             raise
-        except Exception as error:  # Orbax raises whatever its parts do
+        except Exception as error:  # Orbax passes on whatever the libraries below it raise
             reason = str(error).strip().splitlines() or [type(error).__name__]
             where = self._directory / str(step)
             raise Damaged(f"the checkpoint {where} is damaged ({reason[0][:160]})") from error
@@ -231,10 +218,10 @@ class Checkpoints:
 
     def _failed(self, error: Exception) -> UserError:
         text = str(error)
-        told = [os.strerror(number) for number in _DISK_TROUBLE if os.strerror(number) in text]
-        if not told and not isinstance(error, OSError):
+        reasons = [os.strerror(number) for number in _DISK_TROUBLE if os.strerror(number) in text]
+        if not reasons and not isinstance(error, OSError):
             raise error
         return UserError(
-            f"cannot write a checkpoint to {self._directory}: {told[0] if told else text}; earlier "
+            f"cannot write a checkpoint to {self._directory}: {reasons[0] if reasons else text}; earlier "
             "checkpoints are whole: make room and run the same command again to go on from them"
         )

@@ -1,4 +1,4 @@
-"""A number that tells whether a tree of arrays is still the one that was written."""
+"""A checksum over a tree of arrays: any change of an element changes it."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def _of_array(x: Array) -> Array:
 
 
 def _of_numpy(x: np.ndarray) -> np.uint32:
-    """The same of an array that is no device's: nothing needs to be compiled, which takes seconds."""
+    """Computes the sum of a NumPy array without compiling anything, which would take seconds."""
     x = np.ascontiguousarray(x, jax.dtypes.canonicalize_dtype(x.dtype)).reshape(x.shape)
     bits = np.dtype(_WORDS[x.dtype.itemsize])
     words = x[..., None].view(bits) if x.dtype.itemsize == 8 else x.view(bits)
@@ -32,14 +32,14 @@ def _of_numpy(x: np.ndarray) -> np.uint32:
     while words.ndim:
         weights = 2 * np.arange(words.shape[0], dtype=np.uint32) + 1
         words = np.einsum("i,i...->...", weights, words)
-    return words
+    return np.uint32(words)
 
 
 def checksum(tree: Any) -> int:
-    """A weighted sum of all bits, in [0, 2³²): how the arrays are laid out on devices does not matter.
+    """Returns a weighted sum of all bits, in [0, 2³²); the layout of the arrays on devices does not matter.
 
-    The weights are odd, so a change in one element always shows; others go unseen once in 2³² times. It is
-    computed where the arrays are: 0.15 s for 640 MB on two CPU cores.
+    The weights are odd, so a change in one element always shows; other changes go unnoticed once in 2³²
+    times. It is computed where the arrays are: 0.15 s for 640 MB on two CPU cores.
 
     Args:
         tree: arrays and typed keys. In a run of several processes each of them must call this.

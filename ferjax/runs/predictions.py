@@ -1,4 +1,4 @@
-"""What a network said about every example of a split: a small file that reports and comparisons read.
+"""The predictions of a network for every example of a split: a small file for reports and comparisons.
 
 `RUN/evaluations/DATASET-SPLIT.npz` holds plain arrays only, so that nothing is unpickled.
 """
@@ -21,15 +21,15 @@ _ABOUT = ("dataset", "split", "split_digest", "step", "label_names")
 
 
 class Predictions(NamedTuple):
-    """Of N examples and K classes.
+    """Log-probabilities of K classes for N examples.
 
     Attributes:
-        dataset: where the examples are from.
-        split: of that set.
-        split_digest: of the whole split.
+        dataset: the set that the examples are from.
+        split: the split of that set.
+        split_digest: a digest of the whole split.
         step: the training step of the weights.
-        label_names: the K classes.
-        indices: int64 `[N]`, which examples of the split these are.
+        label_names: the K class names.
+        indices: int64 `[N]`, the examples' places in the split.
         labels: int32 `[N]`, the actual classes.
         log_probabilities: float32 `[N, K]`.
     """
@@ -45,7 +45,7 @@ class Predictions(NamedTuple):
 
     @classmethod
     def of(cls, source: Source, log_probabilities: np.ndarray, step: int) -> Self:
-        """Of a whole split, whose classes are the network's."""
+        """Makes the predictions for a whole split whose classes are the network's."""
         return cls(
             source.name,
             source.split,
@@ -64,15 +64,15 @@ class Predictions(NamedTuple):
 
     @property
     def right(self) -> np.ndarray:
-        """Whether that is the actual class, bool `[N]`."""
+        """True where that is the actual class, bool `[N]`."""
         return self.predicted == self.labels
 
 
 def right_of_both(first: Predictions, second: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each of two networks is right about the same examples: bool `[N]` twice.
+    """Returns where each of two networks is right about the same examples: bool `[N]` twice.
 
     Raises:
-        UserError: they are not of the same examples and classes.
+        UserError: the examples or the classes of the two differ.
     """
     same = (
         first.split_digest == second.split_digest
@@ -88,12 +88,12 @@ def right_of_both(first: Predictions, second: Predictions) -> tuple[np.ndarray, 
 
 
 def place(workdir: Path | str, dataset: str, split: str, kind: str) -> Path:
-    """The file of an evaluation: `kind` is "npz" for its predictions, "json" for its scores."""
+    """Returns the file of an evaluation: `kind` is "npz" for its predictions, "json" for its scores."""
     return Path(workdir) / EVALUATIONS / f"{dataset.replace('/', '-')}-{split}.{kind}"
 
 
 def save(workdir: Path | str, predictions: Predictions) -> Path:
-    """Writes the predictions into a run's folder; the path."""
+    """Writes the predictions into a run's folder and returns the path."""
     about = {name: getattr(predictions, name) for name in _ABOUT}
     buffer = io.BytesIO()
     np.savez_compressed(
@@ -119,37 +119,47 @@ def read(path: Path | str) -> Predictions:
         raise UserError(f"{path} does not exist; python -m ferjax evaluate writes it")
     try:
         arrays = read_arrays(path) or {}
-        about = json.loads(str(arrays.pop("about")))
-        found = Predictions(**{name: about[name] for name in _ABOUT}, **arrays)
-        found = found._replace(label_names=tuple(found.label_names))
-        fits = _fits(found)
+        about = json.loads(str(arrays["about"]))
+        predictions = Predictions(
+            dataset=about["dataset"],
+            split=about["split"],
+            split_digest=about["split_digest"],
+            step=about["step"],
+            label_names=tuple(about["label_names"]),
+            indices=arrays["indices"],
+            labels=arrays["labels"],
+            log_probabilities=arrays["log_probabilities"],
+        )
+        fits = _fits(predictions)
     except (KeyError, TypeError, ValueError):
-        fits = False
-    if not fits:
+        predictions, fits = None, False
+    if predictions is None or not fits:
         raise UserError(f"{path} is damaged; remove it and evaluate the run again")
-    return found
+    return predictions
 
 
-def _fits(found: Predictions) -> bool:
-    examples, classes = len(found.labels), len(found.label_names)
+def _fits(predictions: Predictions) -> bool:
+    """Checks the shapes and values of what was read against each other."""
+    labels, logs = predictions.labels, predictions.log_probabilities
+    examples, classes = len(labels), len(predictions.label_names)
     return bool(
         examples
-        and found.log_probabilities.shape == (examples, classes)
-        and found.indices.shape == found.labels.shape == (examples,)
-        and found.labels.min() >= 0
-        and found.labels.max() < classes
-        and not np.isnan(found.log_probabilities).any()
+        and logs.shape == (examples, classes)
+        and predictions.indices.shape == labels.shape == (examples,)
+        and labels.min() >= 0
+        and labels.max() < classes
+        and not np.isnan(logs).any()
     )
 
 
 def write_csv(folder: Path, predictions: Predictions) -> None:
     """Writes `predict.csv` (example, predicted class, each class's probability) and `ground_truth.csv`.
 
-    As Section III-A of the RAN and FaceNet2ExpNet proposal asks. An example is its index in the split; both
-    files have the same order.
+    Section III-A of the RAN and FaceNet2ExpNet proposal asks for these two files. An example is its index in
+    the split; both files have the same order.
     """
     names = predictions.label_names
-    said = [
+    predicted = [
         [index, names[best], *(f"{share:.6g}" for share in shares)]
         for index, best, shares in zip(
             predictions.indices, predictions.predicted, np.exp(predictions.log_probabilities), strict=True
@@ -159,7 +169,7 @@ def write_csv(folder: Path, predictions: Predictions) -> None:
         [index, names[label]] for index, label in zip(predictions.indices, predictions.labels, strict=True)
     ]
     for name, head, rows in (
-        ("predict.csv", ["example", "predicted", *names], said),
+        ("predict.csv", ["example", "predicted", *names], predicted),
         ("ground_truth.csv", ["example", "label"], actual),
     ):
         text = io.StringIO()

@@ -1,5 +1,6 @@
-"""`result.json`: what a finished run found, where, and with what."""
+"""`result.json`: the scores of a finished run, what they cost, and where they were measured."""
 
+import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -42,26 +43,27 @@ FIELDS = (
 
 
 def probability_scores(test: Predictions, validation: Predictions | None) -> dict[str, Any]:
-    """What probabilities tell beyond the confusion matrix, ready for JSON.
+    """Computes the scores that need probabilities, not only the confusion matrix; ready for JSON.
 
     Args:
-        test: what is scored.
-        validation: what the same weights said about validation, for the temperature; None: no temperature.
+        test: the predictions to score.
+        validation: predictions of the same weights on validation, which the temperature is fitted to; None:
+            no temperature.
 
     Returns:
         `roc_auc` and `average_precision` (one against the rest, means of the classes that have them),
         `per_class` (name, roc_auc, average_precision), `calibration_error`, `cross_entropy`, the same two
-        with `temperature` as `…_scaled`, and `intervals`: 95 % over test images, by bootstrap. NaN where
-        there is nothing to tell, None without a temperature.
+        with `temperature` as `…_scaled`, and `intervals`: 95 % over test images, by bootstrap. NaN where a
+        score is undefined, None without a temperature.
     """
-    labels, said, classes = test.labels, test.log_probabilities, len(test.label_names)
-    auc, precision = ranking.roc_auc(labels, said), ranking.average_precision(labels, said)
+    labels, logs, classes = test.labels, test.log_probabilities, len(test.label_names)
+    auc, precision = ranking.roc_auc(labels, logs), ranking.average_precision(labels, logs)
     cells = labels * classes + test.predicted
     confusion = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
     temperature = error = loss = None
     if validation is not None:
         temperature = calibration.fit_temperature(validation.labels, validation.log_probabilities)
-        scaled = calibration.with_temperature(said, temperature)
+        scaled = calibration.with_temperature(logs, temperature)
         error, loss = calibration.reliability(labels, scaled).error, calibration.cross_entropy(labels, scaled)
     return {
         "roc_auc": ranking.mean(auc),
@@ -70,8 +72,8 @@ def probability_scores(test: Predictions, validation: Predictions | None) -> dic
             {"name": name, "roc_auc": float(a), "average_precision": float(p)}
             for name, a, p in zip(test.label_names, auc, precision, strict=True)
         ],
-        "calibration_error": calibration.reliability(labels, said).error,
-        "cross_entropy": calibration.cross_entropy(labels, said),
+        "calibration_error": calibration.reliability(labels, logs).error,
+        "cross_entropy": calibration.cross_entropy(labels, logs),
         "temperature": temperature,
         "calibration_error_scaled": error,
         "cross_entropy_scaled": loss,
@@ -79,91 +81,122 @@ def probability_scores(test: Predictions, validation: Predictions | None) -> dic
     }
 
 
-def build_result(
-    *,
-    model: str,
-    dataset: str,
-    label_names: Sequence[str],
-    best_step: int,
-    steps: int,
-    epochs: float,
-    validation: Mapping[str, float],
-    test_loss: float,
-    test_confusion: np.ndarray,
-    seconds: float,
-    images_per_second: float,
-    data_wait_fraction: float,
-    peak_memory_bytes: int | None,
-    device: Mapping[str, Any],
-    versions: Mapping[str, str | None],
-    date: datetime.datetime,
-    split_digests: Mapping[str, str],
-    seed: int,
-    probabilities: Mapping[str, Any] | None = None,
-    init: Mapping[str, Any] | None = None,
-    overlap: Mapping[str, Any] | None = None,
-) -> dict:
-    """Builds the content of `result.json`. Pure: nothing is read, measured or written.
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What was trained, on what, and for how long.
 
-    Args:
+    Attributes:
         model: the network's registered name.
         dataset: the data set's registered name.
         label_names: the K class names in label order.
-        best_step: the step that validation chose and test measured.
-        steps: training steps done in the whole run.
+        seed: the run's seed.
+        steps: training steps of the whole run.
         epochs: passes over the training split, possibly a fraction.
-        validation: loss, accuracy, mean_class_accuracy and macro_f1 at `best_step`; more is ignored.
+        split_digests: split name → a digest of its examples.
+        init: the initial weights, see `ferjax.training.transfer`; None: drawn at random.
+    """
+
+    model: str
+    dataset: str
+    label_names: Sequence[str]
+    seed: int
+    steps: int
+    epochs: float
+    split_digests: Mapping[str, str]
+    init: Mapping[str, Any] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """How good the chosen weights are.
+
+    Attributes:
+        best_step: the step that validation chose and that was tested.
+        validation: loss, accuracy, mean_class_accuracy and macro_f1 at `best_step`; others are ignored.
         test_loss: mean loss of a test example at `best_step`.
         test_confusion: integers `[K, K]`, rows actual, columns predicted, at `best_step`.
+        probabilities: see `probability_scores`; None leaves the field out.
+        overlap: test images that the weights were trained on, see `ferjax.training.contamination.find`; None
+            leaves the field out.
+    """
+
+    best_step: int
+    validation: Mapping[str, float]
+    test_loss: float
+    test_confusion: np.ndarray
+    probabilities: Mapping[str, Any] | None = None
+    overlap: Mapping[str, Any] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What the run took.
+
+    Attributes:
         seconds: wall time of training, evaluations included.
-        images_per_second: training images of all devices together, per second.
+        images_per_second: training images a second, of all devices together.
         data_wait_fraction: share in [0, 1] of the training time spent waiting for data.
-        peak_memory_bytes: the most memory one device held, None where the platform does not tell.
+        peak_memory_bytes: the most memory that one device held; None where the platform does not measure it.
+    """
+
+    seconds: float
+    images_per_second: float
+    data_wait_fraction: float
+    peak_memory_bytes: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """Where and when the run was tested, and with which libraries.
+
+    Attributes:
         device: `platform` ("cpu", "gpu", "tpu"), `kind`, `count` (of all processes), `processes`.
-        versions: see `library_versions`.
-        date: when the test was read; timezone-aware, stored in UTC.
-        split_digests: a digest of each split's examples, by split name.
-        seed: the run's seed.
-        probabilities: see `probability_scores`; left out of the result if None.
-        init: what the run began from, see `ferjax.training.transfer`; left out if None: at random.
-        overlap: test images that the weights have seen, see `ferjax.training.contamination.find`; left out if
-        None.
+        versions: see `ferjax.platform.versions.library_versions`.
+        date: when the test split was read; timezone-aware, stored in UTC.
+    """
+
+    device: Mapping[str, Any]
+    versions: Mapping[str, str | None]
+    date: datetime.datetime
+
+
+def build_result(training: Training, scores: Scores, cost: Cost, environment: Environment) -> dict[str, Any]:
+    """Builds the content of `result.json`. Pure: nothing is read, measured or written.
 
     Raises:
-        ValueError: if the matrix does not fit the labels or counts nothing, or `date` has no zone.
-        KeyError: if `validation` or `device` lacks a field.
+        ValueError: the matrix does not fit the labels or counts nothing, or the date has no time zone.
+        KeyError: `scores.validation` or `environment.device` lacks a field.
     """
-    if date.tzinfo is None:
+    if environment.date.tzinfo is None:
         raise ValueError("the date needs a time zone")
+    optional = {"probabilities": scores.probabilities, "init": training.init, "overlap": scores.overlap}
     return {
-        "model": model,
-        "dataset": dataset,
-        "label_names": list(label_names),
-        "best_step": int(best_step),
-        "steps": int(steps),
-        "epochs": epochs,
-        "validation": {name: float(validation[name]) for name in VALIDATION},
-        "test": {"loss": float(test_loss), **summary(test_confusion, label_names)},
-        "seconds": float(seconds),
-        "images_per_second": float(images_per_second),
-        "data_wait_fraction": float(data_wait_fraction),
-        "peak_memory_bytes": peak_memory_bytes,
-        "device": {name: device[name] for name in DEVICE},
-        "versions": dict(versions),
-        "date": date.astimezone(datetime.UTC).isoformat(timespec="seconds"),
-        "split_digests": dict(split_digests),
-        "seed": int(seed),
-        **({"probabilities": dict(probabilities)} if probabilities else {}),
-        **({"init": dict(init)} if init else {}),
-        **({"overlap": dict(overlap)} if overlap else {}),
+        "model": training.model,
+        "dataset": training.dataset,
+        "label_names": list(training.label_names),
+        "best_step": int(scores.best_step),
+        "steps": int(training.steps),
+        "epochs": training.epochs,
+        "validation": {name: float(scores.validation[name]) for name in VALIDATION},
+        "test": {"loss": float(scores.test_loss), **summary(scores.test_confusion, training.label_names)},
+        "seconds": float(cost.seconds),
+        "images_per_second": float(cost.images_per_second),
+        "data_wait_fraction": float(cost.data_wait_fraction),
+        "peak_memory_bytes": cost.peak_memory_bytes,
+        "device": {name: environment.device[name] for name in DEVICE},
+        "versions": dict(environment.versions),
+        "date": environment.date.astimezone(datetime.UTC).isoformat(timespec="seconds"),
+        "split_digests": dict(training.split_digests),
+        "seed": int(training.seed),
+        **{name: dict(value) for name, value in optional.items() if value},
     }
 
 
-def read_result(path: Path | str) -> dict:
+def read_result(path: Path | str) -> dict[str, Any]:
     """Reads a `result.json` and checks that it has every field of `build_result`.
 
     Raises:
-        UserError: if the file is missing, not JSON, or lacks a field; the line says which.
+        UserError: the file is missing, not JSON, or lacks a field; the message says which.
     """
     result = files.read_json(path)
     _require(path, "the file", result, FIELDS)
@@ -172,7 +205,7 @@ def read_result(path: Path | str) -> dict:
     _require(path, "device", result["device"], DEVICE)
     _require(path, "versions", result["versions"], ())
     _require(path, "split_digests", result["split_digests"], ())
-    if "probabilities" in result:  # not in runs of before
+    if "probabilities" in result:  # earlier versions did not store them
         _require(path, "probabilities", result["probabilities"], PROBABILITIES)
     classes, rows, matrix = (
         _list(path, "label_names", result["label_names"]),

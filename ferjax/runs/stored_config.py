@@ -1,4 +1,4 @@
-"""The config of a run that was written down, possibly by an earlier version."""
+"""Reads the config that a run stored, possibly written by an earlier version of ferjax."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from ferjax.runs.workdir import CONFIG
 
 
 def stored_config(workdir: Path) -> tuple[ConfigDict, ConfigDict]:
-    """A run's config as it is stored, and with the fields that came later at their defaults.
+    """Returns a run's config as it is stored, and the same with newer fields at their defaults.
 
     Raises:
         UserError: the folder holds no run.
@@ -25,14 +25,14 @@ def stored_config(workdir: Path) -> tuple[ConfigDict, ConfigDict]:
 
 
 def completed(content: Any, path: Path) -> ConfigDict:
-    """A stored config, checked, with the fields that came later at their defaults.
+    """Checks a stored config and adds the fields that later versions introduced, at their defaults.
 
     Args:
-        content: what its file holds.
-        path: of that file, for the error.
+        content: the content of its file.
+        path: that file, for the error.
 
     Raises:
-        UserError: it is no config, or one that cannot be.
+        UserError: the content is not a config, or not a valid one.
     """
     if not isinstance(content, dict) or not all(isinstance(group, dict) for group in content.values()):
         raise UserError(f"{path} is not the config of a run")

@@ -1,4 +1,4 @@
-"""A network's weights alone, in a folder like a run's: written by an import, read from either.
+"""Weights without the rest of a run: writes the folder of an import, reads from an import or a run.
 
 An imported folder holds `checkpoints/0` with the items `state`, which is `{"params", "batch_stats"}`, and
 `meta`: the network's name, its options, where the weights come from, and checksums.
@@ -16,7 +16,8 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import args as ocp_args
 
 from ferjax.errors import UserError
-from ferjax.runs.checkpoints import META, STATE, Damaged, hush, sealed
+from ferjax.runs import orbax_messages
+from ferjax.runs.checkpoints import META, STATE, Damaged, sealed
 from ferjax.runs.checksum import checksum
 
 _COLLECTIONS = ("params", "batch_stats")
@@ -46,7 +47,7 @@ def save(folder: Path, model: str, variables: Mapping[str, Any], facts: Mapping[
         UserError: see `check_new`.
     """
     check_new(folder)
-    hush()
+    orbax_messages.hide()
     tree = {key: variables[key] for key in _COLLECTIONS}
     meta = sealed({**facts, "model": model, "best_step": 0, "weights_checksum": checksum(tree)})
     folder = folder.resolve()
@@ -64,7 +65,7 @@ def save(folder: Path, model: str, variables: Mapping[str, Any], facts: Mapping[
 
 
 def load(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Reads the weights of a run's best step, or of an import.
+    """Reads the weights of a run's best step or of an import.
 
     Args:
         folder: a workdir, an imported folder, or one checkpoint in its folder `checkpoints`.
@@ -82,7 +83,7 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     steps = sorted(int(path.name) for path in place.glob("*") if path.name.isdigit())
     if not steps:
         raise UserError(f"{folder} holds no whole checkpoint; name a run's or an import's folder")
-    hush()
+    orbax_messages.hide()
     options = ocp.CheckpointManagerOptions(read_only=True)
     handlers = {STATE: ocp.PyTreeCheckpointHandler(), META: ocp.JsonCheckpointHandler()}
     with ocp.CheckpointManager(place, options=options, item_handlers=handlers) as manager:
@@ -93,7 +94,7 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                 step = meta["best_step"]
                 meta = _meta(manager, step)
             return _arrays(manager, step, meta), {**meta, "step": step}
-        except Exception as error:  # Orbax raises whatever its parts do
+        except Exception as error:  # Orbax passes on whatever the libraries below it raise
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise Damaged(f"the checkpoint {place / str(step)} is damaged ({reason[0][:160]})") from error
 
@@ -106,7 +107,7 @@ def _meta(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
 
 
 def _arrays(manager: ocp.CheckpointManager, step: int, meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Only the weights out of the state, checked: the averaged ones if there are any."""
+    """Reads the weights alone, the averaged ones if there are any, and checks them."""
     state = manager.item_metadata(step)[STATE].tree
     averaged = "ema" in state
     stored = state["ema"] if averaged else state

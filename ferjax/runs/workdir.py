@@ -1,4 +1,4 @@
-"""A run's folder: whose config it holds, who writes it, and whether it is finished."""
+"""A run's folder: its file names, its lock against a second run, and the check of its config."""
 
 import contextlib
 import fcntl
@@ -16,12 +16,12 @@ CONFIG, METRICS, RESULT, TENSORBOARD = "config.json", "metrics.jsonl", "result.j
 
 @contextlib.contextmanager
 def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
-    """Makes the folder, holds it against a second run, and stores the config or compares it.
+    """Makes the folder, locks it against a second run, and stores the config or compares it with the stored.
 
     Args:
         workdir: the folder.
-        config: what this run wants.
-        writes: whether this process writes the folder; only one of a run's processes does.
+        config: this run's config.
+        writes: True in the process that writes the folder; the other processes of a run leave it alone.
 
     Raises:
         UserError: another run writes here, the folder belongs to another config, or it cannot be written.
@@ -31,7 +31,7 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
         return
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        # Closed at the end of the block; the system lets go of the lock even after SIGKILL.
+        # Closed at the end of the block; the system releases the lock even after SIGKILL.
         lock = (workdir / ".lock").open("w")
     except OSError as error:
         raise UserError(f"cannot write the workdir {workdir}: {error.strerror}") from error
@@ -44,7 +44,7 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
             ) from None
         stored = workdir / CONFIG
         if not any((workdir / name).exists() for name in ("checkpoints", METRICS, RESULT)):
-            write_json_atomic(stored, config.to_dict())  # a start that failed before leaves nothing to keep
+            write_json_atomic(stored, config.to_dict())  # an earlier start failed before it trained
         elif stored.exists():
             _compare(stored, config)
         else:
@@ -53,7 +53,7 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
 
 
 def _compare(stored: Path, config: ConfigDict) -> None:
-    # A run of an earlier version lacks the fields that came later: it ran as their defaults say.
+    # A run of an earlier version lacks newer fields; it ran with what are their defaults now.
     base = dict(flat(plain(defaults().to_dict())))
     before = base | dict(flat(read_json(stored)))
     now = base | dict(flat(plain(config.to_dict())))

@@ -13,7 +13,7 @@ from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.predictions import Predictions
-from ferjax.runs.result import build_result, probability_scores
+from ferjax.runs.result import Cost, Environment, Scores, Training, build_result, probability_scores
 from ferjax.runs.workdir import RESULT
 from ferjax.training.evaluate import evaluate_rows, scores
 from ferjax.training.metric_writers import Writer
@@ -58,30 +58,33 @@ def finish(
     writer.write(best_step, "test", scores(loss, confusion))
     first = jax.process_index() == 0
     last_step = checkpoints.steps()[-1]
-    result = build_result(
+    training = Training(
         model=config.model.name,
         dataset=config.data.name,
         label_names=ready.train.label_names,
-        best_step=best_step,
+        seed=config.train.seed,
         steps=last_step,
         epochs=last_step / ready.parts.plan.per_epoch,
+        split_digests={split.split: split.digest() for split in (ready.train, ready.validation, ready.test)},
+        init=begun.initial_weights,
+    )
+    tested = Scores(
+        best_step=best_step,
         validation=progress.best,
         test_loss=loss,
         test_confusion=confusion,
+        # Only the first process keeps the result.
+        probabilities=probability_scores(by_split["test"], by_split["validation"]) if first else None,
+        overlap=begun.overlap,
+    )
+    cost = Cost(
         seconds=progress.seconds,
         images_per_second=progress.images / max(progress.training_seconds, 1e-9),
         data_wait_fraction=progress.waited_seconds / max(progress.training_seconds, 1e-9),
         peak_memory_bytes=peak_memory(),
-        device=describe_devices(),
-        versions=library_versions(),
-        date=datetime.now(UTC),
-        split_digests={split.split: split.digest() for split in (ready.train, ready.validation, ready.test)},
-        seed=config.train.seed,
-        # Only the first process keeps the result.
-        probabilities=probability_scores(by_split["test"], by_split["validation"]) if first else None,
-        init=begun.initial_weights,
-        overlap=begun.overlap,
     )
+    environment = Environment(describe_devices(), library_versions(), datetime.now(UTC))
+    result = build_result(training, tested, cost, environment)
     if first:
         for split_predictions in by_split.values():
             predictions.save(workdir, split_predictions)

@@ -205,6 +205,27 @@ def test_how_a_command_ends(case):
     assert done.stderr == told or (told == "Traceback" and told in done.stderr)
 
 
+MESSAGES = """
+import logging
+from ferjax.commands import framework
+
+def main(_):
+    for logger in (logging.getLogger("ferjax.data.loading"), logging.getLogger("ferjax")):
+        logger.debug("a detail")
+        logger.info("%d images are read", 3)
+        logger.warning("two\\n  lines")
+    print("the answer")
+
+framework.run(main)
+"""
+
+
+def test_messages_go_to_stderr_and_the_answer_to_stdout():
+    done = subprocess.run([sys.executable, "-c", MESSAGES], capture_output=True, text=True, check=True)
+    assert done.stdout == "the answer\n"
+    assert done.stderr == "3 images are read\nferjax: warning: two lines\n" * 2
+
+
 @pytest.mark.parametrize("module", ["ferjax", "ferjax.main"])
 def test_both_ways_to_start_it(module):
     """As a process of its own, without a fork of a prepared one."""

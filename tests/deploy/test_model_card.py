@@ -5,10 +5,10 @@ import datetime
 import numpy as np
 import pytest
 from networks import trained_network
+from results import result_of
 
 from ferjax.data.labels import FER7
 from ferjax.deploy.model_card import model_card
-from ferjax.runs import result as results
 
 MATRIX = np.diag([40, 8, 30, 90, 50, 40, 60])
 MATRIX[1, 3] = 12  # disgust is taken for happy more often than not
@@ -31,7 +31,7 @@ def finished(matrix=MATRIX, **changes):
         "split_digests": {"train": "0123456789abcdef99", "test": "4567"}, "seed": 3,
         "probabilities": probabilities,
     }  # fmt: skip
-    return results.build_result(**(fields | changes))
+    return result_of(**(fields | changes))
 
 
 @pytest.fixture

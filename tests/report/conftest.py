@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from results import result_of
 
 from ferjax import files
 from ferjax.report import page
@@ -57,7 +58,7 @@ def make(parent, name="run", finished=True, labels=LABELS, matrix=None, config=N
             "split_digests": {"train": "0123", "test": "4567"},
             "seed": 0,
         }
-        files.write_json_atomic(workdir / "result.json", result.build_result(**(fields | changes)))
+        files.write_json_atomic(workdir / "result.json", result_of(**(fields | changes)))
     return workdir
 
 

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from results import result_of
 
 from ferjax import files
 from ferjax.errors import UserError
@@ -41,7 +42,7 @@ def built(**changes):
         "split_digests": {"test": "abc"},
         "seed": 0,
     }
-    return result.build_result(**(values | changes))
+    return result_of(**(values | changes))
 
 
 def test_a_result_comes_back_from_its_file(tmp_path):
