@@ -1,4 +1,4 @@
-"""JSON files that are whole or absent, and clear errors when they are neither."""
+"""Writes JSON files whole or not at all, and reads them with clear errors."""
 
 import json
 import math
@@ -47,7 +47,7 @@ def write_atomic(path: Path | str, content: bytes) -> None:
 
 
 def to_json(obj: Any) -> bytes:
-    """`plain(obj)` as indented JSON in UTF-8.
+    """Returns `plain(obj)` as indented JSON in UTF-8.
 
     Raises:
         TypeError: if a value has no JSON form.

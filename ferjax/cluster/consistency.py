@@ -1,4 +1,4 @@
-"""All processes of a run must have the same config, code and libraries; nothing else may train together."""
+"""Checks that all processes of a run have the same config, code and library versions."""
 
 import hashlib
 import json
@@ -16,22 +16,22 @@ from ferjax.errors import UserError
 from ferjax.files import plain
 from ferjax.platform.versions import library_versions
 
-# What may differ from host to host: where the images lie and how they are read.
+# These may differ from host to host: where the images lie and how they are read.
 LOCAL_FIELDS = ("data.dir", "data.cache", "data.workers")
 _SHOWN = 5
 
 
 def facts(config: ConfigDict, workdir: str) -> dict[str, Any]:
-    """What must be the same in every process: config fields, the workdir, code and library versions."""
+    """Returns what must be the same in every process: config fields, workdir, code and library versions."""
     fields = {f"config {name}": plain(value) for name, value in flat(config) if name not in LOCAL_FIELDS}
-    # The steps differ: the others take images from the host.
+    # With this cache the compiled step differs: it holds the images.
     fields["config data.cache is device"] = config.data.cache == "device"
     versions = {f"version of {name}": version for name, version in library_versions().items()}
     return {**fields, **versions, "workdir": workdir, "code of ferjax": code_digest()}
 
 
 def code_digest() -> str:
-    """A hash of ferjax's source files."""
+    """Hashes ferjax's source files."""
     root = Path(ferjax.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
@@ -40,7 +40,7 @@ def code_digest() -> str:
 
 
 def differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """One text for each fact that differs."""
+    """Describes each fact that differs, one text each."""
     absent = "absent"
     return [
         f"{name} is {other.get(name, absent)!r} there, {first.get(name, absent)!r} in process 0"
@@ -56,12 +56,12 @@ def agree(store: Store, index: int, count: int, own: dict[str, Any], where: str,
         store: see `ferjax.cluster.coordinator`.
         index: this process's number; number 0 compares.
         count: number of processes.
-        own: see `facts`; JSON-ready.
+        own: this process's facts, see `facts`; JSON-ready.
         where: the coordinator's address, for messages.
         timeout: seconds to wait for the others.
 
     Raises:
-        UserError: a process has not come within the time, or is another config's or code's.
+        UserError: a process has not come within the time, or has another config or other code.
     """
     store.set("facts", str(index), json.dumps({"host": socket.gethostname(), "facts": own}))
     if index == 0:
@@ -80,9 +80,9 @@ def agree(store: Store, index: int, count: int, own: dict[str, Any], where: str,
 
 
 def _compare(store: Store, count: int, own: dict[str, Any], where: str, timeout: float) -> str:
-    """What is wrong, or nothing."""
+    """Returns what is wrong, or an empty text."""
     end = time.monotonic() + timeout
-    told, missing = [], []
+    unequal, missing = [], []
     for index in range(1, count):
         try:
             other = json.loads(store.wait("facts", str(index), max(end - time.monotonic(), 0.1)))
@@ -92,15 +92,15 @@ def _compare(store: Store, count: int, own: dict[str, Any], where: str, timeout:
         differing = differences(json.loads(json.dumps(own)), other["facts"])
         if differing:
             more = f"; and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
-            told.append(f"process {index} on {other['host']}: {'; '.join(differing[:_SHOWN])}{more}")
+            unequal.append(f"process {index} on {other['host']}: {'; '.join(differing[:_SHOWN])}{more}")
     if missing:
         return (
             f"of {count} processes the numbers {', '.join(missing)} have not come to the coordinator {where} "
             f"within {timeout:.0f} s; are they running, and can they reach that address?"
         )
-    if told:
+    if unequal:
         return (
             "the processes do not run the same thing; start all with one config, from one checkout: "
-            + ". ".join(told[:_SHOWN])
+            + ". ".join(unequal[:_SHOWN])
         )
     return ""

@@ -1,4 +1,4 @@
-"""Process 0 as the coordinator: whether it can be reached, and the text under keys that it keeps for all."""
+"""Process 0 is the coordinator: waits until it can be reached, and reads and writes its key-value store."""
 
 import socket
 import time
@@ -21,17 +21,22 @@ class Store(Protocol):
         """Writes or replaces."""
 
     def wait(self, folder: str, name: str, seconds: float) -> str:
-        """Reads what is there or will be within the time."""
+        """Reads a text; waits for it at most so many seconds."""
+        ...
 
     def read(self, folder: str) -> dict[str, str]:
-        """Name → text of all that is in a folder now."""
+        """Returns name → text of everything in a folder now."""
+        ...
 
 
 class CoordinatorStore:
     """The store that JAX's coordinator, process 0, keeps."""
 
     def __init__(self) -> None:
-        self._client = distributed.global_state.client
+        client = distributed.global_state.client
+        if client is None:
+            raise RuntimeError("jax.distributed is not initialized")
+        self._client = client
 
     def set(self, folder: str, name: str, text: str) -> None:  # noqa: D102
         self._client.key_value_set(f"{_ROOT}/{folder}/{name}", text, allow_overwrite=True)
@@ -40,22 +45,22 @@ class CoordinatorStore:
         return self._client.blocking_key_value_get(f"{_ROOT}/{folder}/{name}", int(seconds * 1000))
 
     def read(self, folder: str) -> dict[str, str]:  # noqa: D102
-        found = self._client.key_value_dir_get(f"{_ROOT}/{folder}/")
-        return {key.rpartition("/")[2]: text for key, text in found}
+        entries = self._client.key_value_dir_get(f"{_ROOT}/{folder}/")
+        return {key.rpartition("/")[2]: text for key, text in entries}
 
 
 def coordinator_address() -> str:
-    """host:port of process 0, as this process knows it."""
+    """Returns host:port of process 0, or "unknown" before the processes have joined."""
     return distributed.global_state.coordinator_address or "unknown"
 
 
 def position() -> tuple[int, int]:
-    """This process's number and the number of processes, without touching a device."""
+    """Returns this process's number and the number of processes, without touching a device."""
     return distributed.global_state.process_id, distributed.global_state.num_processes
 
 
 def reach(address: str, listens: bool, timeout: float) -> None:
-    """Waits until a process can reach the coordinator, or, where it is the coordinator, looks at the port.
+    """Waits until this process can reach the coordinator; as the coordinator, checks that its port is free.
 
     Args:
         address: `host:port`.
@@ -63,7 +68,7 @@ def reach(address: str, listens: bool, timeout: float) -> None:
         timeout: seconds.
 
     Raises:
-        UserError: the address is none, the port is taken, or nothing has answered within the time.
+        UserError: the address is not HOST:PORT, the port is taken, or nothing answered within the time.
     """
     host, colon, port = address.rpartition(":")
     if not (colon and host and port.isdigit() and 0 < int(port) < 65536):

@@ -13,6 +13,7 @@ from ferjax.cluster.coordinator import CoordinatorStore, coordinator_address, po
 from ferjax.cluster.liveness import Limits
 from ferjax.cluster.watchdog import exit_code, leave, watching
 from ferjax.errors import UserError
+from ferjax.platform import console
 
 
 @contextlib.contextmanager
@@ -25,13 +26,13 @@ def processes(
     facts: dict[str, Any] | None = None,
     limits: Limits | None = None,
 ) -> Iterator[None]:
-    """Joins the processes of one run, and leaves together; does nothing for a single process.
+    """Joins the processes of one run, and ends together with them; does nothing for a single process.
 
     Must be entered before any device is touched. Inside, a watchdog ends all processes when one is lost.
 
     Args:
         automatic: let JAX find out from SLURM, Kubernetes, Open MPI or Cloud TPU.
-        coordinator: `host:port` of process 0, where nothing can be found out.
+        coordinator: `host:port` of process 0, where JAX cannot find it out.
         count: number of processes.
         index: this process's number.
         timeout: seconds to wait for the others.
@@ -39,7 +40,8 @@ def processes(
         limits: when the watchdog gives up; its defaults if None.
 
     Raises:
-        UserError: the others cannot be reached or run something else, or a part of the arguments is missing.
+        UserError: the others cannot be reached or run something else, or one of coordinator, count and index
+            is missing.
     """
     explicit = bool(coordinator) or count > 0 or index >= 0
     if explicit and not (coordinator and count > 0 and index >= 0):
@@ -63,7 +65,8 @@ def processes(
     store = CoordinatorStore()
     try:
         agree(store, index, count, facts or {}, where, max(end - time.monotonic(), 1))
-        with watching(store, index, count, where, limits or Limits()):
+        first = contextlib.nullcontext() if index == 0 else console.only_warnings()
+        with first, watching(store, index, count, where, limits or Limits()):
             yield
             # Leaving early would make the others' last collective fail.
             multihost_utils.sync_global_devices("end of run")

@@ -1,4 +1,4 @@
-"""What is printed when a process is ended from outside of Python, where it can say nothing itself."""
+"""Prints a message when this process is killed or aborted and cannot print it itself."""
 
 import subprocess
 
@@ -7,13 +7,13 @@ _SCRIPT = 'read -r word; [ "$word" = well ] || printf "%s\\n" "$1" >&2'
 
 
 class LastWords:
-    """A small shell that prints a line on stderr when this process dies without `cancel`."""
+    """A small shell process that prints a line on stderr when this process dies without `cancel`."""
 
     def __init__(self, text: str) -> None:
         self._shell = subprocess.Popen(["sh", "-c", _SCRIPT, "sh", text], stdin=subprocess.PIPE)
 
     def cancel(self) -> None:
-        """This process ends in its own words."""
+        """Prints nothing: this process reports itself why it ends."""
         if self._shell.stdin and not self._shell.stdin.closed:
             self._shell.stdin.write(b"well\n")
             self._shell.stdin.close()

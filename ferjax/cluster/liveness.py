@@ -1,4 +1,4 @@
-"""Whether the processes of a run live and get further: the rules, told of the time, without threads."""
+"""Decides when a run of several processes must end: one is silent, has failed, or all hang. No threads."""
 
 import dataclasses
 
@@ -9,11 +9,11 @@ AGAIN = "the same command goes on from the last checkpoint"
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Times in seconds.
+    """Time limits in seconds.
 
     Attributes:
-        silence: without a sign of life from a process, until it counts as lost.
-        progress: without a finished step in any process, until the run counts as hung. Loading the data,
+        silence: a process without a sign of life for this long counts as lost.
+        progress: a run without a finished step in any process for this long counts as hung. Loading the data,
             compiling and a validation must fit into it.
     """
 
@@ -22,13 +22,13 @@ class Limits:
 
     @property
     def interval(self) -> float:
-        """Between two signs of life."""
+        """The time between two signs of life."""
         return min(max(self.silence / 10, 0.1), 5.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """Why the run ends, and the exit code."""
+    """The exit code with which the run ends, and why."""
 
     code: int
     text: str
@@ -36,7 +36,7 @@ class Verdict:
 
 @dataclasses.dataclass
 class Report:
-    """What a process tells: `beat` counts up, `failure` is the verdict that it asks for."""
+    """A process's state: `beat` counts up, `failure` is the verdict that it asks for."""
 
     name: str
     beat: int = 0
@@ -46,7 +46,7 @@ class Report:
 
 
 class Judge:
-    """Process 0's view of all processes; told of the time, so that it can be tested without waiting."""
+    """Process 0's view of all processes; the time is an argument, so that tests need not wait."""
 
     def __init__(self, count: int, limits: Limits, now: float) -> None:
         self._limits = limits
@@ -55,7 +55,7 @@ class Judge:
         self._moved = now
 
     def note(self, reports: dict[int, Report], now: float) -> None:
-        """Takes what the processes told."""
+        """Records the newest reports."""
         for index, report in reports.items():
             before = self._reports.get(index)
             if before is None or report.beat != before.beat:
@@ -65,11 +65,11 @@ class Judge:
         self._reports.update(reports)
 
     def verdict(self, now: float) -> Verdict | None:
-        """Whether the run must end now."""
+        """Returns the verdict if the run must end now."""
         for index, report in sorted(self._reports.items()):
             if report.failure:
                 code, text = report.failure
-                return Verdict(code, f"{text} (told by process {index}, {report.name})")
+                return Verdict(code, f"{text} (process {index}, {report.name})")
         lost = [index for index, at in self._heard.items() if now - at > self._limits.silence]
         if lost:
             return Verdict(
@@ -87,7 +87,7 @@ class Judge:
         return None
 
     def all_obeyed(self, now: float) -> bool:
-        """Whether every other process that lives has read the verdict."""
+        """Checks that every other process that is alive has read the verdict."""
         silent = {index for index, at in self._heard.items() if now - at > self._limits.silence}
         return all(r.obeyed or r.failure or i == 0 or i in silent for i, r in self._reports.items())
 

@@ -1,28 +1,32 @@
 """The device mesh, and how arrays are laid out on it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+from jax import Array
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
 
 from ferjax.errors import UserError
 
+if TYPE_CHECKING:
+    from jaxlib._jax import Device  # type checkers take jax.Device for a variable
+
 BATCH = PartitionSpec(("data", "fsdp"))
 
 
-def make_mesh(config: ConfigDict, devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """A `data × fsdp` mesh of all devices, process after process.
+def make_mesh(config: ConfigDict, devices: Sequence["Device"] | None = None) -> Mesh:
+    """Makes a `data × fsdp` mesh of all devices, process after process.
 
     An fsdp group lies within a process or spans neighbouring ones, so that weights are gathered over the
     fastest links; `data` is the outer axis, over hosts and slices.
 
     Args:
         config: the group `mesh`; `data` −1 takes all devices that `fsdp` leaves.
-        devices: those of all processes; the run's if None.
+        devices: the devices of all processes; JAX's own list if None.
 
     Raises:
         UserError: the axes do not multiply to the number of devices, or an fsdp group would cut a process.
@@ -54,7 +58,7 @@ def make_mesh(config: ConfigDict, devices: Sequence[jax.Device] | None = None) -
 
 
 def check_batch(size: int, parts: int, mesh: Mesh, field: str) -> None:
-    """Refuses a batch that the devices cannot divide.
+    """Refuses a batch size that cannot be divided over the devices.
 
     Args:
         size: rows of the global batch.
@@ -67,33 +71,33 @@ def check_batch(size: int, parts: int, mesh: Mesh, field: str) -> None:
     """
     unit = mesh.size * parts
     if size % unit:
-        nearest = max(size // unit, 1) * unit
+        possible = max(size // unit, 1) * unit
         raise UserError(
             f"{field} {size} cannot be divided over {mesh.size} devices"
             + (f" and {parts} accumulation steps" if parts > 1 else "")
-            + f"; it must be a multiple of {unit}, for example {nearest}"
+            + f"; it must be a multiple of {unit}, for example {possible}"
         )
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Every device holds the whole array."""
+    """Returns the sharding by which every device holds the whole array."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """The first axis is split over all devices."""
+    """Returns the sharding that splits the first axis over all devices."""
     return NamedSharding(mesh, BATCH)
 
 
 def batches_sharding(mesh: Mesh) -> NamedSharding:
-    """The second axis is split over all devices; the first counts steps."""
+    """Returns the sharding that splits the second axis over all devices; the first counts steps."""
     return NamedSharding(mesh, PartitionSpec(None, *BATCH))
 
 
 def state_shardings(shapes: Any, mesh: Mesh) -> Any:
-    """How each array of a state lies on the mesh: split over `fsdp` along its longest divisible axis.
+    """Chooses the sharding of each array of a state: split over `fsdp` along its longest divisible axis.
 
-    Vectors and what does not divide are replicated, as is everything if the mesh has one fsdp device.
+    Vectors and arrays without a divisible axis are replicated, as is everything if fsdp is 1.
 
     Args:
         shapes: a tree of `ShapeDtypeStruct`s or arrays.
@@ -112,7 +116,7 @@ def state_shardings(shapes: Any, mesh: Mesh) -> Any:
 
 
 def describe_sharding(like: Any, mesh: Mesh) -> str:
-    """The rule of `state_shardings` in words, and what it makes of a state.
+    """Describes the rule of `state_shardings` in words, and its effect on a state.
 
     Args:
         like: a tree of `ShapeDtypeStruct`s with shardings.
@@ -129,17 +133,17 @@ def describe_sharding(like: Any, mesh: Mesh) -> str:
     )
 
 
-def global_batch(rows: dict[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
-    """This process's rows `[b, …]` as its part of global arrays `[B, …]`, row order by process."""
+def global_batch(rows: dict[str, np.ndarray], mesh: Mesh) -> dict[str, Array]:
+    """Turns this process's rows `[b, …]` into its part of global arrays `[B, …]`, ordered by process."""
     sharding = batch_sharding(mesh)
     return {name: jax.make_array_from_process_local_data(sharding, value) for name, value in rows.items()}
 
 
-def global_batches(rows: Sequence[dict[str, np.ndarray]], mesh: Mesh, length: int) -> dict[str, jax.Array]:
-    """As `global_batch`, of several steps at once: `[length, B, …]`, and how many they are as `count`.
+def global_batches(rows: Sequence[dict[str, np.ndarray]], mesh: Mesh, length: int) -> dict[str, Array]:
+    """Makes global arrays of several steps, `[length, B, …]`, and their number, `count`.
 
     Args:
-        rows: of each step; the last ones fill up.
+        rows: the rows of each step; the last step is repeated up to `length`.
         mesh: the devices.
         length: at least the number of steps.
     """

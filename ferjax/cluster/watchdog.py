@@ -1,8 +1,8 @@
 """Ends a run of several processes that cannot go on: one of them is gone or has failed, or all hang.
 
 Devices wait for each other in every step, so one lost process would make the others wait for ever. Each
-process tells process 0, through the store, that it lives and which step it has reached. Process 0 judges
-and writes a verdict; the others obey it, or end when process 0 itself does not answer any more.
+process reports to process 0, through the store, that it is alive and which step it has reached. Process 0
+writes a verdict when the run must end; the others obey it, or end when process 0 does not answer any more.
 """
 
 import atexit
@@ -22,16 +22,17 @@ from ferjax.cluster.coordinator import UNAVAILABLE, Store
 from ferjax.cluster.last_words import LastWords
 from ferjax.cluster.liveness import AGAIN, Judge, Limits, Report, Verdict
 from ferjax.errors import BAD_INPUT, TRY_AGAIN, UserError
+from ferjax.platform import console
 
 _EXIT_SECONDS = 10
 _COORDINATOR_STAYS = 2  # seconds
 
 
 class Watchdog:
-    """The threads of one process; see the module."""
+    """The watching threads of one process; see the module."""
 
     def __init__(self, store: Store, index: int, count: int, where: str, limits: Limits) -> None:
-        """Prepares; `start` begins.
+        """Prepares the threads; `start` begins.
 
         Args:
             store: see `ferjax.cluster.coordinator`.
@@ -46,7 +47,7 @@ class Watchdog:
         self._judge = Judge(count, limits, now)
         self._answered = now
         self._verdict: Verdict | None = None
-        self._told = threading.Event()  # process 0 knows that this process ends
+        self._acknowledged = threading.Event()  # process 0 knows that this process ends
         # JAX aborts a process at once when its coordinator is gone.
         text = (
             f"ferjax: error: process {index} ({self._report.name}) was killed, or ended because process 0, "
@@ -65,26 +66,26 @@ class Watchdog:
             thread.start()
 
     def stop(self) -> None:
-        """Ends watching; all processes have reached the end."""
+        """Ends watching, when all processes have reached the end."""
         self._stop.set()
         self._wake.set()
         self._threads[0].join(self._limits.interval)  # it may wait for a coordinator that is gone
-        self.speaks()
+        self.cancel_last_words()
 
-    def speaks(self) -> None:
-        """From here on this process says itself why it ends."""
+    def cancel_last_words(self) -> None:
+        """Cancels the last words: from here on this process reports itself why it ends."""
         if self._last_words:
             self._last_words.cancel()
 
     def progressed(self, step: int) -> None:
-        """A step has been finished."""
+        """Records that a step has been finished."""
         self._report.step = step
 
     def failed(self, error: BaseException) -> None:
-        """Tells the others that this process ends with an error; returns when it may end.
+        """Reports to the others that this process ends with an error; returns when it may end.
 
-        An error that is not the user's may be the consequence of another process's end: then the verdict
-        about that one ends this process, before this returns.
+        An error other than UserError may follow from another process's end: then the verdict about that
+        process ends this one before this function returns.
         """
         if isinstance(error, Exception) and not isinstance(error, UserError):
             self._stop.wait(self._limits.silence + 3 * self._limits.interval)
@@ -93,12 +94,12 @@ class Watchdog:
             text = f"{type(error).__name__}: {text}"
         self._report.failure = (exit_code(error), text)
         self._wake.set()
-        self._told.wait(self._limits.silence)
+        self._acknowledged.wait(self._limits.silence)
         if self._index == 0:
             self._linger()
 
     def _exchange(self) -> None:
-        """Tells and reads, again and again. Blocks where process 0 is gone, hence the other thread."""
+        """Writes reports and reads verdicts in turn. Blocks if process 0 is gone, hence the other thread."""
         while not self._stop.is_set():
             self._report.beat += 1
             last_words = self._report.failure or self._report.obeyed
@@ -106,22 +107,22 @@ class Watchdog:
                 self._store.set("watch", str(self._index), json.dumps(dataclasses.asdict(self._report)))
                 if self._index == 0:
                     self._lead()
-                found = self._store.read("verdict").get("0")
+                text = self._store.read("verdict").get("0")
             except UNAVAILABLE:
-                found = None
+                text = None
             else:
                 self._answered = time.monotonic()
                 if last_words:
-                    self._told.set()
-            if found:
-                self._verdict = Verdict(**json.loads(found))
+                    self._acknowledged.set()
+            if text:
+                self._verdict = Verdict(**json.loads(text))
             self._wake.wait(self._limits.interval)
             self._wake.clear()
 
     def _lead(self) -> None:
         now = time.monotonic()
-        told = self._store.read("watch")
-        self._judge.note({int(name): Report(**json.loads(text)) for name, text in told.items()}, now)
+        texts = self._store.read("watch")
+        self._judge.note({int(name): Report(**json.loads(text)) for name, text in texts.items()}, now)
         verdict = self._judge.verdict(now)
         if verdict and not self._verdict:
             self._store.set("verdict", "0", json.dumps(dataclasses.asdict(verdict)))
@@ -130,7 +131,7 @@ class Watchdog:
         """Ends the process on a verdict, or without an answer from process 0."""
         while not self._stop.wait(self._limits.interval / 2):
             if self._report.failure:
-                continue  # the main thread is about to end the process, with its own words
+                continue  # the main thread is about to end the process with its own message
             if self._verdict:
                 self._end(self._verdict)
             if time.monotonic() - self._answered > self._limits.silence:
@@ -141,11 +142,11 @@ class Watchdog:
                 self._end(Verdict(TRY_AGAIN, text))
 
     def _end(self, verdict: Verdict) -> NoReturn:
-        self.speaks()
-        print(f"ferjax: error: {verdict.text}", file=sys.stderr, flush=True)
+        self.cancel_last_words()
+        console.print_error(verdict.text)
         self._report.obeyed = True
         self._wake.set()
-        self._told.wait(self._limits.interval)
+        self._acknowledged.wait(self._limits.interval)
         if self._index == 0:
             self._linger()
         sys.stdout.flush()
@@ -153,7 +154,7 @@ class Watchdog:
         os._exit(verdict.code)
 
     def _linger(self) -> None:
-        """Process 0 keeps the verdict until the others have read it: JAX crashes them when it is gone."""
+        """Keeps process 0 alive until the others have read the verdict: JAX aborts them when it is gone."""
         last = time.monotonic() + 4 * self._limits.interval
         while time.monotonic() < last and not self._judge.all_obeyed(time.monotonic()):
             self._stop.wait(self._limits.interval / 4)
@@ -163,14 +164,14 @@ _running: Watchdog | None = None
 
 
 def progressed(step: int) -> None:
-    """A training step has been finished; says so to the watchdog, if there is one."""
+    """Records in the watchdog, if there is one, that a training step has been finished."""
     if _running:
         _running.progressed(step)
 
 
 @contextlib.contextmanager
 def watching(store: Store, index: int, count: int, where: str, limits: Limits) -> Iterator[None]:
-    """Watches while entered; an error inside is told to the other processes, which end with it."""
+    """Watches while entered; on an error inside, the other processes end too."""
     global _running
     watchdog = Watchdog(store, index, count, where, limits)
     watchdog.start()
@@ -189,8 +190,8 @@ def leave(code: int, last: bool) -> None:
     """Makes this process end with the code soon, without waiting for the others as JAX does at its exit.
 
     Args:
-        code: as the exception that is being raised will give.
-        last: whether this is the coordinator, which lets the others end first: JAX aborts them without it.
+        code: the exit code that the exception being raised will give.
+        last: True for the coordinator, which lets the others end first: JAX aborts them without it.
     """
 
     def now() -> None:
@@ -208,7 +209,7 @@ def leave(code: int, last: bool) -> None:
 
 
 def exit_code(error: BaseException) -> int:
-    """What a command exits with after this error, see `ferjax.commands.framework`."""
+    """Returns the exit code of a command after this error, see `ferjax.commands.framework`."""
     if isinstance(error, UserError):
         return BAD_INPUT
     return 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1

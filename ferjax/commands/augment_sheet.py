@@ -1,6 +1,6 @@
-"""`python -m ferjax augment-sheet --config=FILE --out=FILE.png`: a picture of the config's augmentation.
+"""`python -m ferjax augment-sheet --config=FILE --out=FILE.png`: draws the config's augmentation.
 
-The sheet shows originals, each option of the group `augment` that is on by itself, and all of them together.
+The sheet shows originals, each option of the group `augment` that is on alone, and all of them together.
 """
 
 from pathlib import Path
@@ -15,8 +15,8 @@ from ferjax.registry import verb
 from ferjax.report.augment_sheet import sheet
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
-_OUT = flags.DEFINE_string("out", "augment_sheet.png", "Where the picture is written, .png or .jpg.")
-_SEED = flags.DEFINE_integer("seed", 0, "Of the draws.", lower_bound=0)
+_OUT = flags.DEFINE_string("out", "augment_sheet.png", "The picture's file, .png or .jpg.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the random draws.", lower_bound=0)
 flags.mark_flag_as_required("config")
 
 

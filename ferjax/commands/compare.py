@@ -1,4 +1,4 @@
-"""`python -m ferjax compare FIRST SECOND`: whether the second is better than the first, or only lucky.
+"""`python -m ferjax compare FIRST SECOND`: tells whether the second is better than the first.
 
 Two folders of `ferjax repeat`: differences paired by seed, with intervals and p values. Two workdirs of
 single runs on one test set: McNemar's exact test over the images, from the predictions that training or

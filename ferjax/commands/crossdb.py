@@ -1,8 +1,8 @@
-"""`python -m ferjax crossdb --config=FILE --sets=A,B[,…]`: train on each set, test on all.
+"""`python -m ferjax crossdb --config=FILE --sets=A,B[,…]`: trains on each set, tests on all.
 
 Prints the matrix of test accuracies with the paper's beside it; writes WORKDIR/crossdb.json and crossdb.md.
 The recipe is the same for every set. Classes that a set lacks get probability zero; classes that a network
-lacks are left out. Finished runs are read again.
+lacks are left out. Finished runs are read, not trained again.
 """
 
 from pathlib import Path
@@ -11,29 +11,29 @@ from absl import flags
 from ml_collections import config_flags
 
 from ferjax.commands import framework
-from ferjax.experiments.crossdb import FILE, crossdb, table
-from ferjax.experiments.runs import until_stopped
-from ferjax.files import write_atomic
+from ferjax.experiments.crossdb import crossdb, table
+from ferjax.experiments.runs import until_stopped, write_text
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
 _SETS = flags.DEFINE_list("sets", ["toons/avataaars", "toons/open_peeps"], "Data sets, separated by commas.")
-_SEEDS = flags.DEFINE_integer("seeds", 1, "Seeds of each; with more than one the matrix has intervals.")
+_SEEDS = flags.DEFINE_integer(
+    "seeds", 1, "The number of seeds of each; with more than one the matrix has intervals."
+)
 _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the runs; runs/crossdb-MODEL if empty.")
 flags.mark_flag_as_required("config")
 
 
 @verb("several runs", "train on each of several data sets, test on all")
 def main(argv: list[str]) -> int:
-    """Trains what is not finished, and prints the matrix."""
+    """Trains the runs that are not finished and prints the matrix."""
     framework.no_arguments(argv)
     keep_compiled()
     workdir = Path(_WORKDIR.value or f"runs/crossdb-{_CONFIG.value.model.name}")
 
     def work() -> None:
-        text = table(crossdb(_CONFIG.value, _SETS.value, workdir, _SEEDS.value))
-        write_atomic(workdir / "crossdb.md", f"{text}\n".encode())
-        print(f"\n{text}\n\nwritten to {workdir}/crossdb.md and {workdir / FILE}")
+        report = crossdb(_CONFIG.value, _SETS.value or [], workdir, _SEEDS.value)
+        print(write_text(workdir / "crossdb.md", table(report)))
 
     return until_stopped(work)

@@ -73,7 +73,7 @@ def _parse(main: Callable, argv: Sequence[str]) -> list[str]:
 
 
 def _unknown_field(argv: Sequence[str]) -> str | None:
-    """Describes the first flag `--config.x.y=…` whose field the file of `--config=…` does not have, if any."""
+    """Describes the first flag `--config.x.y=…` whose field the config file does not have, if any."""
     from ferjax.config import flat, unknown_field  # imports jax, which not all commands need
 
     files = [argument.removeprefix("--config=") for argument in argv if argument.startswith("--config=")]
@@ -128,7 +128,9 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
             first: BaseException | None = error  # closing files may have failed after a clear error
             while first and not isinstance(first, UserError):
                 first = first.__context__
-            console.print_error(first or f"cannot write {error.filename or 'a file'}: {error.strerror}; make room")
+            console.print_error(
+                first or f"cannot write {error.filename or 'a file'}: {error.strerror}; make room"
+            )
             sys.stdout.flush()
             os._exit(BAD_INPUT)  # at an orderly exit every open file would raise the same error again
 

@@ -1,8 +1,9 @@
-"""`python -m ferjax repeat -n 15 --config=FILE [--against=FILE]`: a recipe with several seeds.
+"""`python -m ferjax repeat -n 15 --config=FILE [--against=FILE]`: trains a recipe with several seeds.
 
 Prints the mean of each test score with its 95 % intervals: x ± 1.96 · σ / √n as the papers have it, and with
 Student's t. With --against a second recipe is trained with the same seeds, and the two are compared in pairs.
-All seeds of a recipe share one compilation; finished runs are read again. Each run is in WORKDIR/seed-N.
+All seeds of a recipe share one compilation; finished runs are read, not trained again. Each run is in
+WORKDIR/seed-N.
 """
 
 from pathlib import Path
@@ -14,24 +15,23 @@ from ferjax.commands import framework
 from ferjax.errors import UserError
 from ferjax.experiments import compare
 from ferjax.experiments.repeat import repeat, table
-from ferjax.experiments.runs import Runner, until_stopped
-from ferjax.files import write_atomic
+from ferjax.experiments.runs import Runner, until_stopped, write_text
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
-_AGAINST = config_flags.DEFINE_config_file("against", None, "A second one, compared with the first.")
-_N = flags.DEFINE_integer("n", 5, "How many seeds, at least two: train.seed, train.seed + 1, …")
+_AGAINST = config_flags.DEFINE_config_file("against", None, "A second config file, compared with the first.")
+_N = flags.DEFINE_integer("n", 5, "The number of seeds, at least two: train.seed, train.seed + 1, …")
 _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the runs; runs/repeat-MODEL-DATASET if empty.")
 _AGAINST_WORKDIR = flags.DEFINE_string(
-    "against_workdir", "", "Folder of the second; WORKDIR-against if empty."
+    "against_workdir", "", "Folder of the second config's runs; WORKDIR-against if empty."
 )
 flags.mark_flag_as_required("config")
 
 
 @verb("several runs", "train with several seeds: mean and 95 % intervals")
 def main(argv: list[str]) -> int:
-    """Trains what is not finished, and prints the tables."""
+    """Trains the runs that are not finished and prints the tables."""
     framework.no_arguments(argv)
     keep_compiled()
     config, against = _CONFIG.value, _AGAINST.value
@@ -43,13 +43,12 @@ def main(argv: list[str]) -> int:
 
     def work() -> None:
         runner = Runner()
-        found = repeat(config, workdir, _N.value, runner)
-        text = table(found)
+        first = repeat(config, workdir, _N.value, runner)
+        text = table(first)
         if against is not None:
             second = repeat(against, other, _N.value, runner)
-            paired = compare.by_seed(found, second)
+            paired = compare.by_seed(first, second)
             text += f"\n\n{table(second)}\n\n{compare.table(paired, str(workdir), str(other))}"
-        write_atomic(workdir / "repeat.md", f"{text}\n".encode())
-        print(f"\n{text}\n\nwritten to {workdir}/repeat.md and {workdir}/repeat.json")
+        print(write_text(workdir / "repeat.md", text))
 
     return until_stopped(work)

@@ -1,13 +1,10 @@
-"""`python -m ferjax report RUN [RUN…] [--out=FOLDER]`: the page of each run, and one that compares them.
+"""`python -m ferjax report RUN [RUN…] [--out=FOLDER]`: writes the page of each run and a comparison.
 
 RUN is a workdir, finished or not. Its page is RUN/report/index.html, with report.md and the pictures as PNG
-and SVG beside it. Of two finished runs and more a comparison is written to FOLDER.
+and SVG beside it. With two or more finished runs a comparison is written to FOLDER.
 """
 
-import multiprocessing
 import os
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from absl import flags
@@ -16,10 +13,8 @@ from ferjax.errors import UserError
 from ferjax.registry import verb
 from ferjax.report import page, tables
 from ferjax.report.comparison import write_comparison
-from ferjax.report.run import Run, read_run
+from ferjax.report.run import read_run
 
-# Fewer are written sooner than another process starts.
-_ALONE = 3
 _OUT = flags.DEFINE_string("out", "", "Folder of the comparison; comparison/ beside the runs if empty.")
 
 
@@ -28,13 +23,13 @@ def main(argv: list[str]) -> None:
     """Writes `report/index.html` of every workdir named after the program, and the comparison.
 
     Raises:
-        UserError: if none is named, one is not a workdir, or a file in one is corrupt.
+        UserError: none is named, one is not a workdir, or a file in one is damaged.
     """
     if len(argv) < 2:
         raise UserError("name the workdir of a run: python -m ferjax report RUN [RUN...]")
     workdirs = list(dict.fromkeys(Path(argument).resolve() for argument in argv[1:]))
     runs = [read_run(workdir) for workdir in workdirs]
-    for run, written in zip(runs, _pages(runs), strict=True):
+    for run, written in zip(runs, page.write_pages(runs), strict=True):
         print(
             f"{tables.text_table(run.result['test'])}\n"
             if run.result
@@ -46,12 +41,3 @@ def main(argv: list[str]) -> None:
         print(write_comparison(runs, _OUT.value or beside / "comparison"))
     elif _OUT.value:
         raise UserError(f"--out={_OUT.value} is for a comparison, which needs two finished runs")
-
-
-def _pages(runs: Sequence[Run]) -> list[Path]:
-    """Writes the page of each run, several at once if there are many."""
-    if len(runs) <= _ALONE:
-        return [page.write_page(run) for run in runs]
-    workers = min(len(runs), os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        return list(pool.map(page.write_page, [run.workdir for run in runs]))

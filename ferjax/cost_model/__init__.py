@@ -1,1 +1,1 @@
-"""What a step costs on hardware that is not here: compiled ahead of time, read and estimated."""
+"""Estimates what a training step costs on other hardware: compiled ahead of time for it, without it."""

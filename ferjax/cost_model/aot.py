@@ -1,12 +1,13 @@
-"""A training step compiled for devices that need not be here: what it takes of memory, work and exchanges."""
+"""Compiles a training step for devices that need not be here: its memory, operations and exchanges."""
 
 import dataclasses
+import importlib.util
 import os
 import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -22,28 +23,31 @@ from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
 from ferjax.training.setup import Parts, assemble
 
+if TYPE_CHECKING:
+    from jaxlib._jax import Device  # type checkers take jax.Device for a variable
+
 HERE = "here"
 _WARM_UP, _TIMED = 2, 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Analysis:
-    """What a compiled step tells, each number for one device.
+    """The numbers of a compiled step, each for one device.
 
     Attributes:
-        topology: as asked for.
-        chip: its speeds.
+        topology: the name that was asked for.
+        chip: the device's speeds.
         mesh: devices along each axis.
-        batch_size: of all devices together.
-        parameters: of the network, all devices together.
+        batch_size: images of a step, of all devices together.
+        parameters: numbers of the network, on all devices together.
         arguments: bytes of state and batch.
-        temporary: bytes of everything between.
+        temporary: bytes of intermediate results.
         code: bytes of the program.
         flops: operations.
         traffic: bytes read and written.
-        exchanges: collectives and how often each is run.
-        estimate: seconds at best.
-        measured: seconds, median, where the devices are here.
+        exchanges: collectives, and how often each is run.
+        estimate: seconds of a step at best.
+        measured: seconds of a step, the median, where the devices are here; None elsewhere.
     """
 
     topology: str
@@ -62,20 +66,20 @@ class Analysis:
 
     @property
     def devices(self) -> int:
-        """All of the mesh."""
+        """The number of devices of the mesh."""
         return self.mesh["data"] * self.mesh["fsdp"]
 
     @property
     def memory(self) -> int:
-        """Bytes that one device must have; the state is updated in place."""
+        """The bytes that one device must have; the state is updated in place."""
         return self.arguments + self.temporary + self.code
 
     def json(self) -> dict[str, Any]:
-        """Everything, JSON-ready."""
+        """Returns everything, ready for JSON."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         rows = [
-            {**dataclasses.asdict(found), "times": times, "sent": found.sent}
-            for found, times in sorted(self.exchanges.items(), key=lambda item: -item[0].size)
+            {**dataclasses.asdict(exchange), "times": times, "sent": exchange.sent}
+            for exchange, times in sorted(self.exchanges.items(), key=lambda item: -item[0].size)
         ]
         return {
             **fields,
@@ -87,11 +91,11 @@ class Analysis:
         }
 
 
-def devices_of(topology: str) -> Sequence[jax.Device]:
-    """The devices of a named TPU topology such as `v5e:4x4`, or those that are `here`.
+def devices_of(topology: str) -> Sequence["Device"]:
+    """Returns the devices of a named TPU topology such as `v5e:4x4`, or of this machine for `here`.
 
     Raises:
-        UserError: the name is no topology, or the TPU compiler is not installed.
+        UserError: there is no such topology, or the TPU compiler is not installed.
     """
     if topology == HERE:
         return jax.devices()
@@ -102,24 +106,22 @@ def devices_of(topology: str) -> Sequence[jax.Device]:
             f"{', '.join(TPUS)}"
         )
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # there is no TPU to ask about
-    try:
-        import libtpu  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("libtpu") is None:
         raise UserError(
             f"compiling for {topology} needs the TPU compiler: pip install 'ferjax[tpu-aot]' (Linux, in an "
             "environment without GPU builds of JAX)"
-        ) from None
-    # A single chip is less than the host of four or eight that a shape stands for otherwise.
+        )
+    # By default a shape means whole hosts of four or eight chips; a single chip is less than one.
     options = {"chips_per_host_bounds": (1, 1, 1)} if set(shape.split("x")) == {"1"} else {}
     try:
         return topologies.get_topology_desc(topology, platform="tpu", **options).devices
-    except Exception as error:  # whatever the compiler's library raises
+    except Exception as error:  # the compiler's library raises many kinds
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(f"the TPU compiler has no topology {topology!r}: {reason[0][:200]}") from error
 
 
 def stand_in(config: ConfigDict, num_classes: int, examples: int) -> MemorySource:
-    """Noise with the shapes of a training split: compiling depends on nothing else."""
+    """Makes noise in the shapes of a training split: compiling depends on the shapes alone."""
     generator = np.random.default_rng(0)
     size = config.data.source_size or config.data.image_size
     return MemorySource(
@@ -131,15 +133,15 @@ def stand_in(config: ConfigDict, num_classes: int, examples: int) -> MemorySourc
     )
 
 
-def assembled(config: ConfigDict, devices: Sequence[jax.Device], num_classes: int) -> tuple[Parts, Mesh]:
-    """The parts of a run on these devices, without its data."""
+def assembled(config: ConfigDict, devices: Sequence["Device"], num_classes: int) -> tuple[Parts, Mesh]:
+    """Builds the parts of a run on these devices, without its data."""
     mesh = make_mesh(config.mesh, devices)
     check_batch(config.train.batch_size, config.train.accumulate_steps, mesh, "train.batch_size")
     return assemble(config, stand_in(config, num_classes, num_classes), mesh), mesh
 
 
 def compiled_step(config: ConfigDict, parts: Parts, mesh: Mesh) -> Any:
-    """The last stage's training step, compiled for the mesh's devices."""
+    """Compiles the last stage's training step for the mesh's devices."""
     rows = config.train.batch_size
     size = config.data.source_size or config.data.image_size
     sharding = batch_sharding(mesh)
@@ -147,7 +149,8 @@ def compiled_step(config: ConfigDict, parts: Parts, mesh: Mesh) -> Any:
         "image": jax.ShapeDtypeStruct((rows, size, size, 3), np.uint8, sharding=sharding),
         "label": jax.ShapeDtypeStruct((rows,), np.int32, sharding=sharding),
     }
-    return parts.train_steps[-1].lower(parts.like, batch).compile()
+    step: Any = parts.train_steps[-1]  # a jitted function; `Parts` promises only a call
+    return step.lower(parts.like, batch).compile()
 
 
 def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
@@ -159,7 +162,7 @@ def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
         num_classes: K.
 
     Raises:
-        UserError: no such topology, or the mesh or the batch does not fit it.
+        UserError: there is no such topology, or the mesh or the batch does not fit it.
     """
     devices = devices_of(topology)
     parts, mesh = assembled(config, devices, num_classes)
@@ -188,7 +191,7 @@ def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
 
 
 def _measure(config: ConfigDict, parts: Parts, mesh: Mesh, num_classes: int) -> float:
-    """Seconds of a step, the median of a few."""
+    """Measures the seconds of a step, the median of a few."""
     rows = stand_in(config, num_classes, config.train.batch_size).take(np.arange(config.train.batch_size))
     state, batch = parts.init(np.uint32(config.train.seed)), global_batch(rows, mesh)
     seconds = []

@@ -1,4 +1,4 @@
-"""Collectives of a compiled program, read from its HLO text: kind, bytes, devices that take part."""
+"""Reads the collectives of a compiled program from its HLO text: kind, bytes, devices that take part."""
 
 import dataclasses
 import math
@@ -20,7 +20,7 @@ _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 @dataclasses.dataclass(frozen=True)
 class Collective:
-    """One kind of exchange.
+    """A kind of exchange between devices.
 
     Attributes:
         kind: one of `KINDS`.
@@ -34,7 +34,7 @@ class Collective:
 
     @property
     def sent(self) -> float:
-        """Bytes that each device sends, if done along a ring."""
+        """The bytes that each device sends, if the exchange is done along a ring."""
         share = (self.devices - 1) / self.devices
         if self.kind == "collective-permute":
             return float(self.size)
@@ -42,25 +42,25 @@ class Collective:
 
 
 def collectives(text: str, devices: int) -> Counter[Collective]:
-    """How often one run of a program makes each exchange.
+    """Counts how often one run of a program makes each exchange.
 
     Exchanges between a single device are left out. A loop counts as often as it runs, where the compiler
     knows that; a branch of a conditional counts as if it were taken.
 
     Args:
         text: `compiled.as_text()`.
-        devices: of the whole program.
+        devices: the number of devices of the whole program.
     """
     bodies = dict(_computations(text))
     total: Counter[Collective] = Counter()
 
     def visit(name: str, times: int) -> None:
         for line in bodies.get(name, ()):
-            found = _collective(line, name, devices)
-            if found and found.devices > 1:
-                total[found] += times
-            if found:
-                continue  # what it applies is an addition
+            exchange = _collective(line, name, devices)
+            if exchange and exchange.devices > 1:
+                total[exchange] += times
+            if exchange:
+                continue  # the computation that it calls is an addition
             trips = _TRIPS.search(line)
             for several, one in _CALLED.findall(line):
                 for other in (several or one).replace("%", "").split(", "):
@@ -109,7 +109,7 @@ def _bytes(dtype: str, shape: str) -> int:
 
 
 def _group_size(line: str, devices: int) -> int:
-    """Of `replica_groups=[groups,size]<=…`, `={{0,1},{2,3}}`, `=mesh['a'=4,'b'=2] {'a'}` or `={}`, all."""
+    """Reads the size of `replica_groups=[groups,size]<=…`, `={{0,1},{2,3}}`, `=mesh['a'=4] {'a'}` or `={}`."""
     iota = re.search(r"replica_groups=\[(\d+),(\d+)\]", line)
     if iota:
         return int(iota[2])

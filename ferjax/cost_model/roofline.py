@@ -1,9 +1,10 @@
-"""What a step must take at least: its operations, memory traffic and exchanges at a chip's best speeds."""
+"""Estimates the least time of a step: operations, memory traffic and exchanges at a chip's best speeds."""
 
 import dataclasses
 import math
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +14,10 @@ from ferjax.cost_model.hlo import Collective
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-    """Best speeds of one device.
+    """The best speeds of one device.
 
     Attributes:
-        name: as reports show it.
+        name: the name in reports.
         flops: operations a second in the matrix unit, bfloat16 inputs on TPUs.
         memory_rate: bytes a second of its main memory.
         memory: bytes of its main memory, 0 if not known.
@@ -46,7 +47,7 @@ TPUS = {
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """Seconds of a step.
+    """The seconds of a step.
 
     Attributes:
         compute: operations at full speed.
@@ -60,32 +61,32 @@ class Estimate:
 
     @property
     def hidden(self) -> float:
-        """If all three run at the same time: no step is faster."""
+        """The seconds if all three run at the same time; no step is faster."""
         return max(self.compute, self.memory, self.exchange)
 
     @property
     def exposed(self) -> float:
-        """If exchanges wait for the rest and the rest for them."""
+        """The seconds if exchanges do not overlap with the rest."""
         return max(self.compute, self.memory) + self.exchange
 
 
 def estimate(chip: Chip, flops: float, traffic: float, exchanges: Counter[Collective]) -> Estimate:
-    """The estimate for one device's share of a step.
+    """Estimates the time of one device's share of a step.
 
     Args:
-        chip: its speeds.
+        chip: the device's speeds.
         flops: operations, as the compiler counts them.
         traffic: bytes read and written, as the compiler counts them.
         exchanges: see `ferjax.cost_model.hlo.collectives`.
     """
-    sent = sum(found.sent * times for found, times in exchanges.items())
+    sent = sum(exchange.sent * times for exchange, times in exchanges.items())
     # From one corner of a square torus to the other.
-    hops = sum(math.sqrt(found.devices) * times for found, times in exchanges.items())
+    hops = sum(math.sqrt(exchange.devices) * times for exchange, times in exchanges.items())
     return Estimate(flops / chip.flops, traffic / chip.memory_rate, sent / chip.link_rate + hops * chip.hop)
 
 
 def measured_chip(precision: str) -> Chip:
-    """The device at hand: a large matrix product and a large copy, the best of several turns.
+    """Measures this machine's device: a large matrix product and a large copy, the best of several runs.
 
     All devices of a CPU share its cores, so these are the speeds of all of them together.
     """
@@ -94,7 +95,7 @@ def measured_chip(precision: str) -> Chip:
     x = jnp.ones((size, size), jnp.dtype(precision))
     product, copy = jax.jit(jnp.matmul), jax.jit(jnp.negative)
 
-    def seconds(call: object, *arguments: jax.Array) -> float:
+    def seconds(call: Callable, *arguments: jax.Array) -> float:
         times = []
         for _ in range(6):
             start = time.perf_counter()

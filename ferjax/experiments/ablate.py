@@ -1,4 +1,4 @@
-"""ResEmoteNet's ablations C1 to C6 (Roy et al., 2024, table IV): what each part is worth."""
+"""Trains ResEmoteNet without one part or another: the ablations C1 to C6 of Roy et al. (2024), table IV."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -25,9 +25,9 @@ class Variant(NamedTuple):
     """A row of the paper's table IV.
 
     Attributes:
-        without: the model's option, see `ferjax.models.resemotenet`.
-        accuracy: claimed for RAF-DB, in percent.
-        loss: claimed for RAF-DB; the paper gives it in percent.
+        without: the model's option of that name, see `ferjax.models.resemotenet`.
+        accuracy: the paper's claim for RAF-DB, in percent.
+        loss: the paper's claim for RAF-DB, which it gives in percent.
     """
 
     without: str
@@ -57,18 +57,18 @@ def ablate(
     All variants are built before the first is trained. Finished runs are read.
 
     Args:
-        config: the recipe of all of them; `train.seed` is the first seed.
-        names: of `VARIANTS`.
+        config: the recipe of all variants; `train.seed` is the first seed.
+        names: keys of `VARIANTS`.
         workdir: gets a folder for each variant, with one for each seed in it.
         n: how many seeds, at least one.
         runner: to share compiled steps with other experiments; a new one if None.
 
     Returns:
         `dataset`, `test_digest`, `seeds`, `seconds` of all runs, and `variants`: name → `without`,
-        `parameters`, `accuracy` and `loss` on test (one a seed), and what the paper `claimed`.
+        `parameters`, `accuracy` and `loss` on test (one a seed), and the paper's `claimed` scores.
 
     Raises:
-        UserError: bad input, told in one line.
+        UserError: bad input.
         Stopped: a signal came; the same call goes on.
     """
     if n < 1:
@@ -90,18 +90,19 @@ def ablate(
             "seconds": sum(result["seconds"] for result in results),
             "claimed": {"accuracy": VARIANTS[name].accuracy / 100, "loss": VARIANTS[name].loss / 100},
         }
-    found = {
+    report = {
         "dataset": results[0]["dataset"],
         "test_digest": results[0]["split_digests"]["test"],
         "seeds": seeds,
         "seconds": sum(variant["seconds"] for variant in variants.values()),
         "variants": variants,
     }
-    files.write_json_atomic(Path(workdir) / FILE, found)
-    return found
+    files.write_json_atomic(Path(workdir) / FILE, report)
+    return report
 
 
 def _known(names: Sequence[str]) -> list[str]:
+    """Drops repeated names; raises UserError for an unknown one."""
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in VARIANTS]
     if unknown or not names:
@@ -110,7 +111,7 @@ def _known(names: Sequence[str]) -> list[str]:
 
 
 def variant_config(config: ConfigDict, name: str) -> ConfigDict:
-    """A copy of a recipe with one variant's network.
+    """Returns a copy of a recipe with one variant's network.
 
     Raises:
         UserError: the recipe is for another network, or leaves out a part itself.
@@ -129,16 +130,16 @@ def variant_config(config: ConfigDict, name: str) -> ConfigDict:
 
 
 def parameters(config: ConfigDict, num_classes: int) -> int:
-    """How many weights a recipe's network has; nothing is computed."""
+    """Counts the weights of a recipe's network without computing any."""
     model = setup.build_model(config, num_classes)
     images = jnp.zeros((1, *setup.image_shape(config)))
     variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
     return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
 
 
-def table(found: dict[str, Any]) -> str:
-    """Our numbers beside the paper's, as text that is also a Markdown table."""
-    variants = found["variants"]
+def table(report: dict[str, Any]) -> str:
+    """Formats our numbers beside the paper's, as text that is also a Markdown table."""
+    variants = report["variants"]
     base = variants.get("C1")
     rows = []
     for name, variant in variants.items():
@@ -158,10 +159,10 @@ def table(found: dict[str, Any]) -> str:
         "config", "without", "parameters", "test accuracy", "− C1, points", "test loss",
         "claimed accuracy", "claimed loss",
     )  # fmt: skip
-    seeds = found["seeds"]
-    plural = f"seeds {seeds[0]} to {seeds[-1]}, 95% (Student)" if len(seeds) > 1 else f"seed {seeds[0]}"
+    seeds = report["seeds"]
+    which = f"seeds {seeds[0]} to {seeds[-1]}, 95% (Student)" if len(seeds) > 1 else f"seed {seeds[0]}"
     return (
-        f"ResEmoteNet on {found['dataset']}, {plural}, {duration(found['seconds'])} of training\n\n"
+        f"ResEmoteNet on {report['dataset']}, {which}, {duration(report['seconds'])} of training\n\n"
         f"{markdown(head, rows)}\n\n"
         "Claimed: RAF-DB, table IV of the paper. ferjax did not reproduce these numbers, and the paper does "
         "not say how the network was wired without a part."

@@ -1,4 +1,4 @@
-"""Whether one network or recipe is better than another: paired by seed, or by test image."""
+"""Compares two networks or recipes: paired by seed, or by test image."""
 
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ def compare(first: Path | str, second: Path | str) -> dict[str, Any]:
     """Compares two folders of `repeat`, or two finished runs.
 
     Returns:
-        `kind` "seeds" and, for each score, a `statistics.Paired`; or `kind` "images" and a
-        `statistics.McNemar` as `test`.
+        `kind` "seeds", `seeds` and `scores` (name → `significance.Paired`); or `kind` "images" and `test`, a
+        `significance.McNemar`.
 
     Raises:
-        UserError: they cannot be compared, told in one line.
+        UserError: they cannot be compared.
     """
     several = [(Path(folder) / FILE).exists() for folder in (first, second)]
     if all(several):
@@ -38,7 +38,7 @@ def compare(first: Path | str, second: Path | str) -> dict[str, Any]:
 
 
 def by_seed(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """The paired comparison of two repeats, over the seeds that both have.
+    """Compares two repeats in pairs, over the seeds that both have.
 
     Raises:
         UserError: they were tested on different images, or share fewer than two seeds.
@@ -55,15 +55,15 @@ def by_seed(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
             "the same seeds"
         )
 
-    def values(found: dict[str, Any], name: str) -> list[float]:
-        return [found["scores"][name][found["seeds"].index(seed)] for seed in shared]
+    def values(repeat: dict[str, Any], name: str) -> list[float]:
+        return [repeat["scores"][name][repeat["seeds"].index(seed)] for seed in shared]
 
     scores = {name: significance.paired(values(first, name), values(second, name)) for name in SCORES}
     return {"kind": "seeds", "seeds": shared, "scores": scores}
 
 
 def read_test_predictions(workdir: Path | str) -> Predictions:
-    """What a finished run said about its own test split.
+    """Reads the predictions of a finished run for its own test split.
 
     Raises:
         UserError: the run is unfinished, or its predictions are missing or damaged.
@@ -79,9 +79,9 @@ def read_test_predictions(workdir: Path | str) -> Predictions:
     return predictions.read(path)
 
 
-def table(found: dict[str, Any], first: str, second: str) -> str:
-    """A comparison as text that is also a Markdown table."""
-    if found["kind"] == "seeds":
+def table(comparison: dict[str, Any], first: str, second: str) -> str:
+    """Formats a comparison as text that is also a Markdown table."""
+    if comparison["kind"] == "seeds":
         rows = [
             [
                 name.replace("_", " "),
@@ -91,12 +91,12 @@ def table(found: dict[str, Any], first: str, second: str) -> str:
                 p_value(paired.p_bootstrap),
                 p_value(paired.p_student),
             ]
-            for name, paired in found["scores"].items()
+            for name, paired in comparison["scores"].items()
         ]
         head = ("test", "difference", "95% (Student)", "95% (bootstrap)", "p (bootstrap)", "p (t test)")
-        title = f"{second} − {first}, paired by {len(found['seeds'])} seeds, in percentage points"
+        title = f"{second} − {first}, paired by {len(comparison['seeds'])} seeds, in percentage points"
         return f"{title}\n\n{markdown(head, rows)}"
-    test = found["test"]
+    test = comparison["test"]
     cells = [
         points(test.difference),
         _ends(test.bootstrap),

@@ -1,4 +1,4 @@
-"""Train on each of several sets, test on all: how much of a score is the set's, and how much the face's."""
+"""Trains on each of several sets and tests on all: how well a network does on a set it was not trained on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,13 +28,13 @@ def crossdb(
     """Trains one recipe on each set, tests every network on every set, and writes `crossdb.json`.
 
     A network is tested on the test split. Classes that a set lacks get probability zero, classes that the
-    network lacks are left out (see `ferjax.inference.score_run`). Runs that are finished are read.
+    network lacks are left out (see `ferjax.inference.score_run`). Finished runs are read, not trained again.
 
     Args:
         config: the recipe; its `data.name` is replaced.
         sets: names of data sets, at least two.
         workdir: gets a folder for each set and seed.
-        seeds: how many of `train.seed`, `train.seed` + 1, …
+        seeds: the number of seeds: `train.seed`, `train.seed` + 1, …
         runner: see `ferjax.experiments.runs`.
 
     Returns:
@@ -42,14 +42,14 @@ def crossdb(
         seed), `images`, `masked`, `dropped` and `overlap`.
 
     Raises:
-        UserError: bad input, told before anything is trained.
+        UserError: bad input; raised before anything is trained.
         Stopped: a signal came; the same call goes on.
     """
     if len(set(sets)) < 2 or len(set(sets)) != len(sets):
         raise UserError(f"crossdb needs at least two different sets, got {', '.join(sets) or 'none'}")
     if seeds < 1:
         raise UserError(f"crossdb with {seeds} seeds trains nothing; give at least 1")
-    recipes = {name: _on(config, name) for name in sets}
+    recipes = {name: _for_set(config, name) for name in sets}
     _check(recipes)
     runner = runner or Runner()
     cells = {
@@ -63,31 +63,31 @@ def crossdb(
         for seed in chosen:
             result = runner.run_seed(recipe, seed, folder)
             for tested in sets:
-                found = result if tested == trained else evaluate_run(seed_folder(folder, seed), tested)
+                scored = result if tested == trained else evaluate_run(seed_folder(folder, seed), tested)
                 cell = cells[trained, tested]
                 for score in SCORES:
-                    cell["scores"][score].append(found["test"][score])
-                cell["images"] = int(np.sum(found["test"]["confusion_matrix"]))
-                cell["masked"], cell["dropped"] = found.get("masked", []), found.get("dropped", {})
-                cell["overlap"] = found.get("overlap")
-    found = {
+                    cell["scores"][score].append(scored["test"][score])
+                cell["images"] = int(np.sum(scored["test"]["confusion_matrix"]))
+                cell["masked"], cell["dropped"] = scored.get("masked", []), scored.get("dropped", {})
+                cell["overlap"] = scored.get("overlap")
+    report = {
         "model": config.model.name,
         "sets": list(sets),
         "seeds": chosen,
         "cells": list(cells.values()),
     }
-    files.write_json_atomic(Path(workdir) / FILE, found)
-    return found
+    files.write_json_atomic(Path(workdir) / FILE, report)
+    return report
 
 
-def _on(config: ConfigDict, dataset: str) -> ConfigDict:
+def _for_set(config: ConfigDict, dataset: str) -> ConfigDict:
     recipe = config.copy_and_resolve_references()
     recipe.data.name = dataset
     return recipe
 
 
 def _check(recipes: dict[str, ConfigDict]) -> None:
-    """Every set is there and shares a class with every other: a clear error now, not after training."""
+    """Checks that every set is there and shares a class with every other, before anything is trained."""
     tests = {name: setup.load_split(recipe, "test", cache="stream") for name, recipe in recipes.items()}
     for trained in recipes:
         for tested, recipe in recipes.items():
@@ -101,17 +101,17 @@ def _check(recipes: dict[str, ConfigDict]) -> None:
                 raise UserError(f"{trained} and {tested} cannot be crossed: {error}") from error
 
 
-def table(found: dict[str, Any]) -> str:
-    """The matrix as text that is also Markdown, with the paper's beside it; accuracy in percent."""
-    cells = {(cell["trained_on"], cell["tested_on"]): cell for cell in found["cells"]}
-    sets, n = found["sets"], len(found["seeds"])
+def table(report: dict[str, Any]) -> str:
+    """Formats the matrix as text that is also Markdown, with the paper's beside it; accuracy in percent."""
+    cells = {(cell["trained_on"], cell["tested_on"]): cell for cell in report["cells"]}
+    sets, n = report["sets"], len(report["seeds"])
     rows = [[trained, *(_cell(cells[trained, tested]) for tested in sets)] for trained in sets]
     lines = [
-        f"{found['model']}, test accuracy, {n} {'seed' if n == 1 else 'seeds, mean ± 95% (Student)'}",
+        f"{report['model']}, test accuracy, {n} {'seed' if n == 1 else 'seeds, mean ± 95% (Student)'}",
         "",
         markdown(["trained on \\ tested on", *sets], rows),
     ]
-    for cell in found["cells"]:
+    for cell in report["cells"]:
         if notes := _notes(cell):
             lines += ["", f"{cell['trained_on']} on {cell['tested_on']}: {'; '.join(notes)}."]
     known = ("affectnet7", "rafdb")
@@ -134,12 +134,12 @@ def _cell(cell: dict[str, Any]) -> str:
 
 
 def _notes(cell: dict[str, Any]) -> list[str]:
-    told = []
-    if seen := overlap(cell.get("overlap")):
-        told.append(f"too good, for {seen}")
+    notes = []
+    if shared := overlap(cell.get("overlap")):
+        notes.append(f"too good, for {shared}")
     if cell["masked"]:
-        told.append(f"masked, for the set has none: {', '.join(cell['masked'])}")
+        notes.append(f"masked, for the set has none: {', '.join(cell['masked'])}")
     if cell["dropped"]:
         gone = ", ".join(f"{count:,} {name}" for name, count in cell["dropped"].items())
-        told.append(f"not scored, for the network lacks the class: {gone}")
-    return told
+        notes.append(f"not scored, for the network lacks the class: {gone}")
+    return notes

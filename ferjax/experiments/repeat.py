@@ -1,4 +1,4 @@
-"""The same recipe with several seeds: what a number is, and how far it moves."""
+"""Trains the same recipe with several seeds: the mean of each score and how far it moves."""
 
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,12 @@ _FIELDS = ("model", "dataset", "test_digest", "seeds", "scores", "seconds")
 def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | None = None) -> dict[str, Any]:
     """Trains a recipe with the seeds `train.seed`, `train.seed` + 1, … and writes `repeat.json`.
 
-    Runs that are finished are read. All share one compilation.
+    Finished runs are read, not trained again. All share one compilation.
 
     Args:
         config: the recipe; `train.seed` is the first seed.
         workdir: gets a folder for each seed.
-        n: how many seeds, at least two.
+        n: the number of seeds, at least two.
         runner: to share compiled steps with other experiments; a new one if None.
 
     Returns:
@@ -33,7 +33,7 @@ def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | Non
         seed) and `summary` (name → mean, std, z and student intervals).
 
     Raises:
-        UserError: bad input, told in one line.
+        UserError: bad input.
         Stopped: a signal came; the same call goes on.
     """
     if n < 2:
@@ -42,7 +42,7 @@ def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | Non
     seeds = list(range(config.train.seed, config.train.seed + n))
     results = [runner.run_seed(config, seed, workdir) for seed in seeds]
     scores = {name: [result["test"][name] for result in results] for name in SCORES}
-    found = {
+    report = {
         "model": results[0]["model"],
         "dataset": results[0]["dataset"],
         "test_digest": results[0]["split_digests"]["test"],
@@ -51,30 +51,30 @@ def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | Non
         "scores": scores,
         "summary": {name: significance.seed_summary(values)._asdict() for name, values in scores.items()},
     }
-    files.write_json_atomic(Path(workdir) / FILE, found)
-    return found
+    files.write_json_atomic(Path(workdir) / FILE, report)
+    return report
 
 
 def read_repeat(workdir: Path | str) -> dict[str, Any]:
     """Reads the `repeat.json` of a folder.
 
     Raises:
-        UserError: there is none, or it is not what `repeat` writes.
+        UserError: the file is missing, or not what `repeat` writes.
     """
     path = Path(workdir) / FILE
     if not path.exists():
         raise UserError(f"{workdir} holds no finished repeat: it has no {FILE}; run python -m ferjax repeat")
-    found = files.read_json(path)
-    whole = isinstance(found, dict) and all(field in found for field in _FIELDS)
-    if not whole or any(len(found["scores"].get(name, ())) != len(found["seeds"]) for name in SCORES):
+    report = files.read_json(path)
+    whole = isinstance(report, dict) and all(field in report for field in _FIELDS)
+    if not whole or any(len(report["scores"].get(name, ())) != len(report["seeds"]) for name in SCORES):
         raise UserError(f"{path} is damaged; run the repeat again, its finished runs are kept")
-    return found
+    return report
 
 
-def table(found: dict[str, Any]) -> str:
-    """The summary as text that is also a Markdown table, in percent."""
+def table(report: dict[str, Any]) -> str:
+    """Formats the summary as text that is also a Markdown table, in percent."""
     rows = []
-    for name, values in found["scores"].items():
+    for name, values in report["scores"].items():
         summary = significance.seed_summary(values)
         rows.append(
             [
@@ -86,10 +86,10 @@ def table(found: dict[str, Any]) -> str:
                 f"{percent(min(values))} to {percent(max(values))}",
             ]
         )
-    n = len(found["seeds"])
+    n = len(report["seeds"])
     return (
-        f"{found['model']} on {found['dataset']}, {n} seeds ({found['seeds'][0]} to {found['seeds'][-1]}), "
-        f"{duration(found['seconds'])} of training\n\n"
+        f"{report['model']} on {report['dataset']}, {n} seeds ({report['seeds'][0]} to {report['seeds'][-1]}), "
+        f"{duration(report['seconds'])} of training\n\n"
         + markdown(("test", "mean", "std", "95% (z = 1.96)", f"95% (Student, n = {n})", "range"), rows)
     )
 

@@ -1,8 +1,9 @@
-"""Runs of an experiment: a finished one is read, not trained again; those that differ in the seed alone
-share data and compiled steps.
+"""Trains the runs of an experiment: finished ones are read, not trained again.
+
+Runs that differ in the seed alone share data and compiled steps.
 """
 
-import sys
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,18 @@ from typing import Any
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from ferjax.files import write_atomic
 from ferjax.training.loop import Stopped, train_and_evaluate
 from ferjax.training.setup import Prepared, prepare
+
+logger = logging.getLogger(__name__)
 
 
 class Runner:
     """Trains configs one after the other in this process.
 
     Data, mesh and compiled steps of the last config are kept, so that runs which differ only in `train.seed`
-    load and compile once. They are let go when another config comes: order the runs so that seeds are inside.
+    load and compile once. Another config frees them: loop over the seeds inside the loop over configs.
 
     Attributes:
         prepared: how often data was loaded and steps were built anew.
@@ -31,10 +35,10 @@ class Runner:
         self.kept: Prepared | None = None
 
     def run(self, config: ConfigDict, workdir: Path | str) -> dict[str, Any]:
-        """The content of `result.json`, of a finished run in the folder or of one that is trained now.
+        """Returns the content of `result.json`; trains first, unless the folder holds the finished run.
 
         Args:
-            config: what is wanted; fields that change no number may differ from the finished run's.
+            config: the run's config; fields that change no number may differ from the finished run's.
             workdir: the run's own folder; an unfinished run in it goes on.
 
         Raises:
@@ -44,36 +48,42 @@ class Runner:
         return train_and_evaluate(config, workdir, self._prepare)
 
     def run_seed(self, config: ConfigDict, seed: int, workdir: Path | str) -> dict[str, Any]:
-        """`run` of a recipe with a seed, in the seed's folder of an experiment's."""
+        """Trains a recipe with a seed, in that seed's folder of the experiment; see `run`."""
         return self.run(with_seed(config, seed), seed_folder(workdir, seed))
 
     def _prepare(self, config: ConfigDict, mesh: Mesh) -> Prepared:
-        of_any_seed = with_seed(config, 0)
-        if self.kept is None or self._config != of_any_seed:
+        without_seed = with_seed(config, 0)
+        if self.kept is None or self._config != without_seed:
             self.kept = None  # frees its data before other data is loaded
             self.kept = prepare(config, mesh)
-            self._config = of_any_seed
+            self._config = without_seed
             self.prepared += 1
         return self.kept
 
 
 def with_seed(config: ConfigDict, seed: int) -> ConfigDict:
-    """A copy of a config with another `train.seed`."""
+    """Returns a copy of a config with another `train.seed`."""
     copy = config.copy_and_resolve_references()
     copy.train.seed = seed
     return copy
 
 
 def seed_folder(workdir: Path | str, seed: int) -> Path:
-    """Where the run of a seed lies in an experiment's folder."""
+    """Returns the folder of a seed's run in an experiment's folder."""
     return Path(workdir) / f"seed-{seed}"
 
 
 def until_stopped(work: Callable[[], None]) -> int:
-    """Does the work of a command; the exit code, 128 + signal if a signal stopped a run in it."""
+    """Does the work of a command and returns its exit code: 128 + signal if a signal stopped a run."""
     try:
         work()
     except Stopped as stopped:
-        print(f"{stopped}, which is saved; the same command goes on from there", file=sys.stderr)
+        logger.warning("%s, which is saved; the same command goes on from there", stopped)
         return 128 + stopped.signal
     return 0
+
+
+def write_text(path: Path, text: str) -> str:
+    """Writes an experiment's table beside its JSON file, and returns it with the names of both files."""
+    write_atomic(path, f"{text}\n".encode())
+    return f"\n{text}\n\nwritten to {path} and {path.with_suffix('.json')}"

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ferjax.explain.layers import layers_of
+from ferjax.scores.ranking import ranks
 
 
 def call_order(model: nn.Module, params: Mapping[str, Any], image_hw: tuple[int, int]) -> tuple[str, ...]:
@@ -72,16 +73,9 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         float64 `[N]`, −1 … 1; NaN where one of the two has the same value everywhere.
     """
     first, second = (
-        np.stack([_ranks(image.ravel()) for image in np.asarray(maps)]) for maps in (first, second)
+        np.stack([ranks(image.ravel()) for image in np.asarray(maps)]) for maps in (first, second)
     )
-    first, second = (ranks - ranks.mean(1, keepdims=True) for ranks in (first, second))
+    first, second = (each - each.mean(1, keepdims=True) for each in (first, second))
     together = (first * second).sum(1)
     size = np.sqrt((first**2).sum(1) * (second**2).sum(1))
     return np.divide(together, size, out=np.full(len(size), np.nan), where=size > 0)
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """The ranks from 0 on; equal values share the mean of theirs."""
-    _, groups, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts + 1) / 2)[groups]

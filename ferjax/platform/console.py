@@ -95,7 +95,7 @@ class _Handler(logging.Handler):
 
 
 def _bars() -> type | None:
-    """Returns tqdm's class if something has imported it; importing it only to look for bars would cost time."""
+    """Returns tqdm's class if it was imported; importing it only to look for bars would cost time."""
     return getattr(sys.modules.get("tqdm"), "tqdm", None)
 
 

@@ -1,4 +1,4 @@
-"""What a run is told to have run on, and where this machine keeps compiled programs."""
+"""Describes the devices and their memory, and sets where compiled programs are kept."""
 
 import os
 import resource
@@ -9,13 +9,13 @@ import jax
 
 
 def keep_compiled() -> None:
-    """Keeps compiled programs in ~/.cache/ferjax/compiled, unless JAX_COMPILATION_CACHE_DIR says where."""
+    """Keeps compiled programs in ~/.cache/ferjax/compiled, unless JAX_COMPILATION_CACHE_DIR is set."""
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/ferjax/compiled"))
 
 
 def describe_devices() -> dict[str, str | int]:
-    """`platform`, `kind`, `count` (of all processes) and `processes`."""
+    """Returns `platform`, `kind`, `count` (of all processes) and `processes`."""
     first = jax.devices()[0]
     return {
         "platform": first.platform,
@@ -26,7 +26,7 @@ def describe_devices() -> dict[str, str | int]:
 
 
 def peak_memory() -> int:
-    """The most bytes this process's first device has held; on a CPU, the most memory of the process."""
+    """Returns the most bytes that the first device has held; on a CPU, the most memory of the process."""
     stats = jax.local_devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"]

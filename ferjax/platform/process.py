@@ -1,9 +1,9 @@
-"""What a process of ferjax does before anything else."""
+"""Prepares a process of ferjax, before anything else happens in it."""
 
 from ferjax.platform import allocator, xla_flags
 
 
 def prepare() -> None:
-    """Keeps freed memory and chooses XLA's kernels; call it before threads and devices are there."""
+    """Sets the allocator and XLA's flags; call it before threads are started and devices are used."""
     allocator.keep_memory()
     xla_flags.keep_convolutions()

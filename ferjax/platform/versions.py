@@ -1,4 +1,4 @@
-"""The versions that a number may depend on."""
+"""The versions of Python, ferjax and the libraries that results may depend on."""
 
 import importlib.metadata
 import platform
@@ -18,7 +18,7 @@ PACKAGES = (
 
 
 def library_versions() -> dict[str, str | None]:
-    """The versions of Python, ferjax and the libraries that a number may depend on; None if missing."""
+    """Returns name → version; None for a library that is not installed."""
     versions: dict[str, str | None] = {"python": platform.python_version(), "ferjax": ferjax.__version__}
     for package in PACKAGES:
         try:

@@ -1,20 +1,20 @@
-"""Which of its CPU libraries XLA computes with, chosen before its first computation."""
+"""Chooses the CPU library of XLA's convolutions; must happen before the first computation."""
 
 import os
 from collections.abc import MutableMapping
 from importlib import metadata
 
 FLAG = "--xla_cpu_experimental_ynn_fusion_type"
-# XLA ends a process that gives it a flag which it does not know: only where this one was tried.
+# XLA aborts the process on a flag that it does not know, so only where this one was tried.
 TRIED = ("0.10.2",)
 
 
 def keep_convolutions(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Convolutions stay with Eigen; XLA would hand them to YNNPACK. Products and sums still go there.
+    """Keeps convolutions with Eigen, where XLA would use YNNPACK; matrix products and sums still use it.
 
     On two cores YNNPACK takes up to nine times as long for a gradient by the kernel (112×112, 64 to 128
-    channels) and up to three times forwards, and is ahead in nothing that takes long (docs/benchmarks.md). A
-    choice that XLA_FLAGS already makes stands.
+    channels) and up to three times forwards, and nothing that takes long is faster with it
+    (docs/benchmarks.md). A choice in XLA_FLAGS is left as it is.
 
     Args:
         environ: the process's variables; XLA reads them when the first device is asked for.

@@ -1,7 +1,9 @@
-"""The worst mistakes of a run with their pictures: what it was most sure of and had wrong."""
+"""The worst mistakes of a run with their pictures: wrong answers with the highest probabilities."""
 
+import dataclasses
+from collections.abc import Mapping
 from html import escape
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -9,62 +11,75 @@ from ferjax import data
 from ferjax.data import builders
 from ferjax.errors import UserError
 from ferjax.report.embedded import photograph
-from ferjax.report.run import Run
 from ferjax.report.wording import percent
 from ferjax.runs.predictions import Predictions
 
 SHOWN = 18
 
 
-class Mistake(NamedTuple):
-    """An example: its index in the test split, the two classes, and their probabilities."""
+@dataclasses.dataclass(frozen=True)
+class Mistake:
+    """A test image that was classified wrongly.
+
+    Attributes:
+        index: its place in the test split.
+        actual: the label's class.
+        predicted: the class of the highest probability.
+        confidence: the probability of the predicted class, in [0, 1].
+        of_actual: the probability of the label's class, in [0, 1].
+        picture: a data URI; empty if there is no picture.
+    """
 
     index: int
     actual: str
     predicted: str
-    sure: float
+    confidence: float
     of_actual: float
-    picture: str  # a data URI; empty where there is none
+    picture: str
 
 
-def worst(run: Run) -> tuple[list[Mistake], str]:
-    """The mistakes that the network was most sure of, and why there are no pictures (empty if there are).
+def worst(config: Mapping[str, Any], test: Predictions) -> tuple[list[Mistake], str]:
+    """Lists the mistakes with the highest probabilities.
 
     Args:
-        run: one with predictions of test.
+        config: the run's config, which says where the images are.
+        test: the run's predictions of its test split.
+
+    Returns:
+        The mistakes, and why they have no pictures (empty if they have).
     """
-    said = run.test
-    wrong = np.flatnonzero(~said.right)
-    sure = said.log_probabilities[wrong, said.predicted[wrong]]
-    chosen = wrong[np.argsort(-sure, kind="stable")[:SHOWN]]
-    pictures, reason = _pictures(run, said, chosen)
-    names = said.label_names
-    found = [
+    wrong = np.flatnonzero(~test.right)
+    confidence = test.log_probabilities[wrong, test.predicted[wrong]]
+    chosen = wrong[np.argsort(-confidence, kind="stable")[:SHOWN]]
+    pictures, reason = _pictures(config, test, chosen)
+    names, predicted = test.label_names, test.predicted
+    mistakes = [
         Mistake(
-            int(said.indices[row]),
-            names[said.labels[row]],
-            names[said.predicted[row]],
-            float(np.exp(said.log_probabilities[row, said.predicted[row]])),
-            float(np.exp(said.log_probabilities[row, said.labels[row]])),
+            int(test.indices[row]),
+            names[test.labels[row]],
+            names[predicted[row]],
+            float(np.exp(test.log_probabilities[row, predicted[row]])),
+            float(np.exp(test.log_probabilities[row, test.labels[row]])),
             picture,
         )
         for row, picture in zip(chosen, pictures, strict=True)
     ]
-    return found, reason
+    return mistakes, reason
 
 
-def _pictures(run: Run, said: Predictions, rows: np.ndarray) -> tuple[list[str], str]:
+def _pictures(config: Mapping[str, Any], test: Predictions, rows: np.ndarray) -> tuple[list[str], str]:
+    """Encodes the images of these rows; empty texts and the reason if they cannot be read."""
     nothing = [""] * len(rows)
-    settings = run.config.get("data")
+    settings = config.get("data")
     if not isinstance(settings, dict):
         return nothing, "its config names no data set"
     folder = settings.get("dir") or None
     try:
-        if not builders.folder(said.dataset, folder).exists():
-            return nothing, f"{said.dataset} is not on this machine"
+        if not builders.folder(test.dataset, folder).exists():
+            return nothing, f"{test.dataset} is not on this machine"
         source = data.load(
-            said.dataset,
-            said.split,
+            test.dataset,
+            test.split,
             folder,
             image_size=settings.get("source_size") or settings.get("image_size"),
             resize=settings.get("resize", "pil"),
@@ -74,24 +89,24 @@ def _pictures(run: Run, said: Predictions, rows: np.ndarray) -> tuple[list[str],
         )
     except UserError as error:
         return nothing, str(error)
-    if source.digest() != said.split_digest:
-        return nothing, f"{said.dataset} on this machine is another than the run was tested on"
-    images = source.take(said.indices[rows])["image"] if len(rows) else []
+    if source.digest() != test.split_digest:
+        return nothing, f"{test.dataset} on this machine is not the one that the run was tested on"
+    images = source.take(test.indices[rows])["image"] if len(rows) else []
     return [photograph(image) for image in images], ""
 
 
-def gallery(found: list[Mistake], reason: str) -> str:
-    """The mistakes as HTML."""
-    if not found:
+def gallery(mistakes: list[Mistake], reason: str) -> str:
+    """Formats the mistakes as HTML."""
+    if not mistakes:
         return "<p>No test image was classified wrongly.</p>"
     note = f'<p class="muted">Without pictures: {escape(reason)}.</p>' if reason else ""
-    return f'{note}<div class="gallery">{"".join(map(_figure, found))}</div>'
+    return f'{note}<div class="gallery">{"".join(map(_figure, mistakes))}</div>'
 
 
 def _figure(mistake: Mistake) -> str:
     picture = f'<img alt="" src="{mistake.picture}">' if mistake.picture else ""
     return (
         f'<figure class="panel mistake">{picture}<figcaption><b>{escape(mistake.predicted)}</b> '
-        f"{percent(mistake.sure, 0)}<span>is {escape(mistake.actual)} {percent(mistake.of_actual, 0)}</span>"
+        f"{percent(mistake.confidence, 0)}<span>is {escape(mistake.actual)} {percent(mistake.of_actual, 0)}</span>"
         f"<small>test {mistake.index:,}</small></figcaption></figure>"
     )

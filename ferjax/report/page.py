@@ -1,5 +1,9 @@
-"""One HTML page that tells a run: offline, self-contained, light and dark; and the same in Markdown."""
+"""Writes the HTML page of a run, offline, self-contained, light and dark, and the same in Markdown."""
 
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from html import escape
 from pathlib import Path
 
@@ -10,8 +14,21 @@ from ferjax.report import class_plots, figures, mistakes, plots, sections
 from ferjax.report.document import document
 from ferjax.report.markdown import run_markdown
 from ferjax.report.run import Run, read_run
+from ferjax.runs.predictions import Predictions
 from ferjax.scores import calibration
 from ferjax.scores.calibration import Reliability
+
+# Writing so few pages takes less time than starting another process.
+_IN_THIS_PROCESS = 3
+
+
+def write_pages(runs: Sequence[Run]) -> list[Path]:
+    """Writes the page of each run, several at once if there are many; returns their paths."""
+    if len(runs) <= _IN_THIS_PROCESS:
+        return [write_page(run) for run in runs]
+    workers = min(len(runs), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(write_page, [run.workdir for run in runs]))
 
 
 def write_page(workdir: Path | str | Run) -> Path:
@@ -23,13 +40,13 @@ def write_page(workdir: Path | str | Run) -> Path:
     says that the run is unfinished.
 
     Args:
-        workdir: the directory of a run, finished or not, or what was read from it.
+        workdir: the folder of a run, finished or not, or the run that was read from it.
 
     Returns:
         The path of the page.
 
     Raises:
-        UserError: if it is not a workdir or a file in it is corrupt.
+        UserError: it is not a workdir, or a file in it is damaged.
     """
     run = workdir if isinstance(workdir, Run) else read_run(workdir)
     folder = run.workdir / "report"
@@ -60,20 +77,21 @@ def _pictures(run: Run) -> dict[str, Figure]:
     pictures["confusion_normalised"] = plots.confusion(test["confusion_matrix"], labels, show="shares")
     pictures["classes"] = class_plots.class_bars(test["per_class"])
     if run.test is not None:
-        before, after, temperature = _reliability(run)
+        before, after, temperature = _reliability(run.test, run.validation)
         pictures["reliability"] = class_plots.reliability(before, after, temperature)
     return pictures
 
 
-def _reliability(run: Run) -> tuple[Reliability, Reliability | None, float | None]:
-    """Of the test split: before, and after a temperature that validation gives."""
-    labels, said = run.test.labels, run.test.log_probabilities
-    before = calibration.reliability(labels, said)
-    if run.validation is None:
+def _reliability(
+    test: Predictions, validation: Predictions | None
+) -> tuple[Reliability, Reliability | None, float | None]:
+    """Computes the reliability of the test split before and after a temperature fitted to validation."""
+    before = calibration.reliability(test.labels, test.log_probabilities)
+    if validation is None:
         return before, None, None
-    temperature = calibration.fit_temperature(run.validation.labels, run.validation.log_probabilities)
-    after = calibration.reliability(labels, calibration.with_temperature(said, temperature))
-    return before, after, temperature
+    temperature = calibration.fit_temperature(validation.labels, validation.log_probabilities)
+    scaled = calibration.with_temperature(test.log_probabilities, temperature)
+    return before, calibration.reliability(test.labels, scaled), temperature
 
 
 def _html(run: Run, pictures: dict[str, Figure]) -> str:
@@ -99,7 +117,7 @@ def _finished(run: Run, result: dict, pictures: dict[str, Figure]) -> str:
 {sections.overlap(result)}{sections.claim(result)}
 {_curves(run)}
 <h2>Where it is right and wrong</h2>
-<p class="muted">Rows are the actual classes of the test split, columns what the network said: the share of
+<p class="muted">Rows are the actual classes of the test split, columns the predicted ones: the share of
 the row, and below it the number of images.</p>
 <div class="split">
 <div class="panel scroll matrix">{matrix}</div>
@@ -115,23 +133,23 @@ the row, and below it the number of images.</p>
 
 
 def _probabilities(run: Run, pictures: dict[str, Figure]) -> str:
-    """The reliability diagram and the worst mistakes, where there are predictions."""
+    """Makes the reliability diagram and the worst mistakes, if the run kept its predictions."""
     if run.test is None:
         return (
             '<h2>Can its probabilities be believed?</h2>\n<p class="muted">This run kept no predictions. '
             f"<code>python -m ferjax evaluate --workdir={escape(str(run.workdir))}</code> writes them.</p>"
         )
     diagram = figures.inline_svg(pictures["reliability"], "reliability", "Reliability diagram")
-    found, reason = mistakes.worst(run)
+    worst, reason = mistakes.worst(run.config, run.test)
     return f"""<h2>Can its probabilities be believed?</h2>
 <p class="muted">Test images by the probability of the predicted class. On the dashed line a probability
-of 80% is right four times in five; the outlined part is what is missing. The temperature was fitted on
+of 80% is right four times in five; the outlined part is the gap to it. The temperature was fitted on
 validation.</p>
 <div class="panel scroll wide">{diagram}</div>
 <h2>The worst mistakes</h2>
-<p class="muted">The wrong answers that it was most sure of: what it said, and below what the label says
-with the probability that it gave to that. Some of them may be wrong labels.</p>
-{mistakes.gallery(found, reason)}"""
+<p class="muted">The wrong answers with the highest probabilities: the predicted class, and below it the
+label's class with its own probability. Some of them may be wrong labels.</p>
+{mistakes.gallery(worst, reason)}"""
 
 
 def _unfinished(run: Run) -> str:

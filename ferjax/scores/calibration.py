@@ -1,19 +1,20 @@
-"""Whether a probability of 80 % is right four times in five, and a temperature that mends it. Pure NumPy.
+"""Calibration: is a probability of 80 % right four times in five? And a temperature that corrects it.
 
-Source: Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017).
+Pure NumPy. Source: Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017).
 """
 
-from typing import NamedTuple
+import dataclasses
 
 import numpy as np
 
 BINS = 15
-# Where a temperature is looked for: beyond, probabilities are all but certain or all but equal.
+# Temperatures that are tried: beyond them, probabilities are all but certain or all but equal.
 _LOWEST, _HIGHEST = 0.05, 20.0
 _HALVINGS = 40
 
 
-class Reliability(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Reliability:
     """Examples by the probability of their predicted class, in bins of equal width over [0, 1].
 
     Attributes:
@@ -39,25 +40,26 @@ def reliability(labels: np.ndarray, log_probabilities: np.ndarray, bins: int = B
     Args:
         labels: int `[N]`, N at least 1.
         log_probabilities: float `[N, K]`.
-        bins: how many.
+        bins: the number of bins.
     """
     predicted = log_probabilities.argmax(-1)
-    sure = np.exp(log_probabilities[np.arange(len(labels)), predicted].astype(np.float64)).clip(0, 1)
-    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    chosen = log_probabilities[np.arange(len(labels)), predicted]
+    confidence = np.exp(chosen.astype(np.float64)).clip(0, 1)
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     count = np.bincount(place, minlength=bins)
     filled = np.maximum(count, 1)
     return Reliability(
-        confidence=np.bincount(place, weights=sure, minlength=bins) / filled,
+        confidence=np.bincount(place, weights=confidence, minlength=bins) / filled,
         accuracy=np.bincount(place, weights=predicted == labels, minlength=bins) / filled,
         count=count,
     )
 
 
 def with_temperature(log_probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """softmax(logits / T) in logarithms; T above 1 makes the network less sure, and never changes its choice.
+    """Returns log softmax(logits / T); T above 1 makes the network less sure and never changes its choice.
 
     Args:
-        log_probabilities: float `[N, K]`, which differ from the logits by a constant per example only.
+        log_probabilities: float `[N, K]`; they differ from the logits by one constant per example.
         temperature: above 0.
     """
     scaled = np.asarray(log_probabilities, np.float64) / temperature
@@ -66,14 +68,14 @@ def with_temperature(log_probabilities: np.ndarray, temperature: float) -> np.nd
 
 
 def cross_entropy(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
-    """The mean of −log p(actual class), in nats."""
+    """Returns the mean of −log p(actual class), in nats."""
     return float(-log_probabilities[np.arange(len(labels)), labels].mean(dtype=np.float64))
 
 
 def fit_temperature(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
-    """The temperature of the lowest cross entropy, in [0.05, 20]; fit it on validation, never on test.
+    """Finds the temperature of the lowest cross entropy, in [0.05, 20]; fit it on validation, never on test.
 
-    The cross entropy is convex in 1/T: where its slope passes 0, found by halving, is the lowest point.
+    The cross entropy is convex in 1/T, so its lowest point is where its slope passes 0; halving finds it.
 
     Args:
         labels: int `[N]`.
@@ -85,6 +87,6 @@ def fit_temperature(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         expected = (np.exp(with_temperature(logits, 1 / middle)) * logits).sum(-1).mean()
-        # The slope in 1/T is the logit that the network expects less the one that the actual class has.
+        # The slope in 1/T is the mean logit under the network's probabilities minus the actual class's.
         low, high = (middle, high) if expected < actual else (low, middle)
     return 2 / (low + high)

@@ -1,8 +1,8 @@
-"""Classification metrics of a confusion matrix: pure NumPy, one matrix in, numbers out.
+"""Classification metrics from a confusion matrix: pure NumPy, one matrix in, numbers out.
 
 A confusion matrix is an integer array `[K, K]`: rows are the actual classes, columns the predicted
-ones. Matrices of batches and hosts add up, so every number here is that of the whole split and never
-a mean of batch means. All results lie in [0, 1].
+ones. Matrices of batches and hosts add up, so every number here is computed over the whole split and
+is never a mean of batch means. All results lie in [0, 1].
 
 Two conventions hold everywhere:
 
@@ -41,25 +41,25 @@ def _checked(confusion: np.ndarray) -> np.ndarray:
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Element-wise quotient, 0 where the denominator is 0."""
+    """Divides element by element; 0 where the denominator is 0."""
     return np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator != 0)
 
 
 def accuracy(confusion: np.ndarray) -> float:
-    """The share of examples on the diagonal.
+    """Returns the share of examples on the diagonal.
 
     Args:
         confusion: integers `[K, K]`, rows actual, columns predicted.
 
     Raises:
-        ValueError: if it is not a square matrix of counts or counts no example (so do all below).
+        ValueError: it is not a square matrix of counts, or it counts no example (as in all functions below).
     """
     counts = _checked(confusion)
     return float(np.trace(counts) / counts.sum())
 
 
 def accuracy_interval(confusion: np.ndarray) -> tuple[float, float]:
-    """The 95 % Wilson score interval of the accuracy: what a test of this size can tell.
+    """Returns the 95 % Wilson score interval of the accuracy.
 
     It covers the sampling of the test images only, not the spread between seeds.
     """
@@ -71,7 +71,7 @@ def accuracy_interval(confusion: np.ndarray) -> tuple[float, float]:
 
 
 def per_class(confusion: np.ndarray) -> PerClass:
-    """Precision, recall, F1 and support of every class, those without examples included (as zeros)."""
+    """Computes precision, recall, F1 and support of every class; zeros for a class without examples."""
     counts = _checked(confusion)
     hits, support, predicted = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
     return PerClass(
@@ -83,40 +83,40 @@ def per_class(confusion: np.ndarray) -> PerClass:
 
 
 def mean_class_accuracy(confusion: np.ndarray) -> float:
-    """Mean recall over the classes with examples (balanced accuracy): each class weighs the same."""
+    """Returns the mean recall over classes with examples (balanced accuracy): each class weighs the same."""
     classes = per_class(confusion)
     return float(classes.recall[classes.support > 0].mean())
 
 
 def macro_f1(confusion: np.ndarray) -> float:
-    """Mean F1 over the classes with examples: each class weighs the same."""
+    """Returns the mean F1 over the classes with examples: each class weighs the same."""
     classes = per_class(confusion)
     return float(classes.f1[classes.support > 0].mean())
 
 
 def weighted_f1(confusion: np.ndarray) -> float:
-    """Mean F1 weighted by support: each example weighs the same."""
+    """Returns the mean F1 weighted by support: each example weighs the same."""
     classes = per_class(confusion)
     return float(np.average(classes.f1, weights=classes.support))
 
 
 def most_confused(confusion: np.ndarray, pairs: int) -> list[tuple[int, int]]:
-    """The pairs (actual class, predicted class) of the largest shares of an actual class, largest first.
+    """Lists the most frequent confusions (actual class, predicted class), by share of the actual class.
 
     Args:
         confusion: integers `[K, K]`, rows actual, columns predicted.
-        pairs: how many at most; a pair without examples is never told.
+        pairs: how many at most; a pair without examples is left out.
     """
     counts = _checked(confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(shares, 0)
     order = np.argsort(-shares, axis=None, kind="stable")[:pairs]
-    found = zip(*np.unravel_index(order, shares.shape), strict=True)
-    return [(int(row), int(column)) for row, column in found if shares[row, column] > 0]
+    places = zip(*np.unravel_index(order, shares.shape), strict=True)
+    return [(int(row), int(column)) for row, column in places if shares[row, column] > 0]
 
 
 def summary(confusion: np.ndarray, label_names: Sequence[str]) -> dict:
-    """Every metric of a confusion matrix, ready for JSON.
+    """Computes every metric of a confusion matrix, ready for JSON.
 
     Args:
         confusion: integers `[K, K]`, rows actual, columns predicted.
@@ -127,7 +127,7 @@ def summary(confusion: np.ndarray, label_names: Sequence[str]) -> dict:
         name, precision, recall, f1, support) and `confusion_matrix` (K lists of K ints).
 
     Raises:
-        ValueError: if the matrix is malformed, empty, or does not fit the names.
+        ValueError: the matrix is malformed, empty, or does not fit the names.
     """
     classes = per_class(confusion)
     if len(label_names) != len(classes.support):

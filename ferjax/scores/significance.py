@@ -1,8 +1,8 @@
-"""Which differences are real: intervals over seeds and over test images, and paired tests. Pure NumPy.
+"""Tells real differences from chance: intervals over seeds and over test images, paired tests. Pure NumPy.
 
 Two questions must not be mixed up. Over *seeds*: how far does the number move when the same recipe is
 trained again? Over *images*: how far would it move on another test set of this size? All intervals are at
-95 %, all tests two-sided. Resampling is seeded, so that the same numbers in give the same numbers out.
+95 %, all tests two-sided. Resampling is seeded: equal inputs give equal results.
 """
 
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ MATRIX_RESAMPLES = 1_000
 
 
 class Interval(NamedTuple):
-    """From low to high."""
+    """A 95 % interval."""
 
     low: float
     high: float
 
 
 class SeedSummary(NamedTuple):
-    """A number over seeds: `std` is the sample's (n − 1); `z` and `student` are intervals of the mean."""
+    """A score over n seeds: `std` is the sample's (n − 1); `z` and `student` are intervals of the mean."""
 
     n: int
     mean: float
@@ -38,14 +38,14 @@ class SeedSummary(NamedTuple):
     student: Interval
 
 
-def seed_summary(values: Sequence[float]) -> SeedSummary:
-    """Mean and 95 % intervals of a number that was measured once for each seed.
+def seed_summary(values: Sequence[float] | np.ndarray) -> SeedSummary:
+    """Computes the mean and its 95 % intervals of a number that was measured once for each seed.
 
     `z` is x ± 1.96 · σ / √n, as Khan et al. (2023, equation 7) have it; `student` takes Student's t with
     n − 1 degrees of freedom in place of 1.96, which a small n needs.
 
     Args:
-        values: one a seed.
+        values: one number a seed.
 
     Raises:
         UserError: fewer than two.
@@ -58,16 +58,16 @@ def seed_summary(values: Sequence[float]) -> SeedSummary:
 
 
 class Paired(NamedTuple):
-    """Second − first over the same seeds.
+    """The difference second − first over the same seeds.
 
     Attributes:
         n: pairs.
         difference: the mean of the differences.
-        std: of the differences, the sample's (n − 1).
+        std: the standard deviation of the differences (n − 1).
         student: interval of `difference`, by Student's t.
         bootstrap: interval of `difference`, by resampling the pairs.
         p_bootstrap: how often a resampled mean is as far from 0 if the true difference is 0.
-        p_student: of the paired t test.
+        p_student: p value of the paired t test.
     """
 
     n: int
@@ -79,7 +79,7 @@ class Paired(NamedTuple):
     p_student: float
 
 
-def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
+def paired(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> Paired:
     """Compares two recipes that were trained with the same seeds.
 
     The bootstrap resamples differences, spread by √(n / (n − 1)) so that their variance is the sample's: with
@@ -87,7 +87,7 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
 
     Args:
         first: one number a seed.
-        second: of the same seeds, in the same order.
+        second: one number a seed, of the same seeds in the same order.
 
     Raises:
         UserError: fewer than two pairs, or the two differ in length.
@@ -113,15 +113,15 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
 
 
 class McNemar(NamedTuple):
-    """Two networks on the same test images.
+    """The comparison of two networks on the same test images.
 
     Attributes:
         n: images.
-        only_first: that only the first network has right.
-        only_second: that only the second has right.
+        only_first: images that only the first network has right.
+        only_second: images that only the second has right.
         difference: accuracy of the second − accuracy of the first.
         bootstrap: interval of `difference` over test images.
-        p: of the exact test: if both were equally good, `only_second` would be a fair coin's.
+        p: p value of the exact test: if both were equally good, `only_second` would be binomial with 1/2.
     """
 
     n: int
@@ -133,13 +133,13 @@ class McNemar(NamedTuple):
 
 
 def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> McNemar:
-    """McNemar's exact test (McNemar, 1947) and a paired bootstrap over images.
+    """Runs McNemar's exact test (McNemar, 1947) and a paired bootstrap over images.
 
     It tells two trained networks apart, not two recipes: those need several seeds, see `paired`.
 
     Args:
-        first_right: bool `[N]`, whether the first network is right about each image.
-        second_right: bool `[N]`, the second's, of the same images in the same order.
+        first_right: bool `[N]`, the images that the first network has right.
+        second_right: bool `[N]`, those that the second has right, in the same order.
 
     Raises:
         UserError: the two differ in length or are empty.
@@ -162,24 +162,24 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> McNemar:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values of several tests, each made larger for the others' sake (Holm, 1979): in the same order."""
+    """Corrects the p values of several tests for their number (Holm, 1979); same order as given."""
     order = np.argsort(p_values, kind="stable")
     raised = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
-    found = np.empty(len(order))
-    found[order] = np.minimum(1, np.maximum.accumulate(raised))
-    return found.tolist()
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(1, np.maximum.accumulate(raised))
+    return corrected.tolist()
 
 
 def image_intervals(confusion: np.ndarray) -> dict[str, Interval]:
-    """Bootstrap intervals over test images of the scores that a confusion matrix gives.
+    """Computes bootstrap intervals, over test images, of the scores that a confusion matrix gives.
 
-    Resampling the images and counting them is to draw the counts of the cells.
+    Resampling images and counting them is the same as drawing the counts of the cells (multinomial).
 
     Args:
         confusion: integers `[K, K]`, rows actual, columns predicted.
 
     Returns:
-        Of `accuracy`, `mean_class_accuracy`, `macro_f1` and `weighted_f1`.
+        Intervals of `accuracy`, `mean_class_accuracy`, `macro_f1` and `weighted_f1`, by name.
     """
     counts = np.asarray(confusion)
     total = int(counts.sum())

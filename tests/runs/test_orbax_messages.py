@@ -21,7 +21,8 @@ folder = Path(tempfile.mkdtemp(dir={tmp!r}))
 kept = checkpoints.Checkpoints(folder, "tiny", keep=1)
 kept.save(current, 1, {{"best_step": 1}})
 kept.wait()
-tiny.flip(folder / "checkpoints" / "1" / "state" / "d")
+shapes = folder / "checkpoints/1/state/array_metadatas/process_0"
+shapes.write_bytes(shapes.read_bytes()[:100])
 gc.disable()  # abandoned reads must still be there when the folder is closed
 try:
     kept.restore(1, like)
@@ -44,7 +45,7 @@ def test_abandoned_reads_complain_after_the_folder_is_closed(hidden, tmp_path, r
     if hidden:
         assert before + after == ""
     else:
-        assert "orbax" in after or "Exception ignored in: <coroutine object" in after
+        assert "Exception ignored in: <coroutine object" in after
 
 
 OTHERS = """

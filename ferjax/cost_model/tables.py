@@ -1,0 +1,70 @@
+"""Formats the analyses of a training step as text."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from ferjax.cost_model.aot import Analysis
+
+ASSUMPTIONS = """\
+Assumed: every operation at the matrix unit's peak (bfloat16 inputs, which is what TPUs make of float32 by
+default), every byte at the memory's peak, collectives one after the other along a ring over one axis of the
+torus in both directions, 1 µs a hop. The first time hides exchanges behind work, the second does not. No step
+is faster than the first; real ones reach a part of the peak, small convolutions a small one. The input
+pipeline is left out."""
+
+
+def analysis_text(one: Analysis) -> str:
+    """Formats one analysis as lines."""
+    lines = [
+        f"{one.chip.name} × {one.devices}, mesh {one.mesh}, batch {one.batch_size:,}, "
+        f"{one.parameters:,} parameters",
+        f"memory a device   {one.memory / 1e6:12,.1f} MB = state and batch {one.arguments / 1e6:,.1f} + "
+        f"temporary {one.temporary / 1e6:,.1f} + program {one.code / 1e6:,.1f}"
+        + (f"; it has {one.chip.memory / 1e9:,.0f} GB" if one.chip.memory else ""),
+        f"work a device     {one.flops / 1e9:12,.1f} GFLOP, {one.traffic / 1e6:,.1f} MB read and written",
+        "exchanges a step",
+    ]
+    sums = defaultdict(lambda: [0, 0, 0, 0.0])
+    for exchange, times in one.exchanges.items():
+        row = sums[exchange.kind, exchange.devices]
+        row[0] += times
+        row[1] += times * exchange.size
+        row[2] = max(row[2], exchange.size)
+        row[3] += times * exchange.sent
+    for (kind, devices), (times, size, largest, sent) in sorted(sums.items()):
+        lines.append(
+            f"  {kind:18s} between {devices:4d}: {times:5d} × , {size / 1e6:10,.3f} MB, largest "
+            f"{largest / 1e6:,.3f}, sent {sent / 1e6:,.3f} MB a device"
+        )
+    if not sums:
+        lines.append("  none")
+    best = one.estimate
+    lines.append(
+        f"step at best      {best.hidden * 1e3:12,.3f} ms hidden, {best.exposed * 1e3:,.3f} exposed = work "
+        f"{best.compute * 1e3:,.3f}, memory {best.memory * 1e3:,.3f}, exchange {best.exchange * 1e3:,.3f}"
+    )
+    if one.measured:
+        lines.append(
+            f"step measured     {one.measured * 1e3:12,.3f} ms, {best.hidden / one.measured:.0%} of the best"
+        )
+    return "\n".join(lines)
+
+
+def scaling_table(analyses: Sequence[Analysis]) -> str:
+    """Formats scaling as a Markdown table; efficiency is images a second and device over the first row's."""
+    rows = [
+        "| topology | devices | batch | memory a device, MB | GFLOP | sent, MB | step, ms (hidden–exposed) | "
+        "images/s (exposed–hidden) | efficiency |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    first = analyses[0].batch_size / analyses[0].estimate.exposed / analyses[0].devices
+    for one in analyses:
+        sent = sum(exchange.sent * times for exchange, times in one.exchanges.items())
+        slow, fast = one.batch_size / one.estimate.exposed, one.batch_size / one.estimate.hidden
+        rows.append(
+            f"| {one.topology} | {one.devices} | {one.batch_size:,} | {one.memory / 1e6:,.0f} | "
+            f"{one.flops / 1e9:,.0f} | {sent / 1e6:,.0f} | "
+            f"{one.estimate.hidden * 1e3:,.2f}–{one.estimate.exposed * 1e3:,.2f} | {slow:,.0f}–{fast:,.0f} | "
+            f"{slow / one.devices / first:.0%} |"
+        )
+    return "\n".join(rows)
