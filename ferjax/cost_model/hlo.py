@@ -109,7 +109,7 @@ def _bytes(dtype: str, shape: str) -> int:
 
 
 def _group_size(line: str, devices: int) -> int:
-    """Reads the size of `replica_groups=[groups,size]<=…`, `={{0,1},{2,3}}`, `=mesh['a'=4] {'a'}` or `={}`."""
+    """Reads the size of `replica_groups=[groups,size]<=…`, `={{0,1},{2,3}}`, `=mesh['a'=4] {'a'}`, `={}`."""
     iota = re.search(r"replica_groups=\[(\d+),(\d+)\]", line)
     if iota:
         return int(iota[2])

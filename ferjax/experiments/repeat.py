@@ -86,9 +86,9 @@ def table(report: dict[str, Any]) -> str:
                 f"{percent(min(values))} to {percent(max(values))}",
             ]
         )
-    n = len(report["seeds"])
+    seeds, n = report["seeds"], len(report["seeds"])
     return (
-        f"{report['model']} on {report['dataset']}, {n} seeds ({report['seeds'][0]} to {report['seeds'][-1]}), "
+        f"{report['model']} on {report['dataset']}, {n} seeds ({seeds[0]} to {seeds[-1]}), "
         f"{duration(report['seconds'])} of training\n\n"
         + markdown(("test", "mean", "std", "95% (z = 1.96)", f"95% (Student, n = {n})", "range"), rows)
     )

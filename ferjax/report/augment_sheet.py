@@ -1,9 +1,10 @@
-"""A contact sheet of the augmentation that a config asks for, so that a person can look at it."""
+"""Draws a contact sheet of a config's augmentation, so that a person can check it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image, ImageDraw, ImageFont
@@ -16,12 +17,12 @@ from ferjax.report.palette import LIGHT
 from ferjax.training import setup
 
 COLUMNS = 8
-_TILE = 96  # pixels, of the smallest tile
+_TILE = 96  # pixels; the least size of a tile
 _GAP = 6
 _TITLE_WIDTH = 132
 _CAPTION = 15
 _MIXING = ("mixup", "cutmix")
-# The options in the order of the sheet, and how their strength is told.
+# The options in the order of the sheet, and how their strength is written.
 _NOTES = {
     "flip": "", "rotate": "± {}°", "translate": "± {}", "scale": "± {}", "shear": "± {}°",
     "random_crop": "up to {}", "elastic": "up to {}", "brightness": "± {}", "contrast": "± {}",
@@ -40,20 +41,20 @@ class Row(NamedTuple):
 
 
 def rows(source: Source, config: ConfigDict, seed: int = 0) -> list[Row]:
-    """The originals, each option that is on by itself, and all together at two steps.
+    """Makes the originals, each option that is on alone, and all of them together at two steps.
 
     Args:
         source: the training split, at the size that training reads it.
-        config: of a run.
-        seed: of the draws.
+        config: the run's config.
+        seed: seed of the random draws.
     """
     chosen = _of_each_class(source.labels)
     labels, originals = source.labels[chosen], source.take(chosen)["image"]
-    names, key = source.label_names, jax.random.key(seed)
-    found = [Row("original", "", originals, [names[label] for label in labels])]
+    names, key = tuple(source.label_names), jax.random.key(seed)
+    lines = [Row("original", "", originals, [names[label] for label in labels])]
     if config.data.source_size:
-        originals = np.asarray(random_crop(key, originals, config.data.image_size))
-        found.append(Row("crop", f"{config.data.source_size} → {config.data.image_size} pixels", originals))
+        originals = np.asarray(random_crop(key, jnp.asarray(originals), config.data.image_size))
+        lines.append(Row("crop", f"{config.data.source_size} → {config.data.image_size} pixels", originals))
     for name, words in _NOTES.items():
         if not config.augment[name]:
             continue
@@ -61,12 +62,12 @@ def rows(source: Source, config: ConfigDict, seed: int = 0) -> list[Row]:
         alone.update({"flip": False, name: config.augment[name]})
         alone.randaugment_magnitude = config.augment.randaugment_magnitude
         note = words.format(f"{config.augment[name]:g}")
-        found.append(_row(key, name.replace("_", " "), note, originals, labels, names, alone))
+        lines.append(_row(key, name.replace("_", " "), note, originals, labels, names, alone))
     for step in range(2):
         title = "all together" if step == 0 else ""
         key = jax.random.fold_in(key, step)
-        found.append(_row(key, title, f"step {step}", originals, labels, names, config.augment))
-    return found
+        lines.append(_row(key, title, f"step {step}", originals, labels, names, config.augment))
+    return lines
 
 
 def _row(
@@ -78,29 +79,31 @@ def _row(
     names: Sequence[str],
     group: ConfigDict,
 ) -> Row:
-    changed, targets = mix(key, augment(key, images, group), labels, len(names), group)
+    augmented = augment(key, jnp.asarray(images), group)
+    changed, targets = mix(key, augmented, jnp.asarray(labels), len(names), group)
     mixed = any(group[name] for name in _MIXING)
     captions = [_shares(target, names) for target in np.asarray(targets)] if mixed else ()
     return Row(title, note, np.asarray(changed), captions)
 
 
 def _shares(target: np.ndarray, names: Sequence[str]) -> str:
-    """A soft label of at most two classes: `62% happy · 38% sad`."""
-    largest = [index for index in np.argsort(-target, kind="stable")[:2] if target[index] >= 0.005]
+    """Formats a soft label of at most two classes: `62% happy · 38% sad`."""
+    order = np.argsort(-target, kind="stable")[:2].tolist()
+    largest = [index for index in order if target[index] >= 0.005]
     if len(largest) == 1:
         return names[largest[0]]
     return " · ".join(f"{100 * float(target[index]):.0f}% {names[index]}" for index in largest)
 
 
 def _of_each_class(labels: np.ndarray) -> np.ndarray:
-    """Indices of `COLUMNS` examples, of as many classes as there are, in turn."""
+    """Returns the indices of `COLUMNS` examples, taken from the classes in turn."""
     places = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
     turns = [members[turn] for turn in range(COLUMNS) for members in places.values() if turn < len(members)]
     return np.array(turns[:COLUMNS])
 
 
 def draw(lines: Sequence[Row]) -> Image.Image:
-    """The sheet: a title at the left of each line of tiles."""
+    """Draws the sheet: a title at the left of each line of tiles."""
     widest = max(line.images.shape[2] for line in lines)
     tile = widest * max(1, round(_TILE / widest))
     heights = [tile + (_CAPTION if line.captions else 0) + _GAP for line in lines]
@@ -125,11 +128,11 @@ def draw(lines: Sequence[Row]) -> Image.Image:
 
 
 def _tile(image: np.ndarray, size: int) -> Image.Image:
-    """An image in the tile's size; pixels stay visible."""
+    """Enlarges an image to the tile's size; its pixels stay visible."""
     picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).convert("RGB")
     return picture.resize((size, size), Image.Resampling.NEAREST)
 
 
 def sheet(config: ConfigDict, seed: int = 0) -> Image.Image:
-    """The sheet of a run's config, on its training set."""
+    """Draws the sheet of a run's config, on its training set."""
     return draw(rows(setup.load_split(config, "train", cache="stream"), config, seed))

@@ -1,4 +1,4 @@
-"""What the papers say they reached: claims, printed as such beside what was measured, never as targets."""
+"""The papers' own numbers: claims, printed as such beside measured ones, never as targets."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ ONE_CYCLE = "Srivastav and Khare (2024)"
 
 
 class Claim(NamedTuple):
-    """A share in [0, 1] that a paper gives for a network on a set, and what a reader must know of it."""
+    """An accuracy in [0, 1] that a paper gives for a network on a set, and a note that the reader needs."""
 
     accuracy: float
     source: str

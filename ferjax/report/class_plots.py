@@ -1,4 +1,4 @@
-"""Bars of each class's scores, and whether the probabilities can be believed."""
+"""Draws bars of each class's scores, and the reliability of the probabilities."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ferjax.report.figures import legend_above, new_figure, quiet, short
+from ferjax.report.figures import legend_above, new_figure, quiet, set_column_space, short
 from ferjax.report.palette import LIGHT
 from ferjax.scores.calibration import Reliability
 
@@ -15,7 +15,7 @@ _SCORES = {"precision": "series-1", "recall": "series-3", "f1": "train"}
 
 
 def class_bars(per_class: Sequence[dict]) -> Figure:
-    """Precision, recall and F1 of each class as bars.
+    """Draws precision, recall and F1 of each class as bars.
 
     Args:
         per_class: rows of name, precision, recall and f1 (in [0, 1]).
@@ -36,52 +36,52 @@ def class_bars(per_class: Sequence[dict]) -> Figure:
 
 
 def reliability(before: Reliability, after: Reliability | None, temperature: float | None) -> Figure:
-    """Accuracy against probability in bins, with the examples of each bin below.
+    """Draws accuracy against probability in bins, with the examples of each bin below.
 
     Args:
-        before: of the network's own probabilities.
-        after: of those with a temperature, if one was fitted.
+        before: reliability of the network's own probabilities.
+        after: reliability with a temperature, if one was fitted.
         temperature: that temperature.
     """
-    panels = [("As the network says", before)]
+    panels = [("As the network gives them", before)]
     if after is not None:
         panels.append((f"With temperature {temperature:.2f}", after))
     figure = new_figure(3.9 * len(panels), 4.3)
-    figure.get_layout_engine().set(wspace=0.08)
+    set_column_space(figure, 0.08)
     grid = figure.add_gridspec(2, len(panels), height_ratios=(3, 1))
-    for column, (title, found) in enumerate(panels):
-        _draw_reliability(figure.add_subplot(grid[0, column]), title, found)
-        _draw_counts(figure.add_subplot(grid[1, column]), found)
+    for column, (title, bins) in enumerate(panels):
+        _draw_reliability(figure.add_subplot(grid[0, column]), title, bins)
+        _draw_counts(figure.add_subplot(grid[1, column]), bins)
     return figure
 
 
-def _draw_reliability(axes: Axes, title: str, found: Reliability) -> None:
-    edges, width = _edges(found)
-    filled = found.count > 0
-    bars = {"width": 0.92 * width, "align": "edge"}
-    gaps = found.accuracy - found.confidence
-    axes.bar(edges[filled], found.accuracy[filled], color=LIGHT["cell"], label="share right", **bars)
+def _draw_reliability(axes: Axes, title: str, bins: Reliability) -> None:
+    edges, width = _edges(bins)
+    filled = bins.count > 0
+    style = {"width": 0.92 * width, "align": "edge"}
+    gaps = bins.accuracy - bins.confidence
+    axes.bar(edges[filled], bins.accuracy[filled], color=LIGHT["cell"], label="share right", **style)
     axes.bar(
         edges[filled],
         -gaps[filled],
-        bottom=found.accuracy[filled],
+        bottom=bins.accuracy[filled],
         color="none",
         edgecolor=LIGHT["best"],
         linewidth=1,
         label="gap to the probability",
-        **bars,
+        **style,
     )
     axes.plot([0, 1], [0, 1], color=LIGHT["muted"], linewidth=1, linestyle=(0, (4, 3)))
-    quiet(axes, f"{title}: error {100 * found.error:.1f}%", "")
+    quiet(axes, f"{title}: error {100 * bins.error:.1f}%", "")
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     legend_above(axes, columns=2)
 
 
-def _draw_counts(axes: Axes, found: Reliability) -> None:
-    edges, width = _edges(found)
-    axes.bar(edges, found.count / found.count.sum(), 0.92 * width, align="edge", color=LIGHT["train"])
+def _draw_counts(axes: Axes, bins: Reliability) -> None:
+    edges, width = _edges(bins)
+    axes.bar(edges, bins.count / bins.count.sum(), 0.92 * width, align="edge", color=LIGHT["train"])
     quiet(axes, "", "probability of the predicted class")
     axes.set(xlim=(0, 1))
     axes.set_ylabel("images", fontsize=9, color=LIGHT["muted"])
@@ -89,6 +89,6 @@ def _draw_counts(axes: Axes, found: Reliability) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
 
-def _edges(found: Reliability) -> tuple[np.ndarray, float]:
-    width = 1 / len(found.count)
-    return np.arange(len(found.count)) * width, width
+def _edges(bins: Reliability) -> tuple[np.ndarray, float]:
+    width = 1 / len(bins.count)
+    return np.arange(len(bins.count)) * width, width

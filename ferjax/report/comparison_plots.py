@@ -1,4 +1,4 @@
-"""Several runs in one picture: scores with intervals, recall of each class, validation curves."""
+"""Draws several runs in one picture: scores with intervals, recall of each class, validation curves."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from ferjax.report.figures import legend_above, new_figure, quiet, short
+from ferjax.report.figures import legend_above, new_figure, quiet, set_column_space, short
 from ferjax.report.palette import LIGHT, SERIES
 from ferjax.report.plots import cells
 from ferjax.report.run import Run, series
 
 _TITLES = {"accuracy": "Accuracy", "mean_class_accuracy": "Mean class accuracy", "macro_f1": "Macro F1"}
-_DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))  # told apart when the colours come round again
+_DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))  # to tell runs apart when the colours repeat
 
 _LEGEND_COLUMNS = 4
 
@@ -20,25 +20,25 @@ _LEGEND_COLUMNS = 4
 def score_dots(
     names: Sequence[str],
     scores: Sequence[Mapping[str, float]],
-    intervals: Sequence[Mapping[str, tuple[float, float]]],
+    intervals: Sequence[Mapping[str, Sequence[float]]],
 ) -> Figure:
-    """A dot and its 95 % interval for each run and score.
+    """Draws a dot and its 95 % interval for each run and score.
 
     Args:
-        names: of the runs, from the top.
-        scores: of each run: accuracy, mean_class_accuracy, macro_f1.
-        intervals: of each run: the ends, by the same names.
+        names: the runs' names, from the top.
+        scores: for each run accuracy, mean_class_accuracy and macro_f1.
+        intervals: for each run the two ends, by the same names.
     """
     figure = new_figure(10.5, 1.5 + 0.34 * len(names))
-    figure.get_layout_engine().set(wspace=0.06)
+    set_column_space(figure, 0.06)
     places = np.arange(len(names))[::-1]
     first = None
     for position, (score, title) in enumerate(_TITLES.items(), start=1):
         axes = figure.add_subplot(1, len(_TITLES), position, sharey=first)
         first = first or axes
-        ends = np.array([found[score] for found in intervals])
+        ends = np.array([ends[score] for ends in intervals])
         axes.hlines(places, ends[:, 0], ends[:, 1], color=LIGHT["accent"], linewidth=2, alpha=0.55)
-        axes.plot([found[score] for found in scores], places, "o", color=LIGHT["accent"], markersize=6)
+        axes.plot([values[score] for values in scores], places, "o", color=LIGHT["accent"], markersize=6)
         quiet(axes, title, "", grid="x", lines=0)
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -50,10 +50,10 @@ def score_dots(
 
 
 def recall_grid(names: Sequence[str], recalls: np.ndarray, label_names: Sequence[str]) -> Figure:
-    """The share of each class that each run has right.
+    """Draws the share of each class that each run has right.
 
     Args:
-        names: of the R runs.
+        names: the names of the R runs.
         recalls: `[R, K]` in [0, 1].
         label_names: the K class names.
     """
@@ -65,7 +65,7 @@ def recall_grid(names: Sequence[str], recalls: np.ndarray, label_names: Sequence
 
 
 def overlaid(names: Sequence[str], runs: Sequence[Run]) -> Figure:
-    """The validation accuracy of every run against its steps."""
+    """Draws the validation accuracy of every run against its steps."""
     figure = new_figure(10.5, 3.3 + 0.2 * (len(runs) // _LEGEND_COLUMNS))
     axes = figure.add_subplot()
     for position, (name, run) in enumerate(zip(names, runs, strict=True)):

@@ -1,4 +1,4 @@
-"""What every page of ferjax has around its content: offline, self-contained, light and dark."""
+"""Makes the frame of every page of ferjax: offline, self-contained, light and dark."""
 
 from html import escape
 
@@ -9,11 +9,11 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def document(title: str, eyebrow: str, subtitle: str, body: str, footer: str) -> str:
-    """A whole HTML page.
+    """Makes a whole HTML page.
 
     Args:
-        title: plain text, as are `eyebrow` above it.
-        eyebrow: what kind of page it is.
+        title: plain text.
+        eyebrow: the kind of page, plain text above the title.
         subtitle: HTML.
         body: HTML.
         footer: HTML.
@@ -44,7 +44,7 @@ def document(title: str, eyebrow: str, subtitle: str, body: str, footer: str) ->
 
 
 def cards(*entries: tuple[str, str, str]) -> str:
-    """Numbers at a glance: title, value, note, all plain text; the first is the main one."""
+    """Makes cards with numbers: title, value, note, all plain text; the first is the main one."""
     shown = [
         f'<div class="panel card{" main" if position == 0 else ""}"><dt>{escape(title)}</dt>'
         f'<dd class="value">{escape(value)}</dd><dd class="note">{escape(note)}</dd></div>'

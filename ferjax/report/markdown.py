@@ -1,4 +1,4 @@
-"""A run's report as Markdown: the same numbers, for notes and pull requests."""
+"""Writes a run's report as Markdown: the numbers of the page, for notes and pull requests."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ _CAPTIONS = {
 
 
 def run_markdown(run: Run, pictures: tuple[str, ...]) -> str:
-    """The whole document.
+    """Makes the whole document.
 
     Args:
         run: finished or not.
@@ -33,12 +33,12 @@ def run_markdown(run: Run, pictures: tuple[str, ...]) -> str:
 
 
 def results(result: dict) -> list[str]:
-    """What a finished run found, as paragraphs: scores, each class, the confusion matrix.
+    """Formats the result of a finished run as paragraphs: scores, each class, the confusion matrix.
 
     Args:
         result: the content of `result.json`.
     """
-    test, found = result["test"], result.get("probabilities")
+    test, probabilities = result["test"], result.get("probabilities")
     low, high = accuracy_interval(np.array(test["confusion_matrix"]))
     rows = [
         ["test accuracy", f"{percent(test['accuracy'])} (95% {percent(low, 1)} to {percent(high, 1)})"],
@@ -49,23 +49,24 @@ def results(result: dict) -> list[str]:
         ["time", f"{duration(result['seconds'])} on {result['device']['kind']}"],
         ["date, seed", f"{day(result['date'])}, {result['seed']}"],
     ]
-    if found:
+    if probabilities:
         rows += [
-            ["ROC-AUC", number(found["roc_auc"], 4)],
-            ["average precision", number(found["average_precision"], 4)],
-            ["calibration error", percent(found["calibration_error"], 1)],
+            ["ROC-AUC", number(probabilities["roc_auc"], 4)],
+            ["average precision", number(probabilities["average_precision"], 4)],
+            ["calibration error", percent(probabilities["calibration_error"], 1)],
         ]
-        if found["temperature"] is not None:
-            scaled = percent(found["calibration_error_scaled"], 1)
-            rows.append([f"… with temperature {found['temperature']:.2f}", scaled])
+        if probabilities["temperature"] is not None:
+            scaled = percent(probabilities["calibration_error_scaled"], 1)
+            rows.append([f"… with temperature {probabilities['temperature']:.2f}", scaled])
     parts = [markdown(("", "this run"), [[name, plain(value)] for name, value in rows])]
-    if seen := overlap(result.get("overlap")):
-        parts.append(f"> **These scores are too good**: {seen}.")
-    told = CLAIMS.get((result["model"], result["dataset"]))
-    if told is not None:
-        note = f" ({told.note})" if told.note else ""
+    if shared := overlap(result.get("overlap")):
+        parts.append(f"> **These scores are too good**: {shared}.")
+    claim = CLAIMS.get((result["model"], result["dataset"]))
+    if claim is not None:
+        note = f" ({claim.note})" if claim.note else ""
         parts.append(
-            f"> Claimed by {told.source}, not measured here and not a target: {percent(told.accuracy)}{note}."
+            f"> Claimed by {claim.source}, not measured here and not a target: "
+            f"{percent(claim.accuracy)}{note}."
         )
     classes = [
         [
@@ -91,5 +92,5 @@ def results(result: dict) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Text from a file, with what Markdown or HTML would take for markup made harmless; tables see to `|`."""
+    """Escapes text from a file, so that it is no markup in Markdown or HTML; `markdown` escapes `|`."""
     return "".join(f"\\{letter}" if letter in "\\`*_[]<>#" else letter for letter in text)

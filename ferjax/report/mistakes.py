@@ -105,8 +105,9 @@ def gallery(mistakes: list[Mistake], reason: str) -> str:
 
 def _figure(mistake: Mistake) -> str:
     picture = f'<img alt="" src="{mistake.picture}">' if mistake.picture else ""
+    actual = f"{escape(mistake.actual)} {percent(mistake.of_actual, 0)}"
     return (
         f'<figure class="panel mistake">{picture}<figcaption><b>{escape(mistake.predicted)}</b> '
-        f"{percent(mistake.confidence, 0)}<span>is {escape(mistake.actual)} {percent(mistake.of_actual, 0)}</span>"
+        f"{percent(mistake.confidence, 0)}<span>is {actual}</span>"
         f"<small>test {mistake.index:,}</small></figcaption></figure>"
     )

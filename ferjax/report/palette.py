@@ -45,5 +45,5 @@ SERIES = tuple(role for role in LIGHT if role.startswith("series-"))
 
 
 def css_variables(palette: dict[str, str]) -> str:
-    """The palette as CSS declarations: `--ink: #1d1f24; …`."""
+    """Formats the palette as CSS declarations: `--ink: #1d1f24; …`."""
     return " ".join(f"--{role}: {colour};" for role, colour in palette.items())

@@ -1,6 +1,7 @@
-"""Curves and the confusion matrix as figures, see `ferjax.report.figures`."""
+"""Draws curves and the confusion matrix, see `ferjax.report.figures`."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,27 +9,27 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from ferjax.report.figures import legend_above, new_figure, quiet, short
+from ferjax.report.figures import legend_above, new_figure, quiet, set_column_space, short
 from ferjax.report.palette import LIGHT
 from ferjax.report.run import series
 
 _TITLES = {"loss": "Loss", "accuracy": "Accuracy", "learning_rate": "Learning rate"}
-_MOST_POINTS = 200  # a line of more is drawn as the means and the range of so many pieces
+_MOST_POINTS = 200  # a longer line is drawn as the means and ranges of this many pieces
 _ROUND_STEPS = (1, 2, 5, 10)  # ticks at multiples that are easy to read
 
 
 def curve_names(rows: Sequence[dict]) -> list[str]:
-    """Which of loss, accuracy and learning_rate the rows hold, in that order."""
+    """Returns which of loss, accuracy and learning_rate the rows hold, in that order."""
     return [n for n in _TITLES if series(rows, "train", n)[0] or series(rows, "validation", n)[0]]
 
 
 def curve(rows: Sequence[dict], name: str, best_step: int | None) -> Figure:
-    """One metric against the step, training and validation, with the best step marked.
+    """Draws one metric against the step, training and validation, with the best step marked.
 
     Args:
         rows: rows of `metrics.jsonl`; null values are gaps.
         name: "loss", "accuracy" or "learning_rate".
-        best_step: where the mark goes, None for no mark.
+        best_step: the step to mark; None for no mark.
     """
     figure = new_figure(4.3, 3.0)
     _draw_curve(figure.add_subplot(), rows, name, best_step)
@@ -36,17 +37,17 @@ def curve(rows: Sequence[dict], name: str, best_step: int | None) -> Figure:
 
 
 def curves(rows: Sequence[dict], best_step: int | None) -> Figure:
-    """Every curve the rows hold, side by side (see `curve`)."""
+    """Draws every curve that the rows hold, side by side (see `curve`)."""
     names = curve_names(rows)
     figure = new_figure(4.3 * max(1, len(names)), 3.0)
-    figure.get_layout_engine().set(wspace=0.08)
+    set_column_space(figure, 0.08)
     for position, name in enumerate(names, start=1):
         _draw_curve(figure.add_subplot(1, len(names), position), rows, name, best_step)
     return figure
 
 
 def confusion(matrix: Sequence[Sequence[int]], label_names: Sequence[str], show: str = "both") -> Figure:
-    """A confusion matrix; the colour of a cell is always its share of the row.
+    """Draws a confusion matrix; the colour of a cell is always its share of the row.
 
     Args:
         matrix: integers `[K, K]`, rows actual, columns predicted.
@@ -76,10 +77,10 @@ def cells(
     row_names: Sequence[str],
     column_names: Sequence[str],
 ) -> None:
-    """Draws a grid of cells, the darker the larger their share.
+    """Draws a grid of cells: the larger the share, the darker the cell.
 
     Args:
-        axes: where.
+        axes: the axes to draw into.
         shares: `[R, C]` in [0, 1].
         texts: the large and the small text of the cell in a row and a column; either may be empty.
         row_names: R names.
@@ -140,7 +141,7 @@ def _draw_cell(axes: Axes, row: int, column: int, share: float, large: str, smal
     cell = Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, linewidth=0)
     cell.set(facecolor=LIGHT["cell"], alpha=0.06 + 0.94 * share)
     axes.add_patch(cell)
-    style = {"ha": "center", "va": "center", "color": LIGHT["ink"]}
+    style: dict[str, Any] = {"ha": "center", "va": "center", "color": LIGHT["ink"]}
     axes.text(column + 0.5, row + (0.4 if small else 0.5), large, fontsize=10, fontweight="bold", **style)
     if small:
         axes.text(column + 0.5, row + 0.73, small, fontsize=8, **style)

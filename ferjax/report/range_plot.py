@@ -1,39 +1,28 @@
-"""The picture of a learning-rate range test."""
-
-from typing import Protocol
+"""Draws a learning-rate range test."""
 
 from matplotlib.figure import Figure
 
 from ferjax.report.figures import legend_above, new_figure, quiet
 from ferjax.report.palette import LIGHT
+from ferjax.training.lr_find import RangeTest
 
 
-class Found(Protocol):
-    """What `ferjax.training.lr_find.RangeTest` holds."""
-
-    rates: list[float]
-    losses: list[float]
-    smoothed: list[float]
-    steepest: float | None
-    tenth: float | None
-
-
-def range_plot(found: Found) -> Figure:
-    """The loss against the learning rate, as it was and smoothed, with the suggested rates marked."""
+def range_plot(test: RangeTest) -> Figure:
+    """Draws the loss against the learning rate, as measured and smoothed, with the suggested rates."""
     figure = new_figure(5.6, 3.4)
     axes = figure.add_subplot()
-    axes.plot(found.rates, found.losses, color=LIGHT["train"], linewidth=1, alpha=0.7, label="each step")
-    axes.plot(found.rates, found.smoothed, color=LIGHT["accent"], linewidth=2, label="smoothed")
+    axes.plot(test.rates, test.losses, color=LIGHT["train"], linewidth=1, alpha=0.7, label="each step")
+    axes.plot(test.rates, test.smoothed, color=LIGHT["accent"], linewidth=2, label="smoothed")
     for name, rate, role in (
-        ("steepest", found.steepest, "series-3"),
-        ("minimum / 10", found.tenth, "series-2"),
+        ("steepest", test.steepest, "series-3"),
+        ("minimum / 10", test.tenth, "series-2"),
     ):
         if rate is not None:
             style = {"color": LIGHT[role], "linewidth": 1.2, "linestyle": (0, (4, 3))}
             axes.axvline(rate, label=f"{name}: {rate:.2g}", **style)
     axes.set_xscale("log")
     # A diverging loss would press everything else flat.
-    low, high = min(found.losses), max(found.smoothed[0], found.smoothed[len(found.smoothed) // 2])
+    low, high = min(test.losses), max(test.smoothed[0], test.smoothed[len(test.smoothed) // 2])
     axes.set_ylim(low - 0.1 * (high - low + 1e-9), high + 0.4 * (high - low + 1e-9))
     axes.set_ylabel("loss", fontsize=9, color=LIGHT["muted"])
     quiet(axes, "Learning-rate range test", "learning rate")

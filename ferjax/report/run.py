@@ -1,9 +1,9 @@
-"""What the report knows of a run: the files of its workdir, read and checked."""
+"""Reads the files of a run's workdir and checks them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ferjax.errors import UserError
 from ferjax.files import read_json, read_json_lines
@@ -13,13 +13,22 @@ from ferjax.runs.result import read_result
 
 
 class Run(NamedTuple):
-    """A workdir in memory."""
+    """A workdir in memory.
+
+    Attributes:
+        workdir: the folder.
+        config: the content of `config.json`.
+        rows: the objects of `metrics.jsonl`: step, split and named values.
+        result: the content of `result.json`; None while the run is unfinished.
+        test: predictions of the best step for test; None if they were not kept.
+        validation: predictions of the best step for validation; None if they were not kept.
+    """
 
     workdir: Path
-    config: dict
-    rows: list[dict]  # of metrics.jsonl: step, split and named values
-    result: dict | None  # None while the run is unfinished
-    test: Predictions | None = None  # of the best step, if they were kept
+    config: dict[str, Any]
+    rows: list[dict[str, Any]]
+    result: dict[str, Any] | None
+    test: Predictions | None = None
     validation: Predictions | None = None
 
     @property
@@ -29,7 +38,7 @@ class Run(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What was trained on what, as far as it is known."""
+        """The network and the data set, as far as they are known."""
         if self.result is not None:
             return f"{self.result['model']} on {self.result['dataset']}"
         groups = [self.config.get(group) for group in ("model", "data")]
@@ -52,7 +61,7 @@ def read_run(workdir: Path | str) -> Run:
     All but the first may be absent.
 
     Raises:
-        UserError: if it is not a workdir, or one of the files is corrupt.
+        UserError: it is not a workdir, or one of the files is damaged.
     """
     workdir = Path(workdir)
     if not workdir.is_dir():
@@ -65,21 +74,23 @@ def read_run(workdir: Path | str) -> Run:
     rows_path, result_path = workdir / "metrics.jsonl", workdir / "result.json"
     rows = read_json_lines(rows_path, required=("step", "split")) if rows_path.exists() else []
     result = read_result(result_path) if result_path.exists() else None
-    said = {split: _said(workdir, result, split) for split in ("test", "validation")}
-    return Run(workdir, config, rows, result, **said)
+    kept = {split: _predictions(workdir, result, split) for split in ("test", "validation")}
+    return Run(workdir, config, rows, result, **kept)
 
 
-def _said(workdir: Path, result: dict | None, split: str) -> Predictions | None:
-    """What the tested weights said about a split of the run's own set, if it is kept."""
+def _predictions(workdir: Path, result: dict[str, Any] | None, split: str) -> Predictions | None:
+    """Reads the tested weights' predictions for a split of the run's own set, if they were kept."""
     if result is None:
         return None
     path = predictions.place(workdir, result["dataset"], split, "npz")
-    found = predictions.read(path) if path.exists() else None
-    whole = found is not None and found.step == result["best_step"]
-    return found if whole and list(found.label_names) == result["label_names"] else None
+    if not path.exists():
+        return None
+    stored = predictions.read(path)
+    of_these_weights = stored.step == result["best_step"]
+    return stored if of_these_weights and list(stored.label_names) == result["label_names"] else None
 
 
-def series(rows: Sequence[dict], split: str, name: str) -> tuple[list[int], list[float]]:
-    """Steps and values of one metric of one split, in the order written; null becomes NaN, a gap."""
+def series(rows: Sequence[Mapping[str, Any]], split: str, name: str) -> tuple[list[int], list[float]]:
+    """Returns steps and values of one metric of one split, in the order written; null becomes NaN, a gap."""
     points = [(row["step"], row[name]) for row in rows if row["split"] == split and name in row]
     return [step for step, _ in points], [math.nan if value is None else value for _, value in points]

@@ -1,4 +1,4 @@
-"""Images a second against the number of devices, as `ferjax.cost_model.aot` estimates them."""
+"""Draws images a second against the number of devices, as `ferjax.cost_model.aot` estimates them."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,17 @@ from ferjax.report.figures import legend_above, new_figure, quiet
 from ferjax.report.palette import LIGHT
 
 
-def scaling(found: Sequence[Analysis]) -> Figure:
-    """Speed between its two bounds beside perfect scaling, and memory of a device.
+def scaling(analyses: Sequence[Analysis]) -> Figure:
+    """Draws the speed between its two bounds beside perfect scaling, and the memory of a device.
 
     Args:
-        found: the same config on ever more devices.
+        analyses: the same config on more and more devices.
     """
     figure = new_figure(8.6, 3.2)
     speed, memory = figure.subplots(1, 2)
-    devices = [one.devices for one in found]
-    slow = [one.batch_size / one.estimate.exposed for one in found]
-    fast = [one.batch_size / one.estimate.hidden for one in found]
+    devices = [one.devices for one in analyses]
+    slow = [one.batch_size / one.estimate.exposed for one in analyses]
+    fast = [one.batch_size / one.estimate.hidden for one in analyses]
     speed.fill_between(devices, slow, fast, color=LIGHT["accent-soft"], label="exchanges exposed to hidden")
     speed.plot(devices, slow, color=LIGHT["accent"], marker="o", markersize=4, label="exposed")
     perfect = [slow[0] * count / devices[0] for count in devices]
@@ -31,7 +31,7 @@ def scaling(found: Sequence[Analysis]) -> Figure:
     legend_above(speed)
     memory.bar(
         [str(count) for count in devices],
-        [one.memory / 1e9 for one in found],
+        [one.memory / 1e9 for one in analyses],
         color=LIGHT["accent"],
         width=0.6,
     )

@@ -1,4 +1,4 @@
-"""The pieces of the page as HTML text. Everything that comes from a file is escaped here."""
+"""Makes the pieces of the page as HTML text; escapes everything that comes from a file."""
 
 from collections.abc import Iterable
 from html import escape
@@ -17,7 +17,7 @@ _MAIN_VERSIONS = ("ferjax", "jax", "python")
 
 
 def result_cards(result: dict) -> str:
-    """The summary of a finished run."""
+    """Makes the summary of a finished run."""
     test, validation, device = result["test"], result["validation"], result["device"]
     matrix = np.array(test["confusion_matrix"])
     low, high = accuracy_interval(matrix)
@@ -57,18 +57,18 @@ def result_cards(result: dict) -> str:
     )
 
 
-def _probability_cards(found: dict | None) -> list[tuple[str, str, str]]:
-    if found is None:
+def _probability_cards(scores: dict | None) -> list[tuple[str, str, str]]:
+    if scores is None:
         return []
     note = "of the network's own probabilities"
-    if found["temperature"] is not None:
-        scaled = percent(found["calibration_error_scaled"], 1)
-        note = f"{scaled} with temperature {found['temperature']:.2f}, fitted on validation"
-    ends = found["intervals"]
+    if scores["temperature"] is not None:
+        scaled = percent(scores["calibration_error_scaled"], 1)
+        note = f"{scaled} with temperature {scores['temperature']:.2f}, fitted on validation"
+    ends = scores["intervals"]
     return [
-        ("ROC-AUC", number(found["roc_auc"], 4), "one class against the rest, mean of classes"),
-        ("Average precision", number(found["average_precision"], 4), "likewise, of precision over recall"),
-        ("Calibration error", percent(found["calibration_error"], 1), note),
+        ("ROC-AUC", number(scores["roc_auc"], 4), "one class against the rest, mean of classes"),
+        ("Average precision", number(scores["average_precision"], 4), "likewise, of precision over recall"),
+        ("Calibration error", percent(scores["calibration_error"], 1), note),
         (
             "95% intervals over images",
             percent(ends["mean_class_accuracy"][0], 1) + " to " + percent(ends["mean_class_accuracy"][1], 1),
@@ -79,43 +79,44 @@ def _probability_cards(found: dict | None) -> list[tuple[str, str, str]]:
 
 
 def claim(result: dict) -> str:
-    """What the paper of this network says of this set, marked as a claim; empty if it says nothing."""
-    told = CLAIMS.get((result["model"], result["dataset"]))
-    if told is None:
+    """Shows the paper's number for this network and set, marked as a claim; empty if it gives none."""
+    claimed = CLAIMS.get((result["model"], result["dataset"]))
+    if claimed is None:
         return ""
-    note = f": {told.note}" if told.note else ""
+    note = f": {claimed.note}" if claimed.note else ""
     return (
-        f'<div class="panel notice claim"><b>Claimed by {escape(told.source)}: {percent(told.accuracy)}</b>'
+        f'<div class="panel notice claim"><b>Claimed by {escape(claimed.source)}: '
+        f"{percent(claimed.accuracy)}</b>"
         f"<p>A claim, not measured here and not a target{escape(note)}.</p></div>"
     )
 
 
 def overlap(result: dict, name: str = "") -> str:
-    """A notice if the test images were seen before, of the named run; empty if they were not."""
-    told = wording.overlap(result.get("overlap"))
-    if not told:
+    """Warns if the (named) run was trained on test images; empty if it was not."""
+    text = wording.overlap(result.get("overlap"))
+    if not text:
         return ""
     title = f"{name}: its scores are too good." if name else "These scores are too good."
     return (
-        f'<div class="panel notice" role="alert"><b>{escape(title)}</b><p>{escape(told.capitalize())}. '
+        f'<div class="panel notice" role="alert"><b>{escape(title)}</b><p>{escape(text.capitalize())}. '
         "<code>ferjax audit</code> lists them.</p></div>"
     )
 
 
 def unfinished_cards(run: Run) -> str:
-    """The summary of a run that has no result yet: what validation says so far."""
+    """Makes the summary of an unfinished run: the best validation scores so far."""
     last = max((row["step"] for row in run.rows), default=None)
-    found = []
+    shown = []
     for name, title in (("accuracy", "Validation accuracy"), ("loss", "Validation loss")):
         at = dict(zip(*series(run.rows, "validation", name), strict=True))
         if run.best_step in at:
             value = percent(at[run.best_step]) if name == "accuracy" else number(at[run.best_step], 4)
-            found.append((title, value, f"at step {number(run.best_step)}, the best so far"))
-    return cards(*found, ("Last step", number(last), "training has not ended"))
+            shown.append((title, value, f"at step {number(run.best_step)}, the best so far"))
+    return cards(*shown, ("Last step", number(last), "training has not ended"))
 
 
 def mistakes(test: dict, label_names: list[str]) -> str:
-    """The most frequent confusions, as shares of the actual class."""
+    """Lists the most frequent confusions, as shares of the actual class."""
     counts = np.array(test["confusion_matrix"])
     items = []
     for row, column in most_confused(counts, _WORST_SHOWN):
@@ -132,7 +133,7 @@ def mistakes(test: dict, label_names: list[str]) -> str:
 
 
 def class_table(test: dict, probabilities: dict | None = None) -> str:
-    """The per-class table; scores in percent, with ROC-AUC and average precision where they are known."""
+    """Makes the per-class table, in percent, with ROC-AUC and average precision if they are known."""
     names = ["class", "precision", "recall", "F1", *(("ROC-AUC", "AP") if probabilities else ()), "support"]
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     rows = tables.html_rows(test, probabilities)
@@ -140,7 +141,7 @@ def class_table(test: dict, probabilities: dict | None = None) -> str:
 
 
 def method(result: dict) -> str:
-    """How the number was made, and of what."""
+    """Explains how the number was made, with its versions and split digests."""
     images = sum(row["support"] for row in result["test"]["per_class"])
     absent = [row["name"] for row in result["test"]["per_class"] if not row["support"]]
     left_out = (
@@ -175,7 +176,7 @@ def _versions(result: dict, names: Iterable[str]) -> str:
 
 
 def config_tree(config: dict) -> str:
-    """The config as a tree that folds: one `<details>` a group."""
+    """Shows the config as a tree that folds: one `<details>` a group."""
     return f'<details class="tree"><summary>All settings</summary>{_branch(config)}</details>'
 
 

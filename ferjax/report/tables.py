@@ -1,4 +1,4 @@
-"""The per-class table of a test result: as text for a terminal, as HTML for the page."""
+"""Formats tables: the per-class table of a test result, and any table as Markdown or HTML."""
 
 from collections.abc import Sequence
 from html import escape
@@ -10,7 +10,7 @@ _RANKING = ("roc_auc", "average_precision")
 
 
 def totals(per_class: Sequence[dict]) -> list[dict]:
-    """The two closing rows: means over classes, each class or each example weighing the same.
+    """Computes the two closing rows: means over classes, each class or each example weighing the same.
 
     Args:
         per_class: rows of name, precision, recall, f1 (in [0, 1]) and support (examples).
@@ -31,7 +31,7 @@ def totals(per_class: Sequence[dict]) -> list[dict]:
 
 
 def text_table(test: dict) -> str:
-    """The per-class table with totals and the accuracy, aligned in a fixed-width font.
+    """Formats the per-class table with totals and the accuracy, aligned for a terminal.
 
     Args:
         test: the `test` field of `result.json`.
@@ -50,7 +50,7 @@ def text_table(test: dict) -> str:
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table that is also aligned in a terminal: the first column left, the others right."""
+    """Formats a Markdown table that is also aligned in a terminal: first column left, the others right."""
     lines = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in (head, *rows)]
     widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
 
@@ -66,7 +66,7 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of plain text as HTML; the first cell of a row is its name."""
+    """Formats a table of plain text as HTML; the first cell of a row is its name."""
     titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
@@ -75,32 +75,32 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'<table class="plain"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def probability_lines(found: dict) -> str:
-    """What `ferjax.runs.result.probability_scores` found, in a few lines."""
+def probability_lines(scores: dict) -> str:
+    """Formats what `ferjax.runs.result.probability_scores` computed, in a few lines."""
 
     def share(name: str) -> str:
-        return "none" if found.get(name) is None else f"{found[name]:.4f}"
+        return "none" if scores.get(name) is None else f"{scores[name]:.4f}"
 
     lines = [
         f"ROC-AUC {share('roc_auc')}, average precision {share('average_precision')} "
         "(one class against the rest, mean of classes)",
         f"calibration error {share('calibration_error')}",
     ]
-    if found["temperature"] is not None:
-        lines[1] += f"; {share('calibration_error_scaled')} with the temperature {found['temperature']:.3f}"
+    if scores["temperature"] is not None:
+        lines[1] += f"; {share('calibration_error_scaled')} with the temperature {scores['temperature']:.3f}"
     lines += [
         f"{name.replace('_', ' ')}: 95% interval over images {100 * low:.1f} to {100 * high:.1f}%"
-        for name, (low, high) in found["intervals"].items()
+        for name, (low, high) in scores["intervals"].items()
     ]
     return "\n".join(lines)
 
 
 def html_rows(test: dict, probabilities: dict | None = None) -> str:
-    """The same rows as `<tr>` elements; each class's scores have a bar of their length.
+    """Formats the rows of `text_table` as `<tr>` elements; each score has a bar of its length.
 
     Args:
         test: the `test` field of `result.json`.
-        probabilities: the field of that name: adds ROC-AUC and average precision.
+        probabilities: the `probabilities` field; adds ROC-AUC and average precision.
     """
     rows, closing, scores = test["per_class"], totals(test["per_class"]), _SCORES
     if probabilities:
