@@ -9,7 +9,7 @@ TRY_AGAIN = 75  # EX_TEMPFAIL: a process was lost; the same command goes on from
 
 
 class UserError(Exception):
-    """Bad input; the message is one line that says what is wrong and what to do.
+    """Bad input, told in one clear line: what is wrong and what to do.
 
     Commands print it without a traceback and exit with code 2 (see `ferjax.commands.framework`).
     Everything else that is raised is a bug in ferjax and keeps its traceback.
@@ -17,10 +17,6 @@ class UserError(Exception):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns the known names most like a wrong one, for a message; all of them if none is like it.
-
-    >>> nearest("fer2031", ["fer2013", "rafdb", "ckplus"])
-    'fer2013'
-    """
+    """The names most like a wrong one, for a message; all of them if none is like it."""
     known = list(known)
     return ", ".join(difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known)

@@ -1,4 +1,4 @@
-"""Writes JSON files whole or not at all, and reads them with clear errors."""
+"""JSON files that are whole or absent, and clear errors when they are neither."""
 
 import json
 import math
@@ -47,7 +47,7 @@ def write_atomic(path: Path | str, content: bytes) -> None:
 
 
 def to_json(obj: Any) -> bytes:
-    """Returns `plain(obj)` as indented JSON in UTF-8.
+    """`plain(obj)` as indented JSON in UTF-8.
 
     Raises:
         TypeError: if a value has no JSON form.
