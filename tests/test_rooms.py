@@ -13,8 +13,8 @@ MOST_FILES_IN_THE_ROOT = 6
 
 # room → rooms that it must not import
 FORBIDDEN = {
-    "data": {"audit", "augment", "cluster", "commands", "cost_model", "demo", "deploy", "experiments", "explain",
-             "inference", "interop", "layers", "models", "report", "runs", "scores", "training"},
+    "data": {"audit", "augment", "cluster", "commands", "cost_model", "demo", "deploy", "experiments",
+             "explain", "inference", "interop", "layers", "models", "report", "runs", "scores", "training"},
     "augment": {"models", "runs", "training"},
     "layers": {"augment", "data", "models", "runs", "training"},
     "models": {"runs", "training"},

@@ -12,13 +12,12 @@ from ml_collections import ConfigDict
 import ferjax
 from ferjax.cluster.coordinator import UNAVAILABLE, Store
 from ferjax.config import flat
-from ferjax.errors import UserError
+from ferjax.errors import UserError, listed
 from ferjax.files import plain
 from ferjax.platform.versions import library_versions
 
 # These may differ from host to host: where the images lie and how they are read.
 LOCAL_FIELDS = ("data.dir", "data.cache", "data.workers")
-_SHOWN = 5
 
 
 def facts(config: ConfigDict, workdir: str) -> dict[str, Any]:
@@ -91,8 +90,7 @@ def _compare(store: Store, count: int, own: dict[str, Any], where: str, timeout:
             continue
         differing = differences(json.loads(json.dumps(own)), other["facts"])
         if differing:
-            more = f"; and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
-            unequal.append(f"process {index} on {other['host']}: {'; '.join(differing[:_SHOWN])}{more}")
+            unequal.append(f"process {index} on {other['host']}: {listed(differing, separator='; ')}")
     if missing:
         return (
             f"of {count} processes the numbers {', '.join(missing)} have not come to the coordinator {where} "
@@ -101,6 +99,6 @@ def _compare(store: Store, count: int, own: dict[str, Any], where: str, timeout:
     if unequal:
         return (
             "the processes do not run the same thing; start all with one config, from one checkout: "
-            + ". ".join(unequal[:_SHOWN])
+            + listed(unequal, separator=". ")
         )
     return ""

@@ -1,6 +1,5 @@
 """How every command starts: absl flags, one-line errors, honest exit codes."""
 
-import errno
 import inspect
 import keyword
 import logging
@@ -16,9 +15,8 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from ferjax.errors import BAD_INPUT, UserError
+from ferjax.files import DISK_FULL
 from ferjax.platform import console
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def fail(message: object) -> NoReturn:
@@ -123,7 +121,7 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 128 + signal.SIGPIPE
         except OSError as error:
-            if error.errno not in _DISK_FULL:
+            if error.errno not in DISK_FULL:
                 raise
             first: BaseException | None = error  # closing files may have failed after a clear error
             while first and not isinstance(first, UserError):

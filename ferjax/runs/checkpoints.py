@@ -1,10 +1,8 @@
 """Orbax checkpoints of a run: the newest few and the best, written in the background."""
 
 import dataclasses
-import errno
 import json
 import logging
-import os
 import shutil
 import zlib
 from collections.abc import Sequence
@@ -18,13 +16,13 @@ from orbax.checkpoint import args as ocp_args
 from orbax.checkpoint import checkpoint_managers
 
 from ferjax.errors import UserError
+from ferjax.files import disk_trouble
 from ferjax.runs import orbax_messages
 from ferjax.runs.checksum import checksum
 
 logger = logging.getLogger(__name__)
 
 STATE, META = "state", "meta"
-_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
 class State(Protocol):
@@ -217,11 +215,10 @@ class Checkpoints:
         self._open()
 
     def _failed(self, error: Exception) -> UserError:
-        text = str(error)
-        reasons = [os.strerror(number) for number in _DISK_TROUBLE if os.strerror(number) in text]
-        if not reasons and not isinstance(error, OSError):
+        reason = disk_trouble(error)
+        if reason is None and not isinstance(error, OSError):
             raise error
         return UserError(
-            f"cannot write a checkpoint to {self._directory}: {reasons[0] if reasons else text}; earlier "
+            f"cannot write a checkpoint to {self._directory}: {reason or error}; earlier "
             "checkpoints are whole: make room and run the same command again to go on from them"
         )

@@ -5,7 +5,6 @@ An imported folder holds `checkpoints/0` with the items `state`, which is `{"par
 """
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import args as ocp_args
 
 from ferjax.errors import UserError
+from ferjax.files import replacing
 from ferjax.runs import orbax_messages
 from ferjax.runs.checkpoints import META, STATE, Damaged, sealed
 from ferjax.runs.checksum import checksum
@@ -50,18 +50,13 @@ def save(folder: Path, model: str, variables: Mapping[str, Any], facts: Mapping[
     orbax_messages.hide()
     tree = {key: variables[key] for key in _COLLECTIONS}
     meta = sealed({**facts, "model": model, "best_step": 0, "weights_checksum": checksum(tree)})
-    folder = folder.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, because a rename is atomic only within one file system.
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    try:
-        with ocp.CheckpointManager(unfinished / "checkpoints") as manager:
-            items = {STATE: ocp_args.StandardSave(tree), META: ocp_args.JsonSave(meta)}
-            manager.save(0, args=ocp_args.Composite(**items))
-            manager.wait_until_finished()
-        unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    items = {STATE: ocp_args.StandardSave(tree), META: ocp_args.JsonSave(meta)}
+    with (
+        replacing(folder.resolve()) as unfinished,
+        ocp.CheckpointManager(unfinished / "checkpoints") as manager,
+    ):
+        manager.save(0, args=ocp_args.Composite(**items))
+        manager.wait_until_finished()
 
 
 def load(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

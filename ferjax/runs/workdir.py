@@ -8,7 +8,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from ferjax.config import FREE_FIELDS, defaults, flat
-from ferjax.errors import UserError
+from ferjax.errors import UserError, listed
 from ferjax.files import plain, read_json, write_json_atomic
 
 CONFIG, METRICS, RESULT, TENSORBOARD = "config.json", "metrics.jsonl", "result.json", "tensorboard"
@@ -64,7 +64,6 @@ def _compare(stored: Path, config: ConfigDict) -> None:
     ]
     if differing:
         raise UserError(
-            f"{stored.parent} belongs to another config ({'; '.join(differing[:5])}"
-            + (f"; and {len(differing) - 5} more" if len(differing) > 5 else "")
-            + "); take another --workdir, or remove that folder"
+            f"{stored.parent} belongs to another config ({listed(differing, separator='; ')}); take another "
+            "--workdir, or remove that folder"
         )
