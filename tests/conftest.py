@@ -2,17 +2,16 @@
 
 import contextlib
 import io
-import json
 import os
 import re
 import subprocess
-import sys
 
 import jax
 import pytest
 import shape_checks  # noqa: F401
 import tiny
 from absl import flags
+from fork_server import ForkServer
 from untrained import write_run
 
 from ferjax.data import builders
@@ -62,7 +61,9 @@ def tiny_run(compiled, tmp_path_factory):
     tiny.write_csv(folder)
     with contextlib.redirect_stdout(io.StringIO()):
         builders.build(builders.create("fer2013", folder / "data", manual_dir=folder))
-    return tiny.Tiny(folder / "data", compiled)
+    server = ForkServer(**tiny.environment(compiled))
+    yield tiny.Tiny(folder / "data", compiled, server)
+    server.close()
 
 
 @pytest.fixture(scope="session")
@@ -79,24 +80,15 @@ def tiny_model(monkeypatch):
     monkeypatch.setitem(tiny.models._MODELS, "tiny", tiny.TinyNet)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shell(tiny_run):
     """Runs `python -m ferjax` with some arguments, in a fork of a process that has imported the libraries."""
-    server = subprocess.Popen(
-        [sys.executable, str(tiny.HERE / "run_tiny.py"), "serve"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
 
     def run(*arguments):
-        server.stdin.write(json.dumps(list(map(str, arguments))) + "\n")
-        server.stdin.flush()
-        return subprocess.CompletedProcess(arguments, *json.loads(server.stdout.readline()))
+        answer = tiny_run.server.ask(run=list(map(str, arguments)))
+        return subprocess.CompletedProcess(arguments, *answer)
 
-    with server:
-        yield run
+    return run
 
 
 @pytest.fixture(scope="module")

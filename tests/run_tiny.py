@@ -1,7 +1,6 @@
 """`python -m ferjax`, with the tiny network registered: what the tests start as a command.
 
-`run_tiny.py serve` imports the libraries once and then runs one command for each line of standard
-input, a JSON list of arguments, in a fork; it answers with a line `[exit code, stdout, stderr]`.
+`run_tiny.py serve` runs many commands, each in a fork of itself, see `serve` and `fork_server.py`.
 """
 
 import json
@@ -48,24 +47,62 @@ def die_before(step: str | None) -> None:
 
 
 def serve() -> None:
-    """Runs commands until standard input ends."""
+    """Imports the libraries once, then answers requests, one JSON object a line, until standard input ends.
+
+    `{"run": arguments}` runs a command in a fork: `[exit code, stdout, stderr]`. `{"start": arguments,
+    "environment": variables, "output": path}` starts one that writes there: its process id. `{"wait": id}`
+    waits for it: its exit code.
+    """
+    import tensorboardX  # noqa: F401
     import tensorflow_datasets  # noqa: F401
 
+    import ferjax.inference.score_run
+    import ferjax.report.comparison
     import ferjax.training.loop  # noqa: F401
 
     for line in sys.stdin:
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            child = os.fork()
-            if child == 0:
-                os.dup2(out.fileno(), 1)
-                os.dup2(err.fileno(), 2)
-                run(json.loads(line))
-            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            texts = []
-            for file in (out, err):
-                file.seek(0)
-                texts.append(file.read().decode())
-            print(json.dumps([code, *texts]), flush=True)
+        request = json.loads(line)
+        if "wait" in request:
+            answer: Any = exit_code(request["wait"])
+        elif "start" in request:
+            answer = start(request["start"], request["environment"], request["output"])
+        else:
+            answer = run_to_its_end(request["run"])
+        print(json.dumps(answer), flush=True)
+
+
+def exit_code(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def start(arguments: list[str], environment: dict[str, str], output: str) -> int:
+    """Starts a command in a fork."""
+    child = os.fork()
+    if child == 0:
+        file = os.open(output, os.O_WRONLY)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        os.close(file)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.environ.update(environment)
+        run(arguments)
+    return child
+
+
+def run_to_its_end(arguments: list[str]) -> tuple[int, str, str]:
+    """Runs a command in a fork."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = os.fork()
+        if child == 0:
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+            run(arguments)
+        code = exit_code(child)
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode())
+        return code, texts[0], texts[1]
 
 
 if __name__ == "__main__":

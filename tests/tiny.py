@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import tiny_config
 from flax.typing import Dtype
+from fork_server import Forked, ForkServer
 from jax import Array
 from ml_collections import ConfigDict
 
@@ -87,25 +88,34 @@ def train_arguments(data: Path, workdir: Path, *flags: str) -> list[str]:
     ]  # fmt: skip
 
 
-class Command:
-    """A started `run_tiny.py`, whose output is read line by line."""
+def environment(compiled: Path) -> dict[str, str]:
+    """The variables of a command's process."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(compiled),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONUNBUFFERED": "1",
+    }
 
-    def __init__(self, arguments: list[str], compiled: Path, **environment: str) -> None:
-        settings = {
-            "JAX_COMPILATION_CACHE_DIR": str(compiled),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-            "JAX_PLATFORMS": "cpu",
-            "PYTHONUNBUFFERED": "1",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "run_tiny.py"), *arguments],
-            env={**os.environ, **settings, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+
+def separate_process(arguments: list[str], compiled: Path, **more: str) -> subprocess.Popen:
+    """Starts `run_tiny.py` from the beginning, without the server."""
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "run_tiny.py"), *arguments],
+        env={**os.environ, **environment(compiled), **more},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+class Command:
+    """A started command, whose output is read line by line."""
+
+    def __init__(self, process: subprocess.Popen | Forked) -> None:
+        self.process = process
         self.lines: list[str] = []
         self._alarm = threading.Timer(LONGEST, self.process.kill)
         self._alarm.start()
@@ -141,14 +151,18 @@ class Command:
 
 @dataclasses.dataclass(frozen=True)
 class Tiny:
-    """The data set, and the folder of compiled programs that all commands share."""
+    """The data set, the folder of compiled programs that all commands share, and the server of commands."""
 
     data: Path
     compiled: Path
+    server: ForkServer
 
     def start(self, workdir: Path, *flags: str, **environment: str) -> Command:
         """Starts the verb train."""
-        return Command(train_arguments(self.data, workdir, *flags), self.compiled, **environment)
+        arguments = train_arguments(self.data, workdir, *flags)
+        if any(name.startswith("JAX_") for name in environment):  # read when JAX is imported
+            return Command(separate_process(arguments, self.compiled, **environment))
+        return Command(Forked(self.server, arguments, **environment))
 
     def run(self, workdir: Path, *flags: str, **environment: str) -> str:
         """Runs the verb train to its end, which must be a good one; the output."""

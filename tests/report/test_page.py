@@ -182,7 +182,7 @@ def test_predictions_of_other_weights_are_not_shown(make_run):
 @pytest.mark.slow
 def test_without_validation_there_is_no_temperature(make_run):
     text = " ".join(Outline(read(page.write_page(make_run(points=2, validation=False)))).text)
-    assert "As the network says" in text
+    assert "As the network gives them" in text
     assert "With temperature" not in text
 
 
