@@ -19,6 +19,7 @@ FORBIDDEN = {
     "layers": {"augment", "data", "models", "runs", "training"},
     "models": {"runs", "training"},
     "training": {"audit", "commands", "demo", "deploy", "experiments", "explain", "report"},
+    "config": {"cluster", "commands", "inference", "report", "runs", "training"},
     "runs": {"commands", "inference", "models", "report", "training"},
     "scores": {"commands", "data", "models", "report", "runs", "training"},
     "cluster": {"commands", "data", "models", "report", "runs", "training"},
