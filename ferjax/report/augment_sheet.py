@@ -91,7 +91,7 @@ def _shares(target: np.ndarray, names: Sequence[str]) -> str:
     order = np.argsort(-target, kind="stable")[:2].tolist()
     largest = [index for index in order if target[index] >= 0.005]
     if len(largest) == 1:
-        return names[largest[0]]
+        return names[int(largest[0])]
     return " · ".join(f"{100 * float(target[index]):.0f}% {names[index]}" for index in largest)
 
 

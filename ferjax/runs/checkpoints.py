@@ -7,7 +7,7 @@ import shutil
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
@@ -33,10 +33,6 @@ class State(Protocol):
     @property
     def variables(self) -> dict[str, Any]:
         """The weights that evaluation uses."""
-        ...
-
-    def replace(self, **fields: Any) -> Self:
-        """Returns a copy with other fields."""
         ...
 
 
@@ -199,7 +195,7 @@ class Checkpoints:
             reason = str(error).strip().splitlines() or [type(error).__name__]
             where = self._directory / str(step)
             raise Damaged(f"the checkpoint {where} is damaged ({reason[0][:160]})") from error
-        return like.replace(**tree), meta
+        return dataclasses.replace(like, **tree), meta
 
     def _read(self, step: int, item: str, how: ocp_args.CheckpointArgs) -> Any:
         return self._manager.restore(step, args=ocp_args.Composite(**{item: how}))[item]

@@ -83,7 +83,7 @@ def probability_scores(test: Predictions, validation: Predictions | None) -> dic
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """What was trained, on what, and for how long.
+    """The training: network, data set, seed and length.
 
     Attributes:
         model: the network's registered name.
@@ -130,7 +130,7 @@ class Scores:
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What the run took.
+    """The time, speed and memory of the run.
 
     Attributes:
         seconds: wall time of training, evaluations included.
