@@ -1,8 +1,10 @@
 # Two commands: `make train` and `make test`. Each makes .venv first if it is not there.
 
-# The first of these that runs and is new enough. (A version manager's shim is found but may not run.)
-PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
-	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+# The newest Python that the pins know, of those that run and can make an environment. (A version manager's
+# shim is found but may not run; a distribution's Python may lack ensurepip.)
+PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$name -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
+	&& echo $$name && break; done)
 CONFIG ?= configs/resemotenet.py
 ARGS ?=
 # One test process a core, not more than 8.
@@ -47,7 +49,7 @@ lint: $(VENV)/.dev
 	$(BIN)/basedpyright
 
 $(VENV)/.python:
-	@test -n "$(PYTHON)" || { echo "ferjax needs Python 3.11 or newer; set PYTHON=…"; exit 2; }
+	@test -n "$(PYTHON)" || { echo "ferjax needs Python 3.11 to 3.14; set PYTHON=…"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	touch $@

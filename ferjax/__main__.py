@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ferjax import commands
+from ferjax import __version__, commands
 from ferjax.commands import framework
 from ferjax.errors import BAD_INPUT, UserError
 from ferjax.platform import process
@@ -48,15 +48,16 @@ def usage() -> str:
             group = verb.group
             lines += ["", f"{group}:"]
         lines.append(f"  {verb.name:13s} {verb.help}")
-    return "\n".join([*lines, "", "VERB --help lists the verb's flags."])
+    return "\n".join([*lines, "", "VERB --help lists the verb's flags; --version prints ferjax's."])
 
 
 def main() -> None:
     """Runs the verb of the command line."""
     process.prepare()
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help", "help"):
-        print(usage())
-        sys.exit(0 if len(sys.argv) > 1 else BAD_INPUT)
+        framework.answer(usage(), 0 if len(sys.argv) > 1 else BAD_INPUT)
+    if sys.argv[1] == "--version":
+        framework.answer(f"ferjax {__version__}")
     name, arguments = sys.argv[1], sys.argv[2:]
     framework.run(_main_of(name), [f"ferjax {name}", *arguments])
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,9 @@ def test_the_dockerfile_copies_what_exists_and_starts_ferjax():
         "CMD",
     }
     assert steps[0][0] == "FROM"
+    python = steps[0][1].removeprefix("python:").removesuffix("-slim")
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    assert f"Programming Language :: Python :: {python}" in known
     copied = [source for step in steps if step[0] == "COPY" for source in step[1:-1]]
     assert copied
     assert all((ROOT / source).exists() for source in copied)

@@ -9,7 +9,6 @@ times what C1 does, so small images are worth a thought (--config.data.image_siz
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from ferjax.commands import framework
 from ferjax.experiments.ablate import FILE, VARIANTS, ablate, table
@@ -18,8 +17,8 @@ from ferjax.files import write_atomic
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", "configs/resemotenet.py", "A recipe of resemotenet, FILE[:DATASET[,key=value…]]."
+_CONFIG = framework.config_flag(
+    default="resemotenet", help_string="A recipe of the network resemotenet: RECIPE[:DATASET[,key=value…]]."
 )
 _VARIANTS = flags.DEFINE_list("variants", list(VARIANTS), "Which of the configurations.")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "Seeds of each: train.seed, train.seed + 1, …")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
-from ml_collections import config_flags
 
 from ferjax.commands import framework
 from ferjax.errors import UserError
@@ -20,7 +19,7 @@ from ferjax.registry import verb
 if TYPE_CHECKING:
     from ferjax.cost_model.aot import Analysis
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
+_CONFIG = framework.config_flag()
 _TOPOLOGY = flags.DEFINE_list("topology", None, "KIND:SHAPE such as v5e:4x4, several, or here.")
 _CLASSES = flags.DEFINE_integer("num_classes", 7, "Number of classes.", lower_bound=2)
 _BATCH = flags.DEFINE_integer(

@@ -6,7 +6,6 @@ The sheet shows originals, each option of the group `augment` that is on by itse
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from ferjax.commands import framework
 from ferjax.config import validate
@@ -14,7 +13,7 @@ from ferjax.errors import UserError
 from ferjax.registry import verb
 from ferjax.report.augment_sheet import sheet
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
+_CONFIG = framework.config_flag()
 _OUT = flags.DEFINE_string("out", "augment_sheet.png", "Where the picture is written, .png or .jpg.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the draws.", lower_bound=0)
 flags.mark_flag_as_required("config")

@@ -8,7 +8,6 @@ lacks are left out. Finished runs are read again.
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from ferjax.commands import framework
 from ferjax.experiments.crossdb import FILE, crossdb, table
@@ -17,7 +16,7 @@ from ferjax.files import write_atomic
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
+_CONFIG = framework.config_flag()
 _SETS = flags.DEFINE_list("sets", ["toons/avataaars", "toons/open_peeps"], "Data sets, separated by commas.")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "Seeds of each; with more than one the matrix has intervals.")
 _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the runs; runs/crossdb-MODEL if empty.")

@@ -14,8 +14,14 @@ from typing import NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
+from ml_collections import ConfigDict, config_flags
+from ml_collections.config_flags.config_flags import ConfigFileFlagParser, is_config_flag
 
 from ferjax.errors import BAD_INPUT, UserError
+from ferjax.recipes import shipped
+
+# What `config_flag` defines belongs to the command that calls it.
+flags.disclaim_key_flags()
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -31,6 +37,48 @@ def fail(message: object) -> NoReturn:
     sys.exit(BAD_INPUT)
 
 
+def _reader_left() -> int:
+    """Whoever reads the output, such as `head`, has had enough; the exit must not write what is left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def answer(text: str, code: int = 0) -> NoReturn:
+    """Prints what was asked for instead of a command's work, such as its help, and exits."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        code = _reader_left()
+    sys.exit(code)
+
+
+class _RecipeParser(ConfigFileFlagParser):
+    """Reads a config from a file, or from a shipped recipe by its name."""
+
+    def parse(self, path: str) -> ConfigDict:
+        file, colon, argument = path.partition(":")
+        return super().parse(shipped.locate(file) + colon + argument)
+
+
+def config_flag(
+    name: str = "config",
+    default: str | None = None,
+    help_string: str = "A recipe's name or a config file: RECIPE[:DATASET[,key=value…]].",
+) -> flags.FlagHolder:
+    """Defines a flag that takes a config, and the flags `--name.group.field=value` that change its fields.
+
+    Args:
+        name: the flag's.
+        default: what to read where the flag is not given; None: `value` is None then.
+        help_string: what `--help` says of it.
+    """
+    holder = config_flags.DEFINE_config_file(name, None, help_string)
+    flags.FLAGS[name].parser = _RecipeParser(name)
+    if default is not None:
+        flags.set_default(holder, default)
+    return holder
+
+
 def no_arguments(argv: Sequence[str]) -> None:
     """Raises UserError if a command's line holds anything but flags (`argv` as `main` takes it)."""
     if len(argv) > 1:
@@ -40,9 +88,7 @@ def no_arguments(argv: Sequence[str]) -> None:
 def _help(main: Callable) -> None:
     """Prints a command's docstring and its own flags. (absl's --help exits with 1 and shows absl's flags.)"""
     module = sys.modules[main.__module__]
-    print(inspect.getdoc(module))
-    print(flags.FLAGS.module_help(module.__name__))
-    sys.exit(0)
+    answer(f"{inspect.getdoc(module)}\n{flags.FLAGS.module_help(module.__name__)}")
 
 
 def _quoted(argument: str) -> str:
@@ -60,9 +106,9 @@ def _parse(main: Callable, argv: Sequence[str]) -> list[str]:
     try:
         sys.argv = list(map(_quoted, sys.argv))  # where config flags look for their fields
         rest = flags.FLAGS(list(map(_quoted, argv)))
-        if "config" in flags.FLAGS:
+        for flag in filter(is_config_flag, (flags.FLAGS[name] for name in flags.FLAGS)):
             # A config file that could not be read tells only when something asks for a field.
-            hasattr(flags.FLAGS["config"].value, "model")
+            hasattr(flag.value, "model")
         return rest
     except flags.Error as error:
         text = re.sub(r"Traceback .*\n", "", str(error).strip(), flags=re.DOTALL)
@@ -114,16 +160,16 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         # JAX tells of every accelerator that the machine lacks.
         logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
         try:
-            return main(rest)
+            code = main(rest)
+            print(end="", flush=True)  # here, where a reader that has left and a full disk are understood
+            return code
         except UserError as error:
             fail(error)
         except KeyboardInterrupt:
             print("ferjax: interrupted", file=sys.stderr, flush=True)
             return 128 + signal.SIGINT
         except BrokenPipeError:
-            # Whoever reads the output, such as `head`, has had enough; the exit would write what is left.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 128 + signal.SIGPIPE
+            return _reader_left()
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise

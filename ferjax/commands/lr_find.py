@@ -9,14 +9,13 @@ and lr_find.png. A later stage is best tested from the weights that the earlier 
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from ferjax.commands import framework
 from ferjax.errors import UserError
 from ferjax.files import write_atomic, write_json_atomic
 from ferjax.registry import verb
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
+_CONFIG = framework.config_flag()
 _OUT = flags.DEFINE_string("out", "", "Folder of the results; runs/lr-find/MODEL-DATASET-STAGE if empty.")
 _STAGE = flags.DEFINE_integer("stage", 1, "Which stage of the config, counted from 1.")
 _LOW = flags.DEFINE_float("low", 1e-6, "The first learning rate.")

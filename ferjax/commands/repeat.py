@@ -8,7 +8,6 @@ All seeds of a recipe share one compilation; finished runs are read again. Each 
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from ferjax.commands import framework
 from ferjax.errors import UserError
@@ -19,8 +18,8 @@ from ferjax.files import write_atomic
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
-_AGAINST = config_flags.DEFINE_config_file("against", None, "A second one, compared with the first.")
+_CONFIG = framework.config_flag()
+_AGAINST = framework.config_flag("against", help_string="A second one, compared with the first.")
 _N = flags.DEFINE_integer("n", 5, "How many seeds, at least two: train.seed, train.seed + 1, …")
 _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the runs; runs/repeat-MODEL-DATASET if empty.")
 _AGAINST_WORKDIR = flags.DEFINE_string(

@@ -3,12 +3,11 @@
 import sys
 
 from absl import flags
-from ml_collections import config_flags
 
 from ferjax.commands import framework
 from ferjax.registry import verb
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, FILE[:DATASET[,key=value…]].")
+CONFIG = framework.config_flag()
 WORKDIR = flags.DEFINE_string("workdir", "", "The run's folder; runs/MODEL-DATASET if empty.")
 REPORT = flags.DEFINE_bool("report", True, "Write report/index.html at the end.")
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes that the cluster tells of.")

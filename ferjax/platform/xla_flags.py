@@ -6,7 +6,7 @@ from importlib import metadata
 
 FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 # XLA ends a process that gives it a flag which it does not know: only where this one was tried.
-TRIED = ("0.10.2",)
+TRIED = ("0.10.2", "0.11.2", "0.12.0.1")
 
 
 def keep_convolutions(environ: MutableMapping[str, str] = os.environ) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import re
 import shutil
 import signal
@@ -11,6 +12,7 @@ import sys
 import pytest
 import tiny
 
+from ferjax import __version__
 from ferjax.__main__ import verbs
 
 NAMES = [verb.name for verb in verbs()]
@@ -28,6 +30,11 @@ def test_every_verb_has_help(shell):
         done = shell(*arguments)
         assert (done.returncode, done.stderr) == (0, "")
         assert all(f"  {verb} " in done.stdout for verb in NAMES)
+
+
+def test_the_version(shell):
+    done = shell("--version")
+    assert (done.returncode, done.stdout) == (0, f"ferjax {__version__}\n")
 
 
 def test_no_verb_and_unknown_verbs(shell):
@@ -50,9 +57,38 @@ def test_a_reader_that_has_had_enough_is_no_error():
         assert process.wait() == 128 + signal.SIGPIPE
 
 
+def without_a_reader(*command):
+    """Runs Python with a standard output that nobody reads."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, *command], stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["compare", "--help"]])
+def test_a_reader_that_leaves_before_the_first_word_is_no_error(arguments):
+    assert without_a_reader("-m", "ferjax", *arguments) == (128 + signal.SIGPIPE, "")
+
+
+def test_words_that_wait_in_a_buffer_until_the_end_may_find_no_reader():
+    program = "from ferjax.commands import framework; framework.run(lambda argv: print('line'), ['x'])"
+    assert without_a_reader("-c", program) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.parametrize("config", ["nowhere.py", "."])
+def test_the_second_config_of_repeat_is_found_as_the_first(config, shell):
+    line = tiny.only_line(shell("repeat", "--config=resemotenet", f"--against={config}"))
+    assert line.startswith("cannot read the config file: ")
+
+
 BAD = {
     "no config": ([], "flag --config"),
     "no such file": (["--config=nowhere.py"], "cannot read the config file: .*nowhere.py"),
+    "no such recipe": (["--config=resemotent"], "no file resemotent and no recipe.*nearest.* resemotenet"),
+    "a wrong field of a recipe": (["--config=resemotenet:fer2013,train.epoch=3"], r"no field 'train\.epoch'"),
     "a folder": (["--config=."], "cannot read the config file: .*Is a directory"),
     "an empty name": (["--config="], "cannot read the config file: .*empty"),
     "unknown field": ([CONFIG, "--config.train.epoch=1"],

@@ -1,13 +1,16 @@
 """Convolutions on a CPU stay with Eigen, where that was tried, and what the user chose stands."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from ferjax.platform import xla_flags
 
+ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import os
 from ferjax.platform import process
@@ -44,6 +47,12 @@ def test_what_the_user_chose_stands(tried):
     chosen = dict(environ)
     xla_flags.keep_convolutions(environ)
     assert environ == chosen
+
+
+def test_the_flag_was_tried_with_every_pinned_version():
+    pinned = re.findall(r"^jaxlib==(\S+)", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE)
+    assert pinned
+    assert {*pinned} <= {*xla_flags.TRIED}
 
 
 def test_a_version_that_might_not_know_the_flag_is_not_given_it(monkeypatch):
