@@ -35,7 +35,10 @@ for verb in sys.argv[1:]:
     child = os.fork()
     if not child:
         sys.argv = ["ferjax", verb, "--help"]
-        __main__.main()
+        try:
+            __main__.main()
+        except SystemExit as end:
+            os._exit(end.code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert code == 0, (verb, code)
 """
