@@ -35,6 +35,14 @@ def test_what_examples_import_exists(page):
                         importlib.import_module(f"{node.module}.{alias.name}")
 
 
+@pytest.mark.parametrize("page", PAGES[:2], ids=lambda page: page.stem)
+def test_links_of_the_front_pages_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)|src=\"([^\"]+)\"", page.read_text())
+    paths = [link or source for link, source in links if "://" not in link]
+    assert len(paths) > 1
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 @pytest.mark.parametrize("page", REAL, ids=lambda page: page.stem)
 def test_files_that_a_page_names_exist(page):
     named = re.findall(rf"`((?:{'|'.join(MAIN_FOLDERS)})/[^`\s]*)`", page.read_text())
