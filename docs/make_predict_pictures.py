@@ -14,7 +14,7 @@ from skimage import data as photographs
 
 from ferjax import data
 from ferjax.deploy import video
-from ferjax.deploy.annotated import AnnotatedFiles
+from ferjax.deploy.annotated_files import AnnotatedFiles
 from ferjax.deploy.faces import Detector
 from ferjax.deploy.predict import Options, predict
 from ferjax.inference import classifier

@@ -2,5 +2,7 @@
 
 from jaxtyping import install_import_hook
 
-CHECKED: tuple[str, ...] = ()
+CHECKED: tuple[str, ...] = (
+    "ferjax.explain",
+)
 install_import_hook(CHECKED, "beartype.beartype")

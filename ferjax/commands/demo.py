@@ -1,7 +1,7 @@
-"""`python -m ferjax demo --workdir=RUN`: a page here to try a network with pictures or the camera.
+"""`python -m ferjax demo --workdir=RUN`: serves a local page to try a network with pictures or the camera.
 
-It shows the faces of a picture, what the network says of each, and where it looked. RUN may be a bundle. The
-page is to be had from this computer only; ^C ends it. It needs pip install 'ferjax[demo]'.
+The page shows the faces of a picture, the probabilities of each, and where the network looked. RUN may be a
+bundle. Only this computer can open the page; ^C ends it. It needs pip install 'ferjax[demo]'.
 """
 
 import os
@@ -18,13 +18,13 @@ from ferjax.registry import verb
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, or a bundle.", required=True)
 _PORT = flags.DEFINE_integer(
-    "port", 8501, "Of the page; 0: any that is free.", lower_bound=0, upper_bound=65535
+    "port", 8501, "The page's port; 0: any that is free.", lower_bound=0, upper_bound=65535
 )
 
 _HOST = "127.0.0.1"
 _SETTINGS = (
-    f"server.address={_HOST}",  # nobody else on the network,
-    f"server.allowedHosts={_HOST}",  # nor a page elsewhere that calls this address its own
+    f"server.address={_HOST}",  # keeps out other computers,
+    f"server.allowedHosts={_HOST}",  # and web pages whose host name resolves to this address
     "server.allowedHosts=localhost",
     "server.headless=true",  # asks for no e-mail address
     "server.fileWatcherType=none",
@@ -37,7 +37,7 @@ _SETTINGS = (
 
 @verb("use", "open a local page to try a network with pictures or the camera")
 def main(argv: list[str]) -> None:
-    """Becomes the page's server."""
+    """Replaces this process by the page's server."""
     framework.no_arguments(argv)
     try:
         import streamlit  # noqa: F401
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> None:
     from ferjax.inference.open_run import open_network
 
     workdir = Path(_WORKDIR.value).expanduser().resolve()
-    open_network(workdir)  # what is wrong with it is told here, not on a page
+    open_network(workdir)  # an error appears here, and not on the page
     page = Path(demo.__file__).with_name("page.py")
     options = [f"--{setting}" for setting in (*_SETTINGS, f"server.port={_free_port(_PORT.value)}")]
     sys.stdout.flush()
@@ -56,10 +56,10 @@ def main(argv: list[str]) -> None:
 
 
 def _free_port(port: int) -> int:
-    """The port, or any that is free instead of 0.
+    """Returns the port, or any free one for 0.
 
     Raises:
-        UserError: another program has it.
+        UserError: another program uses it.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

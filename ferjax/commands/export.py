@@ -1,11 +1,11 @@
-"""`python -m ferjax export --workdir=RUN --out=DIR [--formats=stablehlo,onnx,bundle,zip]`: a run, handed out.
+"""`python -m ferjax export --workdir=RUN --out=DIR [--formats=stablehlo,onnx,bundle,zip]`: exports a network.
 
 stablehlo  DIR/network.stablehlo, one program for CPU, CUDA and TPU that needs jax and nothing else
 onnx       DIR/network.onnx, for onnxruntime and others; needs pip install 'ferjax[onnx]'
 bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
 
-The first two take uint8 pictures and give calibrated probabilities, and are compared with the network before
-they are kept. DIR/MODEL_CARD.md says what the network is for and how good it is. RUN may be a bundle.
+The first two map uint8 pictures to calibrated probabilities, and are compared with the network before they
+are kept. DIR/MODEL_CARD.md states what the network is for and how good it is. RUN may be a bundle.
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 from absl import flags
 
 from ferjax.commands import framework
-from ferjax.deploy import comparison
+from ferjax.deploy import export_check
 from ferjax.deploy.model_card import model_card
 from ferjax.errors import UserError
 from ferjax.files import write_atomic
@@ -37,7 +37,7 @@ _FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], "Any of stableh
 
 @verb("use", "write a network as StableHLO, ONNX or a bundle, with a model card")
 def main(argv: list[str]) -> None:
-    """Writes every format, or none."""
+    """Writes all formats, or nothing."""
     framework.no_arguments(argv)
     formats = list(dict.fromkeys(_FORMATS.value))
     unknown = [name for name in formats if name not in _WRITERS]
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
     if "onnx" in formats:
         from ferjax.deploy import onnx
 
-        onnx.check_installed()  # now, not after the other formats
+        onnx.check_installed()  # now, rather than after writing the other formats
     keep_compiled()
     network = open_network(workdir)
     card = _card(workdir, network)
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> None:
     unfinished = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     unfinished.mkdir(parents=True)
     try:
-        told = [_WRITERS[name](network, card, unfinished) for name in formats]
+        summaries = [_WRITERS[name](network, card, unfinished) for name in formats]
         write_atomic(unfinished / bundle.CARD, card.encode())
         unfinished.replace(out)
     finally:
@@ -66,12 +66,12 @@ def main(argv: list[str]) -> None:
     side = network.input_size
     print(f"{network.config.model.name} of {workdir}: from faces, uint8 [batch, {side}, {side}, 3], to")
     print(f"probabilities of {', '.join(network.label_names)}")
-    for line in (*told, f"{bundle.CARD}: what it is for, and how good it is"):
+    for line in (*summaries, f"{bundle.CARD}: what it is for, and how good it is"):
         print(f"  {out}/{line}")
 
 
 def _card(workdir: Path, network: Trained) -> str:
-    """A bundle has its card; a run's is written."""
+    """Reads the card of a bundle, or writes one for a run."""
     if bundle.is_bundle(workdir):
         return bundle.read_card(workdir)
     result = read_result(workdir / RESULT) if (workdir / RESULT).exists() else None
@@ -83,7 +83,7 @@ def _stablehlo(network: Trained, card: str, folder: Path) -> str:
 
     path = folder / "network.stablehlo"
     write_atomic(path, stablehlo.export(network))
-    return _compared(path, comparison.largest_difference(network, stablehlo.load(path)))
+    return _compared(path, export_check.largest_difference(network, stablehlo.load(path)))
 
 
 def _onnx(network: Trained, card: str, folder: Path) -> str:

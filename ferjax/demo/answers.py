@@ -1,4 +1,4 @@
-"""What the demo page shows of a picture: its faces, what the network says of each, and where it looked."""
+"""Finds the faces of a picture for the demo page, with their probabilities and heat maps."""
 
 import io
 from collections.abc import Sequence
@@ -16,24 +16,24 @@ from ferjax.deploy import output_rows
 from ferjax.deploy.annotate import annotate
 from ferjax.deploy.faces import Detector, Face, crop
 from ferjax.deploy.output_rows import Row
-from ferjax.explain import heat
-from ferjax.explain.explained import choose_methods, what_is_seen
+from ferjax.explain import heat_colours
 from ferjax.explain.methods import METHODS
+from ferjax.explain.run_methods import choose_methods, network_input
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.open_run import open_network
 
 MOST_FACES = 12  # of one picture; the largest
-_SIDE = 256  # pixels, both sides, of a face on the page
-_WIDEST = 1280  # pixels of a whole picture
-_ROOM = 400  # pixels, on the shorter side, that marks have
+_FACE_SIDE = 256  # pixels, both sides, of a face on the page
+_LARGEST_SIDE = 1280  # pixels of a whole picture on the page
+_SMALLEST_SIDE = 400  # pixels that the shorter side is enlarged to at least, so that marks have room
 
 
 class Look(NamedTuple):
-    """One face.
+    """A face on the page.
 
     Attributes:
-        seen: uint8 `[H, W, 3]`, what the network sees of it, enlarged.
-        heat: the same under the map of its class; None if none was asked for.
+        seen: uint8 `[H, W, 3]`, the network's input, enlarged.
+        heat: the same below the heat map of the most likely class; None without a method.
         chances: class → probability, the highest first.
     """
 
@@ -43,13 +43,13 @@ class Look(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A picture.
+    """All that the page shows of a picture.
 
     Attributes:
-        marked: uint8 `[H, W, 3]`, the picture with its faces marked, at a size for a page; None of a
-            picture that is one face.
-        looks: of its faces, at most `MOST_FACES`; none if no face was found.
-        left_out: faces beyond these.
+        marked: uint8 `[H, W, 3]`, the picture with its faces marked, resized for the page; None if the whole
+            picture is a face.
+        looks: its faces, at most `MOST_FACES`; empty if no face was found.
+        left_out: how many more faces there are.
     """
 
     marked: np.ndarray | None
@@ -58,13 +58,13 @@ class Answer(NamedTuple):
 
 
 class Demo:
-    """A network that is asked about one picture after the other; compiled programs are kept between them.
+    """A network that answers for one picture after the other; compiled programs are kept between them.
 
     Args:
         path: a run's workdir, or a bundle.
 
     Raises:
-        UserError: it is neither, or damaged.
+        UserError: the path is neither, or damaged.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -76,26 +76,26 @@ class Demo:
         self._detector: Detector | None = None
 
     def ask(self, image: np.ndarray, whole: bool, method: str = "") -> Answer:
-        """Looks at a picture.
+        """Finds and classifies the faces of a picture.
 
         Args:
             image: uint8 `[H, W, 3]`.
             whole: the picture is one face, already cut out.
-            method: one of `methods`, which explains the class of the highest probability; empty: none.
+            method: one of `methods`, for the heat map of the most likely class; empty: no heat map.
 
         Raises:
-            UserError: faces are to be found, and the detector's package is not installed.
+            UserError: the picture is not one whole face, and the detector's package is not installed.
         """
-        faces = [None] if whole else self._find(image)
+        faces = [] if whole else self._find(image)
         shown = faces[:MOST_FACES]
-        crops = self.classifier.preprocess([image if face is None else crop(image, face) for face in shown])
-        said = self.classifier.probabilities(crops)
+        crops = self.classifier.preprocess([image] if whole else [crop(image, face) for face in shown])
+        probabilities = self.classifier.probabilities(crops)
         names = self.network.label_names
         looks = [
-            Look(*self._pictures(face[None], chances, method), output_rows.best(chances, names, 0))
-            for face, chances in zip(crops, said, strict=True)
+            Look(*self._pictures(face[None], chances, method), output_rows.top_classes(chances, names, 0))
+            for face, chances in zip(crops, probabilities, strict=True)
         ]
-        marked = None if whole else _marked(image, shown, said, names)
+        marked = None if whole else _marked(image, shown, probabilities, names)
         return Answer(marked, looks, len(faces) - len(shown))
 
     def _find(self, image: np.ndarray) -> list[Face]:
@@ -105,29 +105,38 @@ class Demo:
     def _pictures(
         self, face: np.ndarray, chances: np.ndarray, method: str
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Of one face `[1, S, S, 3]`: one at a time, because every other number would be compiled anew."""
-        seen = what_is_seen(self.network, face)
-        below = Image.fromarray(seen[0].repeat(3 // seen.shape[-1], -1)).resize((_SIDE, _SIDE))
+        """Draws one face `[1, S, S, 3]`, alone and with its heat map.
+
+        One at a time, because each other number of faces would be compiled again.
+        """
+        seen = network_input(self.network, face)
+        below = Image.fromarray(seen[0].repeat(3 // seen.shape[-1], -1)).resize((_FACE_SIDE, _FACE_SIDE))
         if not method:
             return np.asarray(below), None
         classes = jnp.asarray([chances.argmax()], jnp.int32)
-        found = np.asarray(self._maps[method](self._variables, normalise(jnp.asarray(seen)), classes))
-        above = Image.open(io.BytesIO(heat.png(heat.scaled(found)[0]))).convert("RGBA").resize(below.size)
-        laid = Image.alpha_composite(below.convert("RGBA"), above).convert("RGB")
-        return np.asarray(below), np.asarray(laid)
+        maps = np.asarray(self._maps[method](self._variables, normalise(jnp.asarray(seen)), classes))
+        above = (
+            Image.open(io.BytesIO(heat_colours.png(heat_colours.scaled(maps)[0])))
+            .convert("RGBA")
+            .resize(below.size)
+        )
+        both = Image.alpha_composite(below.convert("RGBA"), above).convert("RGB")
+        return np.asarray(below), np.asarray(both)
 
 
 def _marked(
-    image: np.ndarray, faces: Sequence[Face], said: np.ndarray, label_names: Sequence[str]
+    image: np.ndarray, faces: Sequence[Face], probabilities: np.ndarray, label_names: Sequence[str]
 ) -> np.ndarray:
-    scale = max(1, -(-_ROOM // min(image.shape[:2])))
+    """Draws the faces' boxes and most likely classes, and resizes the picture for the page."""
+    scale = max(1, -(-_SMALLEST_SIDE // min(image.shape[:2])))
     if scale > 1:
         height, width, _ = image.shape
         image = np.asarray(Image.fromarray(image).resize((width * scale, height * scale)))
-    marks = [
-        Row("", output_rows.OK, box=tuple(scale * side for side in face.box), probabilities=chances)
-        for face, chances in zip(faces, said, strict=True)
-    ]
+    marks = []
+    for face, chances in zip(faces, probabilities, strict=True):
+        left, top, right, bottom = face.box
+        box = (scale * left, scale * top, scale * right, scale * bottom)
+        marks.append(Row("", output_rows.OK, box=box, probabilities=chances))
     shown = Image.fromarray(annotate(image, marks, label_names, top_k=1))
-    shown.thumbnail((_WIDEST, _WIDEST))
+    shown.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))
     return np.asarray(shown)

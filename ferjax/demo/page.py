@@ -1,7 +1,8 @@
-"""The demo's page, which streamlit runs anew for every change on it; `python -m ferjax demo` starts it."""
+"""The page of `python -m ferjax demo`; streamlit runs this file again after every click."""
 
 import sys
 
+import numpy as np
 import streamlit as st
 
 from ferjax.data.images import BadImage
@@ -33,29 +34,29 @@ def page(path: str) -> None:
     config = demo.network.config
     st.header("What does this face show?")
     st.caption(f"{config.model.name}, trained on {config.data.name}: {', '.join(demo.network.label_names)}")
-    asked, answered = st.columns([2, 3], gap="large")
-    with asked:
+    left, right = st.columns([2, 3], gap="large")
+    with left:
         content = _picture()
         whole = st.checkbox(
             "The picture is one face, already cut out",
-            help="For pictures like those that the network was trained on; no face is searched.",
+            help="For pictures like those that the network was trained on; no face is searched for.",
         )
         method = st.selectbox(
             "Heat map",
             (*demo.methods, _NO_HEAT),
             format_func=_words,
-            help="Where the network looked for the class that it finds most likely.",
+            help="Where in the face the network found the most likely class.",
         )
         st.caption(
-            "Pictures stay in the memory of this computer. A face shows an expression, which is not what "
+            "Pictures stay in the memory of this computer. A face shows an expression, not what "
             "somebody feels."
         )
-    with answered:
+    with right:
         if content is None:
             st.info("Drop a picture, or take one.")
             return
         try:
-            with st.spinner("Looking …"):
+            with st.spinner("Computing …"):
                 answer = demo.ask(pictures.decode(content), whole, "" if method == _NO_HEAT else method)
         except BadImage as error:
             st.error(f"The picture {error}.")
@@ -64,38 +65,42 @@ def page(path: str) -> None:
         else:
             _show(answer, method)
             if answer.marked is not None:
-                asked.image(answer.marked, width="stretch", alt="the picture with its faces marked")
+                left.image(answer.marked, width="stretch", alt="the picture with its faces marked")
 
 
 def _picture() -> bytes | None:
     source = st.radio("Picture from", (_FILE, _CAMERA), horizontal=True)
     if source == _CAMERA:
-        given = st.camera_input("Camera", label_visibility="collapsed")
+        upload = st.camera_input("Camera", label_visibility="collapsed")
     else:
-        # Names say little about a picture; what cannot be decoded is told.
-        given = st.file_uploader("Picture", label_visibility="collapsed")
-    return given.getvalue() if given is not None else None
+        # Any file name is taken: the content decides, and a file that cannot be decoded gets a message.
+        upload = st.file_uploader("Picture", label_visibility="collapsed")
+    return upload.getvalue() if upload is not None else None
 
 
 def _show(answer: Answer, method: str) -> None:
     if not answer.looks:
-        st.warning("No face was found. If the picture is one face, already cut out, say so on the left.")
+        st.warning(
+            "No face was found. If the picture is one face, already cut out, tick the box on the left."
+        )
         return
     st.subheader(count_of(len(answer.looks), "face"))
     if answer.left_out:
         st.caption(f"{answer.left_out} smaller ones are left out.")
     for look in answer.looks:
-        seen, explained, said = st.columns([1, 1, 2])
+        seen, explained, bars = st.columns([1, 1, 2])
         seen.image(look.seen, caption="what the network sees", alt="a face")
         if look.heat is not None:
-            told = f"{_told(look, method)} {next(iter(look.chances))}"
-            explained.image(look.heat, caption=told, alt="its heat map")
+            caption = f"{_heat_caption(look, method)} {next(iter(look.chances))}"
+            explained.image(look.heat, caption=caption, alt="its heat map")
         for name, chance in look.chances.items():
-            said.progress(chance, text=f"{name} {percent(chance, 0)}")
+            bars.progress(chance, text=f"{name} {percent(chance, 0)}")
 
 
-def _told(look: Look, method: str) -> str:
-    if (look.heat == look.seen).all():  # Grad-CAM leaves out what speaks against a class: all of it, at times
+def _heat_caption(look: Look, method: str) -> str:
+    if np.array_equal(
+        look.heat, look.seen
+    ):  # Grad-CAM drops what speaks against a class, sometimes everything
         return f"{_words(method)} finds no place for"
     return "warm speaks for" if method in SIGNED else "where it looked for"
 

@@ -1,1 +1,1 @@
-"""Using a trained network: faces in pictures and videos, predictions, exports."""
+"""Uses a trained network: finds faces in pictures and videos, predicts, exports."""

@@ -1,4 +1,4 @@
-"""Pictures with a box around each face and what is said about it."""
+"""Draws a box around each face of a picture, with its most likely classes."""
 
 import functools
 from collections.abc import Sequence
@@ -6,23 +6,23 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ferjax.deploy.output_rows import Row, best
+from ferjax.deploy.output_rows import Row, top_classes
 from ferjax.report.palette import DARK, LIGHT, SERIES
 
-_LETTER = 1 / 34  # height of letters, of the picture's shorter side
+_LETTER = 1 / 34  # height of letters, as a share of the picture's shorter side
 _SMALLEST, _LARGEST = 9, 64  # pixels
 
 
 def annotate(
     image: np.ndarray, rows: Sequence[Row], label_names: Sequence[str], top_k: int = 3
 ) -> np.ndarray:
-    """Draws onto a copy.
+    """Draws onto a copy of a picture.
 
     Args:
         image: uint8 `[H, W, 3]`.
-        rows: of its faces; the ones without a box are told in the upper left corner.
-        label_names: the classes.
-        top_k: how many of a face's classes are written.
+        rows: its faces; for a face without a box the panel is in the upper left corner.
+        label_names: the K classes.
+        top_k: how many of a face's classes are written; 0: all.
 
     Returns:
         uint8 `[H, W, 3]`.
@@ -36,13 +36,13 @@ def annotate(
         colour = LIGHT[SERIES[int(row.probabilities.argmax()) % len(SERIES)]]
         if row.box is not None:
             draw.rounded_rectangle(row.box, size / 3, outline=colour, width=max(2, size // 6))
-        chances = best(row.probabilities, label_names, top_k)
+        chances = top_classes(row.probabilities, label_names, top_k)
         _label(draw, shown.size, row.box or (0, 0, 0, 0), chances, colour, size)
     return np.asarray(shown)
 
 
 @functools.lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
@@ -54,11 +54,11 @@ def _label(
     colour: str,
     size: int,
 ) -> None:
-    """A panel of bars: under the box, above it where there is no room, and always inside of the picture."""
+    """Draws a panel of bars under the box, or above it if there is no room; always inside the picture."""
     font, gap = _font(size), size // 3
     left, top, right, bottom = box
-    words = max(draw.textlength(name, font) for name in chances)
-    width = max(words + draw.textlength(" 100 %", font) + 4 * gap, right - left)
+    longest = max(draw.textlength(name, font) for name in chances)
+    width = max(longest + draw.textlength(" 100 %", font) + 4 * gap, right - left)
     height = len(chances) * (size + 2 * gap) + gap
     left = min(max(left, 0), max(picture[0] - width, 0))
     y = bottom + gap

@@ -1,7 +1,7 @@
-"""A model card in Markdown: what a network is for, what it was trained on, how good it is, and where it ends.
+"""Writes a model card in Markdown: intended use, training data, scores and limits of a network.
 
-After Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019). Every number is from the run's own
-`result.json`; what was not measured is said to be so.
+Source: Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019). Every number is from the run's own
+`result.json`; the card says what was not measured.
 """
 
 from pathlib import Path
@@ -19,10 +19,10 @@ from ferjax.report.wording import count_of, percent
 from ferjax.scores.confusion import accuracy_interval, most_confused
 
 _CONFUSIONS = 5
-# What a set's pictures are not, by the first part of its name.
+# The limits of a data set's pictures, by the first part of its name.
 _DOMAINS = {
-    "toons": "It has never seen a photograph: on photographs of people nothing was measured, and little is "
-    "to be expected.",
+    "toons": "It has never seen a photograph: its accuracy on photographs of people was not measured, "
+    "and is likely low.",
     "ferg": "It has only seen six rendered characters, and no photograph.",
     "ckplus": "It has only seen expressions posed in a laboratory, from the front.",
     "jaffe": "It has only seen ten women who posed, in grey, from the front.",
@@ -40,10 +40,10 @@ Union forbids emotion recognition at work and in education, but for medical and 
 
 
 def model_card(network: Trained, result: dict[str, Any] | None) -> str:
-    """The whole card.
+    """Writes the whole card.
 
     Args:
-        network: what the card is of.
+        network: the network that the card describes.
         result: the content of the run's `result.json`; None if the run is not finished.
     """
     name, dataset = network.config.model.name, network.config.data.name
@@ -80,10 +80,10 @@ def _facts(network: Trained) -> str:
     rows = [
         ["architecture", f"{plain(network.config.model.name)}, {parameters:,} parameters"],
         ["takes", f"faces cut out and stretched to {side}×{side}, uint8, {colours}"],
-        ["gives", f"a probability for each of {len(network.label_names)} classes"],
+        ["returns", f"a probability for each of {len(network.label_names)} classes"],
         [
-            "looks at",
-            {"none": "the whole face", "flip": "it and its mirror image"}.get(crops, f"{crops} crops"),
+            "sees",
+            {"none": "the whole face", "flip": "the face and its mirror image"}.get(crops, f"{crops} crops"),
         ],
         ["resized by", network.config.data.resize],
     ]
@@ -119,15 +119,15 @@ def _limits(network: Trained, result: dict[str, Any] | None) -> str:
     if network.temperature is None:
         items.append("Its probabilities are not calibrated.")
     items += [
-        "Every face is given one of its classes, also one that shows none of them.",
-        "Not measured: whether it is as good for every age, gender and skin colour; faces from the side, "
-        "covered, blurred or very small; other cameras and light.",
+        "Every face is given one of its classes, even a face that shows none of them.",
+        "Not measured: whether it is equally good for every age, gender and skin colour; faces from the "
+        "side, covered, blurred or very small; other cameras and light.",
     ]
     return "\n".join(f"- {item}" for item in items)
 
 
 def _weaknesses(result: dict[str, Any]) -> list[str]:
-    """The weakest class with its uncertainty, what is taken for what, and classes without a test image."""
+    """Lists the weakest class with its uncertainty, the main confusions, and classes without a test image."""
     test, names = result["test"], result["label_names"]
     counts = np.array(test["confusion_matrix"])
     tested = [row for row in test["per_class"] if row["support"]]
@@ -146,7 +146,7 @@ def _weaknesses(result: dict[str, Any]) -> list[str]:
     if confusions:
         items.append(f"It takes {', '.join(confusions)}.")
     if absent := [plain(row["name"]) for row in test["per_class"] if not row["support"]]:
-        items.append(f"Never tested, for the test split has none: {', '.join(absent)}.")
+        items.append(f"Never tested, because the test split has no image of: {', '.join(absent)}.")
     return items
 
 

@@ -1,9 +1,9 @@
-"""A trained network as one ONNX file: bytes of pictures in, calibrated probabilities out.
+"""Exports a trained network as one ONNX file from uint8 pictures to calibrated probabilities.
 
-It is written by PyTorch's own exporter from the network's PyTorch counterpart (`ferjax.interop`), which says
-the same to about 1e-13 in float64: the graph has plain convolutions and batch normalisations in ONNX's own
+PyTorch's own exporter writes it from the network's PyTorch counterpart (`ferjax.interop`), whose outputs
+agree to about 1e-13 in float64: the graph has plain convolutions and batch normalisations in ONNX's own
 layout, which runtimes fuse and quantise. (A converter of JAX programs would leave hundreds of reshapes and
-transpositions, and the maintained one pins an Orbax of before.) onnxruntime runs the file before it is kept.
+transpositions, and the maintained one needs an older Orbax.) onnxruntime runs the file before it is kept.
 """
 
 import contextlib
@@ -12,35 +12,35 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import ferjax
-from ferjax.deploy import comparison
+from ferjax.deploy import export_check
 from ferjax.errors import UserError
 from ferjax.inference.trained import Trained
 
 _PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime")
-_OPSET = 20  # the first with all that PyTorch's exporter uses by default; of May 2023
+_OPSET = 20  # May 2023; the first with all operators that PyTorch's exporter uses by default
 
 
 def export(network: Trained, path: Path) -> float:
-    """Writes the file; a network in bfloat16 is written in float32.
+    """Writes an ONNX file in float32, also for a network in bfloat16.
 
     Args:
-        network: of any architecture that has a counterpart.
-        path: of the file. It takes `images`, uint8 `[batch, S, S, 3]`, S = `network.input_size`, and gives
-            `probabilities`, float32 `[batch, K]`; its metadata `label_names` is a JSON list.
+        network: the network; its architecture must have a PyTorch counterpart.
+        path: the file to write. Its program takes `images`, uint8 `[batch, S, S, 3]`, S =
+            `network.input_size`, and returns `probabilities`, float32 `[batch, K]`; its metadata
+            `label_names` is a JSON list.
 
     Returns:
-        The largest difference to the network, see `ferjax.deploy.comparison`.
+        The largest difference of a probability, see `ferjax.deploy.export_check`.
 
     Raises:
-        UserError: a package is missing, the network has no counterpart, or the file's answers are others than
-            the network's.
+        UserError: a package is missing, the network has no counterpart, or the file's probabilities differ
+            from the network's.
     """
     check_installed()
     import torch
@@ -61,24 +61,24 @@ def export(network: Trained, path: Path) -> float:
             dynamic_shapes=({0: torch.export.Dim("batch")},),
         )
     for node in program.model.graph.all_nodes():
-        node.metadata_props.clear()  # where in the sources it comes from, with this machine's paths
+        node.metadata_props.clear()  # it names source files, with this machine's paths
     program.model.producer_name = "ferjax"
     program.model.producer_version = ferjax.__version__
     program.model.metadata_props["label_names"] = json.dumps(network.label_names, ensure_ascii=False)
     program.save(path)
     try:
-        return comparison.largest_difference(network, load(path))
+        return export_check.largest_difference(network, load(path))
     except ArithmeticError as error:
         name = network.config.model.name
         raise UserError(f"{name} cannot be written as ONNX: {error}; write it as stablehlo") from error
 
 
 def load(path: Path | str, threads: int = 0) -> Callable[[np.ndarray], np.ndarray]:
-    """A file in onnxruntime on the CPU: from uint8 `[B, S, S, 3]` to float32 `[B, K]`.
+    """Opens a file in onnxruntime on the CPU; the function maps uint8 `[B, S, S, 3]` to float32 `[B, K]`.
 
     Args:
         path: the file.
-        threads: of one call; 0: as many as there are cores.
+        threads: how many compute one call; 0: as many as there are cores.
 
     Raises:
         UserError: onnxruntime is not installed, or cannot read the file.
@@ -97,7 +97,7 @@ def load(path: Path | str, threads: int = 0) -> Callable[[np.ndarray], np.ndarra
 
 
 def check_installed(*packages: str) -> None:
-    """Raises UserError for the first of the packages, all that the export needs if none is named."""
+    """Raises UserError for the first package that is missing; without names, checks all for the export."""
     for package in packages or _PACKAGES:
         try:
             importlib.import_module(package)
@@ -106,8 +106,8 @@ def check_installed(*packages: str) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
-    """Without the exporter's progress, which it prints, and its advice about its own insides."""
+def _quiet() -> Iterator[None]:
+    """Silences the exporter's progress lines and its warnings about itself."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What predictions tell, a row a face: as a table, as JSON lines, as CSV."""
+"""Writes predictions, one row a face, as a table, as JSON lines or as CSV."""
 
 import csv
 import json
@@ -11,21 +11,21 @@ from ferjax.files import plain
 
 FORMATS = ("table", "jsonl", "csv")
 OK, NO_FACE, FAILED, SKIPPED = "ok", "no face", "failed", "skipped"
-_ROOM = 40  # letters of a name in the table
-_WHERE = ("left", "top", "right", "bottom")
+_NAME_WIDTH = 40  # letters of a name in the table
+_SIDES = ("left", "top", "right", "bottom")
 
 
 class Row(NamedTuple):
-    """A face, or why there is none.
+    """A face, or the reason why there is none.
 
     Attributes:
-        source: the picture or video as it was named.
-        status: `ok`; `no face`; `failed`: it cannot be read; `skipped`: what a folder holds besides pictures.
+        source: the name of the picture or video.
+        status: `ok`; `no face`; `failed`: it cannot be read; `skipped`: another file in a folder.
         reason: why it failed or was skipped, else empty.
         time: seconds into a video.
-        face: its number, from 1 on: in a picture the largest first, in a video the same for the same person.
-        box: (left, top, right, bottom) in pixels; None of a picture that is a face as a whole.
-        score: how sure the detector is, 0 to 1.
+        face: its number from 1 on: in a picture the largest first; in a video a person keeps it.
+        box: (left, top, right, bottom) in pixels; None if the whole picture is a face.
+        score: the detector's confidence, 0 to 1.
         probabilities: float32 `[K]`, calibrated.
     """
 
@@ -39,31 +39,31 @@ class Row(NamedTuple):
     probabilities: np.ndarray | None = None
 
 
-def best(probabilities: np.ndarray, label_names: Sequence[str], top_k: int) -> dict[str, float]:
-    """The classes of the highest probabilities in their order; all if `top_k` is 0."""
-    order = np.argsort(-probabilities, kind="stable")[: top_k or None]
+def top_classes(probabilities: np.ndarray, label_names: Sequence[str], top_k: int) -> dict[str, float]:
+    """Returns the `top_k` most likely classes and their probabilities, highest first; all for 0."""
+    order = np.argsort(-probabilities, kind="stable")[: top_k or None].tolist()
     return {label_names[index]: float(probabilities[index]) for index in order}
 
 
 class Writer(Protocol):
-    """What rows are told to, one after the other."""
+    """Takes rows one after the other."""
 
     def write(self, row: Row) -> None:
-        """Tells one row."""
+        """Writes one row, or keeps it for later."""
 
     def close(self) -> None:
-        """Tells what was kept for the end."""
+        """Writes the rows that were kept."""
 
 
 def writer(kind: str, label_names: Sequence[str], top_k: int, out: TextIO, live: bool = False) -> Writer:
-    """What writes rows to an open file.
+    """Creates a writer to an open file.
 
     Args:
         kind: one of `FORMATS`.
         label_names: the K classes.
-        top_k: how many of them are told of a face, the best first; 0: all.
+        top_k: how many classes are written for a face, the most likely first; 0: all. CSV has all.
         out: the file.
-        live: the table has a line for every frame of a video too, as they come.
+        live: the table gets a line for every frame of a video at once, instead of means at its end.
     """
     if kind == "table":
         return _Table(label_names, top_k, out, live)
@@ -82,11 +82,11 @@ class _JsonLines:
 
 
 class _Csv:
-    """All classes have a column, whatever `top_k` is."""
+    """Writes a column for every class."""
 
     def __init__(self, label_names: Sequence[str], out: TextIO) -> None:
         self._label_names, self._table = label_names, csv.writer(out, lineterminator="\n")
-        head = ("source", "status", "reason", "time", "face", *_WHERE, "score", "label", "probability")
+        head = ("source", "status", "reason", "time", "face", *_SIDES, "score", "label", "probability")
         self._table.writerow([*head, *(f"p_{name}" for name in label_names)])
 
     def write(self, row: Row) -> None:
@@ -97,7 +97,7 @@ class _Csv:
 
 
 class _Table:
-    """A line a face; of a video, when it is over, the mean of each of its faces."""
+    """Writes a line a face; for a video, at its end, the mean of each of its faces."""
 
     def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, live: bool) -> None:
         self._label_names, self._top_k, self._out, self._live = label_names, top_k, out, live
@@ -112,44 +112,47 @@ class _Table:
             self._video.append(row._replace(box=None))
 
     def close(self) -> None:
-        for row in means(self._video):
+        for row in video_means(self._video):
             print(line(row, self._label_names, self._top_k), file=self._out, flush=True)
         self._video = []
 
 
-def means(video: Sequence[Row]) -> list[Row]:
-    """Of the rows of a video's frames one for each face, `time` being how long it was seen."""
-    faces: dict[int, list[Row]] = {}
+def video_means(video: Sequence[Row]) -> list[Row]:
+    """Averages the rows of a video for each face; `time` becomes the seconds that it was visible."""
+    first: dict[int, Row] = {}
+    seconds: dict[int, float] = {}
+    probabilities: dict[int, list[np.ndarray]] = {}
     for row in video:
-        if row.probabilities is not None:
-            faces.setdefault(row.face, []).append(row)
-    if not faces:
+        if row.probabilities is not None and row.face is not None:
+            start = first.setdefault(row.face, row).time
+            seconds[row.face] = (row.time or 0.0) - (start or 0.0)
+            probabilities.setdefault(row.face, []).append(row.probabilities)
+    if not first:
         return [video[0]._replace(time=video[-1].time)] if video else []
     return [
-        own[0]._replace(
-            time=own[-1].time - own[0].time,
-            probabilities=np.mean([row.probabilities for row in own], axis=0, dtype=np.float64),
+        row._replace(
+            time=seconds[face], probabilities=np.mean(np.stack(probabilities[face]), axis=0, dtype=np.float64)
         )
-        for _, own in sorted(faces.items())
+        for face, row in sorted(first.items())
     ]
 
 
 def _json(row: Row, label_names: Sequence[str], top_k: int) -> str:
-    known = row._replace(probabilities=None)._asdict()
-    found = {name: value for name, value in known.items() if value not in (None, "")}
+    fields = row._replace(probabilities=None)._asdict()
+    known = {name: value for name, value in fields.items() if value not in (None, "")}
     if row.probabilities is not None:
-        chances = best(row.probabilities, label_names, top_k)
+        chances = top_classes(row.probabilities, label_names, top_k)
         label = next(iter(chances))
-        found |= {"label": label, "probability": chances[label], "probabilities": chances}
-    return json.dumps(plain(found), ensure_ascii=False)
+        known |= {"label": label, "probability": chances[label], "probabilities": chances}
+    return json.dumps(plain(known), ensure_ascii=False)
 
 
 def _cells(row: Row, label_names: Sequence[str]) -> list[object]:
-    known = [row.source, row.status, row.reason, _number(row.time), row.face]
+    known: list[object] = [row.source, row.status, row.reason, _number(row.time), row.face]
     known += [*map(_number, row.box or (None,) * 4), _number(row.score)]
     if row.probabilities is None:
         return [*known, *(None,) * (2 + len(label_names))]
-    ((label, chance),) = best(row.probabilities, label_names, 1).items()
+    ((label, chance),) = top_classes(row.probabilities, label_names, 1).items()
     return [*known, label, *map(_number, (chance, *row.probabilities))]
 
 
@@ -158,18 +161,20 @@ def _number(value: float | None) -> str | None:
 
 
 def line(row: Row, label_names: Sequence[str], top_k: int) -> str:
-    """A row for a person."""
-    name = row.source if len(row.source) <= _ROOM else f"…{row.source[1 - _ROOM :]}"
-    # A name may hold what would move a terminal's cursor.
+    """Formats a row as a line of the table."""
+    name = row.source if len(row.source) <= _NAME_WIDTH else f"…{row.source[1 - _NAME_WIDTH :]}"
+    # A file name may hold control characters, which would move a terminal's cursor.
     name = "".join(letter if letter.isprintable() else "?" for letter in name)
     when = "" if row.time is None else f"{row.time:8.2f} s"
     if row.probabilities is None:
-        return f"{name:{_ROOM}}{when}  {row.status}{f': {row.reason}' if row.reason else ''}"
-    return f"{name:{_ROOM}}{when}  face {row.face:<4}{shares(row.probabilities, label_names, top_k)}"
+        return f"{name:{_NAME_WIDTH}}{when}  {row.status}{f': {row.reason}' if row.reason else ''}"
+    return (
+        f"{name:{_NAME_WIDTH}}{when}  face {row.face:<4}{_percentages(row.probabilities, label_names, top_k)}"
+    )
 
 
-def shares(probabilities: np.ndarray, label_names: Sequence[str], top_k: int) -> str:
-    """The best classes as text: `happy 93 %  neutral 4 %`."""
+def _percentages(probabilities: np.ndarray, label_names: Sequence[str], top_k: int) -> str:
+    """Formats the most likely classes: `happy  93%  neutral   4%`."""
     width = max(map(len, label_names))
-    found = best(probabilities, label_names, top_k).items()
-    return "  ".join(f"{label:>{width}} {chance:4.0%}" for label, chance in found)
+    chances = top_classes(probabilities, label_names, top_k)
+    return "  ".join(f"{label:>{width}} {chance:4.0%}" for label, chance in chances.items())

@@ -1,4 +1,4 @@
-"""From pictures and videos to rows: read ahead, find faces, classify many at once, follow them in time."""
+"""Predicts pictures and videos: reads ahead, finds faces, classifies many at once, follows them in time."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,19 +18,19 @@ from ferjax.inference.inputs import Input
 
 _THREADS = 2
 _AHEAD = 8  # pictures that are read while earlier ones are classified
-_HELD = 2 * pictures.LARGEST  # pixels of pictures that wait to be drawn on
-_LONGEST = 256  # pictures or frames that wait for faces, where there are few
+_MOST_PIXELS = 2 * pictures.LARGEST  # of the pictures in a batch that are kept for drawing
+_MOST_SCENES = 256  # pictures or frames in a batch, if they show few faces
 
 
 class Options(NamedTuple):
-    """How inputs are looked at.
+    """Settings of a prediction.
 
     Attributes:
-        detector: finds faces; None: every picture is a face as a whole.
-        keep: whether outcomes hold their pictures.
+        detector: finds faces; None: every whole picture is a face.
+        keep: outcomes hold their pictures, to be drawn on.
         smooth: seconds, see `ferjax.deploy.tracks.Smoother`.
         every: seconds between frames of videos; 0: all.
-        seconds: of a camera; 0: until the command is interrupted.
+        seconds: how long a camera is watched; 0: until the command is interrupted.
     """
 
     detector: Detector | None
@@ -41,12 +41,12 @@ class Options(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """A picture, a frame or a failure.
+    """The rows of a picture, a frame or a failure.
 
     Attributes:
-        input: what it is of.
+        input: the picture or video.
         rows: at least one.
-        image: uint8 `[H, W, 3]`; None if it is not kept or could not be read.
+        image: uint8 `[H, W, 3]`; None if not kept or not readable.
     """
 
     input: Input
@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
 
 
 class _Scene(NamedTuple):
-    """A picture or frame whose faces are cut out: `images` is uint8 `[n, S, S, 3]`."""
+    """A picture or frame with its faces cut out: `images` is uint8 `[n, S, S, 3]`."""
 
     input: Input
     time: float | None
@@ -67,29 +67,29 @@ class _Scene(NamedTuple):
 
 
 def predict(inputs: Iterable[Input], classifier: Classifier, options: Options) -> Iterator[Outcome]:
-    """Looks at every input, in order; what cannot be read becomes a row, and the others go on.
+    """Predicts every input, in order; an input that cannot be read gets a row that says why.
 
     Args:
         inputs: see `ferjax.inference.inputs.expand`.
         classifier: the network.
-        options: how.
+        options: the settings.
 
     Raises:
         UserError: a package that videos need is not installed.
     """
-    scenes = _ahead(lambda job: _look(job, classifier, options), _jobs(inputs, options))
+    scenes = _read_ahead(lambda job: _scene(job, classifier, options), _jobs(inputs, options))
     follower = _Follower(options)
     for batch in _batches(scenes, classifier.batches[-1]):
-        said = classifier.probabilities(np.concatenate([scene.images for scene in batch]))
+        probabilities = classifier.probabilities(np.concatenate([scene.images for scene in batch]))
         start = 0
         for scene in batch:
-            own = said[start : start + len(scene.faces)]
-            start += len(own)
-            yield Outcome(scene.input, follower.rows(scene, own), scene.image)
+            end = start + len(scene.faces)
+            yield Outcome(scene.input, follower.rows(scene, probabilities[start:end]), scene.image)
+            start = end
 
 
 class _Job(NamedTuple):
-    """What a thread looks at: a picture that is still to be read, a frame, or what cannot be read."""
+    """Work for a thread: a picture to read, a frame, or a failure to pass on."""
 
     input: Input
     frame: video.Frame | None = None
@@ -97,44 +97,45 @@ class _Job(NamedTuple):
 
 
 def _jobs(inputs: Iterable[Input], options: Options) -> Iterator[_Job]:
-    for found in inputs:
+    for item in inputs:
         try:
-            if found.kind == "video":
-                frames = video.file_frames(found.path, options.every)
-            elif found.kind == "camera":
-                frames = video.camera_frames(found.index, options.seconds, options.every)
+            if item.kind == "video":
+                frames = video.file_frames(item.path, options.every)
+            elif item.kind == "camera":
+                frames = video.camera_frames(item.camera, options.seconds, options.every)
             else:
-                yield _Job(found)
+                yield _Job(item)
                 continue
             for frame in frames:
-                yield _Job(found, frame)
+                yield _Job(item, frame)
         except video.BrokenVideo as error:
-            yield _Job(found._replace(kind="failed", reason=str(error)))
+            yield _Job(item._replace(kind="failed", reason=str(error)))
 
 
-def _look(job: _Job, classifier: Classifier, options: Options) -> _Scene:
-    found, none = job.input, classifier.preprocess([])
-    if found.kind in ("failed", "skipped"):
-        return _Scene(found, None, None, (), none, found.kind, found.reason)
+def _scene(job: _Job, classifier: Classifier, options: Options) -> _Scene:
+    """Reads a picture and cuts out its faces."""
+    item, no_faces = job.input, classifier.preprocess([])
+    if item.kind in ("failed", "skipped"):
+        return _Scene(item, None, None, (), no_faces, item.kind, item.reason)
     try:
-        image = job.frame.image if job.frame else pictures.read(found.path)
+        image = job.frame.image if job.frame else pictures.read(item.path)
     except BadImage as error:
-        return _Scene(found, None, None, (), none, output_rows.FAILED, str(error))
+        return _Scene(item, None, None, (), no_faces, output_rows.FAILED, str(error))
     time = job.frame.time if job.frame else None
     faces: Sequence[Face | None] = [None] if options.detector is None else options.detector.find(image)
     crops = [image if face is None else crop(image, face) for face in faces]
     kept = image if options.keep else None
     status = output_rows.OK if faces else output_rows.NO_FACE
-    return _Scene(found, time, kept, faces, classifier.preprocess(crops), status)
+    return _Scene(item, time, kept, faces, classifier.preprocess(crops), status)
 
 
-def _ahead(look: Callable[[_Job], _Scene], jobs: Iterable[_Job]) -> Iterator[_Scene]:
-    """`map`, in order, some jobs ahead in threads: reading pictures leaves Python's lock alone."""
+def _read_ahead(read: Callable[[_Job], _Scene], jobs: Iterable[_Job]) -> Iterator[_Scene]:
+    """Maps jobs in order, some ahead in threads: decoding pictures releases Python's global lock."""
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
             for job in jobs:
-                waiting.append(pool.submit(look, job))
+                waiting.append(pool.submit(read, job))
                 while waiting and (len(waiting) > _AHEAD or waiting[0].done()):
                     yield waiting.popleft().result()
             while waiting:
@@ -145,13 +146,13 @@ def _ahead(look: Callable[[_Job], _Scene], jobs: Iterable[_Job]) -> Iterator[_Sc
 
 
 def _batches(scenes: Iterable[_Scene], faces: int) -> Iterator[list[_Scene]]:
-    """Scenes together until they hold so many faces; a camera's at once."""
+    """Collects scenes until they hold so many faces; passes those of a camera on at once."""
     batch: list[_Scene] = []
     for scene in scenes:
         batch.append(scene)
-        held = sum(other.image.size // 3 for other in batch if other.image is not None)
-        found = sum(len(other.faces) for other in batch)
-        if found >= faces or held > _HELD or len(batch) >= _LONGEST or scene.input.kind == "camera":
+        pixels = sum(other.image.size // 3 for other in batch if other.image is not None)
+        full = sum(len(other.faces) for other in batch) >= faces or len(batch) >= _MOST_SCENES
+        if full or pixels > _MOST_PIXELS or scene.input.kind == "camera":
             yield batch
             batch = []
     if batch:
@@ -159,29 +160,27 @@ def _batches(scenes: Iterable[_Scene], faces: int) -> Iterator[list[_Scene]]:
 
 
 class _Follower:
-    """Turns scenes into rows; remembers the faces of the video that is being looked at."""
+    """Turns scenes into rows; remembers the faces of the current video."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._of: Input | None = None
+        self._video: Input | None = None
 
-    def rows(self, scene: _Scene, said: np.ndarray) -> list[Row]:
-        """Of a scene, and float32 `[n, K]` for its n faces; of a picture the largest face first."""
+    def rows(self, scene: _Scene, probabilities: np.ndarray) -> list[Row]:
+        """Makes the rows of a scene from float32 `[n, K]` for its n faces."""
         name = scene.input.name
         if not scene.faces:
             return [Row(name, scene.status, scene.reason, scene.time)]
         numbers = list(range(1, len(scene.faces) + 1))
         if scene.time is not None:
-            if scene.input is not self._of:
-                self._of = scene.input
+            if scene.input is not self._video:
+                self._video = scene.input
                 self._tracks = Tracks(self._options.every)
                 self._smoother = Smoother(self._options.smooth)
             if self._options.detector is not None:
-                numbers = self._tracks.follow(scene.time, [face.box for face in scene.faces])
-            said = [
-                self._smoother.smooth(number, scene.time, row)
-                for number, row in zip(numbers, said, strict=True)
-            ]
+                numbers = self._tracks.follow(scene.time, [face.box for face in scene.faces if face])
+            smoothed = map(self._smoother.smooth, numbers, [scene.time] * len(numbers), probabilities)
+            probabilities = np.stack(list(smoothed))
         return [
             Row(
                 name,
@@ -192,5 +191,5 @@ class _Follower:
                 score=face.score if face else None,
                 probabilities=row,
             )
-            for number, face, row in zip(numbers, scene.faces, said, strict=True)
+            for number, face, row in zip(numbers, scene.faces, probabilities, strict=True)
         ]

@@ -1,7 +1,7 @@
-"""A trained network as one StableHLO program: bytes of pictures in, calibrated probabilities out.
+"""Exports a trained network as one StableHLO program from uint8 pictures to calibrated probabilities.
 
-`jax.export` writes it for any batch and for CPU, CUDA and TPU at once; weights, normalisation and temperature
-are inside. Any jax of the next six months or so reads it, without ferjax and without the network's code:
+`jax.export` writes it for any batch size and for CPU, CUDA and TPU at once; weights, normalisation and
+temperature are inside. Versions of jax of at least the next six months read it, without ferjax:
 `jax.export.deserialize(bytearray(content)).call(images)`.
 """
 
@@ -25,7 +25,8 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 def export(network: Trained) -> bytes:
     """Writes the program from uint8 `[batch, S, S, 3]`, S = `network.input_size`, to float32 `[batch, K]`.
 
-    On a CPU its convolutions are ferjax's own, on other platforms XLA's: each compiles only its part.
+    For a CPU it holds ferjax's own convolutions, for other platforms XLA's; each platform compiles only its
+    part.
     """
     step, variables, size = trained.predict_step(network), network.variables, network.input_size
     program = jax.jit(lambda images: jnp.exp(step(variables, images)))
@@ -37,7 +38,7 @@ def export(network: Trained) -> bytes:
 
 @contextlib.contextmanager
 def _without_sources() -> Iterator[None]:
-    """Programs that are traced inside do not tell which lines they come from, with this machine's paths."""
+    """Keeps source lines, and with them this machine's paths, out of the programs that are traced inside."""
     before = jax.config.jax_traceback_in_locations_limit
     jax.config.update("jax_traceback_in_locations_limit", 0)
     try:
@@ -47,19 +48,19 @@ def _without_sources() -> Iterator[None]:
 
 
 def load(path: Path | str) -> Callable[[np.ndarray], Array]:
-    """Reads a program that `export` wrote; it is compiled for each batch size when first called with it.
+    """Reads a program that `export` wrote; it is compiled at the first call with each batch size.
 
     Args:
-        path: the file. Only load what you trust: a program may name functions of the runtime.
+        path: the file. Load only files that you trust: a program may call functions of the runtime.
 
     Raises:
-        UserError: there is no such file, or it is none.
+        UserError: there is no such file, or it is not such a program.
     """
     path = Path(path).expanduser()
     try:
         exported = jax_export.deserialize(bytearray(path.read_bytes()))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except Exception as error:  # the reader of the format raises whatever it stumbles over
+    except Exception as error:  # on damaged files the reader of the format raises anything
         raise UserError(f"{path} is no program that ferjax exported, or damaged; export it again") from error
     return jax.jit(exported.call)

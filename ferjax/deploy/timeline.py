@@ -1,4 +1,4 @@
-"""What was said about the faces of a video from beginning to end, as a picture."""
+"""Plots the probabilities of the faces in a video over time."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,24 +9,24 @@ from matplotlib.figure import Figure
 from ferjax.report.figures import legend_above, new_figure, quiet
 from ferjax.report.palette import LIGHT, SERIES
 
-_FACES = 6  # the ones that are seen longest
+_FACES = 6  # the ones with the most frames
 _DASHES = ("-", "--", ":")  # more classes than colours
 
 
 class Track(NamedTuple):
-    """A face from its first frame to its last: `times` [T] in seconds, `probabilities` [T, K]."""
+    """One face of a video: `times` [T] in seconds, `probabilities` [T, K]."""
 
-    times: Sequence[float]
-    probabilities: Sequence[np.ndarray]
+    times: list[float]
+    probabilities: list[np.ndarray]
 
 
 def draw(tracks: Mapping[int, Track], label_names: Sequence[str], title: str) -> Figure:
-    """Each class's probability against the time, one panel a face.
+    """Draws the probability of each class over time, one panel a face.
 
     Args:
-        tracks: face number → what was said about it; at least one.
+        tracks: face number → its track; at least one.
         label_names: the K classes.
-        title: of the picture.
+        title: of the figure.
     """
     longest = sorted(tracks, key=lambda number: -len(tracks[number].times))[:_FACES]
     figure = new_figure(9.0, 0.6 + 2.3 * len(longest))

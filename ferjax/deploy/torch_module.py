@@ -1,4 +1,4 @@
-"""A trained network as a PyTorch module with everything around it: what ONNX files are written from."""
+"""Builds the PyTorch module that ONNX files are written from: network, normalisation, crops, calibration."""
 
 import jax.numpy as jnp
 import torch
@@ -13,17 +13,17 @@ from ferjax.interop.torch_weights import export_state_dict
 
 
 def in_float32(network: Trained) -> Trained:
-    """The same weights in a network that computes in float32."""
+    """Returns the network with the same weights, computing in float32."""
     config = network.config.copy_and_resolve_references()
     config.train.precision = "float32"
     return network._replace(config=config, model=network.model.clone(dtype=jnp.float32))
 
 
 class Deployed(nn.Module):
-    """From uint8 `[B, S, S, 3]`, S = `network.input_size`, to calibrated probabilities, float32 `[B, K]`.
+    """Maps uint8 `[B, S, S, 3]`, S = `network.input_size`, to calibrated probabilities, float32 `[B, K]`.
 
-    As `ferjax.inference.trained.predict_step`: luma for networks of grey images, centre or other crops,
-    temperature.
+    Computes the same as `ferjax.inference.trained.predict_step`: luma for networks of grey images, centre or
+    other crops, temperature.
     """
 
     def __init__(self, network: Trained) -> None:
@@ -40,10 +40,10 @@ class Deployed(nn.Module):
         self.register_buffer("luma_weights", torch.tensor(LUMA, dtype=torch.int32))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Probabilities of a batch."""
+        """Computes the probabilities of a batch."""
         if self.grey:
             weighted = (images.to(torch.int32) * self.luma_weights).sum(-1, keepdim=True, dtype=torch.int32)
-            # Nothing is negative, so division cuts off what a shift would.
+            # No value is negative, so dividing rounds down as a shift does.
             images = torch.div(weighted + HALF, 1 << SHIFT, rounding_mode="floor").expand(-1, -1, -1, 3)
         values = (images.to(torch.float32) / 255 - self.pixel_mean) / self.pixel_std
         logits = [
@@ -55,6 +55,6 @@ class Deployed(nn.Module):
 
 
 def torch_views(images: torch.Tensor, size: int, crops: str) -> list[torch.Tensor]:
-    """As `ferjax.augment.crops.views`, whose mirror images need another notation in PyTorch."""
+    """Cuts the crops of `ferjax.augment.crops.views`; mirroring is written differently in PyTorch."""
     cut = views(images, size, "five" if crops in CORNERED else "none")
     return cut + [view.flip(2) for view in cut] if crops in MIRRORED else cut

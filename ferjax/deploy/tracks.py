@@ -1,21 +1,21 @@
-"""Which face of a video is which, and what is said about each, smoothed over time. Pure NumPy."""
+"""Follows faces from frame to frame of a video, and smooths their probabilities over time. Pure NumPy."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
-_SAME = 0.3  # overlap from which on two boxes are of the same face
-_MEMORY = 1.0  # seconds that a face may be away
+_SAME = 0.3  # overlap from which two boxes count as the same face
+_MEMORY = 1.0  # seconds that a face may be missing
 
 
 class Tracks:
-    """Gives faces numbers, from 1 on, that stay the same from frame to frame.
+    """Numbers faces from 1 on so that a face keeps its number from frame to frame.
 
-    A face goes on as the one of the frames before that it overlaps most with.
+    A face takes the number of the earlier face that it overlaps most with.
 
     Args:
-        every: seconds between frames, if they are further apart than usual.
+        every: seconds between frames; a face may be missing for at least two frames.
     """
 
     def __init__(self, every: float = 0.0) -> None:
@@ -24,29 +24,29 @@ class Tracks:
         self._count = 0
 
     def follow(self, time: float, boxes: Sequence[Box]) -> list[int]:
-        """The number of each face of a frame; times ascend from call to call."""
+        """Returns the number of each face of a frame; times ascend from call to call."""
         self._last = {
-            number: (seen, box) for number, (seen, box) in self._last.items() if time - seen <= self._memory
+            number: (last, box) for number, (last, box) in self._last.items() if time - last <= self._memory
         }
         pairs = sorted(
             ((overlap(box, old), index, number) for index, box in enumerate(boxes)
              for number, (_, old) in self._last.items()),
             key=lambda pair: (-pair[0], pair[1:]),
         )  # fmt: skip
-        found: dict[int, int] = {}
+        numbers: dict[int, int] = {}
         for shared, index, number in pairs:
-            if shared >= _SAME and index not in found and number not in found.values():
-                found[index] = number
+            if shared >= _SAME and index not in numbers and number not in numbers.values():
+                numbers[index] = number
         for index, box in enumerate(boxes):
-            if index not in found:
+            if index not in numbers:
                 self._count += 1
-                found[index] = self._count
-            self._last[found[index]] = (time, box)
-        return [found[index] for index in range(len(boxes))]
+                numbers[index] = self._count
+            self._last[numbers[index]] = (time, box)
+        return [numbers[index] for index in range(len(boxes))]
 
 
 def overlap(first: Box, second: Box) -> float:
-    """The shared part of two boxes, of all that either covers: 0 to 1."""
+    """Computes the intersection over union of two boxes: 0 to 1."""
     width = min(first[2], second[2]) - max(first[0], second[0])
     height = min(first[3], second[3]) - max(first[1], second[1])
     shared = max(width, 0) * max(height, 0)
@@ -55,13 +55,13 @@ def overlap(first: Box, second: Box) -> float:
 
 
 class Smoother:
-    """Means over the past, in which what is `seconds` old counts 1/e as much as what is new.
+    """Averages a face's probabilities over the past with exponentially falling weights.
 
-    Of a face with probabilities p_i at times t_i it gives Σ w_i·p_i / Σ w_i, w_i = exp((t_i − t) / seconds),
-    whatever the distances of the frames.
+    At time t, a face with probabilities p_i at times t_i gets Σ w_i·p_i / Σ w_i, w_i = exp((t_i − t) /
+    seconds); frames need not be evenly spaced.
 
     Args:
-        seconds: 0 changes nothing.
+        seconds: the age at which a frame weighs 1/e; 0 switches smoothing off.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -69,12 +69,12 @@ class Smoother:
         self._sums: dict[int, tuple[float, float, np.ndarray]] = {}
 
     def smooth(self, number: int, time: float, probabilities: np.ndarray) -> np.ndarray:
-        """The mean of a face up to now.
+        """Adds a frame's probabilities and returns the weighted mean of the face so far.
 
         Args:
-            number: which face.
+            number: the face's number.
             time: seconds; ascends from call to call.
-            probabilities: float `[K]`, of this frame.
+            probabilities: float `[K]`, from this frame.
 
         Returns:
             float32 `[K]`.

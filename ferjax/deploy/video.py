@@ -1,4 +1,4 @@
-"""Frames of video files and cameras, and videos written from frames. OpenCV reads and writes them."""
+"""Reads frames from video files and cameras, and writes videos, with OpenCV."""
 
 import os
 import time
@@ -12,13 +12,13 @@ import numpy as np
 from ferjax.errors import UserError
 from ferjax.inference.pictures import LARGEST
 
-_USUAL_RATE = 25.0  # frames a second, of a file that does not tell
-_FASTEST = 240.0  # a rate above this is a damaged header's
-_WHOLE = 0.9  # of the frames that a header promises; some count a few too many
+_USUAL_RATE = 25.0  # frames a second, assumed for a file that does not state it
+_FASTEST = 240.0  # a header that states a higher rate is damaged
+_WHOLE = 0.9  # share of the stated frames that a whole file must have; some headers count a few too many
 
 
 class BrokenVideo(ValueError):
-    """A file that is no video or ends early, or a camera that is not there; one line says which."""
+    """Raised for a file that is no video or ends early, or a missing camera; its text says which."""
 
 
 class Frame(NamedTuple):
@@ -38,21 +38,21 @@ def file_frames(path: Path, every: float = 0.0) -> Iterator[Frame]:
 
     Args:
         path: the file.
-        every: seconds between the frames that are given; 0: all.
+        every: seconds between the frames that are yielded; 0: all.
 
     Raises:
-        BrokenVideo: it cannot be read, after the frames that could.
+        BrokenVideo: the file cannot be read to its end; the frames before were yielded.
     """
     cv2 = opencv()
-    # The absolute path: OpenCV takes other names for addresses or patterns.
+    # An absolute path, because OpenCV may read other names as addresses or patterns.
     capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
     try:
         _check_size(cv2, capture)
         spacing, promised = 1 / rate(capture), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         read, due = 0, 0.0
         while capture.grab():
-            told = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            now = told if read and told > 0 else read * spacing
+            stated = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            now = stated if read and stated > 0 else read * spacing
             read += 1
             if now + spacing / 2 < due:
                 continue
@@ -70,12 +70,12 @@ def file_frames(path: Path, every: float = 0.0) -> Iterator[Frame]:
 
 
 def camera_frames(index: int, seconds: float = 0.0, every: float = 0.0) -> Iterator[Frame]:
-    """What a camera sees, as it comes.
+    """Yields a camera's frames as they arrive.
 
     Args:
-        index: which camera, from 0 on.
-        seconds: ends then; 0: never.
-        every: seconds between frames; 0: as many as come.
+        index: the camera's number, from 0 on.
+        seconds: how long to watch; 0: without end.
+        every: seconds between frames; 0: all that arrive.
 
     Raises:
         BrokenVideo: there is no such camera, or it stopped.
@@ -101,7 +101,7 @@ def camera_frames(index: int, seconds: float = 0.0, every: float = 0.0) -> Itera
 
 
 def file_rate(path: Path) -> float:
-    """Frames a second of a video file, as it tells, or the usual ones."""
+    """Reads the frames a second of a video file."""
     cv2 = opencv()
     capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
     try:
@@ -122,7 +122,8 @@ class Writer:
     """
 
     def __init__(self, path: Path, frames_a_second: float) -> None:
-        self.path, self._rate, self._cv2, self._out = path, frames_a_second, opencv(), None
+        self.path, self._rate, self._cv2 = path, frames_a_second, opencv()
+        self._out: Any = None
 
     def write(self, image: np.ndarray) -> None:
         """Appends uint8 `[H, W, 3]`, RGB."""
@@ -141,10 +142,10 @@ class Writer:
 
 
 def opencv() -> ModuleType:
-    """The module cv2, which tells nothing by itself.
+    """Imports cv2 with its own messages switched off.
 
     Raises:
-        UserError: it is not installed.
+        UserError: OpenCV is not installed.
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -156,9 +157,9 @@ def opencv() -> ModuleType:
 
 
 def rate(capture: Any) -> float:
-    """Frames a second of an opened video."""
-    told = capture.get(opencv().CAP_PROP_FPS)
-    return told if 0 < told <= _FASTEST else _USUAL_RATE
+    """Returns the frames a second of an opened video, or the usual rate if it states none."""
+    stated = capture.get(opencv().CAP_PROP_FPS)
+    return stated if 0 < stated <= _FASTEST else _USUAL_RATE
 
 
 def _check_size(cv2: ModuleType, capture: Any) -> None:
@@ -170,5 +171,5 @@ def _check_size(cv2: ModuleType, capture: Any) -> None:
 
 
 def _retrieved(cv2: ModuleType, capture: Any) -> np.ndarray | None:
-    good, image = capture.retrieve()
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if good else None
+    decoded, image = capture.retrieve()
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if decoded else None

@@ -1,1 +1,1 @@
-"""What a trained network looks at; a method a file, pure functions of (model, variables, images, classes)."""
+"""Shows what a trained network looks at. One method a file: `method(model, variables, images, classes)`."""

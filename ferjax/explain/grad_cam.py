@@ -1,29 +1,34 @@
-"""Grad-CAM and its kin: a layer's channels, weighted by what they do to the logit of a class."""
+"""Grad-CAM, Grad-CAM++ and HiResCAM: a layer's channels, weighted by the gradient of a class's logit."""
 
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jaxtyping import Array, Float, Int
 
-from ferjax.explain.layers import activation, check_layer, class_scores, logits_from
+from ferjax.explain.layers import activation, check_layer, class_scores, image_hw, logits_from
 from ferjax.explain.projection import onto_images
 
-TINY = 1e-12  # what keeps a division by nothing defined
+TINY = 1e-12  # keeps a division by zero defined
 
 
 def grad_cam(
-    model: nn.Module, variables: Any, images: Array, classes: Array, *, layer: str | None = None
-) -> Array:
-    """ReLU(Σ_k α_k A_k), α_k the mean over places of ∂logit/∂A_k.
+    model: nn.Module,
+    variables: Any,
+    images: Float[Array, "B H W 3"],
+    classes: Int[Array, " B"],
+    *,
+    layer: str | None = None,
+) -> Float[Array, "B H W"]:
+    """Computes ReLU(Σ_k α_k A_k), α_k the mean over places of ∂logit/∂A_k.
 
     Args:
         model: the network.
         variables: its `{"params", "batch_stats"}`.
         images: normalised float `[B, H, W, 3]`.
-        classes: int32 `[B]`, whose logit is explained.
-        layer: A, see `ferjax.explain.layers`; `default_layer` if None.
+        classes: int32 `[B]`, the class whose logit is explained.
+        layer: the name of layer A, see `ferjax.explain.layers`; `default_layer` if None.
 
     Returns:
         float32 `[B, H, W]`, at least 0, in units of the logit times the number of places.
@@ -40,14 +45,19 @@ def grad_cam(
 
 
 def grad_cam_plus_plus(
-    model: nn.Module, variables: Any, images: Array, classes: Array, *, layer: str | None = None
-) -> Array:
-    """ReLU(Σ_k w_k A_k), w_k = Σ_places α · ReLU(g) with α = g² / (2 g² + Σ_places A g³), g = ∂logit/∂A.
+    model: nn.Module,
+    variables: Any,
+    images: Float[Array, "B H W 3"],
+    classes: Int[Array, " B"],
+    *,
+    layer: str | None = None,
+) -> Float[Array, "B H W"]:
+    """Computes ReLU(Σ_k w_k A_k), w_k = Σ_places α · ReLU(g), α = g² / (2 g² + Σ_places A g³), g = ∂logit/∂A.
 
-    The score is exp(logit), as the authors choose so that higher derivatives are powers of g. Its factor
+    The explained score is exp(logit), as in the paper, so that higher derivatives are powers of g. The factor
     exp(logit), the same for a whole map, is left out.
 
-    Args, returns, raises: as `grad_cam`.
+    Args, Returns, Raises: see `grad_cam`.
 
     References:
         Chattopadhay et al., Grad-CAM++, WACV 2018, equations 10, 11 and 19.
@@ -63,14 +73,20 @@ def grad_cam_plus_plus(
 
 
 def hires_cam(
-    model: nn.Module, variables: Any, images: Array, classes: Array, *, layer: str | None = None
-) -> Array:
-    """ReLU(Σ_k ∂logit/∂A_k · A_k), place by place.
+    model: nn.Module,
+    variables: Any,
+    images: Float[Array, "B H W 3"],
+    classes: Int[Array, " B"],
+    *,
+    layer: str | None = None,
+) -> Float[Array, "B H W"]:
+    """Computes ReLU(Σ_k ∂logit/∂A_k · A_k), place by place.
 
-    Grad-CAM's mean over places supposes that a global average follows the layer. Where convolutions follow,
-    as in ResEmoteNet, a channel's places count differently, even with other signs, which this map keeps.
+    Grad-CAM's mean over places assumes that a global average follows the layer. If convolutions follow, as in
+    ResEmoteNet, the places of a channel have different gradients, even with different signs; this map keeps
+    them.
 
-    Args, returns, raises: as `grad_cam`.
+    Args, Returns, Raises: see `grad_cam`.
 
     References:
         Draelos & Carin, Use HiResCAM instead of Grad-CAM for faithful explanations, 2020, equation 3.
@@ -80,10 +96,14 @@ def hires_cam(
 
 
 def _activation_and_gradient(
-    model: nn.Module, variables: Any, images: Array, classes: Array, layer: str | None
-) -> tuple[Array, Array]:
-    """A and ∂logit/∂A, float32 `[B or B·views, h, w, C]`."""
-    layer = check_layer(model, images.shape[1:3], layer)
+    model: nn.Module,
+    variables: Any,
+    images: Float[Array, "B H W 3"],
+    classes: Int[Array, " B"],
+    layer: str | None,
+) -> tuple[Float[Array, "BV h w C"], Float[Array, "BV h w C"]]:
+    """Computes A and ∂logit/∂A, float32; BV is B, times the views if the network sees several of an image."""
+    layer = check_layer(model, image_hw(images), layer)
 
     def score(given: Array) -> Array:
         return class_scores(logits_from(model, variables, images, layer, given), classes).sum()
@@ -92,5 +112,8 @@ def _activation_and_gradient(
     return maps.astype(jnp.float32), jax.grad(score)(maps).astype(jnp.float32)
 
 
-def _weighted(maps: Array, weights: Array, images: Array) -> Array:
-    return onto_images(nn.relu((weights * maps).sum(axis=-1)), len(images), images.shape[1:3])
+def _weighted(
+    maps: Float[Array, "BV h w C"], weights: Float[Array, " BV #h #w C"], images: Float[Array, "B H W 3"]
+) -> Float[Array, "B H W"]:
+    """Sums the weighted channels, drops negative values, and enlarges the maps to the images' size."""
+    return onto_images(nn.relu((weights * maps).sum(axis=-1)), len(images), image_hw(images))

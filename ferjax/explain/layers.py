@@ -1,7 +1,7 @@
-"""A network's layers by name: what they give, and the logits if they had given something else.
+"""Finds a network's layers by name, reads their results, and computes the logits from changed results.
 
-Names are paths of modules, as in the parameters: `res_block1/bn2`. Networks need no code for this: Flax lets
-a caller stand between a module and its result.
+Names are paths of modules, as in the parameters: `res_block1/bn2`. Networks need no code for this: Flax can
+intercept the call of any module.
 """
 
 import difflib
@@ -12,14 +12,20 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jaxtyping import Array, Float, Int
 
 from ferjax.errors import UserError
 
-# Rows and columns of what a ResNet gives at 224×224, which Grad-CAM's authors look at; of smaller images an
-# eighth, where such a network's grid would have but two or three.
+# Rows and columns of a ResNet's last layer at 224×224, which the Grad-CAM paper uses. On smaller images that
+# layer has only two or three; there an eighth of the image's side is enough.
 USUAL_GRID = 7
 SHARE_OF_IMAGE = 8
+
+
+def image_hw(images: Float[Array, "B H W C"]) -> tuple[int, int]:
+    """Returns the rows and columns of a batch of images."""
+    _, height, width, _ = images.shape
+    return height, width
 
 
 def _is_call(context: nn.module.InterceptorContext) -> bool:
@@ -34,46 +40,47 @@ def _name(module: nn.Module) -> str:
 def _results(
     model: nn.Module, image_hw: tuple[int, int]
 ) -> tuple[tuple[str, type[nn.Module], tuple[int, ...]], ...]:
-    """Name, class and shape of the result of every layer for one image, in the order of the calls."""
-    found = []
+    """Lists name, class and result shape of every layer for one image, in the order of the calls."""
+    results = []
 
-    def look(call: Callable, arguments: tuple, keywords: dict, context: nn.module.InterceptorContext) -> Any:
+    def record(
+        call: Callable, arguments: tuple, keywords: dict, context: nn.module.InterceptorContext
+    ) -> Any:
         out = call(*arguments, **keywords)
         if _is_call(context) and isinstance(out, jax.Array):
-            found.append((_name(context.module), type(context.module), out.shape))
+            results.append((_name(context.module), type(context.module), out.shape))
         return out
 
     images = jax.ShapeDtypeStruct((1, *image_hw, 3), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), images)
-    with nn.intercept_methods(look):
+    with nn.intercept_methods(record):
         jax.eval_shape(model.apply, variables, images)
-    return tuple(found)
+    return tuple(results)
 
 
 def layers_of(model: nn.Module, image_hw: tuple[int, int], kind: type[nn.Module]) -> tuple[str, ...]:
-    """The names of a network's layers of one class, in the order of the calls; nothing is computed."""
+    """Lists the names of a network's layers of one class, in the order of the calls; computes nothing."""
     return tuple(name for name, layer, _ in _results(model, image_hw) if issubclass(layer, kind))
 
 
 def spatial_layers(model: nn.Module, image_hw: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-    """Every layer whose result has places, in the order of the calls; nothing is computed.
+    """Lists every layer whose result has rows and columns, in the order of the calls; computes nothing.
 
     Args:
         model: the network.
         image_hw: rows and columns of its images.
 
     Returns:
-        Name → (views, h, w, C): the shape of the result for one image, of which some networks see several
-        views.
+        Name → (views, h, w, C): the shape of the result for one image; some networks see several views of it.
     """
     return {name: shape for name, _, shape in _results(model, image_hw) if len(shape) == 4}
 
 
 def default_layer(model: nn.Module, image_hw: tuple[int, int]) -> str:
-    """The last layer with at least 7×7 places, or an eighth of the image's rows and columns if that is less.
+    """Chooses the last layer with at least 7×7 places, or an eighth of the image's sides if that is less.
 
     Raises:
-        UserError: the network has no layer with places.
+        UserError: no layer's result has rows and columns.
     """
     layers = spatial_layers(model, image_hw)
     if not layers:
@@ -84,42 +91,51 @@ def default_layer(model: nn.Module, image_hw: tuple[int, int]) -> str:
 
 
 def check_layer(model: nn.Module, image_hw: tuple[int, int], layer: str | None) -> str:
-    """The layer of this name; the default one if it is None or empty.
+    """Returns the layer's name if it exists, and the default layer if the name is None or empty.
 
     Raises:
-        UserError: there is none of the name; the nearest ones are told.
+        UserError: no layer with rows and columns has this name; the nearest names are listed.
     """
     if not layer:
         return default_layer(model, image_hw)
     layers = spatial_layers(model, image_hw)
     if layer not in layers:
         near = difflib.get_close_matches(layer, layers, n=4, cutoff=0.3)
-        told = "the nearest are" if near else "the last ones are"
+        listed = "the nearest are" if near else "the last ones are"
         raise UserError(
-            f"the network has no spatial layer {layer!r}; {told} {', '.join(near or list(layers)[-4:])}"
+            f"the network has no spatial layer {layer!r}; {listed} {', '.join(near or list(layers)[-4:])}"
         )
     return layer
 
 
-def activation(model: nn.Module, variables: Any, images: Array, layer: str) -> Array:
-    """What a layer gives for images, in evaluation mode: `[B, h, w, C]`, or `[B·views, h, w, C]`."""
-    found = []
+def activation(
+    model: nn.Module, variables: Any, images: Float[Array, "B H W 3"], layer: str
+) -> Float[Array, "BV h w C"]:
+    """Computes a layer's result for images, in evaluation mode: `[B, h, w, C]`, or `[B·views, h, w, C]`."""
+    results = []
 
     def keep(call: Callable, arguments: tuple, keywords: dict, context: nn.module.InterceptorContext) -> Any:
         out = call(*arguments, **keywords)
         if _is_call(context) and _name(context.module) == layer:
-            found.append(out)
+            results.append(out)
         return out
 
     with nn.intercept_methods(keep):
         model.apply(variables, images)
-    return found[-1]
+    return results[-1]
 
 
-def logits_from(model: nn.Module, variables: Any, images: Array, layer: str, given: Array) -> Array:
-    """The logits `[B, K]` if a layer had given `given`; `images` only matter to what goes round the layer.
+def logits_from(
+    model: nn.Module,
+    variables: Any,
+    images: Float[Array, "B H W 3"],
+    layer: str,
+    given: Float[Array, "BV h w C"],
+) -> Float[Array, "B K"]:
+    """Computes the logits with a layer's result replaced by `given`.
 
-    Under jit nothing before the layer is computed twice, or at all where nothing else reads it.
+    `images` still reach the paths around the layer.     Under jit, XLA removes the computation before the
+    layer where nothing else reads it.
     """
 
     def replace(
@@ -132,7 +148,7 @@ def logits_from(model: nn.Module, variables: Any, images: Array, layer: str, giv
         return model.apply(variables, images)
 
 
-def class_scores(logits: Array, classes: Array) -> Array:
-    """Each image's logit of its class, float32: `[B, K]` and `[B]` to `[B]`."""
+def class_scores(logits: Float[Array, "B K"], classes: Int[Array, " B"]) -> Float[Array, " B"]:
+    """Takes each image's logit of its class, at least float32."""
     wide = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
     return jnp.take_along_axis(wide, classes[:, None], axis=1)[:, 0]

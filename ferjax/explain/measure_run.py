@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ferjax.explain.face_regions import style_of
-from ferjax.explain.measured import PER_CLASS, measure
-from ferjax.explain.measured_page import write_measured
+from ferjax.explain.measure import PER_CLASS, measure
+from ferjax.explain.measure_page import write_measured
 from ferjax.inference.open_run import open_network
 from ferjax.inference.score_run import load_for
 
@@ -23,19 +23,19 @@ def measure_run(
     """Measures a run's explanations and writes `measured.html`, `.md`, `.json` and the pictures to a folder.
 
     Args:
-        workdir: of the run.
-        out: the folder.
-        dataset: a set of toons; the one it was trained on if empty.
-        split: of it.
-        data_dir: where built sets are; the run's own if empty.
-        per_class: see `measure`, as `methods`.
-        methods: names in `METHODS`.
+        workdir: the run's folder, or a bundle.
+        out: the folder to write.
+        dataset: a set of toons; the one that the run was trained on if empty.
+        split: a split of that set.
+        data_dir: the folder of built sets; the run's own if empty.
+        per_class: images of each class at most.
+        methods: names in `METHODS`; all of them if None.
 
     Returns:
         The path of the page.
 
     Raises:
-        UserError: see `measure`; or the run cannot be read.
+        UserError: the run cannot be read, or nothing can be measured, see `measure`.
     """
     network = open_network(workdir)
     dataset = dataset or network.config.data.name

@@ -1,12 +1,27 @@
 """The table of attribution methods: `method(model, variables, images, classes, **options) -> [B, H, W]`.
 
-All are pure, can be jitted (`jax.jit(partial(method, model))`), and tell of an image the same whatever else
-is in the batch.
+All are pure and can be jitted; an image's map does not depend on the rest of the batch.
+
+Example:
+    >>> from functools import partial
+    >>> import jax
+    >>> from ferjax.augment import normalise
+    >>> from ferjax.explain.methods import METHODS
+    >>> from ferjax.inference import pictures
+    >>> from ferjax.inference.classifier import Classifier
+    >>> from ferjax.inference.open_run import open_network
+    >>> network = open_network("runs/mine")
+    >>> faces = Classifier.of(network).preprocess([pictures.read("face.png")])
+    >>> explain = jax.jit(partial(METHODS["grad_cam"], network.model))
+    >>> classes = jax.numpy.array([network.label_names.index("happy")])
+    >>> heat = explain(network.variables, normalise(faces), classes)
+    >>> heat.shape  # one map for one face of 16×16
+    (1, 16, 16)
 """
 
 from collections.abc import Callable, Sequence
 
-from jax import Array
+from jaxtyping import Array
 
 from ferjax.errors import UserError, nearest
 from ferjax.explain.class_activation_map import class_activation_map
@@ -26,17 +41,17 @@ METHODS: dict[str, Callable[..., Array]] = {
     "smoothgrad": smoothgrad,
     "saliency": saliency,
 }
-# Whose maps are negative where the image speaks against the class; the others' are at least 0.
+# Methods whose maps are negative where the image speaks against the class; the other maps are at least 0.
 SIGNED = frozenset({"cam", "integrated_gradients", "occlusion"})
-# Who take `layer=`.
+# Methods with the option `layer`.
 LAYERED = frozenset({"grad_cam", "grad_cam_plus_plus", "hires_cam"})
 
 
 def check_methods(names: Sequence[str], valid: Sequence[str]) -> tuple[str, ...]:
-    """The names, each once.
+    """Returns the names without repetitions.
 
     Raises:
-        UserError: one is not among `valid`; the nearest are told.
+        UserError: a name is not among `valid`; the nearest are listed.
     """
     for name in names:
         if name not in valid:

@@ -1,4 +1,4 @@
-"""Occlusion maps: cover a patch, and see what becomes of the class."""
+"""Occlusion maps: covers one patch after another and measures the odds of the class."""
 
 from typing import Any
 
@@ -6,37 +6,37 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jaxtyping import Array, Float, Int
 
 from ferjax.errors import UserError
-from ferjax.explain.layers import class_scores
+from ferjax.explain.layers import class_scores, image_hw
 
-_SHARE = 4  # a patch is a quarter of the image's side, and moves by half of itself
+_SHARE = 4  # by default a patch is a quarter of the image's side, and moves by half of its own
 
 
 def occlusion(
     model: nn.Module,
     variables: Any,
-    images: Array,
-    classes: Array,
+    images: Float[Array, "B H W 3"],
+    classes: Int[Array, " B"],
     *,
     patch: int | None = None,
     stride: int | None = None,
     fill: float = 0.0,
-) -> Array:
-    """By how much the log-odds of the class fall where a grey square covers a place.
+) -> Float[Array, "B H W"]:
+    """Computes how much the log-odds of the class fall when a grey square covers a place.
 
-    log(p / (1 − p)) rises and falls with the probability p that the authors plot, and still tells places
-    apart where the network is so sure that p does not.
+    The paper plots the probability p. log(p / (1 − p)) orders places the same way, and still differs where
+    the network is so sure that p is 1 everywhere.
 
     Args:
         model: the network.
         variables: its `{"params", "batch_stats"}`.
         images: normalised float `[B, H, W, 3]`.
-        classes: int32 `[B]`, whose odds are watched.
+        classes: int32 `[B]`, the class whose odds are measured.
         patch: side of the square in pixels; a quarter of the image's shorter side if None.
         stride: pixels between two places of the square; half a patch if None.
-        fill: normalised value of the square; 0 is ImageNet's mean, a grey.
+        fill: normalised value of the square; 0 is ImageNet's mean colour, a grey.
 
     Returns:
         float32 `[B, H, W]`, signed: at each pixel the mean fall over all squares that cover it.
@@ -47,7 +47,7 @@ def occlusion(
     References:
         Zeiler & Fergus, Visualizing and understanding convolutional networks, ECCV 2014, section 4.2.
     """
-    height, width = images.shape[1:3]
+    height, width = image_hw(images)
     patch = max(1, min(height, width) // _SHARE) if patch is None else patch
     stride = max(1, patch // 2) if stride is None else stride
     if not 1 <= stride <= patch <= min(height, width):
@@ -78,13 +78,13 @@ def occlusion(
 
 
 def _starts(length: int, patch: int, stride: int) -> np.ndarray:
-    """Where squares begin along an axis; the last one ends at the image's edge."""
+    """Lists where squares begin along an axis; the last one ends at the image's edge."""
     last = length - patch
     return np.append(np.arange(0, last, stride), last)
 
 
-def log_odds(logits: Array, classes: Array) -> Array:
-    """log(p / (1 − p)) of each image's class: `[B, K]` and `[B]` to float32 `[B]`."""
+def log_odds(logits: Float[Array, "B K"], classes: Int[Array, " B"]) -> Float[Array, " B"]:
+    """Computes log(p / (1 − p)) of each image's class, float32."""
     own = class_scores(logits, classes)
     others = jnp.where(jax.nn.one_hot(classes, logits.shape[-1], dtype=bool), -jnp.inf, logits)
     return own - jax.nn.logsumexp(others.astype(own.dtype), axis=-1)

@@ -1,17 +1,19 @@
-"""Maps of a layer, at the size of the image."""
+"""Enlarges maps of a layer to the size of the image."""
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jaxtyping import Array, Float
 
 from ferjax.layers.regions import REGIONS, region_boxes
 
 
-def onto_images(maps: Array, batch: int, image_hw: tuple[int, int]) -> Array:
-    """Enlarges maps bilinearly; those of an image's regions are laid where the regions are, and added up.
+def onto_images(
+    maps: Float[Array, "BV h w"], batch: int, image_hw: tuple[int, int]
+) -> Float[Array, "{batch} H W"]:
+    """Enlarges maps bilinearly; maps of regions are placed where the regions lie, and added up.
 
     Args:
-        maps: `[B, h, w]`, or `[B·7, h, w]` of a network that sees the regions of `ferjax.layers.regions`.
+        maps: `[B, h, w]`, or `[B·7, h, w]` from a network that sees the regions of `ferjax.layers.regions`.
         batch: B.
         image_hw: (H, W).
 
@@ -23,10 +25,10 @@ def onto_images(maps: Array, batch: int, image_hw: tuple[int, int]) -> Array:
     views = maps.reshape(batch, len(REGIONS), *maps.shape[1:])
     whole = jnp.zeros((batch, *image_hw), maps.dtype)
     for number, (top, left, rows, columns) in enumerate(region_boxes(*image_hw)):
-        there = _resized(views[:, number], (rows, columns))
-        whole = whole.at[:, top : top + rows, left : left + columns].add(there)
+        region = _resized(views[:, number], (rows, columns))
+        whole = whole.at[:, top : top + rows, left : left + columns].add(region)
     return whole
 
 
-def _resized(maps: Array, hw: tuple[int, int]) -> Array:
+def _resized(maps: Float[Array, "N h w"], hw: tuple[int, int]) -> Float[Array, "N H W"]:
     return jax.image.resize(maps, (len(maps), *hw), "linear", antialias=False)

@@ -1,11 +1,11 @@
-"""SmoothGrad: the mean gradient of many noisy copies of an image."""
+"""SmoothGrad: averages the gradient over noisy copies of an image."""
 
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jaxtyping import Array, Float, Int
 
 from ferjax.errors import UserError
 from ferjax.explain.saliency import input_gradient, largest_channel
@@ -14,33 +14,33 @@ from ferjax.explain.saliency import input_gradient, largest_channel
 def smoothgrad(
     model: nn.Module,
     variables: Any,
-    images: Array,
-    classes: Array,
+    images: Float[Array, "B H W 3"],
+    classes: Int[Array, " B"],
     *,
     samples: int = 16,
     noise: float = 0.15,
     seed: int = 0,
-) -> Array:
-    """Saliency of the gradient's mean over copies with Gaussian noise.
+) -> Float[Array, "B H W"]:
+    """Computes the saliency of the mean gradient over copies with Gaussian noise.
 
-    Copy s of every image gets the same noise, `draw(seed, s)`, times its own strength: what an image is told
-    does not depend on the others.
+    Copy s of every image gets the same noise, `draw(seed, s)`, scaled to the image's range: an image's map
+    does not depend on the rest of the batch.
 
     Args:
         model: the network.
         variables: its `{"params", "batch_stats"}`.
         images: normalised float `[B, H, W, 3]`.
-        classes: int32 `[B]`, whose logit is explained.
-        samples: copies, at least 1; the authors see little change beyond 50.
-        noise: standard deviation, as a share of an image's largest minus smallest value; the authors take
-            0.1 to 0.2.
-        seed: of the noise.
+        classes: int32 `[B]`, the class whose logit is explained.
+        samples: number of copies, at least 1; the paper reports little change beyond 50.
+        noise: standard deviation, as a share of an image's largest minus smallest value; the paper uses 0.1
+            to 0.2.
+        seed: the seed of the noise.
 
     Returns:
         float32 `[B, H, W]`, at least 0.
 
     Raises:
-        UserError: no samples, or a negative noise.
+        UserError: `samples` is below 1, or `noise` is negative.
 
     References:
         Smilkov et al., SmoothGrad: removing noise by adding noise, 2017, section 3.1.
@@ -58,6 +58,6 @@ def smoothgrad(
     return largest_channel(total / samples)
 
 
-def draw(seed: int, sample: int | Array, shape: tuple[int, ...]) -> Array:
-    """The noise of one copy, standard normal."""
+def draw(seed: int, sample: int | Int[Array, ""], shape: tuple[int, ...]) -> Float[Array, "H W C"]:
+    """Draws the noise of one copy, standard normal."""
     return jax.random.normal(jax.random.fold_in(jax.random.key(seed), sample), shape)

@@ -1,10 +1,11 @@
-"""The images that are explained: files of the user's, or examples of a split, the telling ones first."""
+"""Chooses the images to explain: the user's files, or examples of a split, right ones and mistakes."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from ferjax.data.images import BadImage
 from ferjax.data.sources import Source
@@ -17,20 +18,20 @@ from ferjax.inference.trained import Trained
 SURE = 0.9  # Huang et al., 2023: feature maps of images whose score is above 0.90
 LARGEST_PAGE = 400  # images: some 40 MB of page
 UNKNOWN = -1
-_LOOKED_AT = 2048  # examples of a split that are predicted to choose from
+_CANDIDATES = 2048  # examples of a split that are predicted to choose from
 _CHUNK = 256
-_MISTAKES = 3  # every third example shown is a mistake, where there are as many
+_MISTAKES = 3  # every third chosen example is a mistake, if there are as many
 
 
 class Subjects(NamedTuple):
     """N images at the size that the network reads.
 
     Attributes:
-        names: what they are called.
+        names: the images' names.
         images: uint8 `[N, S, S, 3]`.
         labels: int32 `[N]`, the actual classes, or `UNKNOWN`.
-        unread: (name, reason) of what could not be read: each makes the command fail in the end.
-        skipped: (name, reason) of what is no picture.
+        unread: (name, reason) of each file that could not be read; with any, the command exits with 1.
+        skipped: (name, reason) of each file that is no picture.
     """
 
     names: tuple[str, ...]
@@ -41,28 +42,28 @@ class Subjects(NamedTuple):
 
 
 def from_files(arguments: Sequence[str], classifier: Classifier) -> Subjects:
-    """Pictures of faces, already cropped: each is stretched to the network's size.
+    """Reads pictures of faces, already cropped; each is resized to the network's size.
 
     Args:
         arguments: files, folders and patterns, see `ferjax.inference.inputs.expand`.
-        classifier: of the network.
+        classifier: the network's.
 
     Raises:
-        UserError: none can be read, or there are more than a page holds.
+        UserError: no picture can be read, or there are more than a page holds.
     """
-    found: list[tuple[str, Path]] = []
+    paths: list[tuple[str, Path]] = []
     unread, skipped = [], []
     for entry in inputs.expand(arguments):
         if entry.kind == "picture":
-            found.append((entry.name, entry.path))
+            paths.append((entry.name, entry.path))
         elif entry.kind == "failed":
             unread.append((entry.name, entry.reason))
         else:
             skipped.append((entry.name, entry.reason or f"is a {entry.kind}: only pictures are explained"))
-    if len(found) > LARGEST_PAGE:
-        raise UserError(f"{len(found):,} pictures are too many for a page; name at most {LARGEST_PAGE}")
+    if len(paths) > LARGEST_PAGE:
+        raise UserError(f"{len(paths):,} pictures are too many for a page; name at most {LARGEST_PAGE}")
     faces, names = [], []
-    for name, path in found:
+    for name, path in paths:
         try:
             faces.append(classifier.preprocess([pictures.read(path)])[0])
             names.append(name)
@@ -76,14 +77,14 @@ def from_files(arguments: Sequence[str], classifier: Classifier) -> Subjects:
 
 
 def from_split(trained: Trained, classifier: Classifier, split: str, count: int, data_dir: str) -> Subjects:
-    """Examples of the run's own data set: right and sure ones of every class in turn, and mistakes.
+    """Chooses examples of the run's own data set: right and sure ones of every class in turn, and mistakes.
 
     Args:
         trained: the network.
-        classifier: of the same.
-        split: of its set.
-        count: how many.
-        data_dir: where built sets are; the run's own folder if empty.
+        classifier: the same network's.
+        split: a split of its data set.
+        count: how many examples.
+        data_dir: the folder of built sets; the run's own if empty.
 
     Raises:
         UserError: the split is missing or damaged, or `count` is more than a page holds.
@@ -92,44 +93,46 @@ def from_split(trained: Trained, classifier: Classifier, split: str, count: int,
         raise UserError(f"--count is {count}; a page holds 1 to {LARGEST_PAGE} images")
     config = trained.config
     source = load_for(config, config.data.name, split, data_dir or config.data.dir)
-    places = np.unique(np.linspace(0, len(source) - 1, min(len(source), _LOOKED_AT)).astype(np.int64))
-    said = np.concatenate(
+    places = np.unique(np.linspace(0, len(source) - 1, min(len(source), _CANDIDATES)).astype(np.int64))
+    probabilities = np.concatenate(
         [
             classifier.probabilities(_rgb(source, part))
             for part in np.split(places, range(_CHUNK, len(places), _CHUNK))
         ]
     )
-    chosen = choose(said, source.labels[places], count)
+    chosen = choose(probabilities, source.labels[places], count)
     indices = places[chosen]
     names = tuple(f"{source.name} {split} {index:,}" for index in indices)
     return Subjects(names, _rgb(source, indices), source.labels[indices].astype(np.int32))
 
 
 def _rgb(source: Source, indices: np.ndarray) -> np.ndarray:
-    found = source.take(indices)["image"]
-    return found if found.shape[-1] == 3 else np.repeat(found, 3, axis=-1)
+    images = source.take(indices)["image"]
+    return images if images.shape[-1] == 3 else np.repeat(images, 3, axis=-1)
 
 
-def choose(said: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
-    """Which of many examples to show: every third a mistake, the surest first; the others right.
+def choose(
+    probabilities: Float[np.ndarray, "N K"], labels: Int[np.ndarray, " N"], count: int
+) -> Int[np.ndarray, " chosen"]:
+    """Chooses examples to show: a third of them mistakes, the surest first; the others right.
 
-    Right ones are those with a probability above `SURE`, of every class in turn, in their order; where they
-    do not suffice, the surest of the rest.
+    Right ones have a probability above `SURE`, and are taken from every class in turn, in their order; if
+    there are too few, the surest of the rest follow.
 
     Args:
-        said: float `[N, K]`, probabilities.
+        probabilities: float `[N, K]`.
         labels: int `[N]`.
         count: how many.
 
     Returns:
         int64 `[min(count, N)]`, the right ones first.
     """
-    predicted, sure = said.argmax(-1), said.max(-1)
+    predicted, sure = probabilities.argmax(-1), probabilities.max(-1)
     right = predicted == labels
     by_sureness = np.argsort(-sure, kind="stable")
     mistakes = by_sureness[~right[by_sureness]][: count // _MISTAKES]
     good = np.flatnonzero(right & (sure > SURE))
-    turn = np.empty(len(good), np.int64)  # how many of its class come before
+    turn = np.empty(len(good), np.int64)  # how many of the same class come before
     for label in np.unique(labels[good]):
         own = labels[good] == label
         turn[own] = np.arange(own.sum())

@@ -1,1 +1,1 @@
-"""A trained network that is ready to be asked: opened from a run or a bundle, with pictures as its input."""
+"""Opens a trained network from a run or a bundle, reads pictures, and computes probabilities."""

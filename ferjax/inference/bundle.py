@@ -2,8 +2,10 @@
 
 It holds `weights.safetensors`, the run's `config.json`, `network.json` (classes and calibration), the model
 card, and `manifest.json` with the format's version and the size and SHA-256 of each of them. Nothing in it is
-executed or unpickled. The hashes find damage and careless changes; against someone who writes the manifest
-anew they do nothing: for that, compare the manifest's own hash with what `python -m ferjax export` printed.
+executed or unpickled, and code that its config names is not imported unless the user trusts it, see
+`ferjax.inference.trusted_code`. The hashes find damage and careless changes. They do not stop somebody who
+also rewrites the manifest: to find that, compare the manifest's own hash with what `python -m ferjax export`
+printed.
 """
 
 import contextlib
@@ -15,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +30,7 @@ import ferjax
 from ferjax.errors import UserError
 from ferjax.files import to_json
 from ferjax.inference.trained import Trained
+from ferjax.inference.trusted_code import check_trusted
 from ferjax.runs.stored_config import completed
 from ferjax.training import setup
 
@@ -35,19 +38,19 @@ FORMAT, VERSION = "ferjax bundle", 1
 MANIFEST, WEIGHTS, CONFIG, NETWORK, CARD = (
     "manifest.json", "weights.safetensors", "config.json", "network.json", "MODEL_CARD.md",
 )  # fmt: skip
-# All that a bundle may name: a path out of it is none of these.
+# A manifest may list these only, so no path can lead out of the bundle.
 _FILES = (WEIGHTS, CONFIG, NETWORK, CARD)
-_LARGEST_MANIFEST, _LARGEST_FILE = 2**20, 2**33  # bytes: what a .zip unpacks to is never more
+_LARGEST_MANIFEST, _LARGEST_FILE = 2**20, 2**33  # bytes; a .zip is never unpacked beyond them
 _COLLECTIONS = ("params", "batch_stats")
-# Of the machine that trained; nobody else has these folders.
+# Paths on the machine that trained: useless elsewhere, and private.
 _PRIVATE = ("data.dir", "init.from")
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same .zip
 
-_Open = Callable[[str], BinaryIO]
+_Open = Callable[[str], IO[bytes]]
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether this looks like one: a folder with a manifest, or a .zip."""
+    """Tells a folder with a manifest, or a .zip, from anything else; does not check its content."""
     return (path / MANIFEST).is_file() if path.is_dir() else path.is_file() and zipfile.is_zipfile(path)
 
 
@@ -55,21 +58,21 @@ def write(network: Trained, card: str, path: Path) -> str:
     """Writes a bundle.
 
     Args:
-        network: what is kept; paths of this machine are left out of its config.
+        network: the network; paths of this machine are left out of its config.
         card: Markdown, see `ferjax.deploy.model_card`.
-        path: does not exist; a `.zip` by its suffix, else a folder.
+        path: the file to write if it ends in `.zip`, else the folder; must not exist.
 
     Returns:
-        The SHA-256 of its manifest, and through that of the whole bundle.
+        The SHA-256 of its manifest, which in turn holds the hash of every other file.
     """
     config = network.config.copy_and_resolve_references()
     config.update_from_flattened_dict(dict.fromkeys(_PRIVATE, ""))
-    about = {"label_names": network.label_names, "temperature": network.temperature}
+    facts = {"label_names": network.label_names, "temperature": network.temperature}
     weights = flatten_dict({key: network.variables[key] for key in _COLLECTIONS}, sep="/")
     files = {
         WEIGHTS: safetensors.numpy.save({key: np.ascontiguousarray(value) for key, value in weights.items()}),
         CONFIG: to_json(config.to_dict()),
-        NETWORK: to_json(about),
+        NETWORK: to_json(facts),
         CARD: card.encode(),
     }
     manifest = {
@@ -97,19 +100,30 @@ def read(path: Path | str) -> Trained:
     """Reads a bundle.
 
     Args:
-        path: its folder or .zip. Other files in it are not looked at, and links are not followed.
+        path: its folder or .zip. Other files in it are ignored, and links are not followed.
 
     Raises:
-        UserError: it is no bundle, of a newer format, incomplete, or not what was written.
+        UserError: the path is not a bundle, has a newer format, lacks a file, was changed after it was
+            written, or names code that is not trusted.
+
+    Example:
+        >>> from ferjax.inference import bundle
+        >>> network = bundle.read("handed/bundle")
+        >>> network.label_names
+        ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
+        >>> logits = network.model.apply(network.variables, np.zeros((1, 16, 16, 3), np.float32))
+        >>> logits.shape
+        (1, 7)
     """
     path = Path(path).expanduser()
     with _opened(path) as open_file:
         manifest = _manifest(path, open_file)
         contents = {name: _content(path, open_file, name, manifest["files"][name]) for name in _FILES}
-    config = completed(_parsed(path, CONFIG, contents[CONFIG]), path / CONFIG)
-    names, temperature = _about(path, contents[NETWORK])
+    stored = _parsed(path, CONFIG, contents[CONFIG])
+    check_trusted(stored, path)  # first: completing a config looks its names up
+    config = completed(stored, path / CONFIG)
+    names, temperature = _facts(path, contents[NETWORK])
     model = setup.build_model(config, len(names))
-    size = config.data.image_size
     shapes = jax.eval_shape(
         partial(model.init, train=False), jax.random.key(0), jnp.zeros((1, *setup.image_shape(config)))
     )
@@ -118,16 +132,16 @@ def read(path: Path | str) -> Trained:
         variables=_variables(path, contents[WEIGHTS], shapes),
         config=config,
         label_names=names,
-        image_size=size,
+        image_size=config.data.image_size,
         temperature=temperature,
     )
 
 
 def read_card(path: Path) -> str:
-    """The model card of a bundle, in Markdown.
+    """Reads the model card of a bundle, in Markdown.
 
     Raises:
-        UserError: as `read`.
+        UserError: the path is not a bundle, or is damaged.
     """
     with _opened(path) as open_file:
         manifest = _manifest(path, open_file)
@@ -136,7 +150,7 @@ def read_card(path: Path) -> str:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[_Open]:
-    """What opens a file of a bundle by its name."""
+    """Opens a bundle; yields a function that opens a file in it by name."""
     if path.is_dir():
         yield partial(_open_in_folder, path)
         return
@@ -147,11 +161,11 @@ def _opened(path: Path) -> Iterator[_Open]:
             yield archive.open
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise UserError(
-            f"{path} cannot be read as a .zip ({error}): it is no bundle, or damaged; fetch it again"
+            f"{path} cannot be read as a .zip ({error}): it is not a bundle, or damaged; fetch it again"
         ) from error
 
 
-def _open_in_folder(folder: Path, name: str) -> BinaryIO:
+def _open_in_folder(folder: Path, name: str) -> IO[bytes]:
     place = folder / name
     if place.is_symlink():
         raise UserError(f"{place} is a link, and links out of a bundle are not followed; fetch it again")
@@ -159,13 +173,13 @@ def _open_in_folder(folder: Path, name: str) -> BinaryIO:
 
 
 def _bytes(path: Path, open_file: _Open, name: str, limit: int) -> bytes:
-    """A whole file; of a larger one than `limit` only one byte more."""
+    """Reads a file; stops one byte after `limit`, which shows that it is too large."""
     try:
         with open_file(name) as file:
             return file.read(limit + 1)
     except (FileNotFoundError, KeyError):
-        what = "is no bundle: it has no" if name == MANIFEST else "lacks its"
-        raise UserError(f"{path} {what} {name}; python -m ferjax export writes one") from None
+        problem = "is no bundle: it has no" if name == MANIFEST else "lacks its"
+        raise UserError(f"{path} {problem} {name}; python -m ferjax export writes one") from None
     except OSError as error:
         raise UserError(f"{path / name} cannot be read: {error.strerror or error}") from error
 
@@ -179,24 +193,24 @@ def _parsed(path: Path, name: str, content: bytes) -> Any:
 
 def _manifest(path: Path, open_file: _Open) -> dict[str, Any]:
     content = _bytes(path, open_file, MANIFEST, _LARGEST_MANIFEST)
-    found = _parsed(path, MANIFEST, content) if len(content) <= _LARGEST_MANIFEST else None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    manifest = _parsed(path, MANIFEST, content) if len(content) <= _LARGEST_MANIFEST else None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UserError(f"{path} is no bundle, as its {MANIFEST} shows; python -m ferjax export writes one")
-    version = found.get("version")
+    version = manifest.get("version")
     if type(version) is int and version > VERSION:
         raise UserError(
             f"{path} is a bundle of format {version}, and ferjax {ferjax.__version__} reads formats up to "
             f"{VERSION}: upgrade ferjax"
         )
-    files = found.get("files")
-    sound = type(version) is int and version > 0 and isinstance(files, dict)
-    if not (sound and all(map(_is_entry, files.values()))):
+    files = manifest.get("files")
+    versioned = type(version) is int and version > 0
+    if not (versioned and isinstance(files, dict) and all(map(_is_entry, files.values()))):
         raise UserError(f"{path / MANIFEST} is damaged; fetch the bundle again")
     if unknown := sorted(files.keys() - set(_FILES)):
         raise UserError(f"{path / MANIFEST} names {unknown[0]!r}, no file of a bundle; do not trust it")
     if missing := [name for name in _FILES if name not in files]:
         raise UserError(f"{path / MANIFEST} does not name {', '.join(missing)}; fetch the bundle again")
-    return found
+    return manifest
 
 
 def _is_entry(entry: Any) -> bool:
@@ -215,26 +229,29 @@ def _content(path: Path, open_file: _Open, name: str, entry: Mapping[str, Any]) 
     return content
 
 
-def _about(path: Path, content: bytes) -> tuple[tuple[str, ...], float | None]:
-    """The classes and the temperature."""
-    found = _parsed(path, NETWORK, content)
-    found = found if isinstance(found, dict) else {}
-    names, temperature = found.get("label_names"), found.get("temperature")
-    named = isinstance(names, list) and len(names) > 1 and all(isinstance(name, str) for name in names)
-    calibrated = type(temperature) is float and 0 < temperature < math.inf
-    if not named or not (temperature is None or calibrated):
-        raise UserError(f"{path / NETWORK} does not tell classes and temperature; fetch the bundle again")
-    return tuple(names), temperature
+def _facts(path: Path, content: bytes) -> tuple[tuple[str, ...], float | None]:
+    """Reads the classes and the temperature."""
+    facts = _parsed(path, NETWORK, content)
+    if isinstance(facts, dict):
+        names, temperature = facts.get("label_names"), facts.get("temperature")
+        named = isinstance(names, list) and len(names) > 1 and all(isinstance(name, str) for name in names)
+        calibrated = type(temperature) is float and 0 < temperature < math.inf
+        if named and (temperature is None or calibrated):
+            return tuple(names), temperature
+    raise UserError(f"{path / NETWORK} does not hold classes and temperature; fetch the bundle again")
 
 
 def _variables(path: Path, content: bytes, shapes: Mapping[str, Any]) -> dict[str, Any]:
-    """The weights, which must be those of the network that the config names."""
+    """Reads the weights and compares their shapes with those of the network that the config names."""
     try:
         arrays = safetensors.numpy.load(content)
     except (safetensors.SafetensorError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path / WEIGHTS} is no .safetensors ({error}); fetch the bundle again") from error
-    wanted = flatten_dict({key: shapes[key] for key in _COLLECTIONS if key in shapes}, sep="/")
-    found = {key: (array.shape, array.dtype) for key, array in arrays.items()}
-    if found != {key: (leaf.shape, leaf.dtype) for key, leaf in wanted.items()}:
-        raise UserError(f"{path / WEIGHTS} is not of the network in {CONFIG}; fetch the bundle again")
+    leaves = flatten_dict({key: shapes[key] for key in _COLLECTIONS if key in shapes}, sep="/")
+    needed = {key: (leaf.shape, leaf.dtype) for key, leaf in leaves.items()}
+    if {key: (array.shape, array.dtype) for key, array in arrays.items()} != needed:
+        raise UserError(
+            f"{path / WEIGHTS} does not fit the network in {CONFIG}: its arrays or shapes differ; fetch the "
+            "bundle again"
+        )
     return {**{key: {} for key in _COLLECTIONS}, **unflatten_dict(arrays, sep="/")}

@@ -1,4 +1,4 @@
-"""A trained network in hand: faces in, calibrated probabilities out."""
+"""Computes calibrated probabilities for faces, in few batch sizes so that few programs are compiled."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -14,21 +14,21 @@ from ferjax.inference import trained
 from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
 
-_FEW = 8  # faces in a middle batch: a photograph's
+_FEW = 8  # faces in a batch of middle size: about as many as a photograph shows
 
 
 @dataclasses.dataclass(frozen=True)
 class Classifier:
-    """A network that is asked about faces.
+    """A network with its weights on the device, ready for faces.
 
     Attributes:
         label_names: the K classes.
         image_size: S, pixels, both sides, that faces are resized to.
-        resize: how, see `ferjax.data.resize.resize`: as in training.
-        grey: whether the network was trained on images without colour.
-        temperature: what its logits are divided by; 1 where nothing is known.
-        batches: how many faces are computed at once, ascending; the last few are padded up.
-        predict: from uint8 `[B, S, S, 3]` to float32 `[B, K]`, on the device; compiled for every B.
+        resize: the filter of its training, see `ferjax.data.resize.resize`.
+        grey: the network was trained on images without colour.
+        temperature: divides the logits; 1 if the run has none.
+        batches: the batch sizes that are compiled, ascending; the last few faces are padded up to one.
+        predict: maps uint8 `[B, S, S, 3]` to float32 `[B, K]` on the device; compiled once for each B.
     """
 
     label_names: tuple[str, ...]
@@ -57,7 +57,7 @@ class Classifier:
         )
 
     def preprocess(self, crops: Sequence[np.ndarray]) -> np.ndarray:
-        """Stretches faces to what the network takes, by the filter of its training.
+        """Resizes faces to the network's size by the filter of its training; the aspect ratio is not kept.
 
         Args:
             crops: uint8 `[H, W, 3]` each, of any size.
@@ -74,7 +74,7 @@ class Classifier:
         return images
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """What the network makes of each face, whatever the other faces are.
+        """Computes the probability of each class for each face, independent of the other faces.
 
         Args:
             images: uint8 `[B, S, S, 3]`, see `preprocess`; B may be 0.
@@ -82,28 +82,36 @@ class Classifier:
         Returns:
             float32 `[B, K]`; rows add up to 1.
         """
-        said, start = [], 0
+        computed, start = [], 0
         while start < len(images):
             size = self._batch(len(images) - start)
             rows = images[start : start + size]
             padding = np.zeros((size - len(rows), *rows.shape[1:]), np.uint8)
-            said.append((self.predict(np.concatenate([rows, padding])), len(rows)))
+            computed.append((self.predict(np.concatenate([rows, padding])), len(rows)))
             start += len(rows)
-        # Only now: while the device computes one batch, the next one is handed to it.
-        parts = [np.asarray(part)[:count] for part, count in said]
+        # Fetched only now: while the device computes one batch, the next one is handed to it.
+        parts = [np.asarray(part)[:count] for part, count in computed]
         return np.concatenate([np.empty((0, len(self.label_names)), np.float32), *parts])
 
     def _batch(self, left: int) -> int:
-        """The size of the next batch of so many faces: a full one, or for a few one that holds them all."""
+        """Chooses the next batch's size: the largest full one, or for few faces one that holds them all."""
         if left <= self.batches[:2][-1]:
             return min(size for size in self.batches if size >= left)
         return max(size for size in self.batches if size <= left)
 
 
 def load(path: Path | str) -> Classifier:
-    """Reads a run's workdir, or a bundle that `python -m ferjax export` wrote.
+    """Opens a run's workdir, or a bundle that `python -m ferjax export` wrote.
 
     Raises:
-        UserError: it is neither, or damaged.
+        UserError: the path is neither, or damaged.
+
+    Example:
+        >>> from ferjax.inference import classifier, pictures
+        >>> network = classifier.load("runs/mine")
+        >>> faces = network.preprocess([pictures.read("face.png")])
+        >>> probabilities = network.probabilities(faces)
+        >>> probabilities.shape, len(network.label_names)
+        ((1, 7), 7)
     """
     return Classifier.of(open_network(path))

@@ -1,4 +1,4 @@
-"""What the command line names: pictures, folders of them, patterns, videos, a camera."""
+"""Finds the pictures and videos that a command line names: files, folders, patterns, a camera."""
 
 import glob
 import os
@@ -19,16 +19,16 @@ Kind = Literal["picture", "video", "camera", "skipped", "failed"]
 
 
 class Input(NamedTuple):
-    """One thing to look at, or why there is nothing to look at.
+    """A picture, a video or a camera, or the reason why there is none.
 
     Attributes:
-        kind: `picture`, `video`, `camera`; `skipped` is what a folder holds that is no picture, `failed` what
-            was asked for and is not there.
-        name: how results call it: the path as it was given, or found; bytes that are no letters become �.
-        path: of the file; of a camera and where nothing is, as named.
-        place: where an annotated copy goes, relative to the folder of all of them.
+        kind: `picture`, `video`, `camera`; `skipped`: a file in a folder that is neither picture nor video;
+            `failed`: named by the user, but it does not exist or cannot be used.
+        name: what results call it: the path; bytes that are not valid text become �.
+        path: the file; for a camera or a missing file the name as it was given.
+        place: where an annotated copy goes, relative to the folder of all copies.
         reason: why it was skipped or failed, else empty.
-        index: of a camera.
+        camera: the number of the camera.
     """
 
     kind: Kind
@@ -36,25 +36,25 @@ class Input(NamedTuple):
     path: Path
     place: Path
     reason: str = ""
-    index: int = 0
+    camera: int = 0
 
 
 def expand(arguments: Sequence[str]) -> Iterator[Input]:
-    """Files in the order of the arguments, folders and patterns sorted; no file twice.
+    """Yields files in the order of the arguments, those of a folder or pattern sorted, and no file twice.
 
-    Folders are searched to their depths, without hidden files and folders. Links out of a folder are skipped.
+    Folders are searched with all folders below; hidden ones are left out. Links out of a folder are skipped.
 
     Args:
         arguments: files, folders, patterns (`*`, `?`, `[…]`, `**`), `webcam` or `webcam:INDEX`.
     """
     seen: set[Path] = set()
     for argument in arguments:
-        for found in _expand_one(argument):
-            if found.kind in ("camera", "failed"):
-                yield found
-            elif (identity := found.path.resolve()) not in seen:
+        for item in _expand_one(argument):
+            if item.kind in ("camera", "failed"):
+                yield item
+            elif (identity := item.path.resolve()) not in seen:
                 seen.add(identity)
-                yield found
+                yield item
 
 
 def _expand_one(argument: str) -> Iterator[Input]:
@@ -65,7 +65,7 @@ def _expand_one(argument: str) -> Iterator[Input]:
     elif path.exists():
         yield _file(path, Path(path.name), known=True)
     elif camera:
-        yield Input("camera", argument, path, Path(argument.replace(":", "-")), index=int(camera[1] or 0))
+        yield Input("camera", argument, path, Path(argument.replace(":", "-")), camera=int(camera[1] or 0))
     elif _PATTERN.search(argument):
         matches = sorted(glob.glob(str(path), recursive=True))
         if not matches:
@@ -74,32 +74,32 @@ def _expand_one(argument: str) -> Iterator[Input]:
             if match.is_file():
                 yield _file(match, Path(match.name), known=_kind(match) is not None)
     elif "://" in argument:
-        yield _failed(argument, "is an address, and nothing is fetched: download it and name the file")
+        yield _failed(argument, "is an address, and nothing is downloaded: download it and name the file")
     else:
         yield _failed(argument, "does not exist")
 
 
 def _in_folder(folder: Path) -> Iterator[Input]:
-    inside = folder.resolve()
-    found = False
+    root = folder.resolve()
+    any_usable = False
     for place, folders, files in os.walk(folder):  # does not follow links to folders
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(place, name)
             if name.startswith("."):
                 continue
-            if not path.resolve().is_relative_to(inside):
+            if not path.resolve().is_relative_to(root):
                 yield Input("skipped", _text(path), path, path, "is a link out of the folder")
                 continue
             entry = _file(path, path.relative_to(folder), known=_kind(path) is not None)
-            found |= entry.kind != "skipped"
+            any_usable |= entry.kind != "skipped"
             yield entry
-    if not found:
+    if not any_usable:
         yield _failed(_text(folder), "holds no picture and no video")
 
 
 def _file(path: Path, place: Path, known: bool) -> Input:
-    """A file; one that is named by itself counts as a picture whatever its name ends in."""
+    """Classifies a file. If it is not `known` by its suffix it is skipped; else it counts as a picture."""
     if not path.is_file():
         reason = "is not a plain file" if path.exists() else "is a link to nothing"
         return Input("failed", _text(path), path, place, reason)
@@ -121,5 +121,5 @@ def _failed(name: str, reason: str) -> Input:
 
 
 def _text(path: Path | str) -> str:
-    """A path as text that can be written: names are bytes, and not all of these are letters."""
+    """Turns a path into text that can be written: file names are bytes, and may be no valid text."""
     return os.fsencode(path).decode(errors="replace")

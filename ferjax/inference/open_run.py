@@ -1,7 +1,7 @@
 """Opens a trained network by its path: a run's workdir or a bundle."""
 
+import logging
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,24 @@ from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import CONFIG, RESULT
 from ferjax.training import setup
 
+_logger = logging.getLogger(__name__)
+
 
 def open_network(path: Path | str) -> Trained:
-    """Reads the weights that validation chose, and all that is needed to use them.
+    """Reads the weights of the best validation and everything that is needed to use them.
 
     Args:
-        path: a run's workdir, or a bundle. A run that is not finished is taken with a warning on stderr.
+        path: a run's workdir, or a bundle. An unfinished run is opened with a warning.
 
     Raises:
-        UserError: it is neither, or an import of weights alone, or damaged.
+        UserError: the path is neither, is damaged, or holds imported weights without a config.
     """
     workdir = Path(path).expanduser()
     if not (workdir / "checkpoints").is_dir():
         return bundle.read(workdir)
     if not (workdir / CONFIG).exists():
         raise UserError(
-            f"{workdir} holds weights without a {CONFIG}: nobody knows their classes and image size; train "
+            f"{workdir} holds weights without a {CONFIG}: their classes and image size are unknown; train "
             f"from them with --config.init.from={workdir}, and name that run's workdir"
         )
     _, config = stored_config(workdir)
@@ -37,10 +39,14 @@ def open_network(path: Path | str) -> Trained:
     result = read_result(workdir / RESULT) if (workdir / RESULT).exists() else None
     names = meta.get("label_names") or (result or {}).get("label_names")
     if not names:
-        raise UserError(f"{workdir} does not tell the names of its classes; let the run go on to its end")
+        raise UserError(f"{workdir} does not hold the names of its classes; let the run finish")
     step = meta["step"]
     if result is None:
-        warn(f"the run in {workdir} is not finished: these are the weights of step {step:,}, not calibrated")
+        _logger.warning(
+            "the run in %s is not finished: using the weights of step %s, not calibrated",
+            workdir,
+            f"{step:,}",
+        )
     return Trained(
         model=setup.build_model(config, len(names)),
         variables=variables,
@@ -51,15 +57,10 @@ def open_network(path: Path | str) -> Trained:
     )
 
 
-def warn(message: str) -> None:
-    """Tells on stderr, for stdout may be read by a program."""
-    print(f"ferjax: warning: {message}", file=sys.stderr, flush=True)
-
-
 def _temperature(result: dict[str, Any] | None, step: int) -> float | None:
-    """What the result tells of the very weights that were read."""
+    """Reads the temperature from a result, if that is of the weights that were read."""
     if result is None or result["best_step"] != step:
         return None
-    found = result.get("probabilities", {}).get("temperature")
-    usable = isinstance(found, int | float) and math.isfinite(found) and found > 0
-    return float(found) if usable else None
+    value = result.get("probabilities", {}).get("temperature")
+    usable = isinstance(value, int | float) and math.isfinite(value) and value > 0
+    return float(value) if usable else None

@@ -1,4 +1,4 @@
-"""Pictures from anywhere to upright RGB bytes: a camera's, a scanner's, a drawing's, a broken one's."""
+"""Reads picture files of any common format as upright RGB."""
 
 import io
 import warnings
@@ -12,12 +12,13 @@ from ferjax.data.images import BadImage
 
 # Pixels of the largest picture that is decoded: 192 MB as RGB. A file of a few kilobytes can claim any size.
 LARGEST = 64_000_000
-# What PIL decodes by itself; it hands EPS, for one, to another program. (MPO is a JPEG to it.)
+# Formats that PIL decodes by itself; it would hand EPS, for example, to another program. (MPO is a JPEG to
+# it.)
 _SAFE = (
     "AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "TGA", "TIFF", "WEBP",
 )  # fmt: skip
 SUFFIXES = frozenset(end for end, name in Image.registered_extensions().items() if name in _SAFE)
-FORMATS = tuple(name for name in _SAFE if name in Image.OPEN)  # those that this PIL was built with
+FORMATS = tuple(name for name in _SAFE if name in Image.OPEN)  # the ones that this PIL was built with
 _WHITE = (255, 255, 255, 255)
 _MAX_16, _MAX_8 = 65535, 255
 
@@ -26,7 +27,7 @@ def read(path: Path | str) -> np.ndarray:
     """Reads a picture file; see `decode`.
 
     Raises:
-        BadImage: it cannot be read; one line says why.
+        BadImage: the file cannot be read; one line says why.
     """
     try:
         with open(path, "rb") as file:
@@ -38,17 +39,17 @@ def read(path: Path | str) -> np.ndarray:
 def decode(encoded: bytes) -> np.ndarray:
     """Decodes a picture as a person sees it.
 
-    It is turned as its EXIF says; what is transparent is white; 16 bits become 8; an animation is its first
-    picture.
+    It is rotated as its EXIF says; transparent pixels become white; 16 bits become 8; of an animation the
+    first picture is taken.
 
     Args:
-        encoded: a file of one of `FORMATS`.
+        encoded: the bytes of a file in one of `FORMATS`.
 
     Returns:
         uint8 `[H, W, 3]`, RGB.
 
     Raises:
-        BadImage: it is no picture, is damaged, or has more than `LARGEST` pixels; one line says why.
+        BadImage: the bytes are no picture, are damaged, or has more than `LARGEST` pixels; one line says why.
     """
     return _decode(io.BytesIO(encoded))
 
@@ -56,7 +57,7 @@ def decode(encoded: bytes) -> np.ndarray:
 def _decode(file: BinaryIO) -> np.ndarray:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sizes, which are checked here, and of odd metadata
+            warnings.simplefilter("ignore")  # about sizes, which are checked here, and about odd metadata
             with Image.open(file, formats=FORMATS) as image:
                 width, height = image.size
                 if width * height > LARGEST:
@@ -68,7 +69,7 @@ def _decode(file: BinaryIO) -> np.ndarray:
         raise BadImage(_too_large("too many pixels")) from None
     except Image.UnidentifiedImageError:
         raise BadImage("is no picture of a known format (PNG, JPEG, WebP, TIFF, …)") from None
-    except Exception as error:  # PIL's decoders raise whatever damage leads them to
+    except Exception as error:  # on damaged files PIL's decoders raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BadImage(f"is damaged ({reason[:120]})") from error
 
@@ -87,7 +88,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:
-    """Grey levels of more than 8 bits as 8: integers are 16 bits wide, and of floats white is 1."""
+    """Converts grey levels to 8 bits: integers from 16 bits, floats from the range 0 to 1."""
     if values.dtype.kind == "f":
         return np.rint(np.nan_to_num(values).clip(0, 1) * _MAX_8).astype(np.uint8)
     return np.rint(values.clip(0, _MAX_16) * (_MAX_8 / _MAX_16)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A run's best weights, scored on any data set, also one with other classes."""
+"""Scores the best weights of a run on any data set, also one with other classes."""
 
 import contextlib
 from collections.abc import Mapping
@@ -41,26 +41,26 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Scores the best checkpoint of a run and writes `evaluations/DATASET-SPLIT.*` in its workdir.
 
-    These are the scores (`.json`), what the network said about every example (`.npz`), and the folder with
-    the same as `predict.csv` and `ground_truth.csv`.
+    It writes the scores (`.json`), the prediction for every example (`.npz`), and a folder with the
+    predictions as `predict.csv` and `ground_truth.csv`.
 
-    Classes that the set has no example of get probability zero, and the rest is renormalised. Classes that
-    the network lacks are left out, or count as another class.
+    Classes without an example in the set get probability zero, and the rest is renormalised. Examples of
+    classes that the network lacks are left out, or count as another class.
 
     Args:
-        workdir: of a run, finished or not, that nobody is writing.
+        workdir: a run's folder, finished or not; no other process may be writing it.
         dataset: a key of `ferjax.data.builders.TABLE`; the set that the run was trained on if empty.
-        split: of that set.
-        data_dir: where built sets are; the run's own if empty.
-        merges: classes that the network lacks → classes that they count as.
+        split: the split of that set.
+        data_dir: the folder of built sets; the run's own if empty.
+        merges: class that the network lacks → class that it counts as.
 
     Returns:
-        What was written: `dataset`, `split`, `step`, `test` (as in `result.json`, over the classes that can
-        occur), `probabilities` (see `ferjax.runs.result.probability_scores`), `masked`, `dropped`, `merged`,
-        and where the numbers come from.
+        The content of the `.json`: `dataset`, `split`, `step`, `test` (as in `result.json`, over the classes
+        that can occur), `probabilities` (see `ferjax.runs.result.probability_scores`), `masked`, `dropped`,
+        `merged`, and where the numbers come from.
 
     Raises:
-        UserError: bad input, told in one line.
+        UserError: no run, no such set or split, or classes that cannot be merged.
     """
     workdir = Path(workdir)
     stored, config = stored_config(workdir)
@@ -71,12 +71,12 @@ def evaluate_run(
     with claim(workdir, stored, writes=True):
         names = _label_names(workdir, config)
         model = setup.build_model(config, len(names))
-        # The rate is only used to train; the shapes are the same whatever it is.
+        # Only training uses the learning rate; the state has the same shapes for any.
         tx = optimizers.create(config.optimizer, lambda step: 0.0)
         state, step = _best(workdir, config, setup.state_layout(config, model, tx, mesh)[1])
 
         source = load_for(config, dataset, split, folder)
-        overlapping = _overlap(workdir, config, source, folder)
+        overlap = _overlap(workdir, config, source, folder)
         present = present_classes(dataset, source, folder)
         across = bridge(names, source.label_names, present, merges)
         bridged = BridgedSource(source, names, across.targets)
@@ -89,11 +89,11 @@ def evaluate_run(
 
         allowed = np.flatnonzero(across.allowed)
         kept = [names[i] for i in allowed]
-        said = Predictions(
+        scored = Predictions(
             dataset, split, source.digest(), step, tuple(kept), bridged.indices,
             np.searchsorted(allowed, bridged.labels), rows[:, allowed],
         )  # fmt: skip
-        found = {
+        scores = {
             "model": config.model.name,
             "trained_on": config.data.name,
             "dataset": dataset,
@@ -104,74 +104,76 @@ def evaluate_run(
             "dropped": bridged.dropped,
             "merged": _merged(source, names, across.targets, present),
             "test": {"loss": loss, **summary(confusion[np.ix_(allowed, allowed)], kept)},
-            "probabilities": probability_scores(said, _validation(workdir, config, step)),
-            "split_digest": said.split_digest,
-            "overlap": overlapping,
+            "probabilities": probability_scores(scored, _validation(workdir, config, step)),
+            "split_digest": scored.split_digest,
+            "overlap": overlap,
             "crops": config.eval.crops,
             "device": describe_devices(),
             "versions": library_versions(),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        path = predictions.save(workdir, said)
-        predictions.write_csv(path.with_suffix(""), said)
-        write_json_atomic(predictions.place(workdir, dataset, split, "json"), found)
-    return found
+        path = predictions.save(workdir, scored)
+        predictions.write_csv(path.with_suffix(""), scored)
+        write_json_atomic(predictions.place(workdir, dataset, split, "json"), scores)
+    return scores
 
 
 def _overlap(workdir: Path, config: ConfigDict, source: StreamSource, data_dir: str) -> dict[str, Any]:
-    """Looks for the scored images in what the weights have seen, and tells loudly of any."""
+    """Counts the scored images that the weights were trained on, and warns of any."""
     earlier = transfer.recorded(config, workdir) or {"trained_on": []}
     own, *others = contamination.seen_by(config, (), earlier["trained_on"])
-    found = contamination.find(source, [{**own, "data": {**own["data"], "dir": data_dir}}, *others])
-    if told := contamination.warning(found, f"{source.name} {source.split}"):
-        print(told, flush=True)
-    return found
+    overlap = contamination.find(source, [{**own, "data": {**own["data"], "dir": data_dir}}, *others])
+    if message := contamination.warning(overlap, f"{source.name} {source.split}"):
+        print(message, flush=True)
+    return overlap
 
 
 def _validation(workdir: Path, config: ConfigDict, step: int) -> Predictions | None:
-    """What the same weights said about the run's own validation split, if that is kept."""
+    """Reads the predictions of the same weights for the run's own validation split, if they are kept."""
     path = predictions.place(workdir, config.data.name, "validation", "npz")
     kept = predictions.read(path) if path.exists() else None
     return kept if kept is not None and kept.step == step else None
 
 
 def _label_names(workdir: Path, config: ConfigDict) -> tuple[str, ...]:
-    """The network's classes: of the result, or of the training set while there is none."""
+    """Reads the network's classes from the result, or from the training set while there is none."""
     if (workdir / RESULT).exists():
         return tuple(read_result(workdir / RESULT)["label_names"])
     return setup.load_split(config, "train", cache="stream").label_names
 
 
 def _best(workdir: Path, config: ConfigDict, like: TrainState) -> tuple[TrainState, int]:
-    """The state that validation chose, or the newest before the first validation, and its step."""
+    """Restores the state of the best validation, or the newest before the first validation; also its step."""
     with contextlib.closing(Checkpoints(workdir, config.model.name, config.checkpoint.keep)) as checkpoints:
         newest = checkpoints.restore_newest(like)
         if newest is None:
-            raise UserError(f"{workdir} has no whole checkpoint yet: train it first")
+            raise UserError(f"{workdir} has no complete checkpoint yet: train it first")
         state, meta = newest
         if meta["best_step"] in checkpoints.steps():
             state, _ = checkpoints.restore(meta["best_step"], like)
         return state, int(state.step)
 
 
-def load_for(config: ConfigDict, dataset: str, split: str, data_dir: str) -> Source:
-    """A split of any set as a network of this config takes it; not kept in memory."""
+def load_for(config: ConfigDict, dataset: str, split: str, data_dir: str) -> StreamSource:
+    """Opens a split of any set with the image size and filter of a config; images are decoded when read."""
     own = dataset == config.data.name
-    return data.load(
+    source = data.load(
         dataset,
         split,
         data_dir or None,
         image_size=config.data.source_size or config.data.image_size,
         resize=config.data.resize,
         cache="stream",
-        # Of a set that was not trained on nothing needs to be held out.
+        # From a set that was not trained on nothing needs to be held out.
         val_fraction=config.data.val_fraction if own or split == "validation" else 0.0,
         fold=config.data.fold if own else "",
     )
+    assert isinstance(source, StreamSource)  # as cache="stream" says
+    return source
 
 
 def present_classes(dataset: str, source: Source, data_dir: str) -> np.ndarray:
-    """Which classes the whole set has examples of: bool `[S]`. A split may lack one by chance."""
+    """Marks the classes that the whole set has examples of, bool `[S]`; a split may lack one by chance."""
     folder = builders.folder(dataset, data_dir or None)
     labels = [Records(dataset, folder, split).index.labels for split in describe(dataset, folder).splits]
     return np.bincount(np.concatenate(labels), minlength=len(source.label_names)) > 0
@@ -180,9 +182,9 @@ def present_classes(dataset: str, source: Source, data_dir: str) -> np.ndarray:
 def _merged(
     source: Source, names: tuple[str, ...], targets: np.ndarray, present: np.ndarray
 ) -> dict[str, str]:
-    """Classes of the set that count as another: name → the network's class."""
-    plain = bridge(names, source.label_names).targets
+    """Lists the set's classes that count as another: name → the network's class."""
+    unmerged = bridge(names, source.label_names).targets
     return {
         source.label_names[i]: names[targets[i]]
-        for i in np.flatnonzero((plain == ABSENT) & (targets != ABSENT) & present)
+        for i in np.flatnonzero((unmerged == ABSENT) & (targets != ABSENT) & present)
     }

@@ -1,4 +1,4 @@
-"""A trained network as it came out of a run: what explanations, predictions and exports start from."""
+"""A trained network: model, weights, config and classes, for explanations, predictions and exports."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,10 +11,10 @@ from ml_collections import ConfigDict
 
 from ferjax.training.steps import make_predict_step
 
-# Sets of grey images: a network that was trained on one is shown grey faces. A test holds them to the
-# builders, whose libraries take a second to import.
+# Data sets of grey images: a network that was trained on one gets grey faces. A test compares the list with
+# the builders, whose libraries take a second to import.
 GREY_SETS = ("ckplus", "fer2013", "ferplus", "jaffe")
-# ITU-R 601 luma in 1/65536, rounded as PIL does; they add up to one, so grey pixels stay as they are.
+# ITU-R 601 luma in 1/65536, rounded as PIL does; the weights add up to one, so grey pixels stay unchanged.
 LUMA, HALF, SHIFT = (19595, 38470, 7471), 1 << 15, 16
 
 
@@ -26,9 +26,9 @@ class Trained(NamedTuple):
         variables: `{"params", "batch_stats"}`, NumPy arrays; the averaged ones if the run kept averages.
         config: the run's, complete and checked.
         label_names: the K classes.
-        image_size: pixels, both sides, of what the network takes.
-        temperature: what logits are divided by so that probabilities can be believed, see
-            `ferjax.scores.calibration`; None where no finished run tells it.
+        image_size: pixels, both sides, of the images that the network takes.
+        temperature: divides the logits so that probabilities are calibrated, see `ferjax.scores.calibration`;
+            None before a run is finished.
     """
 
     model: nn.Module
@@ -40,24 +40,24 @@ class Trained(NamedTuple):
 
     @property
     def input_size(self) -> int:
-        """Pixels, both sides, that images are read at: above `image_size` where crops are cut out of them."""
+        """Pixels, both sides, of the images that are read; above `image_size` if crops are cut out."""
         return self.config.data.source_size or self.image_size
 
     @property
     def grey(self) -> bool:
-        """Whether the network was trained on images without colour."""
+        """True if the network was trained on images without colour."""
         return self.config.data.name in GREY_SETS
 
 
 def predict_step(trained: Trained) -> Callable[[Any, Array], Array]:
-    """Builds `step(variables, images) -> log_probabilities`, pure: calibrated, as the run was evaluated.
+    """Builds `step(variables, images) -> log_probabilities`: pure, calibrated, with the run's crops.
 
     Args:
-        trained: the network; its weights are not read.
+        trained: the network; its weights are not used.
 
     Returns:
-        A function of variables and uint8 `[B, H, W, 3]`, H = W = `trained.input_size`, to float32 `[B, K]`.
-        A network of grey images sees the luma of colours.
+        A function from variables and uint8 `[B, S, S, 3]`, S = `trained.input_size`, to float32 `[B, K]`.
+        Colours are turned into luma for a network that was trained on grey images.
     """
     config = trained.config
     size = trained.image_size if config.data.source_size or config.eval.crops != "none" else None
@@ -72,6 +72,6 @@ def predict_step(trained: Trained) -> Callable[[Any, Array], Array]:
 
 
 def luma(images: Array) -> Array:
-    """The brightness of colours, as PIL's mode L has it: uint8 `[B, H, W, 3]` to `[B, H, W, 1]`."""
+    """Converts colours to luma as PIL's mode L does: uint8 `[B, H, W, 3]` to `[B, H, W, 1]`."""
     weighted = (images.astype(jnp.int32) * jnp.asarray(LUMA)).sum(-1, keepdims=True)
     return ((weighted + HALF) >> SHIFT).astype(jnp.uint8)

@@ -101,7 +101,7 @@ def test_a_fer7_network_on_a_fer8_set(workdir, ckplus, shell, extra):
     assert found["probabilities"]["cross_entropy"] == pytest.approx(found["test"]["loss"], rel=1e-4)
     assert found["probabilities"]["temperature"] > 0  # the run kept what it said about validation
 
-    assert "masked, for the set has none: fear" in done.stdout
+    assert "masked, because the set has no example: fear" in done.stdout
     said = "counted as disgust: contempt" if extra == "map" else "network lacks the class: 2 contempt"
     assert said in done.stdout
     assert "accuracy" in done.stdout

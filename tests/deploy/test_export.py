@@ -9,7 +9,7 @@ import pytest
 import tiny
 from networks import pictures, trained_network
 
-from ferjax.deploy import comparison, stablehlo
+from ferjax.deploy import export_check, stablehlo
 from ferjax.errors import UserError
 from ferjax.inference import bundle, trained
 from ferjax.inference.open_run import open_network
@@ -41,7 +41,7 @@ def test_it_says_what_the_network_says(program, batch):
     network, path = program
     images = pictures(batch, network.input_size)
     said = np.asarray(stablehlo.load(path)(images))
-    np.testing.assert_allclose(said, answers(network, images), atol=comparison.TOLERANCE)
+    np.testing.assert_allclose(said, answers(network, images), atol=export_check.TOLERANCE)
     assert said.std(axis=0).max() > 0.01 or batch == 1
 
 
@@ -58,7 +58,7 @@ def test_crops_transformers_and_regions(tiny_model, tmp_path, name, fields):
         images = pictures(batch, network.input_size)
         # Where a transformer with random weights samples, rounding alone moves a probability by up to 2e-5:
         # with jit and without, with convolutions by pairs and without.
-        allowed = 5 * comparison.TOLERANCE if name == "attentional_cnn" else comparison.TOLERANCE
+        allowed = 5 * export_check.TOLERANCE if name == "attentional_cnn" else export_check.TOLERANCE
         np.testing.assert_allclose(run(images), answers(network, images), atol=allowed)
 
 
@@ -100,7 +100,7 @@ def test_a_process_without_ferjax_runs_it(program, tmp_path):
     arguments = [path, tmp_path / "images.npy", tmp_path / "said.npy"]
     subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True)
     np.testing.assert_allclose(
-        np.load(tmp_path / "said.npy"), answers(network, images), atol=comparison.TOLERANCE
+        np.load(tmp_path / "said.npy"), answers(network, images), atol=export_check.TOLERANCE
     )
 
 
@@ -121,11 +121,11 @@ def test_other_shapes_and_files_are_refused(program, tmp_path):
 def test_a_program_that_says_something_else_is_not_kept(program):
     network, path = program
     run = stablehlo.load(path)
-    assert comparison.largest_difference(network, run) <= comparison.TOLERANCE
+    assert export_check.largest_difference(network, run) <= export_check.TOLERANCE
     with pytest.raises(ArithmeticError, match="differs by"):
-        comparison.largest_difference(network, lambda images: np.asarray(run(images)) + 2e-5)
+        export_check.largest_difference(network, lambda images: np.asarray(run(images)) + 2e-5)
     with pytest.raises(ArithmeticError, match="differs by"):
-        comparison.largest_difference(network, lambda images: np.asarray(run(images)) * np.nan)
+        export_check.largest_difference(network, lambda images: np.asarray(run(images)) * np.nan)
 
 
 @pytest.mark.slow
@@ -136,7 +136,7 @@ def test_resemotenet(tmp_path):
     run = stablehlo.load(path)
     for batch in (1, 5):
         images = pictures(batch, 64)
-        np.testing.assert_allclose(run(images), answers(network, images), atol=comparison.TOLERANCE)
+        np.testing.assert_allclose(run(images), answers(network, images), atol=export_check.TOLERANCE)
 
 
 # The command.
@@ -157,7 +157,7 @@ def test_a_runs_files(shell, never_killed, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, read.variables, network.variables)
     images = pictures(4, network.input_size)
     said = stablehlo.load(out / "network.stablehlo")(images)
-    np.testing.assert_allclose(said, answers(network, images), atol=comparison.TOLERANCE)
+    np.testing.assert_allclose(said, answers(network, images), atol=export_check.TOLERANCE)
     card = (out / "MODEL_CARD.md").read_text()
     assert card == bundle.read_card(out / "bundle")
     assert f"/bundle: {tiny_size(out / 'bundle')}" in done.stdout

@@ -70,13 +70,13 @@ def test_it_says_where_the_network_is_weak(card):
     assert "Never tested" not in text
     absent = MATRIX.copy()
     absent[2] = 0
-    assert "Never tested, for the test split has none: fear." in card(finished(absent))
+    assert "Never tested, because the test split has no image of: fear." in card(finished(absent))
 
 
 def test_it_says_what_was_not_measured(card):
     assert "**Not measured**: the run is not finished" in card(None)
     assert "not calibrated" in card(None, temperature=None)
-    assert "whether it is as good for every age, gender and skin colour" in card(finished())
+    assert "whether it is equally good for every age, gender and skin colour" in card(finished())
     assert "never seen a photograph" in card(finished(), data__name="toons/avataaars")
     assert "never seen a photograph" not in card(finished())
     plain = {key: value for key, value in finished().items() if key != "probabilities"}

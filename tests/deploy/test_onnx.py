@@ -8,7 +8,7 @@ import pytest
 from networks import pictures, trained_network
 
 from ferjax.augment.crops import VIEWS, views
-from ferjax.deploy import comparison
+from ferjax.deploy import export_check
 from ferjax.errors import UserError
 from ferjax.inference import trained
 
@@ -37,7 +37,7 @@ def files(tmp_path_factory):
         if name not in made:
             network = trained_network(name, **NETWORKS[name])
             gap = onnx.export(network, folder / f"{name}.onnx")
-            assert 0 <= gap <= comparison.TOLERANCE
+            assert 0 <= gap <= export_check.TOLERANCE
             made[name] = network, folder / f"{name}.onnx"
         return made[name]
 
@@ -55,7 +55,7 @@ def test_it_says_what_the_network_says(files, name):
     for batch in (1, 7):
         images = pictures(batch, network.input_size)
         wanted = np.exp(np.asarray(step(exact.variables, images)))
-        np.testing.assert_allclose(run(images), wanted, atol=comparison.TOLERANCE)
+        np.testing.assert_allclose(run(images), wanted, atol=export_check.TOLERANCE)
 
 
 @pytest.mark.slow
@@ -76,16 +76,16 @@ def test_the_file_tells_its_classes(files):
 def test_weights_that_went_wrong_are_found(files, monkeypatch, tmp_path):
     """The check at export is a real one: it sees a network whose temperature was forgotten."""
     network, _ = files("attentional_cnn")
-    monkeypatch.setattr(onnx.comparison, "largest_difference", lambda *_: 0.0)
+    monkeypatch.setattr(onnx.export_check, "largest_difference", lambda *_: 0.0)
     onnx.export(network._replace(temperature=None), tmp_path / "a.onnx")
     monkeypatch.undo()
     with pytest.raises(ArithmeticError, match="differs by"):
-        comparison.largest_difference(network, onnx.load(tmp_path / "a.onnx"))
+        export_check.largest_difference(network, onnx.load(tmp_path / "a.onnx"))
 
 
 @pytest.mark.slow
 def test_a_file_that_differs_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(comparison, "TOLERANCE", 0.0)
+    monkeypatch.setattr(export_check, "TOLERANCE", 0.0)
     network = trained_network("fer_cnn", options={"hidden": 16}, data__image_size=48)
     with pytest.raises(UserError, match="fer_cnn cannot be written as ONNX: the exported network differs by"):
         onnx.export(network, tmp_path / "a.onnx")

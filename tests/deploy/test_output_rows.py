@@ -89,9 +89,9 @@ def test_a_camera_is_told_frame_by_frame():
 
 def test_a_video_without_a_face_is_one_line():
     frames = [Row("d.mp4", output_rows.NO_FACE, time=time) for time in (0.0, 0.5)]
-    (found,) = output_rows.means(frames)
+    (found,) = output_rows.video_means(frames)
     assert found.status == output_rows.NO_FACE
-    assert output_rows.means([]) == []
+    assert output_rows.video_means([]) == []
 
 
 @pytest.mark.parametrize("name", ["\x1b[31mred\r.jpg", "x" * 99 + ".jpg"])

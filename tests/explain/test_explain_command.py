@@ -9,10 +9,10 @@ import tiny
 from outline import HOSTILE, Outline, read
 from PIL import Image
 
-from ferjax.explain import arrays, heat, subjects
-from ferjax.explain.explained import Explained, in_batches
+from ferjax.explain import heat_colours, heat_file, subjects
 from ferjax.explain.gallery import write_gallery
 from ferjax.explain.methods import METHODS
+from ferjax.explain.run_methods import Explained, in_batches
 from ferjax.explain.subjects import UNKNOWN, Subjects
 
 
@@ -81,7 +81,7 @@ def test_the_ramp_has_a_cold_end_only_where_a_map_is_signed(tmp_path, method, co
 
 def test_arrays_are_kept(tmp_path):
     found = explained()
-    arrays.save(found, tmp_path / "heat.npz")
+    heat_file.save(found, tmp_path / "heat.npz")
     with np.load(tmp_path / "heat.npz", allow_pickle=False) as kept:
         np.testing.assert_array_equal(kept["heat/occlusion"], found.heat["occlusion"])
         assert list(kept["names"]) == list(found.subjects.names)
@@ -107,14 +107,14 @@ def test_a_browser_opens_the_page_without_complaint(page, tmp_path):
 def test_heat_is_scaled_image_by_image():
     maps = np.zeros((3, 20, 20), np.float32)
     maps[1], maps[2] = np.linspace(-5e-10, 1e-9, 400).reshape(20, 20), -7.0
-    found = heat.scaled(maps)
+    found = heat_colours.scaled(maps)
     assert (found[0] == 0).all()
     np.testing.assert_allclose((found[1].min(), found[1, -1, -1]), (-0.5, 1), rtol=0.02)
     assert (found[2] == -1).all()
 
 
 def test_heat_is_warm_cold_or_transparent(tmp_path):
-    (tmp_path / "map.png").write_bytes(heat.png(np.array([[-1.0, 0.0, 1.0]])))
+    (tmp_path / "map.png").write_bytes(heat_colours.png(np.array([[-1.0, 0.0, 1.0]])))
     cold, nothing, warm = np.asarray(Image.open(tmp_path / "map.png").convert("RGBA"))[0]
     assert nothing[3] == 0
     assert warm[0] > warm[2]

@@ -12,9 +12,9 @@ from slow_network import SIZE, make
 from ferjax import models
 from ferjax.errors import UserError
 from ferjax.explain import layers, module_views
+from ferjax.explain.gallery_tiles import frames_of
 from ferjax.explain.methods import METHODS
 from ferjax.explain.projection import onto_images
-from ferjax.explain.tiles import frames_of
 from ferjax.layers.conv import Conv
 from ferjax.layers.linear import Linear
 from ferjax.layers.regions import REGIONS, RegionAttention, crop_regions, region_boxes

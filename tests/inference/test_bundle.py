@@ -219,14 +219,14 @@ BAD = {
     "an absolute path": (entry("/etc/passwd", GOOD), "names '/etc/passwd', no file of a bundle"),
     "one less": (entry("MODEL_CARD.md", None), "does not name MODEL_CARD.md"),
     "no weights": (content("weights.safetensors", b"\x80\x04K*."), "is no .safetensors"),
-    "other weights": (content("config.json", another_model), "is not of the network in config.json"),
+    "other weights": (content("config.json", another_model), "does not fit the network in config.json"),
     "no config": (content("config.json", b"[1]"), "is not the config of a run"),
     "unknown field": (content("config.json", unknown_field), "no field 'data.imagesize'"),
-    "other classes": (says(label_names=["a", "b"]), "is not of the network in config.json"),
-    "no classes": (says(label_names=[]), "does not tell classes and temperature"),
-    "numbers for classes": (says(label_names=[1] * 7), "does not tell classes and temperature"),
-    "temperature 0": (says(temperature=0.0), "does not tell classes and temperature"),
-    "nothing told": (content("network.json", b"3"), "does not tell classes and temperature"),
+    "other classes": (says(label_names=["a", "b"]), "does not fit the network in config.json"),
+    "no classes": (says(label_names=[]), "does not hold classes and temperature"),
+    "numbers for classes": (says(label_names=[1] * 7), "does not hold classes and temperature"),
+    "temperature 0": (says(temperature=0.0), "does not hold classes and temperature"),
+    "nothing told": (content("network.json", b"3"), "does not hold classes and temperature"),
 }  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def test_a_file_that_is_named_is_a_picture_whatever_it_is_called(folder):
 def test_cameras(name):
     (found,) = expand([name])
     assert found.kind == "camera"
-    assert found.index == int(name.partition(":")[2] or 0)
+    assert found.camera == int(name.partition(":")[2] or 0)
 
 
 def test_a_file_may_be_called_like_a_camera(tmp_path, monkeypatch):

@@ -1,8 +1,9 @@
-"""Pictures of measured explanations: what is measured, mean heat on the face, curves, damaged networks."""
+"""Draws measured explanations: the regions, mean heat on the face, curves, the effect of random weights."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -15,20 +16,25 @@ from ferjax.explain.face_regions import REGIONS, on_canonical
 from ferjax.report.figures import new_figure, quiet, short
 from ferjax.report.palette import LIGHT, SERIES
 
-# Of the regions; the background has none.
+# Colours of the regions; the background has none.
 _COLOURS = ("#00000000", "#9aa0a6", "#ff9f1c", "#00b4d8", "#e63dd6", "#ff2e2e")
-_DASHES = ("-", (0, (5, 2)))  # told apart when the colours come round again
+_DASHES = ("-", (0, (5, 2)))  # when the colours repeat, dashes differ
 _OPACITY = 0.45
 _COLUMNS = 5  # of a legend
 
 
-def region_sheet(images: np.ndarray, regions: np.ndarray, titles: Sequence[str], columns: int = 7) -> Figure:
-    """Images with their regions in colours, and the same images without, above each other.
+def region_sheet(
+    images: Float[np.ndarray, "N S S 3"],
+    regions: UInt8[np.ndarray, "N S S"],
+    titles: Sequence[str],
+    columns: int = 7,
+) -> Figure:
+    """Draws images, and below each the same image with its regions in colours.
 
     Args:
         images: float32 `[N, S, S, 3]`, normalised.
         regions: uint8 `[N, S, S]`, numbers of `REGIONS`.
-        titles: of each image.
+        titles: the title of each image.
         columns: images side by side.
     """
     lines = -(-len(images) // columns)
@@ -58,34 +64,36 @@ def _rgba(colour: str) -> tuple[float, ...]:
 
 
 def mean_heat(
-    maps: Mapping[str, np.ndarray],
-    poses: np.ndarray,
-    classes: np.ndarray,
+    maps: Mapping[str, Float[np.ndarray, "N S S"]],
+    poses: Float[np.ndarray, "N 2 3"],
+    classes: Int[np.ndarray, " N"],
     label_names: Sequence[str],
     style: str,
 ) -> Figure:
-    """The mean heat of each method and class on the canonical face, with the boxes of its parts.
+    """Draws the mean heat of each method and class on the canonical face, with the boxes of its parts.
 
-    Every map weighs the same; the scale of a picture ends at its own largest value.
+    Every map weighs the same; the scale of each picture ends at its own largest value.
 
     Args:
         maps: method → float32 `[N, S, S]`.
         poses: float32 `[N, 2, 3]`, canonical pixels → pixels of the maps.
         classes: int32 `[N]`.
         label_names: the K classes.
-        style: of the toons.
+        style: the style of the toons.
     """
     shown = [label for label in range(len(label_names)) if (classes == label).any()]
     figure = new_figure(1.5 + 1.3 * len(shown), 0.4 + 1.32 * len(maps))
     axes = figure.subplots(len(maps), len(shown), squeeze=False)
     for row, (name, heat) in enumerate(maps.items()):
         positive = np.maximum(heat, 0)
-        whole = positive.sum((1, 2), keepdims=True)
-        turned = on_canonical(np.divide(positive, whole, where=whole > 0, out=np.zeros_like(positive)), poses)
+        total = positive.sum((1, 2), keepdims=True)
+        aligned = on_canonical(
+            np.divide(positive, total, where=total > 0, out=np.zeros_like(positive)), poses
+        )
         for column, label in enumerate(shown):
             panel = axes[row, column]
             panel.imshow(
-                np.nan_to_num(turned[classes == label]).mean(0), cmap="inferno", extent=(0, SIZE, SIZE, 0)
+                np.nan_to_num(aligned[classes == label]).mean(0), cmap="inferno", extent=(0, SIZE, SIZE, 0)
             )
             _boxes(panel, style)
             panel.set_xticks([])
@@ -104,25 +112,26 @@ def _boxes(axes: Axes, style: str) -> None:
 
 
 def spoken(name: str) -> str:
-    """A method's name without underscores."""
+    """Writes a method's name without underscores."""
     return name.replace("_", " ")
 
 
 def curves(methods: Mapping[str, Mapping], references: Sequence[str]) -> Figure:
-    """Mean deletion and insertion curves side by side.
+    """Draws mean deletion and insertion curves side by side.
 
     Args:
-        methods: the field of that name, see `ferjax.explain.measured.measure`.
-        references: which of them know nothing of the network.
+        methods: the field of that name, see `ferjax.explain.measure.measure`.
+        references: the names among them that are reference maps.
     """
     figure = new_figure(10.5, 4.4)
-    figure.get_layout_engine().set(wspace=0.06)
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.set(wspace=0.06)
     titles = {
         "deletion": "Deletion: the hottest pixels go first",
         "insertion": "Insertion: the hottest pixels come first",
     }
-    for position, (kind, title) in enumerate(titles.items(), start=1):
-        axes = figure.add_subplot(1, 2, position)
+    both = figure.subplots(1, 2)
+    for axes, (kind, title) in zip(both, titles.items(), strict=True):
         for name, style in _styles(methods, references).items():
             values = methods[name][kind]["curve"]
             axes.plot(np.linspace(0, 1, len(values)), values, label=spoken(name), **style)
@@ -130,15 +139,15 @@ def curves(methods: Mapping[str, Mapping], references: Sequence[str]) -> Figure:
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _legend(figure, *axes.get_legend_handles_labels())
+    _legend(figure, *both[0].get_legend_handles_labels())
     return figure
 
 
 def damaged(sanity: Mapping) -> Figure:
-    """Rank correlation with the map of the trained network after each layer that was drawn anew.
+    """Draws the rank correlation with the trained network's map after each layer got random weights.
 
     Args:
-        sanity: the field of that name, see `ferjax.explain.measured.measure`.
+        sanity: the field of that name, see `ferjax.explain.measure.measure`.
     """
     figure = new_figure(10.5, 4.2)
     axes = figure.add_subplot()
@@ -156,13 +165,13 @@ def damaged(sanity: Mapping) -> Figure:
 
 
 def _legend(figure: Figure, marks: Sequence, names: Sequence[str]) -> None:
-    """Below all pictures of a figure."""
+    """Draws a legend below all plots of a figure."""
     place = {"loc": "outside lower center", "ncols": _COLUMNS, "handlelength": 2.4}
     figure.legend(marks, names, frameon=False, fontsize=9, labelcolor=LIGHT["ink"], **place)
 
 
 def _styles(names: Mapping[str, object], references: Sequence[str]) -> dict[str, dict]:
-    """Colour and dash of each line: references grey, methods from the palette."""
+    """Chooses colour and dash of each line: references grey, methods from the palette."""
     styles, own = {}, [name for name in names if name not in references]
     for name in names:
         if name in references:

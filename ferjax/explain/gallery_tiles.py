@@ -1,14 +1,15 @@
-"""The small pictures of the gallery: a heat map, a transformer's view, RAN's regions, SE blocks."""
+"""Draws the small pictures of the gallery: heat maps, transformers' views, RAN's regions, SE blocks."""
 
 import io
 from html import escape
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from PIL import Image
 
-from ferjax.explain.explained import Explained
-from ferjax.explain.heat import png, scaled
+from ferjax.explain.heat_colours import png, scaled
+from ferjax.explain.run_methods import Explained
 from ferjax.explain.subjects import SURE
 from ferjax.layers.regions import REGIONS
 from ferjax.report.embedded import data_uri
@@ -17,27 +18,26 @@ from ferjax.report.wording import percent
 TITLES = {
     "squeeze_excitation": (
         "SE blocks",
-        "How strongly a block's channels respond at each place after they were weighed, their mean above the "
-        "image's least; below it the channel weights in order, dark is near 1. Of images above "
-        f"{SURE:.2f}, and of mistakes.",
+        "The mean strength of a block's channels at each place, after weighting; below it the channel "
+        f"weights in order, dark is near 1. Shown for probabilities above {SURE:.2f} and for mistakes.",
     ),
     "transformer": (
         "Spatial transformer",
-        "The frame on the picture is what the transformer looked at; beside it what it saw. A second "
-        "transformer looks at what the first one gave, so its frame is drawn through the first.",
+        "The frame on the picture is the part that the transformer sampled; beside it the sampled view. A "
+        "second transformer samples the first one's view, so its frame is drawn through the first.",
     ),
-    "regions": ("Regions", "What share of its decision RAN's two attentions give to each region."),
+    "regions": ("Regions", "The share of RAN's decision that its two attentions give to each region."),
 }
 _CORNERS = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float)  # (x, y), clockwise
 
 
 def picture_tile(name: str) -> str:
-    """The subject's picture alone."""
+    """Draws the picture alone."""
     return _tile("Picture", f'<div role="img" aria-label="{escape(name)}"></div>', " picture")
 
 
-def heat_tile(title: str, heat: np.ndarray, class_name: str) -> str:
-    """A map `[H, W]` on the subject's picture."""
+def heat_tile(title: str, heat: Float[np.ndarray, "H W"], class_name: str) -> str:
+    """Draws a map on the picture."""
     uri = data_uri(png(scaled(heat[None])[0]), "png")
     title = title if heat.any() else f"{title}: nothing speaks for it"
     return _tile(title, f'<img alt="{escape(title)} of {escape(class_name)}" src="{uri}">')
@@ -50,11 +50,11 @@ def _tile(title: str, inside: str, kind: str = "") -> str:
     )
 
 
-def squeeze_excitation(found: Explained, row: int) -> str:
-    """A tile for every SE block, if the network is sure of the image or wrong about it."""
-    blocks = found.pictures.get("squeeze_excitation", {})
-    told = found.probabilities[row].max() > SURE or found.wrong[row]
-    if not blocks or not told:
+def squeeze_excitation(explained: Explained, row: int) -> str:
+    """Draws a tile for every SE block, if the network is sure of the image or wrong about it."""
+    blocks = explained.pictures.get("squeeze_excitation", {})
+    sure = explained.probabilities[row].max() > SURE
+    if not blocks or not (sure or explained.wrong[row]):
         return ""
     shown = []
     for block, values in blocks.items():
@@ -70,16 +70,16 @@ def squeeze_excitation(found: Explained, row: int) -> str:
     return "".join(shown)
 
 
-def channel_weights(found: Explained) -> str:
-    """A section with the mean channel weights of every SE block, a row for each predicted class."""
-    blocks = found.pictures.get("squeeze_excitation")
+def channel_weights(explained: Explained) -> str:
+    """Draws a section with the mean channel weights of every SE block, a row for each predicted class."""
+    blocks = explained.pictures.get("squeeze_excitation")
     if not blocks:
         return ""
-    classes = sorted(set(found.predicted.tolist()))
-    names = "".join(f"<li>{escape(found.label_names[index])}</li>" for index in classes)
+    classes = sorted(set(explained.predicted.tolist()))
+    names = "".join(f"<li>{escape(explained.label_names[index])}</li>" for index in classes)
     drawn = []
     for block, values in blocks.items():
-        means = np.stack([values["weights"][found.predicted == index].mean(0) for index in classes])
+        means = np.stack([values["weights"][explained.predicted == index].mean(0) for index in classes])
         ordered = means[:, np.argsort(means.mean(0), kind="stable")]
         low, high = values["weights"].min(), values["weights"].max()
         uri = data_uri(_grey((high - ordered) / max(high - low, 1e-9)), "png")
@@ -90,14 +90,14 @@ def channel_weights(found: Explained) -> str:
         )
     return (
         '<h2>Channel weights by class</h2><p class="muted">Each row is the mean over the images of a '
-        "predicted class, each column a channel, from the least to the most weighed; the darker, the more. "
-        f'Where rows differ, the block tells classes apart.</p><div class="panel">{"".join(drawn)}</div>'
+        "predicted class, each column a channel, in the order of their mean weight; darker is larger. "
+        f'Where rows differ, the block distinguishes classes.</p><div class="panel">{"".join(drawn)}</div>'
     )
 
 
-def transformer(found: Explained, row: int) -> str:
-    """The frames of all spatial transformers on the picture, and what each one saw."""
-    looks = found.pictures.get("transformer", {})
+def transformer(explained: Explained, row: int) -> str:
+    """Draws the frames of all spatial transformers on the picture, and the view of each."""
+    looks = explained.pictures.get("transformer", {})
     if not looks:
         return ""
     frames = frames_of({name: values["theta"][row] for name, values in looks.items()})
@@ -112,16 +112,16 @@ def transformer(found: Explained, row: int) -> str:
         view = values["view"][row].astype(np.float64)
         low, high = view.min(), view.max()
         uri = data_uri(_grey((view - low) / max(high - low, 1e-9)), "png")
-        label = f'<img alt="what {escape(name)} saw" src="{uri}">'
+        label = f'<img alt="the view of {escape(name)}" src="{uri}">'
         shown.append(_tile(f"{name}", label, f" plain frame-{number}"))
     return "".join(shown)
 
 
 def frames_of(thetas: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The corners of each transformer's view in the image: [−1, 1], (x, y), `[4, 2]`.
+    """Computes the corners of each transformer's view in the image: [−1, 1], (x, y), `[4, 2]`.
 
     Args:
-        thetas: `[2, 3]` each, in the order of the calls; a transformer looks at the view of the one before.
+        thetas: `[2, 3]` each, in the order of the calls; a transformer samples the view of the one before.
     """
     corners, through = {}, np.eye(3)
     for name, theta in thetas.items():
@@ -134,9 +134,9 @@ def _points(corners: np.ndarray) -> str:
     return " ".join(f"{x:.4f},{y:.4f}" for x, y in corners)
 
 
-def regions(found: Explained, row: int) -> str:
-    """The seven regions as crops with their shares."""
-    weights: dict[str, Any] = found.pictures.get("regions", {})
+def regions(explained: Explained, row: int) -> str:
+    """Draws the seven regions as crops with their shares."""
+    weights: dict[str, Any] = explained.pictures.get("regions", {})
     if not weights:
         return ""
     places = ("0 0", "50% 0", "100% 0", "0 100%", "50% 100%", "100% 100%")
@@ -151,8 +151,8 @@ def regions(found: Explained, row: int) -> str:
     return f'<ul class="regions">{crops}</ul>'
 
 
-def _grey(values: np.ndarray) -> bytes:
-    """`[H, W]` in [0, 1] as a PNG."""
+def _grey(values: Float[np.ndarray, "H W"]) -> bytes:
+    """Encodes values in [0, 1] as a grey PNG."""
     buffer = io.BytesIO()
     Image.fromarray(np.rint(values.clip(0, 1) * 255).astype(np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,5 +1,6 @@
-"""All that is found out about some images, method by method, in batches."""
+"""Runs explanation methods on images, in batches."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int, UInt8
 
 from ferjax.augment import normalise
 from ferjax.augment.crops import views
@@ -22,20 +24,22 @@ from ferjax.report.wording import count_of
 
 BATCH = 16
 PREDICTED, ACTUAL = "predicted", "actual"
+_logger = logging.getLogger(__name__)
 
 
 class Explained(NamedTuple):
-    """Of N images and K classes.
+    """Explanations of N images by a network of K classes.
 
     Attributes:
         label_names: the K classes.
-        subjects: the images and what is known of them.
-        seen: uint8 `[N, H, W, 1 or 3]`, what the network sees: grey, and the centre, where it sees only that.
+        subjects: the images, their names and their labels.
+        seen: uint8 `[N, H, W, 1 or 3]`, the network's input, see `network_input`.
         probabilities: float32 `[N, K]`, calibrated.
-        classes: int32 `[N]`, whose logits are explained.
-        layer: that `grad_cam` and `grad_cam_plus_plus` looked at.
+        classes: int32 `[N]`, the class whose logit is explained.
+        layer: the layer that the methods in `LAYERED` used.
         heat: method → float32 `[N, H, W]`.
-        pictures: of `ferjax.explain.module_views.PICTURES` → what its function gives, as NumPy arrays.
+        pictures: name in `ferjax.explain.module_views.PICTURES` → the result of its function, as NumPy
+            arrays.
     """
 
     label_names: tuple[str, ...]
@@ -49,37 +53,35 @@ class Explained(NamedTuple):
 
     @property
     def predicted(self) -> np.ndarray:
-        """The class of the highest probability, int64 `[N]`."""
+        """The most likely class of each image, int64 `[N]`."""
         return self.probabilities.argmax(-1)
 
     @property
     def wrong(self) -> np.ndarray:
-        """Whether that is known not to be the actual class, bool `[N]`."""
+        """True where the most likely class is known not to be the actual one, bool `[N]`."""
         return (self.subjects.labels != UNKNOWN) & (self.subjects.labels != self.predicted)
 
 
 def choose_methods(trained: Trained, names: Sequence[str]) -> tuple[str, ...]:
-    """The methods and pictures of these names; all that the network has what they need for, if none is named.
+    """Checks the names of methods and pictures; without names, chooses all that work with the network.
 
     Raises:
-        UserError: a name is unknown, or the network lacks what it shows.
+        UserError: a name is unknown, or the network lacks the layers that the method shows.
     """
     names = check_methods(names, (*METHODS, *PICTURES))
-    able, why = [], {}
+    usable: list[str] = []
     for name in names or (*METHODS, *PICTURES):
         try:
-            _check_able(trained, name)
-            able.append(name)
-        except UserError as error:
-            why[name] = error
-    for name in names:
-        if name in why:
-            raise why[name]
-    return tuple(able)
+            _check_usable(trained, name)
+            usable.append(name)
+        except UserError:
+            if names:
+                raise
+    return tuple(usable)
 
 
-def _check_able(trained: Trained, name: str) -> None:
-    """Raises UserError unless the network has what a method or picture needs; nothing is computed."""
+def _check_usable(trained: Trained, name: str) -> None:
+    """Raises UserError unless the network has the layers that a method or picture needs; computes nothing."""
     hw = (trained.image_size, trained.image_size)
     if name in PICTURES:
         layer = PICTURES[name][1]
@@ -98,24 +100,22 @@ def explain(
     methods: Sequence[str],
     layer: str = "",
     of_class: str = PREDICTED,
-    tell: Callable[[str], None] = lambda line: None,
 ) -> Explained:
-    """Runs methods on images.
+    """Runs methods on images; logs a line after each.
 
     Args:
         trained: the network.
-        classifier: of the same.
+        classifier: the same network's.
         subjects: the images.
-        methods: as `choose_methods` gives them.
-        layer: for those that look at one; the default one if empty.
-        of_class: whose logit is explained: "predicted", "actual", or a class's name.
-        tell: takes a line after each method.
+        methods: names from `choose_methods`.
+        layer: for the methods in `LAYERED`; the default layer if empty.
+        of_class: the class whose logit is explained: "predicted", "actual", or a class's name.
 
     Raises:
-        UserError: no such layer or class, or actual classes that are not known.
+        UserError: no such layer or class, or the actual classes are not known.
     """
-    layer = check_layer(trained.model, (trained.image_size,) * 2, layer)
-    seen = what_is_seen(trained, subjects.images)
+    layer = check_layer(trained.model, (trained.image_size, trained.image_size), layer)
+    seen = network_input(trained, subjects.images)
     probabilities = classifier.probabilities(subjects.images)
     classes = _classes(trained.label_names, subjects, probabilities, of_class)
     images = np.asarray(normalise(jnp.asarray(seen)))
@@ -130,19 +130,21 @@ def explain(
         else:
             function = jax.jit(partial(PICTURES[name][0], trained.model))
             pictures[name] = in_batches(partial(function, variables), images)
-        tell(f"{name}: {count_of(len(images), 'image')} in {time.perf_counter() - start:.1f} s")
+        seconds = time.perf_counter() - start
+        _logger.info("%s: %s in %.1f s", name, count_of(len(images), "image"), seconds)
     return Explained(trained.label_names, subjects, seen, probabilities, classes, layer, heat, pictures)
 
 
-def what_is_seen(trained: Trained, images: np.ndarray) -> np.ndarray:
-    """What of uint8 `[N, S, S, 3]` the network sees: uint8 `[N, H, W, 1 or 3]`."""
+def network_input(trained: Trained, images: UInt8[np.ndarray, "N S S 3"]) -> UInt8[np.ndarray, "N H W C"]:
+    """Cuts out the centre that the network takes, and converts it to luma for a network of grey images."""
     (centre,) = views(jnp.asarray(images), trained.image_size, "none")
     return np.asarray(luma(centre) if trained.grey else centre)
 
 
 def _classes(
     names: Sequence[str], subjects: Subjects, probabilities: np.ndarray, of_class: str
-) -> np.ndarray:
+) -> Int[np.ndarray, " N"]:
+    """Chooses the class to explain for each image."""
     if of_class == PREDICTED:
         return probabilities.argmax(-1).astype(np.int32)
     if of_class == ACTUAL:
@@ -157,14 +159,14 @@ def _classes(
 
 
 def in_batches(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
-    """Calls a jitted function on `BATCH` rows at a time; the last rows are repeated to fill the last batch.
+    """Calls a jitted function on `BATCH` rows at a time; repeats the last row to fill the last batch.
 
     Args:
-        function: of as many arrays, whose results are trees of arrays with the same leading axis.
+        function: takes as many arrays as given; its result is a tree of arrays with the same leading axis.
         *arrays: `[N, …]`, N at least 1.
 
     Returns:
-        The results on all rows, NumPy.
+        The results for all rows, as NumPy arrays.
     """
     count = len(arrays[0])
     parts = []

@@ -1,4 +1,4 @@
-"""The folder of annotated pictures and videos that predictions leave beside their rows."""
+"""Writes annotated pictures and videos, and the timelines of videos, to a folder."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from ferjax.inference.inputs import Input
 from ferjax.report import figures
 
 _QUALITY = 92
-_CAMERA_RATE = 15.0  # frames a second of a camera's video: about what is looked at
+_CAMERA_RATE = 15.0  # frames a second of a camera's video: about as many as are predicted
 
 
 class AnnotatedFiles:
-    """Writes `PLACE.jpg` of every picture, and of every video `PLACE.mp4` and `PLACE-timeline.png`.
+    """Writes `PLACE.jpg` for every picture, and `PLACE.mp4` with `PLACE-timeline.png` for every video.
 
     Args:
         folder: made if it is missing.
@@ -41,7 +41,7 @@ class AnnotatedFiles:
             raise UserError(f"cannot write the folder {folder}: {error.strerror}; name another") from error
 
     def add(self, outcome: Outcome) -> None:
-        """Draws one picture or frame; failures leave nothing."""
+        """Draws one picture or frame; writes nothing for a failure."""
         if self._video and outcome.input.name != self._video[0].name:
             self.finish()
         if outcome.image is None:
@@ -59,7 +59,7 @@ class AnnotatedFiles:
             self._video = (outcome.input, path, video.Writer(path, self._rate(outcome.input)))
         self._video[2].write(shown)
         for row in outcome.rows:
-            if row.probabilities is not None:
+            if row.probabilities is not None and row.face is not None and row.time is not None:
                 track = self._tracks.setdefault(row.face, Track([], []))
                 track.times.append(row.time)
                 track.probabilities.append(row.probabilities)
@@ -68,20 +68,20 @@ class AnnotatedFiles:
         """Closes the video that is being written, if there is one, and draws its timeline."""
         if self._video is None:
             return
-        found, path, writer = self._video
+        source, path, writer = self._video
         writer.close()
         if self._tracks:
-            figure = timeline.draw(self._tracks, self._label_names, found.place.name)
+            figure = timeline.draw(self._tracks, self._label_names, source.place.name)
             write_atomic(path.with_name(f"{path.stem}-timeline.png"), figures.png(figure))
         self._video, self._tracks = None, {}
 
-    def _rate(self, found: Input) -> float:
-        usual = _CAMERA_RATE if found.kind == "camera" else video.file_rate(found.path)
+    def _rate(self, source: Input) -> float:
+        usual = _CAMERA_RATE if source.kind == "camera" else video.file_rate(source.path)
         return min(usual, 1 / self._every) if self._every else usual
 
-    def _path(self, found: Input, suffix: str) -> Path:
-        """A place of its own: two inputs may have one name."""
-        wanted = self._folder / found.place.with_suffix(suffix)
+    def _path(self, source: Input, suffix: str) -> Path:
+        """Chooses a path that no earlier input has: two inputs may have the same name."""
+        wanted = self._folder / source.place.with_suffix(suffix)
         path, count = wanted, 1
         while path in self._taken:
             count += 1

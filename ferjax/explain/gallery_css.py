@@ -1,4 +1,4 @@
-"""What the gallery's style sheet adds to that of all pages."""
+"""The gallery's own style sheet, added to the one of all pages."""
 
 STYLE = """
 main { max-width: 1440px; }

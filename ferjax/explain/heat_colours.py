@@ -1,14 +1,15 @@
-"""Heat as pictures: transparent where there is none, so that it can lie on a face."""
+"""Turns heat maps into pictures, transparent where there is no heat, to lie on a face."""
 
 import io
 
 import numpy as np
+from jaxtyping import Float
 from PIL import Image
 
-# Share of pixels that may be hotter than the strongest colour.
+# Percentile of the heat that gets the strongest colour; hotter pixels get the same.
 _CUT = 99.5
-# (value, red, green, blue, opacity in [0, 1]): warm for the class, cold against it. Told apart by people with
-# any colour vision, and darker the stronger, so that grey prints keep the order.
+# (value, red, green, blue, opacity in [0, 1]): warm for the class, cold against it. People with any colour
+# vision can tell them apart, and stronger is darker, so that grey prints keep the order.
 WARM = (
     (0.0, 255, 214, 90, 0.0),
     (0.35, 255, 170, 40, 0.45),
@@ -21,13 +22,13 @@ COLD = (
     (0.7, 40, 99, 225, 0.72),
     (1.0, 36, 40, 160, 0.92),
 )
-_LEVELS = 127  # of each sign; with zero between, a byte's worth
+_LEVELS = 127  # of each sign; with zero they fit into a byte
 
 
-def scaled(heat: np.ndarray) -> np.ndarray:
-    """Each map by its own strength: `[N, H, W]` to [−1, 1], 0 staying 0.
+def scaled(heat: Float[np.ndarray, "N H W"]) -> Float[np.ndarray, "N H W"]:
+    """Scales each map by its own largest value to [−1, 1]; 0 stays 0.
 
-    The hottest half percent of the pixels are all 1: single ones would leave the rest without colour.
+    The hottest half percent of the pixels are all 1: a single hot pixel would leave the rest without colour.
     """
     strength = np.percentile(np.abs(heat), _CUT, axis=(1, 2), keepdims=True)
     largest = np.abs(heat).max(axis=(1, 2), keepdims=True)
@@ -35,8 +36,8 @@ def scaled(heat: np.ndarray) -> np.ndarray:
     return np.clip(np.divide(heat, strength, out=np.zeros_like(heat), where=strength > 0), -1, 1)
 
 
-def png(values: np.ndarray) -> bytes:
-    """A map `[H, W]` in [−1, 1] as a PNG with a palette: cold colours below 0, none at 0, warm ones above."""
+def png(values: Float[np.ndarray, "H W"]) -> bytes:
+    """Encodes a map in [−1, 1] as a PNG with a palette: cold colours below 0, none at 0, warm ones above."""
     levels = np.rint(values * _LEVELS).astype(np.int64) + _LEVELS
     picture = Image.fromarray(levels.astype(np.uint8), "P")
     picture.putpalette(_PALETTE[:, :3].tobytes())
@@ -46,13 +47,13 @@ def png(values: np.ndarray) -> bytes:
 
 
 def gradient(stops: tuple[tuple[float, ...], ...], towards: str = "to right") -> str:
-    """The colours as a CSS gradient, for a legend."""
+    """Writes the colours as a CSS gradient, for a legend."""
     colours = ", ".join(f"rgba({r}, {g}, {b}, {a}) {100 * at:.0f}%" for at, r, g, b, a in stops)
     return f"linear-gradient({towards}, {colours})"
 
 
 def _palette() -> np.ndarray:
-    """uint8 `[255, 4]`, RGBA."""
+    """Interpolates the colours: uint8 `[255, 4]`, RGBA."""
     shares = np.linspace(0, 1, _LEVELS + 1)
 
     def colours(stops: tuple[tuple[float, ...], ...]) -> np.ndarray:

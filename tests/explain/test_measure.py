@@ -12,11 +12,11 @@ from ferjax.data.builders.toons_render import draw_example
 from ferjax.data.builders.toons_table import AVATAAARS
 from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
-from ferjax.explain import measured
+from ferjax.explain import measure as measure_module
 from ferjax.explain.face_regions import REGIONS, region_maps
+from ferjax.explain.measure import REFERENCES, choose, measure
+from ferjax.explain.measure_page import write_measured
 from ferjax.explain.measure_run import measure_run
-from ferjax.explain.measured import REFERENCES, choose, measure
-from ferjax.explain.measured_page import write_measured
 from ferjax.inference.trained import Trained, predict_step
 
 pytestmark = pytest.mark.slow
@@ -89,7 +89,7 @@ def test_nothing_right_and_no_toons(network, source):
         source.take(range(3))["image"], source.labels[:3], label_names=["x"] * 7, name="toons/avataaars",
         split="test",
     )  # fmt: skip
-    with pytest.raises(UserError, match="has no image of toons/avataaars test right"):
+    with pytest.raises(UserError, match="classifies no image of toons/avataaars test correctly"):
         choose(network, wrong, 2)
     photographs = MemorySource(
         source.take(range(3))["image"], source.labels[:3], label_names=source.label_names, name="fer2013",
@@ -138,7 +138,7 @@ def test_a_method_that_cannot_is_left_out(network, source, monkeypatch):
     def cannot(*_):
         raise UserError("this network is too round")
 
-    monkeypatch.setitem(measured.METHODS, "cam", cannot)
+    monkeypatch.setitem(measure_module.METHODS, "cam", cannot)
     found, _, maps = measure(network, source, 1, ("saliency", "cam"))
     assert found["left_out"] == {"cam": "this network is too round"}
     assert list(maps) == ["saliency", *REFERENCES]

@@ -1,4 +1,4 @@
-"""Whether an exported network says what the network says: tried before anything is handed out."""
+"""Compares an exported program with the network that it was made from, before it is kept."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ import numpy as np
 from ferjax.inference import trained
 from ferjax.inference.trained import Trained
 
-# The largest difference of a probability; float32 sums in another order differ by about a tenth of it.
+# The largest difference allowed; float32 sums in another order change a probability by about a tenth of it.
 TOLERANCE = 1e-5
 _BATCHES = (1, 3, 8)
 _SEED = 0
@@ -19,23 +19,23 @@ def largest_difference(network: Trained, run: Callable[[np.ndarray], np.ndarray]
     """Compares probabilities on noise, in batches of several sizes.
 
     Args:
-        network: what was exported.
-        run: the exported one, from uint8 `[B, S, S, 3]`, S = `network.input_size`, to float32 `[B, K]`.
+        network: the original.
+        run: the exported program, from uint8 `[B, S, S, 3]`, S = `network.input_size`, to float32 `[B, K]`.
 
     Returns:
         The largest absolute difference of any probability.
 
     Raises:
-        ArithmeticError: it is above `TOLERANCE`, or not a number.
+        ArithmeticError: the difference is above `TOLERANCE`, or not a number.
     """
     generator = np.random.default_rng(_SEED)
     step = jax.jit(trained.predict_step(network))
     variables = jax.device_put(network.variables)
     largest = 0.0
     for batch in _BATCHES:
-        images = _faint_and_strong_noise(generator, batch, network.input_size)
-        wanted = np.asarray(jnp.exp(step(variables, images)))
-        gap = float(np.abs(np.asarray(run(images)) - wanted).max())
+        images = _noise(generator, batch, network.input_size)
+        expected = np.asarray(jnp.exp(step(variables, images)))
+        gap = float(np.abs(np.asarray(run(images)) - expected).max())
         if not gap <= TOLERANCE:
             raise ArithmeticError(
                 f"the exported network differs by {gap:.1e} from the network in a batch of {batch}; "
@@ -45,8 +45,8 @@ def largest_difference(network: Trained, run: Callable[[np.ndarray], np.ndarray]
     return largest
 
 
-def _faint_and_strong_noise(generator: np.random.Generator, batch: int, size: int) -> np.ndarray:
-    """uint8 `[B, S, S, 3]`: coloured blocks of random contrast, so that not every answer is alike."""
+def _noise(generator: np.random.Generator, batch: int, size: int) -> np.ndarray:
+    """Draws coloured blocks of random contrast, so that predictions differ: uint8 `[B, S, S, 3]`."""
     side = -(-size // 8)
     blocks = generator.normal(size=(batch, side, side, 3)).repeat(8, 1).repeat(8, 2)[:, :size, :size]
     pixels = generator.normal(size=blocks.shape)
