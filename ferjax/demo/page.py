@@ -98,9 +98,8 @@ def _show(answer: Answer, method: str) -> None:
 
 
 def _heat_caption(look: Look, method: str) -> str:
-    if np.array_equal(
-        look.heat, look.seen
-    ):  # Grad-CAM drops what speaks against a class, sometimes everything
+    # Grad-CAM drops what speaks against a class, sometimes everything.
+    if look.heat is not None and np.array_equal(look.heat, look.seen):
         return f"{_words(method)} finds no place for"
     return "warm speaks for" if method in SIGNED else "where it looked for"
 

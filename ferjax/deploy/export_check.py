@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from ferjax.inference import trained
 from ferjax.inference.trained import Trained
@@ -15,7 +16,7 @@ _BATCHES = (1, 3, 8)
 _SEED = 0
 
 
-def largest_difference(network: Trained, run: Callable[[np.ndarray], np.ndarray]) -> float:
+def largest_difference(network: Trained, run: Callable[[np.ndarray], ArrayLike]) -> float:
     """Compares probabilities on noise, in batches of several sizes.
 
     Args:

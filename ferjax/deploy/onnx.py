@@ -60,6 +60,7 @@ def export(network: Trained, path: Path) -> float:
             output_names=["probabilities"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
         )
+    assert program is not None  # as dynamo=True says
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()  # it names source files, with this machine's paths
     program.model.producer_name = "ferjax"
@@ -93,7 +94,7 @@ def load(path: Path | str, threads: int = 0) -> Callable[[np.ndarray], np.ndarra
     except Exception as error:  # its exceptions have no common class
         raise UserError(f"{path} cannot be read by onnxruntime: {str(error).splitlines()[0]}") from error
     name = session.get_inputs()[0].name
-    return lambda images: session.run(None, {name: images})[0]
+    return lambda images: np.asarray(session.run(None, {name: images})[0])
 
 
 def check_installed(*packages: str) -> None:

@@ -41,8 +41,8 @@ class Row(NamedTuple):
 
 def top_classes(probabilities: np.ndarray, label_names: Sequence[str], top_k: int) -> dict[str, float]:
     """Returns the `top_k` most likely classes and their probabilities, highest first; all for 0."""
-    order = np.argsort(-probabilities, kind="stable")[: top_k or None].tolist()
-    return {label_names[index]: float(probabilities[index]) for index in order}
+    order = np.argsort(-probabilities, kind="stable")[: top_k or None]
+    return {label_names[int(index)]: float(probabilities[index]) for index in order}
 
 
 class Writer(Protocol):

@@ -39,7 +39,8 @@ def export(network: Trained) -> bytes:
 @contextlib.contextmanager
 def _without_sources() -> Iterator[None]:
     """Keeps source lines, and with them this machine's paths, out of the programs that are traced inside."""
-    before = jax.config.jax_traceback_in_locations_limit
+    # jax defines its settings when it runs, so the type checker does not know them.
+    before = jax.config.jax_traceback_in_locations_limit  # pyright: ignore[reportAttributeAccessIssue]
     jax.config.update("jax_traceback_in_locations_limit", 0)
     try:
         yield

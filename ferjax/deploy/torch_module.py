@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import torch
 from torch import nn
 
-from ferjax.augment.crops import CORNERED, MIRRORED, views
+from ferjax.augment.crops import MIRRORED, corners
 from ferjax.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.config import model_options
 from ferjax.inference.trained import HALF, LUMA, SHIFT, Trained
@@ -35,6 +35,9 @@ class Deployed(nn.Module):
         self.network.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
         self.grey, self.size, self.crops = network.grey, network.image_size, network.config.eval.crops
         self.temperature = network.temperature or 1.0
+        self.pixel_mean: torch.Tensor
+        self.pixel_std: torch.Tensor
+        self.luma_weights: torch.Tensor
         self.register_buffer("pixel_mean", torch.tensor(IMAGENET_MEAN))
         self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD))
         self.register_buffer("luma_weights", torch.tensor(LUMA, dtype=torch.int32))
@@ -55,6 +58,7 @@ class Deployed(nn.Module):
 
 
 def torch_views(images: torch.Tensor, size: int, crops: str) -> list[torch.Tensor]:
-    """Cuts the crops of `ferjax.augment.crops.views`; mirroring is written differently in PyTorch."""
-    cut = views(images, size, "five" if crops in CORNERED else "none")
+    """Cuts the crops of `ferjax.augment.crops.views` out of `[B, H, W, C]`."""
+    places = corners(images.shape[1:3], size, crops)
+    cut = [images[:, top : top + size, left : left + size] for top, left in places]
     return cut + [view.flip(2) for view in cut] if crops in MIRRORED else cut

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ferjax.explain.layers import image_hw
+from ferjax.explain.layers import image_hw, logits_of
 
 STEPS = 16
 GREY = 0.0  # ImageNet's mean colour, normalised
@@ -114,8 +114,7 @@ def _curve(
     pixels = heat.shape[1] * heat.shape[2]
 
     def probability(replaced: Array) -> Array:
-        logits = model.apply(variables, jnp.where(places < replaced, after, before))
-        assert isinstance(logits, jax.Array)
+        logits = logits_of(model, variables, jnp.where(places < replaced, after, before))
         probabilities = jax.nn.softmax(logits.astype(jnp.float32))
         return jnp.take_along_axis(probabilities, classes[:, None], axis=1)[:, 0]
 

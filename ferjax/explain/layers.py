@@ -145,7 +145,14 @@ def logits_from(
         return given if here else call(*arguments, **keywords)
 
     with nn.intercept_methods(replace):
-        return model.apply(variables, images)
+        return logits_of(model, variables, images)
+
+
+def logits_of(model: nn.Module, variables: Any, images: Float[Array, "B H W 3"]) -> Float[Array, "B K"]:
+    """Computes the logits, in evaluation mode."""
+    logits = model.apply(variables, images)
+    assert isinstance(logits, jax.Array)  # not also changed variables, as `mutable` would return
+    return logits
 
 
 def class_scores(logits: Float[Array, "B K"], classes: Int[Array, " B"]) -> Float[Array, " B"]:

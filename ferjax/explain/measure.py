@@ -93,7 +93,7 @@ def choose(network: Trained, source: Source, per_class: int) -> Sample:
     return Sample(
         np.asarray(normalise(jnp.asarray(seen))),
         targets[chosen].astype(np.int32),
-        views(maps, size, "none")[0][..., 0],
+        np.asarray(views(jnp.asarray(maps), size, "none")[0][..., 0]),
         poses,
     )
 

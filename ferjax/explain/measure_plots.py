@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
@@ -124,7 +125,7 @@ def curves(methods: Mapping[str, Mapping], references: Sequence[str]) -> Figure:
         references: the names among them that are reference maps.
     """
     figure = new_figure(10.5, 4.4)
-    if (engine := figure.get_layout_engine()) is not None:
+    if isinstance(engine := figure.get_layout_engine(), ConstrainedLayoutEngine):
         engine.set(wspace=0.06)
     titles = {
         "deletion": "Deletion: the hottest pixels go first",

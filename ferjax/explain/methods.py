@@ -14,7 +14,7 @@ Example:
     >>> faces = Classifier.of(network).preprocess([pictures.read("face.png")])
     >>> explain = jax.jit(partial(METHODS["grad_cam"], network.model))
     >>> classes = jax.numpy.array([network.label_names.index("happy")])
-    >>> heat = explain(network.variables, normalise(faces), classes)
+    >>> heat = explain(network.variables, normalise(jax.numpy.asarray(faces)), classes)
     >>> heat.shape  # one map for one face of 16×16
     (1, 16, 16)
 """

@@ -99,7 +99,8 @@ def region_weights(model: nn.Module, variables: Any, images: Float[Array, "B H W
 def _sown(model: nn.Module, variables: Any, images: Float[Array, "B H W 3"]) -> dict[str, Array]:
     """Runs the network; returns path → the value that was sown there last."""
     _, state = model.apply(variables, images, mutable=["intermediates"])
-    return {name: kept[-1] for name, kept in flatten_dict(state.get("intermediates", {}), sep="/").items()}
+    sown: Any = flatten_dict(state.get("intermediates", {}), sep="/")
+    return {name: values[-1] for name, values in sown.items()}
 
 
 def _first_view(values: Float[Array, "BV ..."], batch: int) -> Float[Array, "{batch} ..."]:

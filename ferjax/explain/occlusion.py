@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ferjax.errors import UserError
-from ferjax.explain.layers import class_scores, image_hw
+from ferjax.explain.layers import class_scores, image_hw, logits_of
 
 _SHARE = 4  # by default a patch is a quarter of the image's side, and moves by half of its own
 
@@ -60,7 +60,7 @@ def occlusion(
     )
 
     def odds(images: Array) -> Array:
-        return log_odds(model.apply(variables, images), classes)
+        return log_odds(logits_of(model, variables, images), classes)
 
     rows, columns = jnp.arange(height)[:, None], jnp.arange(width)
     whole = odds(images)

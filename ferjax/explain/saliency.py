@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ferjax.explain.layers import class_scores
+from ferjax.explain.layers import class_scores, logits_of
 
 
 def input_gradient(
@@ -16,7 +16,7 @@ def input_gradient(
     """Computes ∂logit/∂pixel of each image's class, in the dtype of `images`."""
 
     def score(images: Array) -> Array:
-        return class_scores(model.apply(variables, images), classes).sum()
+        return class_scores(logits_of(model, variables, images), classes).sum()
 
     return jax.grad(score)(images)
 

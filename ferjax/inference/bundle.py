@@ -107,6 +107,7 @@ def read(path: Path | str) -> Trained:
             written, or names code that is not trusted.
 
     Example:
+        >>> import numpy as np
         >>> from ferjax.inference import bundle
         >>> network = bundle.read("handed/bundle")
         >>> network.label_names
@@ -234,9 +235,9 @@ def _facts(path: Path, content: bytes) -> tuple[tuple[str, ...], float | None]:
     facts = _parsed(path, NETWORK, content)
     if isinstance(facts, dict):
         names, temperature = facts.get("label_names"), facts.get("temperature")
-        named = isinstance(names, list) and len(names) > 1 and all(isinstance(name, str) for name in names)
         calibrated = type(temperature) is float and 0 < temperature < math.inf
-        if named and (temperature is None or calibrated):
+        named = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        if named and len(names) > 1 and (temperature is None or calibrated):
             return tuple(names), temperature
     raise UserError(f"{path / NETWORK} does not hold classes and temperature; fetch the bundle again")
 
@@ -247,7 +248,7 @@ def _variables(path: Path, content: bytes, shapes: Mapping[str, Any]) -> dict[st
         arrays = safetensors.numpy.load(content)
     except (safetensors.SafetensorError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path / WEIGHTS} is no .safetensors ({error}); fetch the bundle again") from error
-    leaves = flatten_dict({key: shapes[key] for key in _COLLECTIONS if key in shapes}, sep="/")
+    leaves: Any = flatten_dict({key: shapes[key] for key in _COLLECTIONS if key in shapes}, sep="/")
     needed = {key: (leaf.shape, leaf.dtype) for key, leaf in leaves.items()}
     if {key: (array.shape, array.dtype) for key, array in arrays.items()} != needed:
         raise UserError(
