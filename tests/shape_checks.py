@@ -2,7 +2,5 @@
 
 from jaxtyping import install_import_hook
 
-CHECKED: tuple[str, ...] = (
-    "ferjax.explain",
-)
+CHECKED: tuple[str, ...] = ("ferjax.explain",)
 install_import_hook(CHECKED, "beartype.beartype")
