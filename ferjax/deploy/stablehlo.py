@@ -28,7 +28,8 @@ def export(network: Trained) -> bytes:
     For a CPU it holds ferjax's own convolutions, for other platforms XLA's; each platform compiles only its
     part.
     """
-    step, variables, size = trained.predict_step(network), network.variables, network.input_size
+    step, size = trained.predict_step(network), network.input_size
+    variables = jax.device_put(network.variables)
     program = jax.jit(lambda images: jnp.exp(step(variables, images)))
     (batch,) = jax_export.symbolic_shape("batch")
     images = jax.ShapeDtypeStruct((batch, size, size, 3), jnp.uint8)

@@ -29,7 +29,7 @@ def deletion_curve(
     heat: Float[Array, "B H W"],
     *,
     steps: int = STEPS,
-) -> Float[Array, "B steps+1"]:
+) -> Float[Array, "B {steps}+1"]:
     """Computes the probability of the class while the image is covered, the hottest pixels first.
 
     Args:
@@ -54,7 +54,7 @@ def insertion_curve(
     heat: Float[Array, "B H W"],
     *,
     steps: int = STEPS,
-) -> Float[Array, "B steps+1"]:
+) -> Float[Array, "B {steps}+1"]:
     """Computes the probability of the class while a blurred image is restored, the hottest pixels first.
 
     Args: see `deletion_curve`.
@@ -108,7 +108,7 @@ def _curve(
     steps: int,
     before: Float[Array, "B H W 3"],
     after: Float[Array, "B H W 3"],
-) -> Float[Array, "B steps+1"]:
+) -> Float[Array, "B {steps}+1"]:
     """Replaces the pixels of `before` by those of `after`, the hottest first."""
     places = ranks(heat)[..., None]
     pixels = heat.shape[1] * heat.shape[2]

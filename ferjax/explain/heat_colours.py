@@ -46,7 +46,7 @@ def png(values: Float[np.ndarray, "H W"]) -> bytes:
     return buffer.getvalue()
 
 
-def gradient(stops: tuple[tuple[float, ...], ...], towards: str = "to right") -> str:
+def gradient(stops: tuple[tuple[int | float, ...], ...], towards: str = "to right") -> str:
     """Writes the colours as a CSS gradient, for a legend."""
     colours = ", ".join(f"rgba({r}, {g}, {b}, {a}) {100 * at:.0f}%" for at, r, g, b, a in stops)
     return f"linear-gradient({towards}, {colours})"
@@ -56,7 +56,7 @@ def _palette() -> np.ndarray:
     """Interpolates the colours: uint8 `[255, 4]`, RGBA."""
     shares = np.linspace(0, 1, _LEVELS + 1)
 
-    def colours(stops: tuple[tuple[float, ...], ...]) -> np.ndarray:
+    def colours(stops: tuple[tuple[int | float, ...], ...]) -> np.ndarray:
         at, *channels = np.array(stops).T
         channels[3] = channels[3] * 255
         return np.stack([np.interp(shares, at, channel) for channel in channels], axis=-1)

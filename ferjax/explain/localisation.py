@@ -132,4 +132,4 @@ def _figures(heated: np.ndarray, covered: np.ndarray, pointed: np.ndarray) -> di
 def _ratio(first: np.ndarray | float, second: np.ndarray | float) -> np.ndarray:
     """Divides; NaN if both are 0, infinite if only the second is."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.divide(first, second)
+        return np.asarray(np.divide(first, second))

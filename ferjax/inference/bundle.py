@@ -107,13 +107,13 @@ def read(path: Path | str) -> Trained:
             written, or names code that is not trusted.
 
     Example:
-        >>> import numpy as np
+        >>> import jax
         >>> from ferjax.inference import bundle
         >>> network = bundle.read("handed/bundle")
         >>> network.label_names
         ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
-        >>> logits = network.model.apply(network.variables, np.zeros((1, 16, 16, 3), np.float32))
-        >>> logits.shape
+        >>> images = jax.numpy.zeros((1, network.image_size, network.image_size, 3))  # normalised
+        >>> jax.jit(network.model.apply)(network.variables, images).shape
         (1, 7)
     """
     path = Path(path).expanduser()
@@ -235,9 +235,8 @@ def _facts(path: Path, content: bytes) -> tuple[tuple[str, ...], float | None]:
     facts = _parsed(path, NETWORK, content)
     if isinstance(facts, dict):
         names, temperature = facts.get("label_names"), facts.get("temperature")
-        calibrated = type(temperature) is float and 0 < temperature < math.inf
-        named = isinstance(names, list) and all(isinstance(name, str) for name in names)
-        if named and len(names) > 1 and (temperature is None or calibrated):
+        usual = temperature is None or (type(temperature) is float and 0 < temperature < math.inf)
+        if usual and isinstance(names, list) and len(names) > 1 and all(isinstance(n, str) for n in names):
             return tuple(names), temperature
     raise UserError(f"{path / NETWORK} does not hold classes and temperature; fetch the bundle again")
 

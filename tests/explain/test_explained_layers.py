@@ -60,6 +60,7 @@ def test_an_unknown_layer_names_the_nearest():
 
 def test_what_a_layer_gives_gives_the_logits():
     model, variables, images, _ = make()
+    images = jnp.asarray(images)
     logits = model.apply(variables, images)
     for layer in ("first/conv", "first", "second"):
         given = layers.activation(model, variables, images, layer)
@@ -151,7 +152,7 @@ def test_views_of_spatial_transformers(attentive):
     assert list(found) == ["first", "second"]
     theta = found["first"]["theta"]
     assert np.abs(theta - np.eye(2, 3)).max() > 0.01
-    seen = affine_sample(images, theta, (16, 16))
+    seen = affine_sample(jnp.asarray(images), theta, (16, 16))
     np.testing.assert_allclose(found["first"]["view"], seen.mean(-1), atol=1e-5)
     again = affine_sample(seen, found["second"]["theta"], (16, 16))
     np.testing.assert_allclose(found["second"]["view"], again.mean(-1), atol=1e-5)
@@ -178,12 +179,12 @@ def test_weights_of_regions(attentive):
 )
 def test_networks_without_such_layers_give_nothing(function):
     model, variables, images, _ = make()
-    assert function(model, variables, images) == {}
+    assert function(model, variables, jnp.asarray(images)) == {}
 
 
 def test_boxes_of_regions_are_where_the_crops_are():
     rows, columns = np.mgrid[:20, :12].astype(np.float32)
-    crops = crop_regions(np.stack([rows, columns], axis=-1)[None])[0]
+    crops = crop_regions(jnp.stack([rows, columns], axis=-1)[None])[0]
     for (top, left, tall, wide), crop in zip(region_boxes(20, 12), crops, strict=True):
         np.testing.assert_allclose(
             crop.mean((0, 1)), (top + (tall - 1) / 2, left + (wide - 1) / 2), atol=1e-4

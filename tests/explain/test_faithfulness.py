@@ -39,7 +39,7 @@ def network():
 def compiled(network):
     model, variables, images = network
     return {
-        name: jax.jit(partial(curve, model, variables, images, steps=STEPS))
+        name: jax.jit(partial(curve, model, variables, jnp.asarray(images), steps=STEPS))
         for name, curve in (("deletion", deletion_curve), ("insertion", insertion_curve))
     }
 

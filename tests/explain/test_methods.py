@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from slow_network import CLASSES, SIZE, InNumPy, make, slow_enlarge, slow_gradient
@@ -23,6 +24,11 @@ def net():
     return make()
 
 
+def logits_of(net):
+    model, variables, images, _ = net
+    return np.asarray(jax.jit(model.apply)(variables, images))
+
+
 def heat_of(net, name, **options):
     model, variables, images, classes = net
     return np.asarray(jax.jit(partial(METHODS[name], model, **options))(variables, images, classes))
@@ -36,11 +42,9 @@ def each(net):
 
 
 def test_the_slow_network_is_the_same(net):
-    model, variables, images, _ = net
+    _, variables, images, _ = net
     slow = InNumPy(variables)
-    np.testing.assert_allclose(
-        model.apply(variables, images), [slow.logits(image) for image in images], **CLOSE
-    )
+    np.testing.assert_allclose(logits_of(net), [slow.logits(image) for image in images], **CLOSE)
 
 
 def mean_gradients(maps, gradient):
@@ -92,7 +96,7 @@ def test_activation_maps(net, name, weigh):
 
 def test_class_activation_map_adds_up_to_the_logit():
     net = make(hidden=0)
-    model, variables, images, classes = net
+    *_, classes = net
     slow, pairs = each(net)
     kernel, bias = (slow.params["fc2"][part] for part in ("kernel", "bias"))
     expected, sums = [], []
@@ -105,7 +109,7 @@ def test_class_activation_map_adds_up_to_the_logit():
         sums.append(here.sum() + bias[label])
         expected.append(slow_enlarge(here, SIZE, SIZE))
     np.testing.assert_allclose(heat_of(net, "cam"), expected, **CLOSE)
-    np.testing.assert_allclose(sums, model.apply(variables, images)[np.arange(3), classes], **CLOSE)
+    np.testing.assert_allclose(sums, logits_of(net)[np.arange(3), classes], **CLOSE)
 
 
 def test_class_activation_maps_need_one_linear_layer_after_the_average(net):
@@ -159,11 +163,8 @@ def test_integrated_gradients(net):
 def test_integrated_gradients_are_complete(net):
     """Sundararajan et al., proposition 1: a map adds up to the change of the logit."""
     model, variables, images, classes = net
-    rows = np.arange(len(images))
-    change = (
-        model.apply(variables, images)[rows, classes]
-        - model.apply(variables, np.zeros_like(images))[rows, classes]
-    )
+    grey = (model, variables, np.zeros_like(images), classes)
+    change = (logits_of(net) - logits_of(grey))[np.arange(len(images)), classes]
     assert np.abs(change).max() > 1
     sums = heat_of(net, "integrated_gradients", steps=400).sum((1, 2))
     np.testing.assert_allclose(sums, change, atol=0.01)
@@ -221,8 +222,9 @@ def test_an_images_heat_does_not_depend_on_the_other_rows(name):
     ],
 )
 def test_options_that_cannot_be(net, call, message):
+    model, variables, images, classes = net
     with pytest.raises(UserError, match=message):
-        call(*net)
+        call(model, variables, jnp.asarray(images), jnp.asarray(classes))
 
 
 def test_unknown_methods_name_the_nearest():

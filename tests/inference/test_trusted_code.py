@@ -27,6 +27,8 @@ from ferjax.layers.linear import Linear
 
 class Net(nn.Module):
     num_classes: int = 7
+    dropout: float = 0.0  # this and the next: the options in the tiny config, which the run has
+    norm: bool = True
     dtype: object = None
 
     @nn.compact
