@@ -79,7 +79,7 @@ def tiny_model(monkeypatch):
     monkeypatch.setitem(tiny.models._MODELS, "tiny", tiny.TinyNet)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shell(tiny_run):
     """Runs `python -m ferjax` with some arguments, in a fork of a process that has imported the libraries."""
     server = subprocess.Popen(
