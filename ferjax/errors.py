@@ -1,4 +1,4 @@
-"""The exception for bad input, the exit codes, and the names that a user may have meant."""
+"""The exception for bad input, the exit codes, and lists of names for messages."""
 
 import difflib
 from collections.abc import Iterable
@@ -16,7 +16,34 @@ class UserError(Exception):
     """
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The names most like a wrong one, for a message; all of them if none is like it."""
+def listed(items: Iterable[object], most: int = 5, separator: str = ", ") -> str:
+    """Lists the first items for a message, and counts the rest.
+
+    >>> listed("abcdefg")
+    'a, b, c, d, e and 2 more'
+    >>> listed(["a is 1", "b is 2"], most=1, separator="; ")
+    'a is 1; and 1 more'
+
+    Args:
+        items: shown as `str` shows them.
+        most: how many are shown.
+        separator: what stands between two of them.
+    """
+    texts = [str(item) for item in items]
+    rest = len(texts) - most
+    return separator.join(texts[:most]) + (f"{separator.strip(', ')} and {rest} more" if rest > 0 else "")
+
+
+def nearest(name: str, known: Iterable[str], most: int = 3) -> str:
+    """Lists the known names that are most like a wrong one, for a message.
+
+    >>> nearest("resnet81", ["resnet18", "resnet34", "vgg16"])
+    'resnet18, resnet34'
+
+    Args:
+        name: the wrong one.
+        known: the valid ones.
+        most: how many are shown; if none is like the wrong one, the first 20 of all are.
+    """
     known = list(known)
-    return ", ".join(difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known)
+    return ", ".join(difflib.get_close_matches(name, known, n=most, cutoff=0.4)) or listed(known, most=20)

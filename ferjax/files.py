@@ -1,13 +1,57 @@
-"""JSON files that are whole or absent, and clear errors when they are neither."""
+"""Files that are whole or absent, JSON in them, and clear errors when they are neither."""
 
+import contextlib
+import errno
 import json
 import math
 import os
-from collections.abc import Mapping
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ferjax.errors import UserError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_ERRORS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def disk_trouble(error: BaseException, codes: Iterable[int] = DISK_ERRORS) -> str | None:
+    """Returns the system's words for a disk that is full or must not be written to; None for another error.
+
+    Args:
+        error: an `OSError`, or the error of a library that quotes the system's words in its message.
+        codes: which `errno` count.
+    """
+    number, text = getattr(error, "errno", None), str(error)
+    return next((os.strerror(code) for code in codes if code == number or os.strerror(code) in text), None)
+
+
+@contextlib.contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Yields where to write a file or folder, and moves it to `path` when the block ends.
+
+    So a reader, or a kill at any moment, sees the old content of `path` or the new, whole. If the block
+    raises, what it wrote is removed and `path` stays as it was; if it writes nothing, nothing changes.
+    Several processes may do this at once: the last one wins. Missing parent folders are made.
+
+    Args:
+        path: a file; or a folder that is absent or empty.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, because a rename is atomic only within one file system.
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        yield unfinished
+        if unfinished.exists():
+            unfinished.replace(path)
+    finally:
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished, ignore_errors=True)
+        else:
+            unfinished.unlink(missing_ok=True)
 
 
 def plain(value: Any) -> Any:
@@ -28,22 +72,11 @@ def plain(value: Any) -> Any:
 
 
 def write_atomic(path: Path | str, content: bytes) -> None:
-    """Writes a file so that a reader, or a kill at any moment, sees the old content or the new, whole.
-
-    The directory is made if it is missing. Two processes must not write the same path at once.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, because a rename is atomic only within one file system.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Writes a file so that a reader, or a kill at any moment, sees the old content or the new, whole."""
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def to_json(obj: Any) -> bytes:

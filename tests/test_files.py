@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -82,3 +84,63 @@ def test_another_broken_line_is_named(tmp_path, line, message):
     path.write_text("\n".join([json.dumps({"step": 1}), line, ""]))
     with pytest.raises(UserError, match=message):
         files.read_json_lines(path, required=("step",))
+
+
+def test_a_replaced_file_or_folder_is_whole(tmp_path):
+    file, folder = tmp_path / "new" / "a.bin", tmp_path / "folder"
+    folder.mkdir()
+    for content in (b"old", b"new"):
+        with files.replacing(file) as unfinished:
+            unfinished.write_bytes(content)
+            assert not file.exists() or file.read_bytes() == b"old"
+    with files.replacing(folder) as unfinished:
+        (unfinished / "below").mkdir(parents=True)
+        assert not list(folder.iterdir())
+    assert file.read_bytes() == b"new"
+    assert [path.name for path in folder.iterdir()] == ["below"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.bin", "below", "folder", "new"]
+
+
+def test_a_block_that_raises_or_writes_nothing_changes_nothing(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    with files.replacing(path):
+        pass
+
+    def stop_half_way(path, write):
+        with files.replacing(path) as unfinished:
+            write(unfinished)
+            raise ValueError("half-way")
+
+    with pytest.raises(ValueError, match="half-way"):
+        stop_half_way(path, lambda unfinished: unfinished.write_bytes(b"new"))
+    with pytest.raises(ValueError, match="half-way"):
+        stop_half_way(tmp_path / "folder", lambda unfinished: (unfinished / "below").mkdir(parents=True))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_one_path_do_not_meet(tmp_path):
+    path = tmp_path / "a"
+    with files.replacing(path) as first, files.replacing(path) as second:
+        first.write_bytes(b"first")
+        second.write_bytes(b"second")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "1.0 GiB are free"), os.strerror(errno.ENOSPC)),
+        (PermissionError(errno.EACCES, "Permission denied"), os.strerror(errno.EACCES)),
+        (RuntimeError(f"INTERNAL: {os.strerror(errno.EROFS)}; writing a"), os.strerror(errno.EROFS)),
+        (FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)), None),
+        (ValueError("a bug"), None),
+    ],
+)
+def test_disk_trouble_is_told_from_other_errors(error, words):
+    assert files.disk_trouble(error) == words
+    assert files.disk_trouble(error, (errno.EEXIST,)) == (
+        os.strerror(errno.EEXIST) if isinstance(error, FileExistsError) else None
+    )
