@@ -8,8 +8,6 @@ The first two map uint8 pictures to calibrated probabilities, and are compared w
 are kept. DIR/MODEL_CARD.md states what the network is for and how good it is. RUN may be a bundle.
 """
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from ferjax.commands import framework
 from ferjax.deploy import export_check
 from ferjax.deploy.model_card import model_card
 from ferjax.errors import UserError
-from ferjax.files import write_atomic
+from ferjax.files import replacing, write_atomic
 from ferjax.inference import bundle
 from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
@@ -54,15 +52,10 @@ def main(argv: list[str]) -> None:
     card = _card(workdir, network)
 
     out = out.resolve()
-    # Beside the target, because a rename is atomic only within one file system.
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    unfinished.mkdir(parents=True)
-    try:
+    with replacing(out) as unfinished:
+        unfinished.mkdir()
         summaries = [_WRITERS[name](network, card, unfinished) for name in formats]
         write_atomic(unfinished / bundle.CARD, card.encode())
-        unfinished.replace(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     side = network.input_size
     print(f"{network.config.model.name} of {workdir}: from faces, uint8 [batch, {side}, {side}, 3], to")
     print(f"probabilities of {', '.join(network.label_names)}")

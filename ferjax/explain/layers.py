@@ -4,7 +4,6 @@ Names are paths of modules, as in the parameters: `res_block1/bn2`. Networks nee
 intercept the call of any module.
 """
 
-import difflib
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -14,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ferjax.errors import UserError
+from ferjax.errors import UserError, nearest
 
 # Rows and columns of a ResNet's last layer at 224×224, which the Grad-CAM paper uses. On smaller images that
 # layer has only two or three; there an eighth of the image's side is enough.
@@ -100,11 +99,9 @@ def check_layer(model: nn.Module, image_hw: tuple[int, int], layer: str | None) 
         return default_layer(model, image_hw)
     layers = spatial_layers(model, image_hw)
     if layer not in layers:
-        near = difflib.get_close_matches(layer, layers, n=4, cutoff=0.3)
-        listed = "the nearest are" if near else "the last ones are"
-        raise UserError(
-            f"the network has no spatial layer {layer!r}; {listed} {', '.join(near or list(layers)[-4:])}"
-        )
+        # Reversed, because the last layers are the usual choice if no name is near.
+        near = nearest(layer, reversed(list(layers)), most=4)
+        raise UserError(f"the network has no spatial layer {layer!r}; the nearest are {near}")
     return layer
 
 

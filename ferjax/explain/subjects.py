@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from ferjax.data.images import BadImage
 from ferjax.data.sources import Source
-from ferjax.errors import UserError
+from ferjax.errors import UserError, listed
 from ferjax.inference import inputs, pictures
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.score_run import load_for
@@ -71,7 +71,7 @@ def from_files(arguments: Sequence[str], classifier: Classifier) -> Subjects:
             unread.append((name, str(error)))
     if not faces:
         reasons = [f"{name} {reason}" for name, reason in (*unread, *skipped)]
-        raise UserError(f"no picture could be read: {reasons[0]}" + (" …" if len(reasons) > 1 else ""))
+        raise UserError(f"no picture could be read: {listed(reasons, most=1, separator='; ')}")
     labels = np.full(len(faces), UNKNOWN, np.int32)
     return Subjects(tuple(names), np.stack(faces), labels, tuple(unread), tuple(skipped))
 

@@ -53,7 +53,7 @@ def test_an_unknown_layer_names_the_nearest():
     model = models.create("resemotenet")
     with pytest.raises(UserError, match=r"no spatial layer 'res_blok1'; the nearest are res_block1"):
         layers.check_layer(model, (64, 64), "res_blok1")
-    with pytest.raises(UserError, match=r"the last ones are .*res_block3$"):
+    with pytest.raises(UserError, match=r"the nearest are res_block3, "):
         layers.check_layer(model, (64, 64), "§")
     assert layers.check_layer(model, (64, 64), "") == "se"
 
