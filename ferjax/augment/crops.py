@@ -1,7 +1,5 @@
 """Crops of images that are larger than the network's input: random to train; centre, five or ten to test."""
 
-from collections.abc import Sequence
-
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -45,21 +43,10 @@ def views(images: Array, size: int, crops: str) -> list[Array]:
         crops: "none": the centre; "flip": the centre and its mirror image; "five": the centre and the
             corners; "ten": these and their mirror images.
     """
-    places = corners(images.shape[1:3], size, crops)
-    cut = [images[:, top : top + size, left : left + size] for top, left in places]
-    return cut + [view[:, :, ::-1] for view in cut] if crops in MIRRORED else cut
-
-
-def corners(image_hw: Sequence[int], size: int, crops: str) -> list[tuple[int, int]]:
-    """Lists (top, left) of the crops that `views` cuts out, without mirror images.
-
-    Args:
-        image_hw: rows and columns of the image.
-        size: pixels, both sides, of a crop.
-        crops: see `views`.
-    """
-    down, right = image_hw[0] - size, image_hw[1] - size
-    places = [(round(down / 2), round(right / 2))]  # of the two middles, torchvision's
+    height, width = images.shape[1:3]
+    down, right = height - size, width - size
+    corners = [(round(down / 2), round(right / 2))]  # of the two middles, torchvision's
     if crops in CORNERED:
-        places += [(0, 0), (0, right), (down, 0), (down, right)]
-    return places
+        corners += [(0, 0), (0, right), (down, 0), (down, right)]
+    cut = [images[:, top : top + size, left : left + size] for top, left in corners]
+    return cut + [view[:, :, ::-1] for view in cut] if crops in MIRRORED else cut

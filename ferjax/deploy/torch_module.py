@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import torch
 from torch import nn
 
-from ferjax.augment.crops import MIRRORED, corners
+from ferjax.augment.crops import CORNERED, MIRRORED, views
 from ferjax.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.config import model_options
 from ferjax.inference.trained import HALF, LUMA, SHIFT, Trained
@@ -58,7 +58,6 @@ class Deployed(nn.Module):
 
 
 def torch_views(images: torch.Tensor, size: int, crops: str) -> list[torch.Tensor]:
-    """Cuts the crops of `ferjax.augment.crops.views` out of `[B, H, W, C]`."""
-    places = corners(images.shape[1:3], size, crops)
-    cut = [images[:, top : top + size, left : left + size] for top, left in places]
+    """Cuts the crops of `ferjax.augment.crops.views`; mirroring is written differently in PyTorch."""
+    cut = views(images, size, "five" if crops in CORNERED else "none")
     return cut + [view.flip(2) for view in cut] if crops in MIRRORED else cut
