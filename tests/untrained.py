@@ -22,7 +22,9 @@ def write_run(folder, **fields):
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
     rng = np.random.default_rng(3)
     # Large enough for classes to differ; variances are above 0.
-    variables = jax.tree.map(lambda leaf: rng.uniform(0.1, 0.6, leaf.shape).astype(leaf.dtype), dict(shapes))
+    variables = jax.tree.map(
+        lambda leaf: rng.uniform(0.1, 0.6, leaf.shape).astype(leaf.dtype), {"batch_stats": {}, **shapes}
+    )
     weights.save(folder, "tiny", variables, {"label_names": list(LABELS), "image_size": size})
     write_json_atomic(folder / "config.json", json.loads(config.to_json()))
     return folder

@@ -38,11 +38,11 @@ def faces(count, size=16, seed=0):
 
 def direct(network, images):
     @jax.jit
-    def probabilities(images):
-        logits = network.model.apply(network.variables, normalise(images), train=False)
+    def probabilities(variables, images):
+        logits = network.model.apply(variables, normalise(images), train=False)
         return jax.nn.softmax(logits / (network.temperature or 1.0))
 
-    return np.asarray(probabilities(images))
+    return np.asarray(probabilities(network.variables, images))
 
 
 def test_probabilities_are_those_of_the_model(network, asked):
