@@ -44,19 +44,20 @@ def check_trusted(config: Any, path: Path) -> None:
             )
 
 
-def _names(value: Any, field: str = "") -> Iterator[tuple[str, str]]:
+def _names(config: Any) -> Iterator[tuple[str, str]]:
     """Yields (field, text) for every text in a config that might be looked up as a name."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _names(item, f"{field}.{key}" if field else str(key))
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _names(item, field)
-    elif isinstance(value, str) and _pattern(field) not in _FREE_TEXT:
-        if field == "augment.extra":  # NAME=STRENGTH, separated by commas
-            yield from ((field, part.partition("=")[0].strip()) for part in value.split(","))
-        else:
-            yield field, value
+    left = [("", config)]  # not by recursion: a hostile file may be nested deeply
+    while left:
+        field, value = left.pop()
+        if isinstance(value, Mapping):
+            left += [(f"{field}.{key}" if field else str(key), item) for key, item in value.items()]
+        elif isinstance(value, (list, tuple)):
+            left += [(field, item) for item in value]
+        elif isinstance(value, str) and _pattern(field) not in _FREE_TEXT:
+            if field == "augment.extra":  # NAME=STRENGTH, separated by commas
+                yield from ((field, part.partition("=")[0].strip()) for part in value.split(","))
+            else:
+                yield field, value
 
 
 def _pattern(field: str) -> str:

@@ -8,9 +8,9 @@ import tiny
 from PIL import Image
 from scipy import special
 
+from ferjax.data.builders.toons_render import draw_example
+from ferjax.data.builders.toons_table import AVATAAARS
 from ferjax.data.sources import MemorySource
-from ferjax.data.toons.render import draw_example
-from ferjax.data.toons.table import AVATAAARS
 from ferjax.errors import UserError
 from ferjax.explain import measure as measure_module
 from ferjax.explain.face_regions import REGIONS, region_maps

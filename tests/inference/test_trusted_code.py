@@ -144,6 +144,14 @@ def test_text_that_is_never_looked_up_may_hold_colons(tmp_path):
     check_trusted([1], tmp_path)  # no config: refused by the check that comes next
 
 
+def test_deep_nesting_hides_nothing(tmp_path):
+    deep = NETWORK
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(UserError, match=VARIABLE):
+        check_trusted({"model": {"name": deep}}, tmp_path)
+
+
 def test_a_hostile_name_stays_on_one_line(tmp_path):
     with pytest.raises(UserError) as caught:
         check_trusted({"model": {"name": "a\n\x1b[31m:" + "b" * 9999}}, tmp_path)
