@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from ferjax.data.builders.toons_render import draw_example
+from ferjax.data.builders.toons_table import AVATAAARS
 from PIL import Image
 from scipy import special
 
-from ferjax.data.builders.toons_render import draw_example
-from ferjax.data.builders.toons_table import AVATAAARS
 from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
 from ferjax.explain import measure as measure_module
