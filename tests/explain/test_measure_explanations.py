@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
-from ferjax.data.builders.toons_render import draw_example
-from ferjax.data.builders.toons_table import AVATAAARS
+from ferjax.data.toons.render import draw_example
+from ferjax.data.toons.table import AVATAAARS
 from PIL import Image
 from scipy import special
 
