@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
-from ferjax.data.toons.render import draw_example
-from ferjax.data.toons.table import AVATAAARS
 from PIL import Image
 from scipy import special
 
 from ferjax.data.sources import MemorySource
+from ferjax.data.toons.render import draw_example
+from ferjax.data.toons.table import AVATAAARS
 from ferjax.errors import UserError
 from ferjax.explain import measure as measure_module
 from ferjax.explain.face_regions import REGIONS, region_maps
