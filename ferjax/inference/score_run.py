@@ -1,6 +1,7 @@
 """Scores the best weights of a run on any data set, also one with other classes."""
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,8 @@ from ferjax.scores.confusion import summary
 from ferjax.training import contamination, optimizers, setup, transfer
 from ferjax.training.evaluate import evaluate_rows
 from ferjax.training.state import TrainState
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate_run(
@@ -123,8 +126,8 @@ def _overlap(workdir: Path, config: ConfigDict, source: StreamSource, data_dir: 
     earlier = transfer.recorded(config, workdir) or {"trained_on": []}
     own, *others = contamination.seen_by(config, (), earlier["trained_on"])
     overlap = contamination.find(source, [{**own, "data": {**own["data"], "dir": data_dir}}, *others])
-    if message := contamination.warning(overlap, f"{source.name} {source.split}"):
-        print(message, flush=True)
+    for warning in contamination.warnings(overlap, f"{source.name} {source.split}"):
+        logger.warning(warning)
     return overlap
 
 

@@ -64,8 +64,8 @@ def find(scored: Source, trained_on: Sequence[Mapping[str, Any]]) -> dict[str, A
     }
 
 
-def warning(overlap: Mapping[str, Any], scored: str) -> str | None:
-    """Returns the warning for the result of `find`; None if nothing overlaps and everything was checked."""
+def warnings(overlap: Mapping[str, Any], scored: str) -> list[str]:
+    """Returns the warnings for the result of `find`; none if nothing overlaps and everything was checked."""
     counts = {
         "the training data": overlap["train"],
         "the validation data, which chose the weights": overlap["validation"],
@@ -75,14 +75,12 @@ def warning(overlap: Mapping[str, Any], scored: str) -> str | None:
     lines = []
     if parts:
         lines.append(
-            f"WARNING: of the {overlap['images']:,} images of {scored}, {', '.join(parts)}, pixel for pixel: "
+            f"of the {overlap['images']:,} images of {scored}, {', '.join(parts)}, pixel for pixel: "
             "its scores are too good. python -m ferjax audit lists them, data.drop_leaks=True trains without"
         )
     if overlap["unchecked"]:
-        lines.append(
-            f"warning: {scored} was not compared with {', '.join(overlap['unchecked'])}, which is not here"
-        )
-    return "\n".join(lines) or None
+        lines.append(f"{scored} was not compared with {', '.join(overlap['unchecked'])}, which is not here")
+    return lines
 
 
 def _opened(data: Mapping[str, Any], split: str) -> StreamSource:

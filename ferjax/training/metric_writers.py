@@ -9,7 +9,6 @@ first one makes writers. Names that the console and the report know: `loss`, `ac
 import contextlib
 import datetime
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from ferjax.files import plain, read_json_lines, write_atomic
+from ferjax.platform import console
 
 
 class Writer(Protocol):
@@ -60,7 +60,6 @@ class ConsoleWriter:
         self._stream = stream or sys.stdout
         self._clock = clock
         self._tty = self._stream.isatty()
-        self._line_open = False
         self._first: tuple[int, float] | None = None  # step and time of the first training write
 
     def write(self, step: int, split: str, values: Mapping[str, float]) -> None:
@@ -73,7 +72,7 @@ class ConsoleWriter:
 
     def close(self) -> None:
         """Ends the progress line."""
-        self._end_line()
+        console.end_progress()
 
     def _training_line(self, step: int, values: Mapping[str, float]) -> str:
         parts = [f"step {step:>{len(f'{self._total:,}')},}/{self._total:,}"]
@@ -103,22 +102,13 @@ class ConsoleWriter:
         if not self._tty:
             self._line(text)
             return
-        # A line that wraps cannot be rewritten, so it is cut to the terminal's width.
-        self._stream.write("\r" + text[: shutil.get_terminal_size().columns - 1] + "\x1b[K")
-        self._stream.flush()
-        self._line_open = True
+        console.show_progress(self._stream, text)
 
     def _line(self, text: str) -> None:
-        self._end_line()
+        console.end_progress()
         marked = self._tty and text.startswith(">>")
         self._stream.write(f"\x1b[1m{text}\x1b[0m\n" if marked else f"{text}\n")
         self._stream.flush()
-
-    def _end_line(self) -> None:
-        if self._line_open:
-            self._stream.write("\n")
-            self._stream.flush()
-            self._line_open = False
 
 
 class JsonlWriter:

@@ -1,5 +1,6 @@
 """How a run begins: from its newest checkpoint, from other weights, or at random."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ from ferjax.training.progress import Progress
 from ferjax.training.setup import Prepared
 from ferjax.training.state import TrainState
 from ferjax.training.summary import print_summary
+
+logger = logging.getLogger(__name__)
 
 
 class Start(NamedTuple):
@@ -80,8 +83,8 @@ def _overlap(
     if jax.process_index() != 0:
         return None
     overlap = contamination.find(ready.test, trained_on)
-    if warning := contamination.warning(overlap, f"{config.data.name} test"):
-        print(warning, flush=True)
+    for warning in contamination.warnings(overlap, f"{config.data.name} test"):
+        logger.warning(warning)
     return overlap
 
 
