@@ -24,7 +24,7 @@ def seen_by(
         earlier: the same list of the weights that it began with.
     """
     digests = {source.split: source.digest() for source in splits}
-    return [{"data": config.data.to_dict(), "split_digests": digests}, *earlier]
+    return [{"data": config.data.to_dict(), "split_digests": digests}, *map(dict, earlier)]
 
 
 def find(scored: Source, trained_on: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -83,13 +83,15 @@ def warnings(overlap: Mapping[str, Any], scored: str) -> list[str]:
     return lines
 
 
-def _opened(data: Mapping[str, Any], split: str) -> StreamSource:
+def _opened(data: Mapping[str, Any], split: str) -> Source:
     config = ConfigDict({"data": {**defaults().data.to_dict(), **data}})
     return load_split(config, split, cache="stream")
 
 
-def _pixels(source: StreamSource) -> np.ndarray:
+def _pixels(source: Source) -> np.ndarray:
     """Returns hashes uint64 [N] of the images that can be decoded."""
+    if not isinstance(source, StreamSource):
+        raise TypeError(f"{source.name} {source.split} is not streamed: its stored images are unknown")
     records, indices = source.stored
     prints = fingerprints(records)
     return prints.pixels[indices][prints.readable[indices]]

@@ -56,7 +56,7 @@ def evaluate_rows(
     sums = [jax.device_get(part) for part in pending]
     loss = sum(float(part["loss"]) for part in sums)
     count = sum(float(part["count"]) for part in sums)
-    confusion = sum(part["confusion"].astype(np.int64) for part in sums)
+    confusion = np.stack([part["confusion"] for part in sums]).sum(0, dtype=np.int64)
     rows = np.concatenate([part["log_probabilities"] for part in sums])[: len(source)]
     return loss / count, confusion, rows.astype(np.float32)
 

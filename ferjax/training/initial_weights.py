@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
 from ferjax.config import model_options
@@ -12,6 +11,7 @@ from ferjax.errors import UserError
 from ferjax.files import read_json
 from ferjax.runs import weights
 from ferjax.runs.workdir import RESULT
+from ferjax.training.paths import by_path
 
 FILES = (".safetensors", ".pth", ".pt")
 
@@ -56,7 +56,7 @@ def read(config: ConfigDict) -> Origin:
         variables = torch_weights.import_state_dict(
             config.model.name, torch_files.read_state_dict(path), **model_options(config)
         )
-        return Origin(str(path), config.model.name, flatten_dict(variables, sep="/"), None, None, None, [])
+        return Origin(str(path), config.model.name, by_path(variables), None, None, None, [])
     if not path.is_dir():
         raise UserError(
             f"init.from={path} is no folder; name a workdir, one of its checkpoints, an import, or a file "
@@ -67,7 +67,7 @@ def read(config: ConfigDict) -> Origin:
     return Origin(
         path=str(path),
         network=meta["model"],
-        arrays=flatten_dict(variables, sep="/"),
+        arrays=by_path(variables),
         label_names=tuple(label_names) if label_names else None,
         image_size=meta.get("image_size"),
         step=meta.get("step"),

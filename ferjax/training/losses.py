@@ -8,12 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.traverse_util import flatten_dict
 from jax import Array
 from ml_collections import ConfigDict
 
 from ferjax.errors import UserError
 from ferjax.registry import LOSSES, loss
+from ferjax.training.paths import by_path
 
 CLASS_WEIGHTS = ("none", "inverse", "effective")
 
@@ -84,7 +84,7 @@ def _focus(log_chances: Array, gamma: float) -> Array:
     return jnp.maximum(rest, jnp.finfo(rest.dtype).tiny) ** gamma
 
 
-def example_weights(labels: Array, class_weights: Array) -> Array:
+def example_weights(labels: Array | np.ndarray, class_weights: Array) -> Array:
     """The weight `[B]` of each example: its class's, or the mean over its distribution `[B, K]`."""
     return labels @ class_weights if labels.ndim == 2 else class_weights[labels]
 
@@ -154,7 +154,7 @@ def l2_penalty(params: Any, rules: tuple[tuple[str, float], ...]) -> Array | flo
         Khan et al., Facial emotion recognition using a spatial deep learning network, 2023: the last two
         fully connected layers, λ1 = 0.001 and λ2 = 0.01.
     """
-    flat = flatten_dict(params, sep="/")
+    flat = by_path(params)
     total: Array | float = 0.0
     for pattern, strength in rules:
         chosen = [leaf for path, leaf in flat.items() if re.search(pattern, path)]

@@ -110,7 +110,7 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
         state, _ = transfer.begin(config, out, parts, state, start)
     rules, train_step = parts.rules[stage - 1], parts.train_steps[stage - 1]
 
-    rates, losses, smoothed, diverged = [], [], [], False
+    rates, losses, smoothed, diverged = [], [], np.array([]), False
     with contextlib.closing(train_rows(config, train)) as batches:
         for step in range(steps):
             state, sums = train_step(state, global_batch(next(batches), mesh))
@@ -120,7 +120,7 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
             if not math.isfinite(loss):
                 diverged = True
                 break
-            rates.append(float(schedule(step)))
+            rates.append(np.asarray(schedule(step)).item())
             losses.append(loss)
             smoothed = smooth(np.array(losses))
             diverged = bool(smoothed[-1] > DIVERGED * smoothed.min())
@@ -128,4 +128,4 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
                 break
     suggestions = suggest(np.array(rates), np.array(losses), smoothed) if losses else (None, None)
     factor = rate_factor(config.schedule, config.train.batch_size)
-    return RangeTest(rates, losses, list(map(float, smoothed)), *suggestions, diverged, factor)
+    return RangeTest(rates, losses, smoothed.tolist(), *suggestions, diverged, factor)

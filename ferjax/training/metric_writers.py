@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from ferjax.files import plain, read_json_lines, write_atomic
 from ferjax.platform import console
@@ -159,16 +159,17 @@ def _json_line(row: Mapping[str, object]) -> str:
 
 
 def _summary_writer() -> type:
-    """tensorboardX's writer, kept from importing torch, which takes seconds wherever it is installed."""
-    torch = sys.modules.get("torch")
-    sys.modules["torch"] = None
+    """Imports tensorboardX's writer without torch, which it would import if it is installed, for seconds."""
+    modules: dict[str, Any] = sys.modules
+    torch = modules.get("torch")
+    modules["torch"] = None
     try:
         from tensorboardX import SummaryWriter
     finally:
         if torch is None:
-            del sys.modules["torch"]
+            del modules["torch"]
         else:
-            sys.modules["torch"] = torch
+            modules["torch"] = torch
     return SummaryWriter
 
 

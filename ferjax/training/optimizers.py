@@ -5,10 +5,10 @@ from typing import Any
 
 import jax
 import optax
-from flax.traverse_util import path_aware_map
 from ml_collections import ConfigDict
 
 from ferjax.registry import OPTIMIZERS, optimizer
+from ferjax.training.paths import map_with_path
 
 
 def _matrices(params: optax.Params) -> optax.Params:
@@ -108,6 +108,6 @@ def without_frozen(
         frozen: paths of parameters, such as `conv1/kernel`.
         params: all parameters.
     """
-    stays = path_aware_map(lambda path, _: "/".join(path) in frozen, params)
+    stays = map_with_path(lambda path, _: path in frozen, params)
     kept = optax.tree_map_params(tx, lambda _, stay: stay, new, stays, transform_non_params=lambda _: False)
     return jax.tree.map(lambda stay, after, before: before if stay else after, kept, new, old)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import grain
@@ -71,16 +71,19 @@ def open_mesh(config: ConfigDict) -> Mesh:
     return mesh
 
 
-def load_split(config: ConfigDict, split: str, cache: str | None = None) -> Source:
+def load_split(
+    config: ConfigDict, split: str, cache: Literal["memory", "disk", "stream"] | None = None
+) -> Source:
     """Opens a split of the group `data` on the host; `cache` replaces the config's."""
-    cache = cache or config.data.cache
+    # The copy on the devices is made from one in memory.
+    own = "memory" if config.data.cache == "device" else config.data.cache
     return data.load(
         config.data.name,
         split,
         config.data.dir or None,
         image_size=config.data.source_size or config.data.image_size,
         resize=config.data.resize,
-        cache="memory" if cache == "device" else cache,
+        cache=cache or own,
         val_fraction=config.data.val_fraction,
         fold=config.data.fold,
         drop_leaks=config.data.drop_leaks,
@@ -93,9 +96,7 @@ def load_split(config: ConfigDict, split: str, cache: str | None = None) -> Sour
 def build_eval_step(
     config: ConfigDict, model: nn.Module, allowed: np.ndarray | None = None
 ) -> Callable[..., Any]:
-    """`ferjax.training.steps.make_eval_step` for images as `load_split` gives them; `allowed` is bool
-    `[K]`.
-    """
+    """Builds the evaluation step for images as `load_split` gives them; `allowed` is bool `[K]`."""
     size = config.data.image_size if config.data.source_size or config.eval.crops != "none" else None
     dtype = jnp.dtype(config.train.precision)
     return steps.make_eval_step(model, model.num_classes, dtype, size, config.eval.crops, allowed)
@@ -133,7 +134,7 @@ class Parts:
 
 def state_layout(
     config: ConfigDict, model: nn.Module, tx: optax.GradientTransformation, mesh: Mesh
-) -> tuple[Callable[[np.uint32], TrainState], TrainState]:
+) -> tuple[Callable[..., TrainState], Any]:
     """Returns the function that makes an initial state from a seed, and its shapes with their shardings."""
     averaging = config.optimizer.ema_decay > 0
     init = partial(state.create, model, tx, image_shape(config), ema=averaging)

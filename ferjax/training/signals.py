@@ -2,7 +2,7 @@
 
 import signal
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 import jax
 from jax.experimental import multihost_utils
@@ -22,7 +22,7 @@ class Interrupts:
         self.signal: int | None = None
         self._together = jax.process_count() > 1
         self._interrupted = False
-        self._before: dict[int, signal.Handlers] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         # With several processes SIGTERM stays with JAX.

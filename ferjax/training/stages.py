@@ -12,12 +12,12 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import Array
 from ml_collections import ConfigDict
 
 from ferjax.errors import UserError
 from ferjax.layers.norm import BatchNorm
+from ferjax.training.paths import by_path, from_paths
 
 _SHOWN = 6  # paths that an error spells out
 
@@ -85,7 +85,7 @@ def parameter_shapes(model: nn.Module, image_shape: tuple[int, ...]) -> dict[str
     """Returns path → shape of every parameter for images `(H, W, C)`; nothing is computed."""
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     init = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
-    return {path: leaf.shape for path, leaf in flatten_dict(init["params"], sep="/").items()}
+    return {path: leaf.shape for path, leaf in by_path(init["params"]).items()}
 
 
 def depth_groups(model: nn.Module, image_shape: tuple[int, ...]) -> tuple[tuple[str, ...], ...]:
@@ -122,7 +122,7 @@ def depth_groups(model: nn.Module, image_shape: tuple[int, ...]) -> tuple[tuple[
 
 def split(params: Any, frozen: frozenset[str]) -> tuple[dict[str, Array], dict[str, Array]]:
     """Splits parameters by path into those to train and those that stay."""
-    flat = flatten_dict(params, sep="/")
+    flat = by_path(params)
     return (
         {path: leaf for path, leaf in flat.items() if path not in frozen},
         {path: leaf for path, leaf in flat.items() if path in frozen},
@@ -131,7 +131,7 @@ def split(params: Any, frozen: frozenset[str]) -> tuple[dict[str, Array], dict[s
 
 def join(trained: Mapping[str, Array], frozen: Mapping[str, Array]) -> dict[str, Any]:
     """Rebuilds the tree that `split` took apart."""
-    return unflatten_dict({**trained, **frozen}, sep="/")
+    return from_paths({**trained, **frozen})
 
 
 def statistics_kept(rules: Rules) -> Callable[..., Any]:
@@ -160,16 +160,16 @@ def auxiliary_loss(sown: Mapping[str, Any], rules: Rules, examples: int) -> Arra
     Raises:
         UserError: the pattern matches none of the names.
     """
-    by_path = {path: jax.tree.leaves(leaf) for path, leaf in flatten_dict(dict(sown), sep="/").items()}
-    chosen = [path for path in by_path if re.search(rules.auxiliary_losses, path)]
+    named = {path: jax.tree.leaves(leaf) for path, leaf in by_path(sown).items()}
+    chosen = [path for path in named if re.search(rules.auxiliary_losses, path)]
     if rules.auxiliary_losses and not chosen:
         raise UserError(
             f"the pattern auxiliary_losses={rules.auxiliary_losses!r} matches none of the network's losses: "
-            + (", ".join(by_path) or "it defines none")
+            + (", ".join(named) or "it defines none")
         )
     if not chosen:
         return None
     total = jnp.zeros(examples, jnp.float32)
-    for leaf in (leaf for path in chosen for leaf in by_path[path]):
+    for leaf in (leaf for path in chosen for leaf in named[path]):
         total = total + leaf
     return total

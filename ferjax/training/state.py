@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import optax
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(flax.struct.PyTreeNode):
     """The whole state of a run; a checkpoint is this and a few counters of the loop.
 
     Attributes:

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax.traverse_util import path_aware_map
 from jax import Array
 from ml_collections import ConfigDict
 
@@ -19,6 +18,7 @@ from ferjax.errors import UserError
 from ferjax.training import losses
 from ferjax.training.losses import cross_entropy, example_weights, l2_penalty
 from ferjax.training.optimizers import without_frozen
+from ferjax.training.paths import map_with_path
 from ferjax.training.remat import rematerialised
 from ferjax.training.stages import Rules, auxiliary_loss, join, split, statistics_kept
 from ferjax.training.state import TrainState
@@ -205,9 +205,7 @@ def make_train_step(
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         if rules.frozen:
             opt_state = without_frozen(tx, opt_state, state.opt_state, rules.frozen, state.params)
-        updates = path_aware_map(
-            lambda path, u: u * (state.lr_scale * rules.rates.get("/".join(path), 1.0)), updates
-        )
+        updates = map_with_path(lambda path, u: u * (state.lr_scale * rules.rates.get(path, 1.0)), updates)
         params = optax.apply_updates(state.params, updates)
         params = join(split(params, rules.frozen)[0], frozen)
         ema = state.ema
@@ -285,7 +283,8 @@ def make_predict_step(
     """
 
     def logits_of(variables: Any, images: Array) -> Array:
-        return model.apply(variables, normalise(images, dtype), train=False)
+        logits: Any = model.apply(variables, normalise(images, dtype), train=False)
+        return logits
 
     def predict_step(variables: Any, images: Array) -> Array:
         if image_size is None:

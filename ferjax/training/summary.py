@@ -4,13 +4,13 @@ from pathlib import Path
 
 import jax
 from clu import parameter_overview
-from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
 from ferjax.cluster.mesh import describe_sharding
 from ferjax.config import stages_of
 from ferjax.platform.machine import describe_devices
 from ferjax.training.device_source import DeviceSource
+from ferjax.training.paths import by_path
 from ferjax.training.setup import Parts, Prepared
 from ferjax.training.stages import Rules
 from ferjax.training.state import TrainState
@@ -46,7 +46,7 @@ def print_summary(
 def stage_lines(config: ConfigDict, parts: Parts) -> list[str]:
     """Returns a line for each stage that does more than train everything alike."""
     stages, lengths = stages_of(config), parts.plan
-    sizes = {path: leaf.size for path, leaf in flatten_dict(parts.like.params, sep="/").items()}
+    sizes = {path: leaf.size for path, leaf in by_path(parts.like.params).items()}
     lines = []
     for number, (stage, rules, end) in enumerate(
         zip(stages, parts.rules, lengths.ends, strict=False), start=1

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 
 from ferjax.files import read_json, write_json_atomic
 from ferjax.training.array_outcomes import LOADED, NEW, SKIPPED, Row, check, decide, inside, record, table
 from ferjax.training.initial_weights import Origin, read
+from ferjax.training.paths import by_path, from_paths
 from ferjax.training.setup import Parts
 from ferjax.training.state import TrainState
 
@@ -42,7 +42,7 @@ def plan(config: ConfigDict, workdir: Path, parts: Parts, label_names: Sequence[
         return None
     origin = read(config)
     like = {"params": parts.like.params, "batch_stats": parts.like.batch_stats}
-    shapes = {path: leaf.shape for path, leaf in flatten_dict(like, sep="/").items()}
+    shapes = {path: leaf.shape for path, leaf in by_path(like).items()}
     rows = decide(origin, config, parts.model, label_names, shapes)
     check(origin, rows, config.model.name)
     return Transfer(origin, rows)
@@ -88,10 +88,9 @@ def apply(state: TrainState, origin: Origin, rows: Sequence[Row], into: str) -> 
     taken = {row.path: _with_channels(arrays[row.path], row.shape) for row in rows if row.outcome == LOADED}
 
     def replaced(tree: dict[str, Any]) -> dict[str, Any]:
-        flat = flatten_dict(tree, sep="/", keep_empty_nodes=True)
-        return unflatten_dict(
-            {path: _placed(taken[path], leaf) if path in taken else leaf for path, leaf in flat.items()},
-            sep="/",
+        leaves = by_path(tree, keep_empty=True)
+        return from_paths(
+            {path: _placed(taken[path], leaf) if path in taken else leaf for path, leaf in leaves.items()}
         )
 
     state = state.replace(**replaced({"params": state.params, "batch_stats": state.batch_stats}))
