@@ -86,6 +86,7 @@ def _focus(log_chances: Array, gamma: float) -> Array:
 
 def example_weights(labels: Array | np.ndarray, class_weights: Array) -> Array:
     """The weight `[B]` of each example: its class's, or the mean over its distribution `[B, K]`."""
+    labels = jnp.asarray(labels)
     return labels @ class_weights if labels.ndim == 2 else class_weights[labels]
 
 
