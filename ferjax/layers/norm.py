@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.typing import Dtype, Initializer
 from jax import lax
 from jaxtyping import Array, Float
@@ -98,8 +99,9 @@ class BatchNorm(nn.Module):
     scale_init: Initializer = nn.initializers.ones
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*axes C"], train: bool) -> Float[Array, "*axes C"]:
+    def __call__(self, x: Float[Array | np.ndarray, "*axes C"], train: bool) -> Float[Array, "*axes C"]:
         """Normalises `x`; with `train`, updates the running statistics too."""
+        x = jnp.asarray(x)
         channels, dtype = x.shape[-1], self.dtype or x.dtype
         scale = self.param("scale", self.scale_init, (channels,), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
