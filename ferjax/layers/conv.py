@@ -28,7 +28,7 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
 
 def conv2d(
     x: Float[Array, "B H W C"],
-    kernel: Float[Array, "kh kw C O"],
+    kernel: Float[Array | np.ndarray, "kh kw C O"],
     stride: int = 1,
     padding: int | tuple[int, int] = 0,
 ) -> Float[Array, "B H2 W2 O"]:

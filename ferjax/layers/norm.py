@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 
 def _normalised(
     x: Float[Array, "*axes C"],
-    scale: Float[Array, " C"],
-    bias: Float[Array, " C"],
+    scale: Float[Array | np.ndarray, " C"],
+    bias: Float[Array | np.ndarray, " C"],
     epsilon: float,
     dtype: Dtype,
 ) -> tuple[Float[Array, "*axes C"], Float[Array, " C"], Float[Array, " C"]]:
@@ -41,10 +41,10 @@ normalised = jax.custom_vjp(_normalised, nondiff_argnums=(3, 4))
 
 def affine(
     x: Float[Array, "*axes C"],
-    mean: Float[Array, " C"],
-    var: Float[Array, " C"],
-    scale: Float[Array, " C"],
-    bias: Float[Array, " C"],
+    mean: Float[Array | np.ndarray, " C"],
+    var: Float[Array | np.ndarray, " C"],
+    scale: Float[Array | np.ndarray, " C"],
+    bias: Float[Array | np.ndarray, " C"],
     epsilon: float,
     dtype: Dtype,
 ) -> Float[Array, "*axes C"]:
