@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from flax.typing import Dtype, Initializer
 from jax import lax
 from jaxtyping import Array, Float
@@ -27,7 +28,7 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
 
 def conv2d(
     x: Float[Array, "B H W C"],
-    kernel: Float[Array, "kh kw C O"],
+    kernel: Float[Array | np.ndarray, "kh kw C O"],
     stride: int = 1,
     padding: int | tuple[int, int] = 0,
 ) -> Float[Array, "B H2 W2 O"]:
@@ -97,14 +98,14 @@ class Conv(nn.Module):
     bias_init: Initializer | None = None
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B H2 W2 {self.features}"]:
+    def __call__(self, x: Float[Array | np.ndarray, "B H W C"]) -> Float[Array, "B H2 W2 {self.features}"]:
         """Convolves; see `conv2d`."""
         (height, width), channels = _pair(self.kernel_size), x.shape[-1]
         init = uniform_fan_in(height * width * channels)
         dtype = self.dtype or x.dtype
         shape = (height, width, channels, self.features)
         kernel = self.param("kernel", self.kernel_init or init, shape, jnp.float32)
-        y = conv2d(x.astype(dtype), kernel.astype(dtype), self.stride, self.padding)
+        y = conv2d(jnp.asarray(x).astype(dtype), kernel.astype(dtype), self.stride, self.padding)
         if self.use_bias:
             y = y + self.param("bias", self.bias_init or init, (self.features,), jnp.float32).astype(dtype)
         return y

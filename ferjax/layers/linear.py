@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from flax.typing import Dtype, Initializer
 from jaxtyping import Array, Float
 
@@ -26,12 +27,14 @@ class Linear(nn.Module):
     bias_init: Initializer | None = None
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch {self.features}"]:
+    def __call__(
+        self, x: Float[Array | np.ndarray, "*batch inputs"]
+    ) -> Float[Array, "*batch {self.features}"]:
         """Multiplies with W and adds b."""
         init = uniform_fan_in(x.shape[-1])
         dtype = self.dtype or x.dtype
         kernel = self.param("kernel", self.kernel_init or init, (x.shape[-1], self.features), jnp.float32)
-        y = x.astype(dtype) @ kernel.astype(dtype)
+        y = jnp.asarray(x).astype(dtype) @ kernel.astype(dtype)
         if self.use_bias:
             y = y + self.param("bias", self.bias_init or init, (self.features,), jnp.float32).astype(dtype)
         return y

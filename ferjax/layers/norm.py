@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.typing import Dtype, Initializer
 from jax import lax
 from jaxtyping import Array, Float
@@ -10,8 +11,8 @@ from jaxtyping import Array, Float
 
 def _normalised(
     x: Float[Array, "*axes C"],
-    scale: Float[Array, " C"],
-    bias: Float[Array, " C"],
+    scale: Float[Array | np.ndarray, " C"],
+    bias: Float[Array | np.ndarray, " C"],
     epsilon: float,
     dtype: Dtype,
 ) -> tuple[Float[Array, "*axes C"], Float[Array, " C"], Float[Array, " C"]]:
@@ -40,10 +41,10 @@ normalised = jax.custom_vjp(_normalised, nondiff_argnums=(3, 4))
 
 def affine(
     x: Float[Array, "*axes C"],
-    mean: Float[Array, " C"],
-    var: Float[Array, " C"],
-    scale: Float[Array, " C"],
-    bias: Float[Array, " C"],
+    mean: Float[Array | np.ndarray, " C"],
+    var: Float[Array | np.ndarray, " C"],
+    scale: Float[Array | np.ndarray, " C"],
+    bias: Float[Array | np.ndarray, " C"],
     epsilon: float,
     dtype: Dtype,
 ) -> Float[Array, "*axes C"]:
@@ -98,8 +99,9 @@ class BatchNorm(nn.Module):
     scale_init: Initializer = nn.initializers.ones
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*axes C"], train: bool) -> Float[Array, "*axes C"]:
+    def __call__(self, x: Float[Array | np.ndarray, "*axes C"], train: bool) -> Float[Array, "*axes C"]:
         """Normalises `x`; with `train`, updates the running statistics too."""
+        x = jnp.asarray(x)
         channels, dtype = x.shape[-1], self.dtype or x.dtype
         scale = self.param("scale", self.scale_init, (channels,), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)

@@ -29,7 +29,7 @@ def region_boxes(height: int, width: int) -> tuple[tuple[int, int, int, int], ..
     return ((0, 0, height, width), *((top, left, tall, wide) for top in tops for left in lefts))
 
 
-def crop_regions(images: Float[Array, "B H W C"]) -> Float[Array, "B 7 H W C"]:
+def crop_regions(images: Float[Array | np.ndarray, "B H W C"]) -> Float[Array, "B 7 H W C"]:
     """Cuts out the whole image I0 and six fixed crops I1…I6, and resizes each to the image's size.
 
     They lie at `region_boxes`, and are resized bilinearly with pixel centres at one half, so that PyTorch's
@@ -42,6 +42,7 @@ def crop_regions(images: Float[Array, "B H W C"]) -> Float[Array, "B 7 H W C"]:
     Returns:
         Regions in the order of `REGIONS`.
     """
+    images = jnp.asarray(images)
     height, width = images.shape[1:3]
     _, *crops = region_boxes(height, width)
     tall, wide = crops[0][2:]

@@ -195,10 +195,10 @@ class SpatialTransformer(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
+    def __call__(self, images: Float[Array | np.ndarray, "B H W C"]) -> Float[Array, "B H W C"]:
         """Shows the view of each image."""
         init = {"kernel_init": self.kernel_init, "bias_init": self.kernel_init and nn.initializers.zeros}
-        x = images
+        x = images = jnp.asarray(images)
         layers = zip(self.features, self.kernel_sizes, strict=True)
         for layer, (features, size) in enumerate(layers, start=1):
             padding = size // 2 if self.same_size else 0
