@@ -16,7 +16,7 @@ _INTRODUCTION = """\
 
 Made from `--help` by `make docs`. `ferjax VERB …` and `python -m ferjax VERB …` are the same. Each exits
 with 0 when it has done its work, with 2 and one line when its input is wrong. Flags that begin with
-`--config.` change a [field of the configuration](../tutorial.md#change-a-field).
+`--config.` change a [field of the configuration](../configuration.md).
 """
 # What absl prints below a flag's help.
 _NOTE = re.compile(r"\((default: '(?P<default>.*)'|(?P<kind>an? .*|number .*|integer .*|.* integer))\)")
