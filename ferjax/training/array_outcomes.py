@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from ferjax import models
 from ferjax.data.label_spaces import meaning
-from ferjax.errors import UserError
+from ferjax.errors import UserError, listed
 from ferjax.runs.checksum import checksum
 from ferjax.training.initial_weights import Origin
 from ferjax.training.stages import parameter_shapes
@@ -170,11 +170,10 @@ def check(origin: Origin, rows: Sequence[Row], network: str) -> None:
         return
     if jax.process_index() == 0:
         print(table(wrong), flush=True)
-    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-    shown = "; ".join(f"{row.path} {_text(row.shape)}: {row.why}" for row in wrong[:_SHOWN])
+    reasons = [f"{row.path} {_text(row.shape)}: {row.why}" for row in wrong]
     raise UserError(
         f"init.from={origin.path} is of the network {origin.network} and does not fit {network}: "
-        f"{len(wrong)} arrays differ ({shown}{more}); name a source of the same network and options"
+        f"{len(wrong)} arrays differ ({listed(reasons, _SHOWN, '; ')}); name a source of the same network and options"
     )
 
 

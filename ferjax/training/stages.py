@@ -6,7 +6,7 @@ A run is a row of stages in one loop with one step count. Parameters are named b
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 from ml_collections import ConfigDict
 
-from ferjax.errors import UserError
+from ferjax.errors import UserError, listed
 from ferjax.layers.norm import BatchNorm
 from ferjax.training.paths import by_path, from_paths
 
@@ -70,15 +70,10 @@ def _frozen(pattern: str, model: nn.Module, image_shape: tuple[int, ...]) -> fro
     shapes = parameter_shapes(model, image_shape)
     frozen = frozenset(path for path in shapes if re.search(pattern, path))
     if not frozen:
-        raise UserError(f"the pattern freeze={pattern!r} matches no parameter, of {_some(shapes)}")
+        raise UserError(f"the pattern freeze={pattern!r} matches no parameter, of {listed(shapes, _SHOWN)}")
     if len(frozen) == len(shapes):
         raise UserError(f"the pattern freeze={pattern!r} leaves no parameter to train")
     return frozen
-
-
-def _some(paths: Iterable[str]) -> str:
-    paths = list(paths)
-    return ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
 
 
 def parameter_shapes(model: nn.Module, image_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
