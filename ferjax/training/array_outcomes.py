@@ -170,10 +170,10 @@ def check(origin: Origin, rows: Sequence[Row], network: str) -> None:
         return
     if jax.process_index() == 0:
         print(table(wrong), flush=True)
-    reasons = [f"{row.path} {_text(row.shape)}: {row.why}" for row in wrong]
+    reasons = listed((f"{row.path} {_text(row.shape)}: {row.why}" for row in wrong), _SHOWN, "; ")
     raise UserError(
         f"init.from={origin.path} is of the network {origin.network} and does not fit {network}: "
-        f"{len(wrong)} arrays differ ({listed(reasons, _SHOWN, '; ')}); name a source of the same network and options"
+        f"{len(wrong)} arrays differ ({reasons}); name a source of the same network and options"
     )
 
 
