@@ -14,6 +14,7 @@ docs/extend.md shows one example of each kind.
 import contextlib
 import dataclasses
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
@@ -138,8 +139,11 @@ def import_object(path: str, kind: str) -> Any:
         UserError: the module cannot be imported, or has no such object; one line says which.
     """
     module_name, _, name = path.partition(":")
+    here = os.getcwd()
+    searched = here in sys.path or "" in sys.path
+    if not searched:
+        sys.path.append(here)
     try:
-        sys.path.append("")
         module = importlib.import_module(module_name)
     except Exception as error:  # code of the user's own: anything may go wrong in it
         what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
@@ -148,7 +152,8 @@ def import_object(path: str, kind: str) -> Any:
             "on PYTHONPATH or in this folder"
         ) from error
     finally:
-        sys.path.remove("")
+        if not searched:
+            sys.path.remove(here)
     try:
         return getattr(module, name)
     except AttributeError:
