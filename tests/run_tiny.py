@@ -49,9 +49,9 @@ def die_before(step: str | None) -> None:
 def serve() -> None:
     """Imports the libraries once, then answers requests, one JSON object a line, until standard input ends.
 
-    `{"run": arguments}` runs a command in a fork: `[exit code, stdout, stderr]`. `{"start": arguments,
-    "environment": variables, "output": path}` starts one that writes there: its process id. `{"wait": id}`
-    waits for it: its exit code.
+    `{"run": arguments}` runs a command in a fork, with `"folder"` as its current folder if that is given:
+    `[exit code, stdout, stderr]`. `{"start": arguments, "environment": variables, "output": path}` starts one
+    that writes there: its process id. `{"wait": id}` waits for it: its exit code.
     """
     import tensorboardX  # noqa: F401
     import tensorflow_datasets  # noqa: F401
@@ -67,7 +67,7 @@ def serve() -> None:
         elif "start" in request:
             answer = start(request["start"], request["environment"], request["output"])
         else:
-            answer = run_to_its_end(request["run"])
+            answer = run_to_its_end(request["run"], request.get("folder", "."))
         print(json.dumps(answer), flush=True)
 
 
@@ -89,13 +89,14 @@ def start(arguments: list[str], environment: dict[str, str], output: str) -> int
     return child
 
 
-def run_to_its_end(arguments: list[str]) -> tuple[int, str, str]:
-    """Runs a command in a fork."""
+def run_to_its_end(arguments: list[str], folder: str) -> tuple[int, str, str]:
+    """Runs a command in a fork that has a folder as its current one."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = os.fork()
         if child == 0:
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
+            os.chdir(folder)
             run(arguments)
         code = exit_code(child)
         texts = []

@@ -1,8 +1,8 @@
 """The examples of docs/extend.md: each file is taken from the page, put into an empty folder and used."""
 
 import json
-import os
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ COMMANDS = [
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def mylab(tmp_path_factory):
     """Makes the folder in which the commands start: the page's package, and photographs for its data set."""
     folder = tmp_path_factory.mktemp("mylab")
@@ -35,14 +35,22 @@ def mylab(tmp_path_factory):
             for code in "hns":
                 pixels = generator.integers(0, 256, (16, 16, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(folder / "photographs" / split / f"{person}_{code}_01.png")
-    before = Path.cwd()
-    os.chdir(folder)
-    yield folder
-    os.chdir(before)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def train(shell, tiny_run):
+def shell(tiny_run, mylab):
+    """Runs `python -m ferjax` with some arguments in the folder of the page's package."""
+
+    def run(*arguments):
+        answer = tiny_run.server.ask(run=list(map(str, arguments)), folder=str(mylab))
+        return subprocess.CompletedProcess(arguments, *answer)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def train(shell, tiny_run, mylab):
     """Runs a command of the page for two steps on small images; its rows of `metrics.jsonl`."""
 
     def run(command):
@@ -54,7 +62,7 @@ def train(shell, tiny_run):
             "--config.train.max_steps=2", "--config.train.log_every=1", "--noreport",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        (workdir,) = (Path(part.removeprefix("--workdir=")) for part in command if "--workdir=" in part)
+        (workdir,) = (mylab / part.removeprefix("--workdir=") for part in command if "--workdir=" in part)
         assert tiny.result(workdir)["steps"] == 2
         return [row for row in tiny.rows(workdir) if row["split"] == "train"]
 
@@ -102,10 +110,10 @@ def test_a_schedule(train):
     assert [row["learning_rate"] for row in rows] == pytest.approx([3e-3, 3e-3 / 4])
 
 
-def test_options(train):
+def test_options(train, mylab):
     rows = train(command_with("--workdir=runs/options"))
     assert [row["learning_rate"] for row in rows] == pytest.approx([3e-3, 3e-3 / 2])
-    assert json.loads(Path("runs/options/config.json").read_text())["loss"]["options"] == {"q": 0.5}
+    assert json.loads((mylab / "runs/options/config.json").read_text())["loss"]["options"] == {"q": 0.5}
 
 
 def test_an_augmentation(unchanged, train):
