@@ -9,7 +9,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ferjax.config import defaults
 from ferjax.data.labels import FER7
-from ferjax.inference.trained import Trained
+from ferjax.inference.trained import Trained, trained_on_grey
 from ferjax.training import setup
 
 
@@ -32,7 +32,8 @@ def trained_network(name="tiny", temperature=1.7, options=None, **fields):
     flat = {path: _drawn(rng, path, leaf.shape) for path, leaf in flatten_dict(shapes, sep="/").items()}
     variables = {"params": {}, "batch_stats": {}, **unflatten_dict(flat, sep="/")}
     variables = {key: variables[key] for key in ("params", "batch_stats")}
-    return Trained(model, variables, config, FER7, config.data.image_size, temperature)
+    grey = trained_on_grey(None, config.data.name)
+    return Trained(model, variables, config, FER7, config.data.image_size, temperature, grey)
 
 
 def _drawn(rng, path, shape):

@@ -43,6 +43,7 @@ def conv2d(
     Returns:
         Feature maps of height H2 = (H + 2·padding − kh) // stride + 1, and likewise of width W2.
     """
+    kernel = jnp.asarray(kernel)  # weights that were read from a file may be NumPy's
     above, beside = _pair(padding)
     top, bottom, height = _live_taps(x.shape[1], kernel.shape[0], stride, above)
     left, right, width = _live_taps(x.shape[2], kernel.shape[1], stride, beside)

@@ -190,7 +190,7 @@ def test_a_registered_one_of_the_users_own_is_known_by_both_names(own):
         ("gama=1", "unknown augmentation 'gama'; the nearest are gamma"),
         ("gamma", "in augment.extra, 'gamma' is not NAME=STRENGTH with a strength above 0"),
         ("gamma=", "is not NAME=STRENGTH"),
-        ("gamma=much", "has 'gamma=much'"),
+        ("gamma=much", "'gamma=much' is not NAME=STRENGTH"),
         ("gamma=0", "a strength above 0"),
         ("gamma=-1", "a strength above 0"),
         ("gamma=nan", "a strength above 0"),

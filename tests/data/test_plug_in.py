@@ -78,14 +78,16 @@ def test_a_set_in_one_file_is_prepared_and_trained_on(tmp_path, tiny_run, tiny_m
     name, data = "own_faces.smiles:Smiles", tmp_path / "data"
     path = {"PYTHONPATH": os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))}
     arguments = ["prepare", name, f"--manual_dir={tmp_path / 'images'}", f"--data_dir={data}"]
-    with tiny.Command(arguments, tiny_run.compiled, **path) as command:
+    with tiny.Command(tiny.separate_process(arguments, tiny_run.compiled, **path)) as command:
         assert command.finish() == 0, command.text
     assert "all numbers are the published ones" in command.text
     assert (data / "smiles" / "1.0.0").is_dir()
 
     workdir = tmp_path / "run"
     flags = [f"--config.data.name={name}", f"--config.data.dir={data}", "--config.train.max_steps=2"]
-    tiny_run.run(workdir, *flags, **path)
+    arguments = tiny.train_arguments(data, workdir, *flags)
+    with tiny.Command(tiny.separate_process(arguments, tiny_run.compiled, **path)) as command:
+        assert command.finish() == 0, command.text
     result = json.loads((workdir / "result.json").read_text())
     assert (result["dataset"], result["steps"]) == (name, 2)
     # What the run recorded is enough for predictions: neither the package nor the set is needed.

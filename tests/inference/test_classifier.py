@@ -124,7 +124,8 @@ def test_no_code_of_a_run_or_bundle_is_imported_to_learn_about_grey(tmp_path, mo
 
 
 @pytest.mark.parametrize("grey", [False, True])
-def test_a_run_and_its_bundle_record_whether_faces_are_grey(tiny_registered, tmp_path, grey):
+def test_a_run_and_its_bundle_record_whether_faces_are_grey(tiny_registered, tmp_path, monkeypatch, grey):
+    monkeypatch.setenv("FERJAX_TRUSTED_CODE", "gone.package:Set")
     run = write_run(tmp_path / "run", data__name="gone.package:Set", grey=grey)
     network = open_network(run)
     bundle.write(network, "card", tmp_path / "bundle")

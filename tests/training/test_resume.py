@@ -141,9 +141,9 @@ def test_a_damaged_newest_checkpoint_is_redone(tiny_run, never_killed, unfinishe
     newest = unfinished / "checkpoints" / "22"
     tiny.flip(newest / "state")
     done = shell(*tiny.train_arguments(tiny_run.data, unfinished))
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    (warning,) = [line for line in done.stdout.splitlines() if line.startswith("warning: ")]
-    assert f"the checkpoint {newest} is damaged (" in warning
+    assert done.returncode == 0, done.stderr
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith(f"ferjax: warning: the checkpoint {newest} is damaged (")
     assert (unfinished / "checkpoints_damaged" / "22").is_dir()
     assert "going on from step 20" in done.stdout
     assert_as_never_killed(unfinished, never_killed)
@@ -152,7 +152,13 @@ def test_a_damaged_newest_checkpoint_is_redone(tiny_run, never_killed, unfinishe
 def test_all_checkpoints_damaged(tiny_run, unfinished, shell):
     for checkpoint in (unfinished / "checkpoints").iterdir():
         shutil.rmtree(checkpoint / "state")
-    line = tiny.only_line(shell(*tiny.train_arguments(tiny_run.data, unfinished)))
+    count = len(list((unfinished / "checkpoints").iterdir()))
+    done = shell(*tiny.train_arguments(tiny_run.data, unfinished))
+    *warnings, line = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert len(warnings) == count
+    assert all(warning.startswith("ferjax: warning: the checkpoint ") for warning in warnings)
+    assert line.startswith(f"ferjax: error: all {count} checkpoints in ")
     assert "are damaged" in line
     assert "start again with another --workdir" in line
 
