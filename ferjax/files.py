@@ -163,3 +163,14 @@ def inside(folder: Path, path: Path) -> Path:
     if not stays:
         raise UserError(f"{path} leads out of {folder}; files are read only inside that folder")
     return path
+
+
+def file_name(*names: object) -> str:
+    """Joins names of a config to one name of a file or folder.
+
+    >>> file_name("fer_cnn", "toons/avataaars")
+    'fer_cnn-toons-avataaars'
+    >>> file_name("mylab.net:MyNet", "fer2013", 1)
+    'mylab.net.MyNet-fer2013-1'
+    """
+    return "-".join(str(name).replace("/", "-").replace(":", ".") for name in names)

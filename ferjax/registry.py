@@ -30,12 +30,12 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 @dataclasses.dataclass(frozen=True)
 class Entry(Generic[Target, Facts]):
-    """What a name stands for.
+    """A name and the code that it stands for.
 
     Attributes:
         name: as in a config, `resnet18` or `package.module:Object`.
         target: the class or function; a `functools.partial` of it where the name fixes arguments.
-        facts: what the decorator stated; None for an object that was named by its path and is not registered.
+        facts: those that the decorator stated; None for an object named by its path and not registered.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Registry(Generic[Target, Facts]):
         """Starts without names.
 
         Args:
-            kind: what one plug-in is called in messages, such as `model`.
+            kind: the word for one plug-in in messages, such as `model`.
             home: the module, or the package whose modules, register ferjax's own.
         """
         self.kind = kind
@@ -172,7 +172,7 @@ def _place(target: Any) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class NetworkFacts:
-    """What is known of a network beside its code.
+    """Facts about a network beside its code.
 
     Attributes:
         smallest: pixels, both sides, of the smallest images that it takes.
@@ -212,7 +212,7 @@ def network(
 
 @dataclasses.dataclass(frozen=True)
 class DataSetFacts:
-    """What is known of a data set beside its builder.
+    """Facts about a data set beside its builder.
 
     Attributes:
         config: the builder's TFDS config, such as a style of the toons; None without one.
@@ -241,7 +241,7 @@ def data_set(name: str, config: str | None = None) -> Callable[[Decorated], Deco
 
 @dataclasses.dataclass(frozen=True)
 class ScheduleFacts:
-    """What is known of a learning-rate schedule beside its function.
+    """Facts about a learning-rate schedule beside its function.
 
     Attributes:
         warmup: whether `schedule.warmup_epochs` may come before it.

@@ -13,6 +13,7 @@ from absl import flags
 from ferjax.commands import framework
 from ferjax.experiments.ablate import VARIANTS, ablate, table
 from ferjax.experiments.runs import until_stopped, write_text
+from ferjax.files import file_name
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
     framework.no_arguments(argv)
     keep_compiled()
     config = _CONFIG.value
-    workdir = Path(_WORKDIR.value or f"runs/ablate-{config.data.name.replace('/', '-')}")
+    workdir = Path(_WORKDIR.value or f"runs/{file_name('ablate', config.data.name)}")
 
     def work() -> None:
         report = ablate(config, _VARIANTS.value or [], workdir, _SEEDS.value)

@@ -12,6 +12,7 @@ from absl import flags
 from ferjax.commands import framework
 from ferjax.experiments.crossdb import crossdb, table
 from ferjax.experiments.runs import until_stopped, write_text
+from ferjax.files import file_name
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
@@ -27,7 +28,7 @@ def main(argv: list[str]) -> int:
     """Trains the runs that are not finished and prints the matrix."""
     framework.no_arguments(argv)
     keep_compiled()
-    workdir = Path(_WORKDIR.value or f"runs/crossdb-{_CONFIG.value.model.name}")
+    workdir = Path(_WORKDIR.value or f"runs/{file_name('crossdb', _CONFIG.value.model.name)}")
 
     def work() -> None:
         report = crossdb(_CONFIG.value, _SETS.value or [], workdir, _SEEDS.value)

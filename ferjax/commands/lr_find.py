@@ -11,6 +11,7 @@ from absl import flags
 
 from ferjax.commands import framework
 from ferjax.errors import UserError
+from ferjax.files import file_name
 from ferjax.registry import verb
 
 _CONFIG = framework.config_flag()
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> None:
     keep_compiled()
     config = _CONFIG.value
     validate(config)
-    name = f"{config.model.name}-{config.data.name.replace('/', '-')}-{_STAGE.value}"
+    name = file_name(config.model.name, config.data.name, _STAGE.value)
     out = Path(_OUT.value or f"runs/lr-find/{name}")
     test = lr_find(config, out, _STAGE.value, _LOW.value, _HIGH.value, _STEPS.value)
     end = f"the loss diverged at {test.rates[-1]:.3g}" if test.diverged and test.rates else "to the end"

@@ -15,6 +15,7 @@ from ferjax.errors import UserError
 from ferjax.experiments import compare
 from ferjax.experiments.repeat import repeat, table
 from ferjax.experiments.runs import Runner, until_stopped, write_text
+from ferjax.files import file_name
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
     framework.no_arguments(argv)
     keep_compiled()
     config, against = _CONFIG.value, _AGAINST.value
-    name = f"repeat-{config.model.name}-{config.data.name.replace('/', '-')}"
+    name = file_name("repeat", config.model.name, config.data.name)
     workdir = Path(_WORKDIR.value or f"runs/{name}")
     other = Path(_AGAINST_WORKDIR.value or f"{workdir}-against")
     if against is not None and against.train.seed != config.train.seed:

@@ -5,6 +5,7 @@ import sys
 from absl import flags
 
 from ferjax.commands import framework
+from ferjax.files import file_name
 from ferjax.registry import verb
 
 CONFIG = framework.config_flag()
@@ -42,7 +43,7 @@ def main(argv: list[str]) -> int:
     keep_compiled()
     config = CONFIG.value
     validate(config)  # before it is compared with other processes'
-    workdir = WORKDIR.value or f"runs/{config.model.name}-{config.data.name.replace('/', '-')}"
+    workdir = WORKDIR.value or f"runs/{file_name(config.model.name, config.data.name)}"
     with processes(
         DISTRIBUTED.value,
         COORDINATOR.value,

@@ -11,6 +11,7 @@ from ferjax import files
 from ferjax.data.label_spaces import bridge
 from ferjax.errors import UserError
 from ferjax.experiments.runs import Runner, seed_folder
+from ferjax.files import file_name
 from ferjax.inference.score_run import evaluate_run, load_for, present_classes
 from ferjax.report.claims import CROSS_DATABASE, SE_RESNET
 from ferjax.report.tables import markdown
@@ -59,7 +60,7 @@ def crossdb(
     }
     chosen = list(range(config.train.seed, config.train.seed + seeds))
     for trained, recipe in recipes.items():
-        folder = Path(workdir) / trained.replace("/", "-")
+        folder = Path(workdir) / file_name(trained)
         for seed in chosen:
             result = runner.run_seed(recipe, seed, folder)
             for tested in sets:

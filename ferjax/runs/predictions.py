@@ -14,7 +14,7 @@ import numpy as np
 from ferjax.data.array_files import read_arrays
 from ferjax.data.sources import Source
 from ferjax.errors import UserError
-from ferjax.files import write_atomic
+from ferjax.files import file_name, write_atomic
 
 EVALUATIONS = "evaluations"
 _ABOUT = ("dataset", "split", "split_digest", "step", "label_names")
@@ -89,7 +89,7 @@ def right_of_both(first: Predictions, second: Predictions) -> tuple[np.ndarray, 
 
 def place(workdir: Path | str, dataset: str, split: str, kind: str) -> Path:
     """Returns the file of an evaluation: `kind` is "npz" for its predictions, "json" for its scores."""
-    return Path(workdir) / EVALUATIONS / f"{dataset.replace('/', '-')}-{split}.{kind}"
+    return Path(workdir) / EVALUATIONS / f"{file_name(dataset, split)}.{kind}"
 
 
 def save(workdir: Path | str, predictions: Predictions) -> Path:
