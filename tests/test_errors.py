@@ -1,13 +1,6 @@
-import doctest
-
 import pytest
 
-from ferjax import errors
 from ferjax.errors import listed, nearest
-
-
-def test_the_examples_in_docstrings():
-    assert doctest.testmod(errors).failed == 0 < doctest.testmod(errors).attempted
 
 
 @pytest.mark.parametrize(

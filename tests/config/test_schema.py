@@ -1,6 +1,5 @@
 """The schema: its rows, what comes from them, and that the rooms which own a choice agree with it."""
 
-import doctest
 import math
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from ferjax.config import (
     STAGE,
     defaults,
     flat,
-    overrides,
     set_stages,
     table,
     validate,
@@ -201,10 +199,3 @@ def test_the_page_of_the_docs_is_what_the_command_writes():
     assert DOCUMENT.read_text(encoding="utf-8") == table.markdown(), (
         "run: python -m ferjax config --markdown > docs/configuration.md"
     )
-
-
-def test_the_examples_in_docstrings():
-    for module in (overrides, validation):
-        failed, tried = doctest.testmod(module)
-        assert tried
-        assert not failed

@@ -1,6 +1,5 @@
 """Messages begin on a line of their own, whatever progress is shown."""
 
-import doctest
 import io
 import logging
 import sys
@@ -95,7 +94,3 @@ def test_an_exception_keeps_its_traceback(terminal, logger):
     assert first == "ferjax: error: a part failed"
     assert rest[0].startswith("Traceback")
     assert rest[-1] == "ValueError: why"
-
-
-def test_the_examples_are_true():
-    assert doctest.testmod(console) == (0, 1)
