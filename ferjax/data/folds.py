@@ -9,9 +9,9 @@ import re
 
 import numpy as np
 
+from ferjax.data.carving import deal, group_numbers
 from ferjax.data.seeded import Draws
 from ferjax.data.split_index import Index, Key
-from ferjax.data.splits import deal, group_numbers
 from ferjax.errors import UserError, nearest
 
 # What may stand before the colon: `subject` and `group` are whatever the set is grouped by.

@@ -6,7 +6,7 @@ import numpy as np
 
 from ferjax.data.fingerprints import Fingerprints, fingerprints
 from ferjax.data.records import describe
-from ferjax.data.split_store import Choice, choose
+from ferjax.data.split_choice import Choice, choose
 
 
 def without_leaks(name: str, folder: Path, fold: str, val_fraction: float) -> tuple[np.ndarray, str]:
@@ -17,7 +17,7 @@ def without_leaks(name: str, folder: Path, fold: str, val_fraction: float) -> tu
     Args:
         name: the set's name.
         folder: of the built set.
-        fold: see `ferjax.data.split_store.choose`.
+        fold: see `ferjax.data.split_choice.choose`.
         val_fraction: likewise.
 
     Returns:

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 
 from ferjax.data import builders
+from ferjax.data.carving import subset
 from ferjax.data.disk_cache import onto_disk
 from ferjax.data.leaks import without_leaks
 from ferjax.data.sources import Source, StreamSource, into_memory
-from ferjax.data.split_store import choose
-from ferjax.data.splits import subset
+from ferjax.data.split_choice import choose
 from ferjax.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ def load(
     (2, 64, 64, 3)
 
     Sets that ferjax draws itself are built at first use. If a set has no validation split, one is
-    carved out of train (see `ferjax.data.splits.carve`), logged once, and left out of "train".
-    Which examples a split holds is kept in a file beside the set (see `ferjax.data.split_store.choose`).
+    carved out of train (see `ferjax.data.carving.carve`), logged once, and left out of "train".
+    Which examples a split holds is kept in a file beside the set (see `ferjax.data.split_choice.choose`).
 
     Args:
         name: one of `ferjax.data.builders.names()`, folder/NAME, or `package.module:Builder`.
@@ -61,7 +61,7 @@ def load(
             `ferjax.data.folds`; the official splits if empty.
         drop_leaks: leave out of "train" every image whose pixels also stand in validation or test.
         train_fraction: the part of "train" that is kept, 0 < f ≤ 1, of every class alike; after all else
-            was taken out of it, see `ferjax.data.splits.subset`.
+            was taken out of it, see `ferjax.data.carving.subset`.
         soft_labels: batches hold the annotators' votes as distributions, see `StreamSource`.
 
     Raises:

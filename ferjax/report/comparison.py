@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ferjax.errors import UserError
 from ferjax.files import write_atomic
-from ferjax.report import comparison_plots, figures, plots, sections
+from ferjax.report import comparison_plots, confusion_plot, curve_plots, figures, sections
 from ferjax.report.document import cards, document
 from ferjax.report.markdown import plain
 from ferjax.report.page import write_pictures
@@ -88,7 +88,7 @@ def _pictures(finished: Sequence[Finished]) -> dict[str, Figure]:
         recalls = np.array([[row["recall"] for row in test["per_class"]] for test in tests])
         pictures["recall"] = comparison_plots.recall_grid(names, recalls, label_names)
     runs = [one.run for one in finished]
-    if any(plots.curve_names(run.rows) for run in runs):
+    if any(curve_plots.curve_names(run.rows) for run in runs):
         pictures["validation"] = comparison_plots.overlaid(names, runs)
     return pictures
 
@@ -233,7 +233,7 @@ def _validation(drawn: dict[str, str]) -> str:
 
 
 def _matrix(one: Finished, place: int) -> str:
-    figure = plots.confusion(one.result["test"]["confusion_matrix"], one.result["label_names"])
+    figure = confusion_plot.confusion(one.result["test"]["confusion_matrix"], one.result["label_names"])
     drawn = figures.inline_svg(figure, f"confusion-{place}", f"Confusion matrix {place + 1}")
     return f'<div class="panel scroll"><h3>{escape(one.name)}</h3>{drawn}</div>'
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ferjax.files import write_atomic
-from ferjax.report import class_plots, figures, mistakes, plots, sections
+from ferjax.report import class_plots, confusion_plot, curve_plots, figures, mistakes, sections
 from ferjax.report.document import document
 from ferjax.report.markdown import run_markdown
 from ferjax.report.run import Run, read_run
@@ -67,14 +67,16 @@ def write_pictures(folder: Path, pictures: dict[str, Figure]) -> None:
 
 def _pictures(run: Run) -> dict[str, Figure]:
     pictures = {}
-    if plots.curve_names(run.rows):
-        pictures["curves"] = plots.curves(run.rows, run.best_step)
+    if curve_plots.curve_names(run.rows):
+        pictures["curves"] = curve_plots.curves(run.rows, run.best_step)
     if run.result is None:
         return pictures
     test, labels = run.result["test"], run.result["label_names"]
-    pictures["confusion"] = plots.confusion(test["confusion_matrix"], labels)
-    pictures["confusion_counts"] = plots.confusion(test["confusion_matrix"], labels, show="counts")
-    pictures["confusion_normalised"] = plots.confusion(test["confusion_matrix"], labels, show="shares")
+    pictures["confusion"] = confusion_plot.confusion(test["confusion_matrix"], labels)
+    pictures["confusion_counts"] = confusion_plot.confusion(test["confusion_matrix"], labels, show="counts")
+    pictures["confusion_normalised"] = confusion_plot.confusion(
+        test["confusion_matrix"], labels, show="shares"
+    )
     pictures["classes"] = class_plots.class_bars(test["per_class"])
     if run.test is not None:
         before, after, temperature = _reliability(run.test, run.validation)
@@ -163,9 +165,9 @@ go on, then write this page again.</p></div>
 def _curves(run: Run) -> str:
     drawn = [
         figures.inline_svg(
-            plots.curve(run.rows, name, run.best_step), f"curve-{name}", f"{name} against the step"
+            curve_plots.curve(run.rows, name, run.best_step), f"curve-{name}", f"{name} against the step"
         )
-        for name in plots.curve_names(run.rows)
+        for name in curve_plots.curve_names(run.rows)
     ]
     if not drawn:
         return '<h2>Curves</h2><p class="muted">No metric has been written yet.</p>'

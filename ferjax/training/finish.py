@@ -18,7 +18,7 @@ from ferjax.runs.workdir import RESULT
 from ferjax.training.evaluate import evaluate_rows, scores
 from ferjax.training.metric_writers import Writer
 from ferjax.training.setup import Prepared
-from ferjax.training.start import Start
+from ferjax.training.start import Begun
 from ferjax.training.state import TrainState
 
 
@@ -26,7 +26,7 @@ def finish(
     config: ConfigDict,
     workdir: Path,
     ready: Prepared,
-    begun: Start,
+    begun: Begun,
     state: TrainState,
     checkpoints: Checkpoints,
     writer: Writer,

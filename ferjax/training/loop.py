@@ -26,7 +26,7 @@ from ferjax.training.finish import finish
 from ferjax.training.metric_writers import Writer
 from ferjax.training.setup import Prepared, open_mesh, prepare, train_rows
 from ferjax.training.signals import Interrupts
-from ferjax.training.start import Start, open_writers, start
+from ferjax.training.start import Begun, begin_run, open_writers
 from ferjax.training.state import TrainState
 from ferjax.training.throughput import Meter
 
@@ -72,10 +72,10 @@ def train_and_evaluate(
             print(f"{workdir} is already finished; its result:")
             return read_result(workdir / RESULT)
         ready = prepared(config, mesh)
-        source = transfer.plan(config, workdir, ready.parts, ready.train.label_names)
+        source = transfer.read_source(config, workdir, ready.parts, ready.train.label_names)
         checkpoints = Checkpoints(workdir, config.model.name, config.checkpoint.keep)
         stack.enter_context(contextlib.closing(checkpoints))
-        begun = start(config, workdir, ready, source, checkpoints)
+        begun = begin_run(config, workdir, ready, source, checkpoints)
         writer = open_writers(workdir, ready.parts.plan.total, begun.resumed_step)
         stack.enter_context(contextlib.closing(writer))
         state = train(config, ready, begun, checkpoints, writer)
@@ -83,7 +83,7 @@ def train_and_evaluate(
 
 
 def train(
-    config: ConfigDict, ready: Prepared, begun: Start, checkpoints: Checkpoints, writer: Writer
+    config: ConfigDict, ready: Prepared, begun: Begun, checkpoints: Checkpoints, writer: Writer
 ) -> TrainState:
     """Takes steps until the run ends; what is due after a step, `Cadence` knows.
 
@@ -103,7 +103,7 @@ def train(
     calls, meter = StepCalls(ready, config.train.steps_per_call), Meter(progress)
     rows = train_rows(config, ready.train, start_step=step)
     with contextlib.closing(rows), Interrupts() as interrupts:
-        while not _ended(config, ready, begun, step):
+        while not cadence.ended(step, progress):
             stage, count = plan.stage(step), cadence.steps_of_next_call(step)
             if plan.begins_stage(step):
                 state = ready.parts.restart(state)
@@ -111,7 +111,7 @@ def train(
             with meter.waiting():
                 batch = calls.batch([next(rows) for _ in range(count)])
             if calls.compiles(stage, count):
-                meter.stop()
+                meter.skip_speed()
             state, sums = calls.take(state, batch, stage, count)
             step += count
             meter.add(step, sums, count)
@@ -120,7 +120,7 @@ def train(
             stopping = interrupts.asked_within(step - count + 1, step)
             if cadence.logs(step) or stopping:
                 writer.write(step, "train", meter.report())
-            if plan.evaluates(step):
+            if cadence.evaluates(step):
                 state = _validate(config, ready, begun, state, step, writer)
             if cadence.saves(step) or stopping:
                 meter.count_time()
@@ -128,22 +128,15 @@ def train(
                 facts |= {"image_size": config.data.image_size, "grey": ready.train.grey}
                 checkpoints.save(state, step, {**dataclasses.asdict(progress), **facts})
                 meter.start()
-            if stopping and not _ended(config, ready, begun, step):
+            if stopping and not cadence.ended(step, progress):
                 checkpoints.wait()
                 raise Stopped(interrupts.signal or 0, step)
     checkpoints.wait()
     return state
 
 
-def _ended(config: ConfigDict, ready: Prepared, begun: Start, step: int) -> bool:
-    """Checks whether no step follows; patience can end the last stage alone."""
-    plan = ready.parts.plan
-    impatient = step > plan.starts[-1] and begun.progress.out_of_patience(config)
-    return step >= plan.total or impatient
-
-
 def _validate(
-    config: ConfigDict, ready: Prepared, begun: Start, state: TrainState, step: int, writer: Writer
+    config: ConfigDict, ready: Prepared, begun: Begun, state: TrainState, step: int, writer: Writer
 ) -> TrainState:
     """Scores the validation split and updates the progress; the state takes the plateau's factor."""
     parts, progress = ready.parts, begun.progress

@@ -106,7 +106,7 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
     schedule = rising(low, high, steps)
     parts = assemble(whole, train, mesh, schedule)
     state = parts.init(np.uint32(config.train.seed))
-    if start := transfer.plan(config, out, parts, train.label_names):
+    if start := transfer.read_source(config, out, parts, train.label_names):
         state, _ = transfer.begin(config, out, parts, state, start)
     rules, train_step = parts.rules[stage - 1], parts.train_steps[stage - 1]
 

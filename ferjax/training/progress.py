@@ -55,8 +55,3 @@ class Progress:
         else:
             self.bad_evaluations += 1
         self.plateau.update(scores["accuracy"])
-
-    def out_of_patience(self, config: ConfigDict) -> bool:
-        """Checks whether `train.early_stop_patience` ends the run."""
-        patience = config.train.early_stop_patience
-        return bool(patience) and self.bad_evaluations > patience

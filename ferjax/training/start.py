@@ -21,8 +21,8 @@ from ferjax.training.summary import print_summary
 logger = logging.getLogger(__name__)
 
 
-class Start(NamedTuple):
-    """Where a run begins or goes on.
+class Begun(NamedTuple):
+    """A run that has begun or goes on: the loop uses up its state and updates its progress.
 
     Attributes:
         state: laid out on the mesh.
@@ -41,20 +41,20 @@ class Start(NamedTuple):
     overlap: dict[str, Any] | None
 
 
-def start(
+def begin_run(
     config: ConfigDict,
     workdir: Path,
     ready: Prepared,
     source: transfer.Transfer | None,
     checkpoints: Checkpoints,
-) -> Start:
+) -> Begun:
     """Restores the newest checkpoint or makes the initial state, and prints a summary.
 
     Args:
         config: of the run.
         workdir: of the run.
         ready: its data and steps.
-        source: see `ferjax.training.transfer.plan`.
+        source: see `ferjax.training.transfer.read_source`.
         checkpoints: of the workdir.
 
     Raises:
@@ -73,7 +73,7 @@ def start(
     earlier = taken["trained_on"] if taken else []
     trained_on = contamination.seen_by(config, (ready.train, ready.validation), earlier)
     overlap = _overlap(config, ready, trained_on)
-    return Start(state, progress, int(state.step) if restored else None, taken, trained_on, overlap)
+    return Begun(state, progress, int(state.step) if restored else None, taken, trained_on, overlap)
 
 
 def _overlap(

@@ -82,8 +82,8 @@ class Meter:
         self.start()
         return values
 
-    def stop(self) -> None:
-        """Stops the clock until the next report: the step that comes compiles."""
+    def skip_speed(self) -> None:
+        """Leaves the speed out of the next report: the call that comes compiles."""
         self._began = None
 
     def start(self) -> None:

@@ -25,7 +25,9 @@ class Transfer(NamedTuple):
     rows: list[Row]
 
 
-def plan(config: ConfigDict, workdir: Path, parts: Parts, label_names: Sequence[str]) -> Transfer | None:
+def read_source(
+    config: ConfigDict, workdir: Path, parts: Parts, label_names: Sequence[str]
+) -> Transfer | None:
     """Reads the source of a run that has no checkpoint yet; None if there is no source or no need of it.
 
     Args:

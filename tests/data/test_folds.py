@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferjax.data import builders, load, loading
+from ferjax.data.carving import carve, deal
 from ferjax.data.folds import every_fold, held_out, parse
 from ferjax.data.records import Records
+from ferjax.data.split_choice import divide
 from ferjax.data.split_index import Index, Key
-from ferjax.data.split_store import divide
-from ferjax.data.splits import carve, deal
 from ferjax.errors import UserError
 
 JAFFE = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
@@ -247,7 +247,7 @@ def test_the_division_is_kept_beside_the_set(jaffe_like, monkeypatch):
             0.1,
         )
     with monkeypatch.context() as patch:
-        patch.setattr("ferjax.data.split_store.divide", None)  # what is kept is not worked out again
+        patch.setattr("ferjax.data.split_choice.divide", None)  # what is kept is not worked out again
         assert load("grouped", "train", jaffe_like, fold="subject:KA").digest() == before
     for spoilt in (b"", path.read_bytes()[:200]):
         path.write_bytes(spoilt)
@@ -272,7 +272,7 @@ def test_another_process_divides_alike():
     code = """
         import json
         import numpy as np
-        from ferjax.data.split_store import divide
+        from ferjax.data.split_choice import divide
         from ferjax.data.split_index import Index, Key
         rows = np.arange(500)
         groups = Key((rows * rows % 83).astype(np.int32), tuple(map(str, range(83))))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferjax.report import figures, plots
+from ferjax.report import confusion_plot, curve_plots, figures
 from ferjax.report.palette import DARK, LIGHT
 
 ROWS = [
@@ -30,11 +30,11 @@ MATRIX = [[8, 2, 0], [1, 9, 0], [0, 0, 0]]
 
 
 FIGURES = {
-    "curve": plots.curve(ROWS, "loss", 4),
-    "small": plots.curve(ROWS, "learning_rate", None),
-    "long": plots.curve(LONG, "loss", 4),
-    "all": plots.curves(ROWS, 4),
-    "confusion": plots.confusion(MATRIX, ("a", "b & c", "a long name")),
+    "curve": curve_plots.curve(ROWS, "loss", 4),
+    "small": curve_plots.curve(ROWS, "learning_rate", None),
+    "long": curve_plots.curve(LONG, "loss", 4),
+    "all": curve_plots.curves(ROWS, 4),
+    "confusion": confusion_plot.confusion(MATRIX, ("a", "b & c", "a long name")),
 }
 
 
@@ -51,13 +51,13 @@ def test_pictures_are_valid_and_inline_ones_have_only_the_pages_colours(name, fi
 
 
 def test_cells_show_shares_and_counts_and_survive_empty_classes():
-    text = figures.svg(plots.confusion(MATRIX, ("a", "b", "c"))).decode()
+    text = figures.svg(confusion_plot.confusion(MATRIX, ("a", "b", "c"))).decode()
     shown = re.findall(r"<text[^>]*>([^<]*)</text>", text)
     assert {"80%", "20%", "90%", "0%", "8", "9"} <= set(shown)
 
 
 def test_a_long_curve_is_a_mean_with_its_range():
-    (axes,) = plots.curve(LONG, "loss", None).axes
+    (axes,) = curve_plots.curve(LONG, "loss", None).axes
     (line,) = axes.get_lines()
     assert len(line.get_xdata()) == 200
     assert np.nanmean(line.get_ydata()) == pytest.approx(4, abs=0.1)
@@ -67,14 +67,15 @@ def test_a_long_curve_is_a_mean_with_its_range():
 
 
 def test_only_the_curves_that_exist_are_named():
-    assert plots.curve_names(ROWS) == ["loss", "accuracy", "learning_rate"]
-    assert plots.curve_names([{"step": 1, "split": "validation", "accuracy": 0.5}]) == ["accuracy"]
-    assert plots.curve_names([{"step": 1, "split": "test", "accuracy": 0.5}]) == []
+    assert curve_plots.curve_names(ROWS) == ["loss", "accuracy", "learning_rate"]
+    assert curve_plots.curve_names([{"step": 1, "split": "validation", "accuracy": 0.5}]) == ["accuracy"]
+    assert curve_plots.curve_names([{"step": 1, "split": "test", "accuracy": 0.5}]) == []
 
 
 def test_drawing_leaves_pyplot_alone():
     code = (
-        "import sys; from ferjax.report import figures, plots; figures.png(plots.confusion([[1]], ['a']));"
+        "import sys; from ferjax.report import figures; from ferjax.report.confusion_plot import confusion;"
+        "figures.png(confusion([[1]], ['a']));"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferjax.data.carving import carve, subset
 from ferjax.data.split_index import Key
-from ferjax.data.splits import carve, subset
 from ferjax.errors import UserError
 
 labels_of_any_set = st.lists(st.integers(0, 7), max_size=300).map(lambda labels: np.array(labels, np.int32))

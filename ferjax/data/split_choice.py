@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ferjax.data.array_files import read_arrays, write_arrays
+from ferjax.data.carving import carve
 from ferjax.data.folds import held_out, parse
 from ferjax.data.records import Records, describe
 from ferjax.data.split_index import Index, Key
-from ferjax.data.splits import carve
 from ferjax.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -45,7 +45,7 @@ def choose(name: str, folder: Path, split: str, fold: str, val_fraction: float) 
         folder: of the built set.
         split: one of `SPLITS`.
         fold: see `ferjax.data.folds`; empty for the official splits.
-        val_fraction: what is carved for validation, see `ferjax.data.splits.carve`.
+        val_fraction: what is carved for validation, see `ferjax.data.carving.carve`.
 
     Raises:
         UserError: there is no such split or fold.
