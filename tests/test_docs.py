@@ -8,20 +8,29 @@ from pathlib import Path
 
 import pytest
 
+from ferjax.__main__ import verbs
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MAIN_FOLDERS = ["ferjax", "configs", "benchmarks", "tests", "launch", "docs"]
 REAL = [page for page in PAGES if page.stem != "extend"]  # its files are examples
 
 
-def test_the_page_of_commands_is_what_help_prints(shell):
+def test_every_verb_has_help_and_the_page_of_commands_shows_it(shell):
+    def help_of(*arguments):
+        done = shell(*arguments)
+        assert (done.returncode, done.stderr) == (0, ""), (arguments, done.stderr)
+        if arguments != ("--help",):
+            assert done.stdout.startswith("`python -m ferjax"), (arguments, done.stdout)
+        return done.stdout
+
     path = ROOT / "docs" / "make_commands_page.py"
     spec = importlib.util.spec_from_file_location("make_commands_page", path)
     maker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)
-    assert maker.page(lambda *arguments: shell(*arguments).stdout) == maker.PAGE.read_text(), (
-        "run python docs/make_commands_page.py"
-    )
+    page = maker.page(help_of)
+    assert all(f"## {verb.name}\n" in page for verb in verbs())
+    assert page == maker.PAGE.read_text(), "run python docs/make_commands_page.py"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
