@@ -264,9 +264,10 @@ def flip(path: Path) -> None:
 
 
 def only_line(done: subprocess.CompletedProcess) -> str:
-    """The one line of a command that failed for bad input, checked to be the only one."""
+    """The error of a command that failed for bad input: one line, the last; notes and warnings may precede."""
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stdout + done.stderr
-    (line,) = done.stderr.strip().splitlines()
+    *before, line = done.stderr.strip().splitlines()
     assert line.startswith("ferjax: error: ")
+    assert not [other for other in before if other.startswith("ferjax: error: ")]
     return line.removeprefix("ferjax: error: ")
