@@ -264,7 +264,7 @@ def flip(path: Path) -> None:
 
 
 def only_line(done: subprocess.CompletedProcess) -> str:
-    """The error of a command that failed for bad input: one line, the last; notes and warnings may precede."""
+    """The error of a command that failed for bad input: the last line, after notes and warnings."""
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stdout + done.stderr
     *before, line = done.stderr.strip().splitlines()
