@@ -10,5 +10,6 @@ CHECKED: tuple[str, ...] = (
     "ferjax.explain",
     "ferjax.layers",
     "ferjax.models",
+    "ferjax.training.losses",
 )
 install_import_hook(CHECKED, "shape_checks.check")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Int
 from ml_collections import ConfigDict
 
 from ferjax.errors import UserError
@@ -35,12 +36,12 @@ def _cross_entropy(
 
 
 def cross_entropy(
-    logits: Array,
-    labels: Array,
-    class_weights: Array | None = None,
-    label_smoothing: float = 0.0,
-    focal_gamma: float = 0.0,
-) -> tuple[Array, Array]:
+    logits: Float[Array | np.ndarray, "B K"],
+    labels: Int[Array | np.ndarray, " B"] | Float[Array | np.ndarray, "B K"],
+    class_weights: Float[Array | np.ndarray, " K"] | None = None,
+    label_smoothing: float | Array = 0.0,
+    focal_gamma: float | Array = 0.0,
+) -> tuple[Float[Array, " B"], Float[Array, " B"]]:
     """Weighted, smoothed, focal cross entropy of each example, and the weight that it counts with.
 
     The mean loss is `loss.sum() / weight.sum()`, which is what PyTorch's `CrossEntropyLoss` gives, smoothing
@@ -78,19 +79,22 @@ def cross_entropy(
     return (target * losses).sum(-1), weight
 
 
-def _focus(log_chances: Array, gamma: float) -> Array:
+def _focus(log_chances: Array, gamma: float | Array) -> Array:
     """(1 − p)^γ. Its gradient is finite at p = 1 too, where a power below one of zero would have none."""
     rest = -jnp.expm1(log_chances)
     return jnp.maximum(rest, jnp.finfo(rest.dtype).tiny) ** gamma
 
 
-def example_weights(labels: Array | np.ndarray, class_weights: Array) -> Array:
+def example_weights(
+    labels: Int[Array | np.ndarray, " B"] | Float[Array | np.ndarray, "B K"],
+    class_weights: Float[Array | np.ndarray, " K"],
+) -> Float[Array, " B"]:
     """The weight `[B]` of each example: its class's, or the mean over its distribution `[B, K]`."""
     labels = jnp.asarray(labels)
     return labels @ class_weights if labels.ndim == 2 else class_weights[labels]
 
 
-def inverse_frequency(labels: np.ndarray, num_classes: int) -> np.ndarray:
+def inverse_frequency(labels: Int[np.ndarray, " N"], num_classes: int) -> Float[np.ndarray, " K"]:
     """w_c = N / (K · n_c) over the K classes that occur: the mean weight of the examples is one.
 
     Args:
@@ -107,7 +111,7 @@ def inverse_frequency(labels: np.ndarray, num_classes: int) -> np.ndarray:
     return weights
 
 
-def effective_number(labels: np.ndarray, num_classes: int, beta: float) -> np.ndarray:
+def effective_number(labels: Int[np.ndarray, " N"], num_classes: int, beta: float) -> Float[np.ndarray, " K"]:
     """w_c ∝ (1 − β) / (1 − β^n_c), scaled so that the mean weight of the examples is one.
 
     The effective number (1 − β^n) / (1 − β) is the volume that n examples cover when they overlap: 1 for
