@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ferjax.data.labels import SPACES, WORDS
+from ferjax.data.labels import WORDS
 from ferjax.data.sources import Source
 from ferjax.errors import UserError
 
@@ -23,11 +23,6 @@ def meaning(name: str) -> str:
     ('happy', 'boredom')
     """
     return WORDS.get(name.strip().lower(), name)
-
-
-def space_name(names: Sequence[str]) -> str:
-    """Returns "fer7" or "fer8" if the names are these, in order; else "own"."""
-    return next((space for space, known in SPACES.items() if known == tuple(names)), "own")
 
 
 def positions(names: Sequence[str], space: Sequence[str]) -> np.ndarray:

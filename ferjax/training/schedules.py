@@ -2,13 +2,19 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import optax
 from ml_collections import ConfigDict
 
 from ferjax.registry import SCHEDULES, schedule
 
-SCALES = ("none", "linear", "sqrt")
+# The factor on the learning rate by `scale_rate`, from the batch size over `base_batch`.
+SCALES: dict[str, Callable[[float], float]] = {
+    "none": lambda ratio: 1.0,
+    "linear": lambda ratio: ratio,
+    "sqrt": math.sqrt,
+}
 
 
 def rate_factor(config: ConfigDict, batch_size: int) -> float:
@@ -24,7 +30,7 @@ def rate_factor(config: ConfigDict, batch_size: int) -> float:
         optimization for deep learning, ICLR 2020, table 1 (square root).
     """
     ratio = batch_size / config.base_batch
-    return {"none": 1.0, "linear": ratio, "sqrt": math.sqrt(ratio)}[config.scale_rate]
+    return SCALES[config.scale_rate](ratio)
 
 
 def create(
