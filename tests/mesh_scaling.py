@@ -11,7 +11,7 @@ from benchmarks.scaling import trained
 from ferjax.cost_model import hlo
 from ferjax.cost_model.aot import assembled, compiled_step
 
-CASES = {"1": (1, 1), "2": (2, 1), "4": (4, 1), "8": (8, 1), "8, fsdp 4": (8, 4)}
+CASES = {"1": (1, 1), "2": (2, 1), "8": (8, 1), "8, fsdp 4": (8, 4)}
 
 
 def losses(devices: int, fsdp: int) -> list[float]:

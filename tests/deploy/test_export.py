@@ -130,6 +130,7 @@ def test_a_program_that_says_something_else_is_not_kept(program):
 
 
 @pytest.mark.slow
+@pytest.mark.relative
 def test_resemotenet(tmp_path):
     """On a CPU with ferjax's convolutions, on other platforms with XLA's: each compiles only its own."""
     network = trained_network("resemotenet", data__name="toons/avataaars", data__image_size=64)

@@ -18,24 +18,46 @@ CPU_WAYS = {
 }
 
 
-def reference(x, kernel, stride, padding):
-    """The sum over taps. (XLA 0.10.2 ends the process where it transposes some convolutions of its own.)"""
-    zeros = (padding, padding)
-    padded = jnp.pad(x, ((0, 0), zeros, zeros, (0, 0)))
+def in_numpy(x, kernel, dy, stride, pads):
+    """The sum over taps and its gradients: (y, dx, dkernel); `pads` may be negative, which crops.
+
+    (XLA 0.10.2 ends the process where it transposes some convolutions of its own.)
+    """
+    filled = tuple((max(before, 0), max(after, 0)) for before, after in pads)
+    cropped = (
+        slice(None),
+        *(slice(max(-before, 0), after if after < 0 else None) for before, after in pads),
+    )
+    padded = np.pad(x, ((0, 0), *filled, (0, 0)))
+    window, dwindow, dkernel = padded[cropped], np.zeros_like(padded), np.zeros_like(kernel)
     rows, columns = (
-        (n - k) // stride * stride + 1 for n, k in zip(padded.shape[1:3], kernel.shape[:2], strict=True)
+        (n - k) // stride * stride + 1 for n, k in zip(window.shape[1:3], kernel.shape[:2], strict=True)
     )
-    return sum(
-        padded[:, i : i + rows : stride, j : j + columns : stride] @ kernel[i, j]
-        for i in range(kernel.shape[0])
-        for j in range(kernel.shape[1])
-    )
+    y = 0
+    for i, j in np.ndindex(*kernel.shape[:2]):
+        tap = slice(None), slice(i, i + rows, stride), slice(j, j + columns, stride)
+        y = y + window[tap] @ kernel[i, j]
+        if dy is not None:
+            dwindow[cropped][tap] += dy @ kernel[i, j].T
+            dkernel[i, j] = np.einsum("bhwi,bhwo->io", window[tap], dy)
+    image = (slice(None), *(slice(b, b + n) for (b, _), n in zip(filled, x.shape[1:3], strict=True)))
+    return y, dwindow[image], dkernel
 
 
 def with_gradients(function, x, kernel):
+    """Gives (y, dy, dx, dkernel)."""
     y, transpose = jax.vjp(function, x, kernel)
     dy = jnp.asarray(np.random.default_rng(1).normal(size=y.shape))
-    return (y, *transpose(dy))
+    return (y, dy, *transpose(dy))
+
+
+def assert_is_the_sum(function, x, kernel, stride, pads, tolerance=1e-10):
+    """Compares a convolution and its gradients in float64 with `in_numpy`."""
+    with jax.enable_x64(True):
+        y, dy, *gradients = jax.jit(partial(with_gradients, function))(x, kernel)
+    for ours, right in zip((y, *gradients), in_numpy(x, kernel, np.asarray(dy), stride, pads), strict=True):
+        assert ours.dtype == jnp.float64
+        np.testing.assert_allclose(ours, right, rtol=tolerance, atol=tolerance)
 
 
 @st.composite
@@ -56,27 +78,18 @@ def cases(draw):
 def test_conv2d_is_xlas_convolution(case):
     (batch, height, width), size, stride, padding, channels, seed = case
     rng = np.random.default_rng(seed)
-    with jax.enable_x64(True):
-        x = jnp.asarray(rng.normal(size=(batch, height, width, channels)))
-        kernel = jnp.asarray(rng.normal(size=(size, size, channels, 2)))
-        expected = jax.jit(partial(with_gradients, lambda x, k: reference(x, k, stride, padding)))(x, kernel)
-        got = with_gradients(lambda x, k: conv2d(x, k, stride, padding), x, kernel)
-        for ours, theirs in zip(got, expected, strict=True):
-            assert ours.dtype == jnp.float64
-            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+    x = rng.normal(size=(batch, height, width, channels))
+    kernel = rng.normal(size=(size, size, channels, 2))
+    pads = ((padding, padding),) * 2
+    assert_is_the_sum(lambda x, k: conv2d(x, k, stride, padding), x, kernel, stride, pads)
 
 
 @pytest.mark.parametrize(("size", "stride"), [(1, 1), (2, 2)])
 @pytest.mark.parametrize("channels", [7, 521, 1024, 1036])  # one piece, 521 pieces, two, three
 def test_few_pixels_read_the_kernel_in_pieces(size, stride, channels):
     rng = np.random.default_rng(0)
-    with jax.enable_x64(True):
-        x = jnp.asarray(rng.normal(size=(1, size, size, channels)))
-        kernel = jnp.asarray(rng.normal(size=(3, 3, channels, 2)))
-        expected = jax.jit(partial(with_gradients, lambda x, k: reference(x, k, stride, 1)))(x, kernel)
-        got = jax.jit(partial(with_gradients, lambda x, k: conv2d(x, k, stride, 1)))(x, kernel)
-        for ours, theirs in zip(got, expected, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+    x, kernel = rng.normal(size=(1, size, size, channels)), rng.normal(size=(3, 3, channels, 2))
+    assert_is_the_sum(lambda x, k: conv2d(x, k, stride, 1), x, kernel, stride, ((1, 1), (1, 1)))
 
 
 @pytest.mark.slow
@@ -85,14 +98,9 @@ def test_few_pixels_read_the_kernel_in_pieces(size, stride, channels):
 @pytest.mark.parametrize("size", [1, 2, 4, 9])
 def test_each_lowering_with_negative_and_uneven_padding(way, stride, size):
     rng = np.random.default_rng(0)
-    with jax.enable_x64(True):
-        x = jnp.asarray(rng.normal(size=(2, size, size + 1, 128)))
-        kernel = jnp.asarray(rng.normal(size=(2, 3, 128, 4)))
-        window = conv_lowerings.Window(stride, ((1, 0), (2, -1)))
-        expected = with_gradients(lambda x, k: conv_lowerings.xla(x, k, window), x, kernel)
-        got = with_gradients(lambda x, k: CPU_WAYS[way](x, k, window), x, kernel)
-        for ours, theirs in zip(got, expected, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+    x, kernel = rng.normal(size=(2, size, size + 1, 128)), rng.normal(size=(2, 3, 128, 4))
+    window = conv_lowerings.Window(stride, ((1, 0), (2, -1)))
+    assert_is_the_sum(lambda x, k: CPU_WAYS[way](x, k, window), x, kernel, stride, window.pads)
 
 
 def test_only_taps_that_meet_the_image_are_multiplied():
@@ -116,34 +124,27 @@ def odd_and_even(draw):
     return (batch, height, width, channels, features), tuple(pads), draw(st.integers(0, 2**32 - 1))
 
 
-@jax.jit(static_argnames="pads")
-def ways(x, kernel, dy, pads):
-    """Maps each formulation to its result and to that of patches."""
-    window = conv_lowerings.Window(1, pads)
-    y, transposed = jax.vjp(lambda x, k: conv_lowerings.patches(x, k, window), x, kernel)
-    dx, dkernel = transposed(dy)
-    back = tuple((2 - before, 2 - after) for before, after in pads)
-    return {
-        "convolve": (winograd.convolve(x, kernel, pads), y),
-        "convolve_turned": (winograd.convolve_turned(dy, kernel, back), dx),
-        "kernel_gradient": (winograd.kernel_gradient(x, dy, pads), dkernel),
-        "pairs": (conv_lowerings.pairs(x, kernel, window), y),
-    }
-
-
 @pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(odd_and_even())
 def test_fewer_products_give_the_same_sums(case):
     (batch, height, width, channels, features), pads, seed = case
     rng = np.random.default_rng(seed)
+    x, kernel = rng.normal(size=(batch, height, width, channels)), rng.normal(size=(3, 3, channels, features))
+    out = [size + sum(pad) - 2 for size, pad in zip((height, width), pads, strict=True)]
+    dy = rng.normal(size=(batch, *out, features))
+    y, dx, dkernel = in_numpy(x, kernel, dy, 1, pads)
+    back = tuple((2 - before, 2 - after) for before, after in pads)
     with jax.enable_x64(True):
-        x = jnp.asarray(rng.normal(size=(batch, height, width, channels)))
-        kernel = jnp.asarray(rng.normal(size=(3, 3, channels, features)))
-        out = [size + sum(pad) - 2 for size, pad in zip((height, width), pads, strict=True)]
-        dy = jnp.asarray(rng.normal(size=(batch, *out, features)))
-        for name, (ours, theirs) in ways(x, kernel, dy, pads).items():
-            np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-11, err_msg=name)
+        images, taps, dimages = map(jnp.asarray, (x, kernel, dy))
+        ways = {
+            "convolve": (winograd.convolve(images, taps, pads), y),
+            "convolve_turned": (winograd.convolve_turned(dimages, taps, back), dx),
+            "kernel_gradient": (winograd.kernel_gradient(images, dimages, pads), dkernel),
+            "pairs": (conv_lowerings.pairs(images, taps, conv_lowerings.Window(1, pads)), y),
+        }
+    for name, (ours, right) in ways.items():
+        np.testing.assert_allclose(ours, right, rtol=1e-11, atol=1e-11, err_msg=name)
 
 
 def test_winograd_rounds_about_as_the_plain_sum_does():

@@ -38,7 +38,12 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("network", RECORD, ids=lambda case: case[0])
+# The large ones, whose programs take long to compile, are left to `make test-all`.
+@pytest.mark.parametrize(
+    "network",
+    [case if case[0] == "fer_cnn" else pytest.param(case, marks=pytest.mark.relative) for case in RECORD],
+    ids=lambda case: case[0],
+)
 def test_no_network_has_become_markedly_slower(network):
     for work, recorded in zip((TRAINING, INFERENCE), RECORD[network], strict=True):
         runs = contenders(work, *network, "float32", compiled=False)

@@ -29,7 +29,7 @@ def test_one_device_exchanges_nothing(scaling):
     assert scaling["1"]["bytes"] == {}
 
 
-@pytest.mark.parametrize("devices", ["2", "4", "8"])
+@pytest.mark.parametrize("devices", ["2", "8"])
 def test_gradients_and_batch_statistics_are_reduced_and_nothing_else(scaling, devices):
     found = scaling[devices]
     assert found["bytes"].keys() == {"all-reduce"}
@@ -37,7 +37,7 @@ def test_gradients_and_batch_statistics_are_reduced_and_nothing_else(scaling, de
     assert found["bytes"]["all-reduce"] == pytest.approx(expected, rel=0.05)
 
 
-@pytest.mark.parametrize("mesh", ["2", "4", "8", "8, fsdp 4"])
+@pytest.mark.parametrize("mesh", ["2", "8", "8, fsdp 4"])
 def test_losses_in_float64_are_those_of_one_device(scaling, mesh):
     assert len(set(scaling["1"]["losses"])) == 4  # it learns
     assert scaling[mesh]["losses"] == pytest.approx(scaling["1"]["losses"], rel=1e-12)
