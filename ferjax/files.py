@@ -165,6 +165,11 @@ def inside(folder: Path, path: Path) -> Path:
     return path
 
 
+def text_of(path: Path | str) -> str:
+    """Turns a path into text that can be written: names are bytes, and those that are no UTF-8 get a �."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 def file_name(*names: object) -> str:
     """Joins names of a config to one name of a file or folder.
 

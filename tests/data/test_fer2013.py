@@ -16,12 +16,12 @@ from PIL import Image
 from ferjax.audit.run import audit
 from ferjax.data import builders
 from ferjax.data.builders import shards
+from ferjax.data.builders.fer2013_folders import FER2013_FOLDERS
 from ferjax.data.derived_names import original_of
 from ferjax.data.labels import FER7
 from ferjax.data.records import Records, describe
 from ferjax.data.sets import fer2013
 from ferjax.data.sets.fer2013 import FER2013, FER2013_CODES
-from ferjax.data.sets.fer2013_folders import FER2013_FOLDERS
 from ferjax.errors import UserError
 
 
@@ -225,7 +225,7 @@ def test_folders_and_names_may_be_mixed_and_a_name_that_stands_twice_is_stored_o
     text = "\n".join(notes)
     assert "1 have other names and are divided by their folders" in text
     assert "1 images stand more than once" in text
-    assert "not read, being neither a split nor a class: models/" in text
+    assert "1 images were left out, as they lie where none belong: 1 in models/" in text
 
 
 def test_class_folders_alone_need_the_official_names(tmp_path):

@@ -1,7 +1,7 @@
 """FER2013 (Goodfellow et al., 2013): 35,887 grey faces of 48×48 pixels, seven classes.
 
 Copies have one of three layouts: `fer2013.csv`, `icml_face_data.csv`
-(padded column names in another order) and image folders, see `fer2013_folders`.
+(padded column names in another order) and image folders, see `builders.fer2013_folders`.
 """
 
 from collections import Counter
@@ -13,12 +13,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from ferjax.data.builders.base import LicensedBuilder
+from ferjax.data.builders.fer2013_folders import FER2013_FOLDERS, find_place, list_copy
+from ferjax.data.builders.image_files import load_image
 from ferjax.data.builders.text_files import lines
-from ferjax.data.images import BadImage, decode, encode_png
+from ferjax.data.images import BadImage, encode_png
 from ferjax.data.labels import FER7
-from ferjax.data.sets.fer2013_folders import FER2013_FOLDERS, find_place, list_copy
 from ferjax.errors import UserError
-from ferjax.files import inside
+from ferjax.files import inside, text_of
 from ferjax.registry import data_set
 
 # The codes in the column `emotion` of its CSV files.
@@ -132,24 +133,20 @@ class FER2013(LicensedBuilder, skip_registration=True):
 
     def _from_folders(self, folder: Path, place: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         splits, by_folder = set(), 0
-        for item in list_copy(
-            folder,
-            place,
-            keep_made_up=self.options["made_up"] == "keep",
-            note=self.notes.append,
-            reject=self.reject,
-        ):
+        keep = self.options["made_up"] == "keep"
+        for item in list_copy(folder, place, keep_made_up=keep, note=self.notes.append, reject=self.reject):
             try:
-                image = decode(item.path.read_bytes(), channels=1)
-                if image.shape != (SIDE, SIDE, 1):
-                    raise BadImage(f"{image.shape[1]}×{image.shape[0]} pixels, expected {SIDE}×{SIDE}")
+                image = load_image(item.path, channels=1).picture.image
+                if image.size != (SIDE, SIDE):
+                    raise BadImage(f"{image.width}×{image.height} pixels, expected {SIDE}×{SIDE}")
             except BadImage as error:
-                self.reject(str(item.path), error)
+                self.reject(text_of(item.path), error)
                 continue
             splits.add(item.split)
             by_folder += item.split == "test" and not item.official
-            where = item.path.relative_to(place).as_posix()
-            yield item.split, {"image": encode_png(image), "label": item.label, "id": where}
+            where = text_of(item.path.relative_to(place))
+            pixels = np.asarray(image)[:, :, None]
+            yield item.split, {"image": encode_png(pixels), "label": item.label, "id": where}
         if "validation" not in splits:
             self.notes.append(
                 "image folders have no validation split: one is carved out of train when it is loaded"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ferjax.data.builders.image_files import folder_that, image_paths, subfolders
+from ferjax.data.builders.image_files import folder_that, image_paths, subfolders, unread
 from ferjax.data.builders.image_sets import class_folders
 from ferjax.data.derived_names import original_of
 from ferjax.errors import UserError, listed
@@ -94,7 +94,8 @@ def list_copy(
     told, made_up, twice = Counter(), Counter(), 0
     moved: Counter[tuple[str, str]] = Counter()
     homeless: list[Path] = []
-    for split_folder, path, label in _files(folder, place, note):
+    read: set[Path] = set()
+    for split_folder, path, label in _files(folder, place, read):
         official = _OFFICIAL.match(path.name)
         split = _split_of(official) if official else split_folder
         if split is None:
@@ -124,30 +125,33 @@ def list_copy(
         reject(
             str(path), "neither its folder nor its name (Training_N, PublicTest_N, PrivateTest_N) is a split"
         )
+    left_out = unread(place, read)
+    if not read and left_out:
+        raise UserError(f"{place} has no image directly in its class folders: {left_out[0]}")
+    for sentence in left_out:
+        note(sentence)
     _tell(told, made_up, moved, twice, keep_made_up=keep_made_up, note=note)
 
 
-def _files(folder: Path, place: Path, note: Callable[[str], None]) -> Iterator[tuple[str | None, Path, str]]:
+def _files(folder: Path, place: Path, read: set[Path]) -> Iterator[tuple[str | None, Path, str]]:
     """Yields (split of the folder, None for a class folder outside those of splits; file; class)."""
-    others = []
-    groups: list[tuple[str | None, Path]] = []
-    for path in subfolders(folder, place):
-        if split := SPLIT_FOLDERS.get(_plain(path.name)):
-            groups.append((split, path))
-        elif path.name.lower() not in FER2013_FOLDERS:
-            others.append(f"{path.name}/")
     order = ("train", "validation", "test")
-    groups.sort(key=lambda group: order.index(group[0] or "train"))
-    for split, path in groups:
-        for class_folder, label in class_folders(folder, path, FER2013_FOLDERS):
-            for file in image_paths(folder, class_folder):
-                yield split, file, label
-    loose = [path for path in subfolders(folder, place) if path.name.lower() in FER2013_FOLDERS]
-    for class_folder in loose:
+    splits = [(SPLIT_FOLDERS.get(_plain(path.name)), path) for path in subfolders(folder, place)]
+    places = sorted((order.index(split), path) for split, path in splits if split)
+    listed = [
+        (order[number], class_folder, label)
+        for number, path in places
+        for class_folder, label in class_folders(folder, path, FER2013_FOLDERS)
+    ]
+    listed += [
+        (None, path, FER2013_FOLDERS[path.name.lower()])
+        for split, path in splits
+        if not split and path.name.lower() in FER2013_FOLDERS
+    ]
+    for split, class_folder, label in listed:
         for file in image_paths(folder, class_folder):
-            yield None, file, FER2013_FOLDERS[class_folder.name.lower()]
-    if others:
-        note(f"not read, being neither a split nor a class: {listed(others, most=10)}")
+            read.add(file)
+            yield split, file, label
 
 
 def _split_of(official: re.Match[str]) -> str:
