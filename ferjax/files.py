@@ -9,7 +9,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ferjax.errors import UserError
 
@@ -165,9 +165,14 @@ def inside(folder: Path, path: Path) -> Path:
     return path
 
 
-def text_of(path: Path | str) -> str:
-    """Turns a path into text that can be written: names are bytes, and those that are no UTF-8 get a �."""
-    return os.fsencode(path).decode(errors="replace")
+def text_of(path: Path | str, unreadable: Literal["replace", "backslashreplace"] = "replace") -> str:
+    """Turns a path into text that can be written: names are bytes, which may be no UTF-8.
+
+    Args:
+        path: or any text that was made of one.
+        unreadable: what becomes of such bytes: a �, or \\xNN, which keeps different names apart.
+    """
+    return os.fsencode(path).decode(errors=unreadable)
 
 
 def file_name(*names: object) -> str:

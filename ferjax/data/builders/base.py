@@ -20,7 +20,6 @@ from ferjax.data.builders.shards import ExampleWriter, SplitWriter, Written, sha
 from ferjax.data.builders.text_files import table
 from ferjax.data.labels import FER7
 from ferjax.errors import UserError, listed
-from ferjax.files import text_of
 
 # f(tasks, function that carries out one, folder of the set) → outcomes: see `shard_tasks`.
 RunTasks = Callable[[Sequence[Any], Callable[[Any], Any], Path], Sequence[Any]]
@@ -132,7 +131,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
     def reject(self, where: str, why: object) -> None:
         """Stops the build because of one bad row; under --skip_bad_rows counts the row instead."""
         if not self._skip_bad_rows:
-            raise UserError(text_of(f"{where}: {why}. --skip_bad_rows leaves such rows out and counts them"))
+            raise UserError(f"{where}: {why}. --skip_bad_rows leaves such rows out and counts them")
         self.bad_rows += 1
 
     def lose(self, where: str, why: object) -> None:
@@ -215,8 +214,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         ]
         self.info.set_splits(tfds.core.SplitDict(splits))
         metadata: Any = self.info.metadata
-        notes = [text_of(note) for note in self.notes]
-        metadata.update(bad_rows=self.bad_rows, notes=notes, options=self.options)
+        metadata.update(bad_rows=self.bad_rows, notes=self.notes, options=self.options)
 
     def _write(self, folder: Path) -> dict[str, Written]:
         """Writes all splits in one pass."""

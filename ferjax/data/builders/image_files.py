@@ -11,25 +11,20 @@ from typing import NamedTuple
 from PIL import Image
 
 from ferjax.data.images import BadImage
-from ferjax.data.pictures import (
-    HEIC_SUFFIXES,
-    SUFFIXES,
-    Picture,
-    TooLarge,
-    Unreadable,
-    open_picture,
-    read_file,
-)
+from ferjax.data.pictures import HEIC_SUFFIXES, Picture, TooLarge, Unreadable, open_picture, read_file
+from ferjax.data.pictures import SUFFIXES as PICTURE_SUFFIXES
 from ferjax.errors import listed
 from ferjax.files import inside, text_of
 
+# Files of these names are looked for in a set's folders; their content may be of any format that is read.
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # A small file can unpack to anything: no photograph of a face needs more than this.
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 2**28
 # Where a set has images of all sizes, the shorter side of a stored one is at most this.
 SHORTER_SIDE = 256
 JPEG_QUALITY = 95
-# Pictures that are not read: they are counted where others were expected.
+# More names of pictures: they are counted where others were expected.
 _UNREAD_SUFFIXES = frozenset(
     (
         ".arw", ".cr2", ".dng", ".eps", ".exr", ".hdr", ".jxl", ".mat", ".nef", ".npy", ".pdf", ".ps", ".psd",
@@ -134,7 +129,7 @@ def image_paths(folder: Path, place: Path) -> Iterator[Path]:
         UserError: one leads out of `folder`.
     """
     for path in sorted(inside(folder, place).iterdir()):
-        if path.suffix.lower() in SUFFIXES | HEIC_SUFFIXES and not path.name.startswith("."):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             yield inside(folder, path)
 
 
@@ -156,9 +151,9 @@ def unread(place: Path, read: Collection[Path]) -> list[str]:
             if name.startswith(".") or path in read:
                 continue
             suffix = path.suffix.lower()
-            if suffix in SUFFIXES | HEIC_SUFFIXES:
+            if suffix in SUFFIXES:
                 deeper[text_of(path.parent.relative_to(place))] += 1
-            elif suffix in _UNREAD_SUFFIXES or not suffix:
+            elif suffix in PICTURE_SUFFIXES | HEIC_SUFFIXES | _UNREAD_SUFFIXES or not suffix:
                 strange[suffix or "no suffix"] += 1
     notes = []
     if deeper:
@@ -167,7 +162,7 @@ def unread(place: Path, read: Collection[Path]) -> list[str]:
     if strange:
         kinds = listed(f"{count} of {name}" for name, count in sorted(strange.items()))
         notes.append(
-            f"{sum(strange.values())} files were left out, whose names are no image's that is read: {kinds}"
+            f"{sum(strange.values())} files were left out, as no image that is read has such a name: {kinds}"
         )
     return notes
 

@@ -80,13 +80,17 @@ class ItemReader:
             )
         except BadImage as error:
             return Read(None, str(error))
-        # File names may be no UTF-8, which the set's texts are.
-        group = {"group": text_of(item.group)} if self.grouped else {}
+        group = {"group": _text(item.group)} if self.grouped else {}
         extras = {
-            key: text_of(value) if isinstance(value, str) else value for key, value in item.extras.items()
+            key: _text(value) if isinstance(value, str) else value for key, value in item.extras.items()
         }
-        example = {"image": stored.encoded, "label": item.label, "id": text_of(item.id), **group, **extras}
+        example = {"image": stored.encoded, "label": item.label, "id": _text(item.id), **group, **extras}
         wanted = self.distributed
         return Read(
             example, resized=item.box is None and wanted is not None and stored.size != (wanted, wanted)
         )
+
+
+def _text(name: str) -> str:
+    """Returns a name as the set's texts can hold it, which are UTF-8."""
+    return text_of(name, "backslashreplace")

@@ -13,10 +13,8 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yields (number from 1, line) of a text file, blank lines left out.
 
     Raises:
-        UserError: it is no plain file, or a line is longer than any that a list of images holds.
+        UserError: a line is longer than any that a list of images holds.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is not a plain file")
     with open(path, encoding="utf-8-sig", errors="replace") as file:
         number = 0
         while line := file.readline(MAX_LINE):

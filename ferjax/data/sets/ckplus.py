@@ -16,7 +16,6 @@ from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.images import encode_png
 from ferjax.data.labels import FER8, WORDS
-from ferjax.data.plain_files import read_plain
 from ferjax.data.sets.fer2013 import FER2013_CODES, pixel_rows
 from ferjax.errors import UserError
 from ferjax.files import inside
@@ -40,7 +39,6 @@ FOLDERS = "CK+48"
 FRAMES, EMOTIONS, LANDMARKS = "cohn-kanade-images", "Emotion", "Landmarks"
 # Landmarks lie on brows and chin: a fifth more on each side shows the whole face.
 MARGIN = 0.2
-MAX_TEXT = 2**16  # bytes of a file with one label, or with 68 points
 _SUBJECT = re.compile(r"(S\d{3})_\d{3}_\d{8}")
 
 
@@ -169,11 +167,7 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
         if not files:
             return None
         path = inside(folder, files[0])
-        try:
-            text = read_plain(path, MAX_TEXT).decode(errors="replace")[:100].strip()
-        except ValueError as error:
-            self.reject(str(path), error)
-            return None
+        text = path.read_text(errors="replace")[:100].strip()
         try:
             number = float(text)  # 1.0000000e+00
         except ValueError:
@@ -191,7 +185,6 @@ def _face(folder: Path, frame: Path) -> Box | None:
     path = folder / LANDMARKS / frame.parent / f"{frame.stem}_landmarks.txt"
     if not path.is_file():
         return None
-    text = read_plain(inside(folder, path), MAX_TEXT).decode(errors="replace")
-    numbers = [float(word) for word in text.split()]
+    numbers = [float(word) for word in inside(folder, path).read_text(errors="replace").split()]
     across, down = numbers[0::2], numbers[1::2]
     return min(across), min(down), max(across), max(down)

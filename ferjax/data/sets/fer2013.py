@@ -144,7 +144,7 @@ class FER2013(LicensedBuilder, skip_registration=True):
                 continue
             splits.add(item.split)
             by_folder += item.split == "test" and not item.official
-            where = text_of(item.path.relative_to(place))
+            where = text_of(item.path.relative_to(place), "backslashreplace")
             pixels = np.asarray(image)[:, :, None]
             yield item.split, {"image": encode_png(pixels), "label": item.label, "id": where}
         if "validation" not in splits:

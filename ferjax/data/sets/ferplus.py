@@ -30,7 +30,6 @@ FERPLUS_COLUMNS: dict[str, str] = {
     "fear": "fear",
     "contempt": "contempt",
 }
-MOST_DIGITS = 4
 NO_CLASS = ("unknown", "NF")
 
 
@@ -120,8 +119,8 @@ def majority(row: Mapping[str, str]) -> tuple[str, np.ndarray] | None:
     votes = {}
     for column in (*FERPLUS_COLUMNS, *NO_CLASS):
         text = row[column.lower()]
-        if not text.isdecimal() or len(text) > MOST_DIGITS:
-            raise ValueError(f"votes {text[:20]!r} for {column} are not a whole number, as of ten votes")
+        if not text.isdecimal():
+            raise ValueError(f"votes {text[:20]!r} for {column} are not a whole number")
         votes[column] = int(text) if int(text) > 1 else 0
     first = max(votes, key=votes.__getitem__)
     if first in NO_CLASS or 2 * votes[first] <= sum(votes.values()):
