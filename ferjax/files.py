@@ -9,7 +9,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ferjax.errors import UserError
 
@@ -163,6 +163,16 @@ def inside(folder: Path, path: Path) -> Path:
     if not stays:
         raise UserError(f"{path} leads out of {folder}; files are read only inside that folder")
     return path
+
+
+def text_of(path: Path | str, unreadable: Literal["replace", "backslashreplace"] = "replace") -> str:
+    """Turns a path into text that can be written: names are bytes, which may be no UTF-8.
+
+    Args:
+        path: or any text that was made of one.
+        unreadable: what becomes of such bytes: a �, or \\xNN, which keeps different names apart.
+    """
+    return os.fsencode(path).decode(errors=unreadable)
 
 
 def file_name(*names: object) -> str:

@@ -1,5 +1,6 @@
-"""Decodes images to uint8 arrays and encodes them; every source decodes and resizes here."""
+"""Decodes stored images to uint8 arrays and encodes them; every source decodes and resizes here."""
 
+import functools
 import io
 
 import numpy as np
@@ -10,10 +11,22 @@ from ferjax.data.resize import resize
 
 _MODES = {1: "L", 3: "RGB"}
 _GREY_MODES = ("1", "L", "LA")
+# Formats that PIL decodes by itself; it would hand EPS, for example, to another program. (MPO is a JPEG to
+# it.)
+SAFE_FORMATS = (
+    "AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "TGA", "TIFF", "WEBP",
+)  # fmt: skip
 
 
 class BadImage(ValueError):
     """The bytes are not an image that can be read."""
+
+
+@functools.cache
+def formats() -> tuple[str, ...]:
+    """Returns those of `SAFE_FORMATS` that this PIL was built with."""
+    Image.init()
+    return tuple(name for name in SAFE_FORMATS if name in Image.OPEN)
 
 
 def decode(
@@ -22,7 +35,7 @@ def decode(
     """Decodes an image and resizes it. The result is square: other images are stretched, not cropped.
 
     Args:
-        encoded: a PNG, JPEG or other file that PIL reads.
+        encoded: a PNG, JPEG or other file of one of `formats()`.
         image_size: height and width of the result; the image's own if left out.
         channels: 1 (grey, ITU-R 601 luma) or 3 (RGB); grey images stay 1 and others 3 if left out.
             An alpha channel is dropped.
@@ -44,7 +57,7 @@ def decode(
 
 def _decode_with_pil(encoded: bytes, channels: int | None) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(encoded)) as opened:
+        with Image.open(io.BytesIO(encoded), formats=formats()) as opened:
             grey = opened.mode in _GREY_MODES
             array = np.asarray(opened.convert(_MODES[channels or (1 if grey else 3)]))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from ferjax.files import text_of
 from ferjax.inference import pictures
 
 VIDEO_SUFFIXES = (
@@ -47,66 +48,96 @@ def expand(arguments: Sequence[str]) -> Iterator[Input]:
     Args:
         arguments: files, folders, patterns (`*`, `?`, `[…]`, `**`), `webcam` or `webcam:INDEX`.
     """
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for argument in arguments:
         for item in _expand_one(argument):
             if item.kind in ("camera", "failed"):
                 yield item
-            elif (identity := item.path.resolve()) not in seen:
+            elif (identity := os.path.realpath(item.path)) not in seen:
                 seen.add(identity)
                 yield item
 
 
 def _expand_one(argument: str) -> Iterator[Input]:
-    path = Path(argument).expanduser()
     camera = _CAMERA.fullmatch(argument)
-    if path.is_dir():
-        yield from _in_folder(path)
-    elif path.exists():
-        yield _file(path, Path(path.name), known=True)
-    elif camera:
-        yield Input("camera", argument, path, Path(argument.replace(":", "-")), camera=int(camera[1] or 0))
-    elif _PATTERN.search(argument):
-        matches = sorted(glob.glob(str(path), recursive=True))
-        if not matches:
-            yield _failed(argument, "no file has such a name")
-        for match in map(Path, matches):
-            if match.is_file():
-                yield _file(match, Path(match.name), known=_kind(match) is not None)
-    elif "://" in argument:
-        yield _failed(argument, "is an address, and nothing is downloaded: download it and name the file")
-    else:
-        yield _failed(argument, "does not exist")
+    try:
+        path = Path(argument).expanduser()
+        if path.is_dir():
+            yield from _in_folder(path)
+        elif os.path.lexists(path):
+            yield _file(path, Path(path.name), known=True)
+        elif camera:
+            yield Input(
+                "camera", argument, path, Path(argument.replace(":", "-")), camera=int(camera[1] or 0)
+            )
+        elif _PATTERN.search(argument):
+            yield from _by_pattern(argument, path)
+        elif "://" in argument:
+            yield _failed(argument, "is an address, and nothing is downloaded: download it and name the file")
+        else:
+            yield _failed(argument, "does not exist")
+    except (OSError, RuntimeError) as error:  # a name that is too long; ~NAME of nobody
+        yield _failed(argument, f"cannot be opened: {getattr(error, 'strerror', None) or error}")
+
+
+def _by_pattern(argument: str, path: Path) -> Iterator[Input]:
+    any_file = False
+    for match in _matches(path):
+        if not match.is_dir():
+            any_file = True
+            yield _file(match, Path(match.name), known=_kind(match) is not None)
+    if not any_file:
+        yield _failed(argument, "no file has such a name")
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """Returns what a pattern names, sorted. `**` follows no links to folders: they may lead in a circle."""
+    parts = pattern.parts
+    if "**" not in parts:
+        return [Path(match) for match in sorted(glob.glob(str(pattern)))]
+    start = next(place for place, part in enumerate(parts) if _PATTERN.search(part))
+    root = Path(*parts[:start])
+    # `a**` is no special word; and a `**` at the end names the files too.
+    rest = [part if part == "**" else re.sub(r"\*+", "*", part) for part in parts[start:]]
+    found = root.glob("/".join([*rest, "*"] if rest[-1] == "**" else rest))
+    if any(part.startswith(".") for part in rest):
+        return sorted(found)
+    return sorted(
+        match for match in found if not any(part.startswith(".") for part in match.relative_to(root).parts)
+    )
 
 
 def _in_folder(folder: Path) -> Iterator[Input]:
-    root = folder.resolve()
+    root = os.path.realpath(folder)
     any_usable = False
-    for place, folders, files in os.walk(folder):  # does not follow links to folders
+    closed: list[OSError] = []
+    for place, folders, files in os.walk(folder, onerror=closed.append):  # does not follow links to folders
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(place, name)
             if name.startswith("."):
                 continue
-            if not path.resolve().is_relative_to(root):
-                yield Input("skipped", _text(path), path, path, "is a link out of the folder")
+            if os.path.commonpath([root, os.path.realpath(path)]) != root:
+                yield Input("skipped", text_of(path), path, path, "is a link out of the folder")
                 continue
             entry = _file(path, path.relative_to(folder), known=_kind(path) is not None)
             any_usable |= entry.kind != "skipped"
             yield entry
-    if not any_usable:
-        yield _failed(_text(folder), "holds no picture and no video")
+    for error in closed:
+        yield _failed(str(error.filename), f"cannot be read: {error.strerror}")
+    if not any_usable and not closed:
+        yield _failed(str(folder), "holds no picture and no video")
 
 
 def _file(path: Path, place: Path, known: bool) -> Input:
     """Classifies a file. If it is not `known` by its suffix it is skipped; else it counts as a picture."""
     if not path.is_file():
         reason = "is not a plain file" if path.exists() else "is a link to nothing"
-        return Input("failed", _text(path), path, place, reason)
+        return Input("failed", text_of(path), path, place, reason)
     if not known:
-        reason = f"is no picture and no video by its name ({_text(path.suffix) or 'no suffix'})"
-        return Input("skipped", _text(path), path, place, reason)
-    return Input(_kind(path) or "picture", _text(path), path, place)
+        reason = f"is no picture and no video by its name ({text_of(path.suffix) or 'no suffix'})"
+        return Input("skipped", text_of(path), path, place, reason)
+    return Input(_kind(path) or "picture", text_of(path), path, place)
 
 
 def _kind(path: Path) -> Kind | None:
@@ -117,9 +148,4 @@ def _kind(path: Path) -> Kind | None:
 
 
 def _failed(name: str, reason: str) -> Input:
-    return Input("failed", _text(name), Path(name), Path(name), reason)
-
-
-def _text(path: Path | str) -> str:
-    """Turns a path into text that can be written: file names are bytes, and may be no valid text."""
-    return os.fsencode(path).decode(errors="replace")
+    return Input("failed", text_of(name), Path(name), Path(name), reason)

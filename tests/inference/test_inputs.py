@@ -102,3 +102,54 @@ def test_names_that_are_no_text_can_be_told(tmp_path):
     (found,) = expand([str(tmp_path)])
     assert found.name.encode().decode().endswith("caf�.png")
     assert found.path.read_bytes() == b"x"
+
+
+def reasons(*arguments):
+    return {
+        found.path.name: (found.kind, found.reason)
+        for found in expand([str(argument) for argument in arguments])
+    }
+
+
+@pytest.mark.parametrize("where", ["named", "in a folder", "by a pattern"])
+def test_special_files_are_told_wherever_they_are_found(tmp_path, where):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.png")
+    (folder / "gone.png").symlink_to(folder / "nothing")
+    (folder / "a.png").symlink_to(folder / "b.png")
+    (folder / "b.png").symlink_to(folder / "a.png")
+    (folder / "folder.png").mkdir()
+    named = {
+        "named": sorted(folder.glob("*[a-e].png")),
+        "in a folder": [folder],
+        "by a pattern": [folder / "*"],
+    }
+    found = reasons(*named[where])
+    found.pop("folder.png", None)
+    assert found == {
+        "pipe.png": ("failed", "is not a plain file"),
+        "gone.png": ("failed", "is a link to nothing"),
+        "a.png": ("failed", "is a link to nothing"),
+        "b.png": ("failed", "is a link to nothing"),
+    }
+
+
+def test_a_pattern_does_not_follow_links_in_a_circle(folder):
+    for name in ("one", "two", "three"):
+        (folder / "deep" / name).symlink_to(folder)
+    assert kinds(folder / "**" / "*.webp") == [("picture", "c.webp")]
+    assert ("picture", "c.webp") in kinds(folder / "**")
+    assert not any(name.startswith(".") for _, name in kinds(folder / "**"))
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 300 + ".png", "~nobody-of-this-name/a.png"])
+def test_names_that_cannot_be_opened_are_told(name):
+    ((kind, reason),) = reasons(name).values()
+    assert kind == "failed"
+    assert "cannot be opened" in reason or "does not exist" in reason
+
+
+def test_photographs_of_phones_are_not_passed_over(tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"x")
+    assert kinds(tmp_path) == [("picture", "IMG_1.HEIC")]

@@ -2,27 +2,35 @@
 
 import io
 import math
-import stat
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ferjax.data.images import BadImage
-from ferjax.files import inside
+from ferjax.data.pictures import HEIC_SUFFIXES, Picture, TooLarge, Unreadable, open_picture, read_file
+from ferjax.data.pictures import SUFFIXES as PICTURE_SUFFIXES
+from ferjax.errors import listed
+from ferjax.files import inside, text_of
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-# No format that runs a program or holds a film.
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+# Files of these names are looked for in a set's folders; their content may be of any format that is read.
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # A small file can unpack to anything: no photograph of a face needs more than this.
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 2**28
 # Where a set has images of all sizes, the shorter side of a stored one is at most this.
 SHORTER_SIDE = 256
 JPEG_QUALITY = 95
-_EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
-_ORIENTATION = 0x0112
+# More names of pictures: they are counted where others were expected.
+_UNREAD_SUFFIXES = frozenset(
+    (
+        ".arw", ".cr2", ".dng", ".eps", ".exr", ".hdr", ".jxl", ".mat", ".nef", ".npy", ".pdf", ".ps", ".psd",
+        ".raw", ".svg",
+    )
+)  # fmt: skip
 
 Box = tuple[float, float, float, float]
 
@@ -39,6 +47,42 @@ class Stored(NamedTuple):
     size: tuple[int, int]
 
 
+class Loaded(NamedTuple):
+    """An image file's picture.
+
+    Attributes:
+        picture: whole, see `ferjax.data.pictures`.
+        encoded: the file's bytes.
+    """
+
+    picture: Picture
+    encoded: bytes
+
+
+def load_image(path: Path, *, channels: int, turn: bool = True) -> Loaded:
+    """Reads an image file.
+
+    Args:
+        path: see `ferjax.data.pictures.open_picture` for what is read and how.
+        channels: 1 (grey) or 3.
+        turn: as the EXIF says.
+
+    Raises:
+        BadImage: missing, unreadable, truncated or too large.
+    """
+    if not os.path.exists(path):
+        raise BadImage("no such file")
+    encoded = read_file(path, MAX_BYTES)
+    mode = "L" if channels == 1 else "RGB"
+    try:
+        return Loaded(open_picture(io.BytesIO(encoded), mode, MAX_PIXELS, turn=turn), encoded)
+    except TooLarge as error:
+        too_large = f"{error.size} are more than {MAX_PIXELS:,}"
+        raise BadImage(f"not a readable image ({error.reason})" if error.reason else too_large) from error
+    except Unreadable as error:
+        raise BadImage(f"not a readable image ({error.reason})") from error
+
+
 def read_image(
     path: Path, *, side: int | None, channels: int, box: Box | None = None, margin: float = 0.0
 ) -> Stored:
@@ -48,52 +92,26 @@ def read_image(
     again: as JPEG of quality 95 if it was one, else as PNG.
 
     Args:
-        path: a file of one of `FORMATS`.
+        path: see `load_image`.
         side: the image is resized to this height and width; if None, an image whose shorter side is
             above `SHORTER_SIDE` is reduced to that, and its shape kept.
         channels: 1 (grey) or 3.
         box: left, top, right, bottom in pixels. The smallest square around it, of the same middle, is cut
-            out before resizing, so that nothing is stretched. What lies outside the image is black.
+            out before resizing, so that nothing is stretched. What lies outside the image is black. Boxes
+            belong to the image as it lies in the file: it is not turned.
         margin: what the square grows by on each side, a part of its side, at least 0.
 
     Raises:
         BadImage: missing, unreadable, truncated or too large, or the box is not on the image.
     """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise BadImage("not a file")
-        if status.st_size > MAX_BYTES:
-            raise BadImage(f"the file has more than {MAX_BYTES >> 20} MiB")
-        encoded = path.read_bytes()
-        image = Image.open(io.BytesIO(encoded), formats=FORMATS)
-        size, kind = image.size, image.format
-        if size[0] * size[1] > MAX_PIXELS:
-            raise BadImage(f"{size[0]}×{size[1]} pixels are more than {MAX_PIXELS:,}")
-        image.load()  # a truncated file shows here
-        if image.mode not in _EIGHT_BIT:
-            raise BadImage(f"pixels of mode {image.mode}, expected 8 bits a channel")
-        mode = "L" if channels == 1 else "RGB"
-        keep = kind in ("JPEG", "PNG") and image.mode in ("L", mode)
-        if box is not None:
-            image, keep = image.crop(_square(box, margin, size)), False
-        elif image.getexif().get(_ORIENTATION, 1) != 1:
-            image, keep = ImageOps.exif_transpose(image), False
-        target = _target(image.size, side)
-        if keep and target == image.size:
-            return Stored(encoded, size)
-        if image.mode != mode:
-            image = image.convert(mode)
-        if image.size != target:
-            image = image.resize(target, Image.Resampling.BILINEAR)
-    except BadImage:
-        raise
-    except FileNotFoundError:
-        raise BadImage("no such file") from None
-    except Exception as error:
-        # A damaged file makes Pillow's decoders trip in many ways, and none of them is our bug.
-        reason = str(error).partition(" <_io.")[0]
-        raise BadImage(f"not a readable image ({reason})") from error
+    (image, size, kind, untouched), encoded = load_image(path, channels=channels, turn=box is None)
+    if box is not None:
+        image = image.crop(_square(box, margin, size))
+    target = _target(image.size, side)
+    if kind in ("JPEG", "PNG") and untouched and box is None and target == image.size:
+        return Stored(encoded, size)
+    if image.size != target:
+        image = image.resize(target, Image.Resampling.BILINEAR)
     buffer = io.BytesIO()
     if kind == "JPEG":
         image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
@@ -103,7 +121,9 @@ def read_image(
 
 
 def image_paths(folder: Path, place: Path) -> Iterator[Path]:
-    """Yields the image files in `place` by name; hidden and other files are left out.
+    """Yields what `place` holds under an image's name, in order; hidden and other files are left out.
+
+    What is no file is yielded too: reading it says so.
 
     Raises:
         UserError: one leads out of `folder`.
@@ -111,6 +131,40 @@ def image_paths(folder: Path, place: Path) -> Iterator[Path]:
     for path in sorted(inside(folder, place).iterdir()):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             yield inside(folder, path)
+
+
+def unread(place: Path, read: Collection[Path]) -> list[str]:
+    """Counts the images below a folder that a builder did not list, by reason.
+
+    Args:
+        place: where the copy begins. Links are not followed.
+        read: the files that were listed, as paths in `place`.
+
+    Returns:
+        A sentence for each reason, none if everything was listed.
+    """
+    deeper, strange = Counter(), Counter()
+    for where, folders, files in os.walk(place):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        for name in files:
+            path = Path(where, name)
+            if name.startswith(".") or path in read:
+                continue
+            suffix = path.suffix.lower()
+            if suffix in SUFFIXES:
+                deeper[text_of(path.parent.relative_to(place))] += 1
+            elif suffix in PICTURE_SUFFIXES | HEIC_SUFFIXES | _UNREAD_SUFFIXES or not suffix:
+                strange[suffix or "no suffix"] += 1
+    notes = []
+    if deeper:
+        places = listed(f"{count} in {name}/" for name, count in sorted(deeper.items()))
+        notes.append(f"{sum(deeper.values())} images were left out, as they lie where none belong: {places}")
+    if strange:
+        kinds = listed(f"{count} of {name}" for name, count in sorted(strange.items()))
+        notes.append(
+            f"{sum(strange.values())} files were left out, as no image that is read has such a name: {kinds}"
+        )
+    return notes
 
 
 def subfolders(folder: Path, place: Path) -> list[Path]:
@@ -124,6 +178,29 @@ def subfolders(folder: Path, place: Path) -> list[Path]:
         for path in sorted(inside(folder, place).iterdir())
         if path.is_dir() and not path.name.startswith((".", "__"))
     ]
+
+
+def folder_that(folder: Path, wanted: Callable[[set[str]], bool], *, deepest: int) -> Path | None:
+    """Finds where a copy begins: archives unpack into folders of their own.
+
+    Args:
+        folder: of the user.
+        wanted: the names of the folders in one → whether that is the place.
+        deepest: how many levels below `folder` are searched. Links are not followed.
+
+    Returns:
+        The highest such folder, the first by name; None if there is none.
+    """
+    level = [folder]
+    for _ in range(deepest + 1):
+        below = []
+        for place in level:
+            folders = [path for path in sorted(place.iterdir()) if path.is_dir()]
+            if wanted({path.name for path in folders}):
+                return place
+            below += [path for path in folders if not path.is_symlink() and not path.name.startswith(".")]
+        level = below
+    return None
 
 
 def _target(size: tuple[int, int], side: int | None) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ferjax.data.builders.image_files import Box, read_image
 from ferjax.data.images import BadImage
+from ferjax.files import text_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Item:
     @property
     def name(self) -> str:
         """Returns its name in messages."""
-        return self.where or str(self.path)
+        return text_of(self.where or self.path)
 
 
 class Read(NamedTuple):
@@ -79,9 +80,17 @@ class ItemReader:
             )
         except BadImage as error:
             return Read(None, str(error))
-        group = {"group": item.group} if self.grouped else {}
-        example = {"image": stored.encoded, "label": item.label, "id": item.id, **group, **item.extras}
+        group = {"group": _text(item.group)} if self.grouped else {}
+        extras = {
+            key: _text(value) if isinstance(value, str) else value for key, value in item.extras.items()
+        }
+        example = {"image": stored.encoded, "label": item.label, "id": _text(item.id), **group, **extras}
         wanted = self.distributed
         return Read(
             example, resized=item.box is None and wanted is not None and stored.size != (wanted, wanted)
         )
+
+
+def _text(name: str) -> str:
+    """Returns a name as the set's texts can hold it, which are UTF-8."""
+    return text_of(name, "backslashreplace")

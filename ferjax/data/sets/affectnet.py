@@ -4,6 +4,8 @@ Copies have one of two layouts: the old one, whole photographs with CSV lists an
 2021, aligned faces with one .npy file a label.
 """
 
+import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +17,7 @@ from ferjax.data.builders.image_files import image_paths
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.labels import FER8
+from ferjax.data.plain_files import read_plain
 from ferjax.errors import UserError
 from ferjax.files import inside
 from ferjax.registry import data_set
@@ -127,7 +130,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
                 except FileNotFoundError:
                     self.lose(str(path), f"no annotations/{annotation.name}")
                     continue
-                except (OSError, ValueError) as error:
+                except ValueError as error:
                     self.reject(str(annotation), error)
                     continue
                 if label := self._class(code, str(annotation)):
@@ -193,21 +196,27 @@ def read_label(path: Path) -> str:
         The number as text.
 
     Raises:
+        FileNotFoundError: there is no such file.
         ValueError: anything else. A pickle is never loaded.
     """
-    if path.stat().st_size > MAX_NPY:
-        raise ValueError("too large for one label")
-    with open(path, "rb") as file:
-        version = np.lib.format.read_magic(file)
-        if version != (1, 0):
-            raise ValueError(f"version {version} of the .npy format, expected (1, 0)")
+    if not os.path.lexists(path):
+        raise FileNotFoundError(path)
+    file = io.BytesIO(read_plain(path, MAX_NPY))
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        raise ValueError(f"version {version} of the .npy format, expected (1, 0)")
+    try:
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        if dtype.hasobject:
-            raise ValueError("holds a pickle, which is never loaded")
-        if shape not in ((), (1,)) or dtype.kind not in "USiuf" or dtype.itemsize > MAX_NPY:
-            raise ValueError(f"an array of shape {shape} and type {dtype}, expected one number")
-        file.seek(0)
-        value = np.lib.format.read_array(file, allow_pickle=False).item()
+    except Exception as error:  # NumPy evaluates the header as Python text, which raises anything
+        reason = " ".join(str(error).split())[:80] or type(error).__name__
+        raise ValueError(f"a damaged .npy header ({reason})") from error
+    if dtype.hasobject:
+        raise ValueError("holds a pickle, which is never loaded")
+    # True == 1, and a header may say so.
+    if shape not in ((), (1,)) or bool in map(type, shape) or dtype.kind not in "USiuf":
+        raise ValueError(f"an array of shape {shape} and type {dtype}, expected one number")
+    file.seek(0)
+    value = np.lib.format.read_array(file, allow_pickle=False).item()
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
     number = float(text)
     if not number.is_integer():

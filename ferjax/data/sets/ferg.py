@@ -10,6 +10,7 @@ from ferjax.data.builders.image_files import image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.labels import WORDS
+from ferjax.files import text_of
 from ferjax.registry import data_set
 
 ROOT = "FERG_DB_256"
@@ -45,7 +46,7 @@ class FERG(ImageSetBuilder, skip_registration=True):
         )
         for character in subfolders(folder, place):
             if character.name not in CHARACTERS:
-                self.notes.append(f"left out, not one of the characters: {character.name}/")
+                self.notes.append(f"left out, not one of the characters: {text_of(character.name)}/")
                 continue
             names = {f"{character.name}_{word}": label for word, label in WORDS.items()}
             for emotion, label in class_folders(folder, character, names):

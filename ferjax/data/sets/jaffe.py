@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.image_files import image_paths
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
+from ferjax.files import text_of
 from ferjax.registry import data_set
 
 # The letters after the subject in a file name.
@@ -63,7 +64,7 @@ class JAFFE(ImageSetBuilder, skip_registration=True):
         for path in image_paths(folder, place):
             parts = _NAME.fullmatch(path.stem)
             if parts is None:
-                strays.append(path.name)
+                strays.append(text_of(path.name))
             elif label := self.meaning(JAFFE_CODES, parts[2], str(path)):
                 yield Item("train", path, label, path.name, group=parts[1])
         if strays:

@@ -88,8 +88,10 @@ def write_splits(folder: Path) -> Truth:
                 save(path, name, (600, 900) if number else (48, 48))
                 truth.add(split, name)
     grey = shade("happy")
-    # With an alpha channel, with a palette, and a photograph that is stored lying on its side.
-    Image.new("RGBA", (50, 50), (grey, grey, grey, 9)).save(folder / "test/happy/alpha.png")
+    # Cut out on a transparent ground, with a palette, and a photograph that is stored lying on its side.
+    cut_out = Image.new("RGBA", (50, 50), (0, 0, 0, 0))
+    cut_out.paste((grey, grey, grey, 255), (5, 5, 45, 45))
+    cut_out.save(folder / "test/happy/alpha.png")
     Image.new("RGB", (50, 50), (grey, grey, grey)).quantize().save(folder / "test/happy/palette.png")
     exif = Image.Exif()
     exif[0x0112] = 6
