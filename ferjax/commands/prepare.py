@@ -1,7 +1,5 @@
 """`python -m ferjax prepare NAME`: builds a data set and counts what came out."""
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +7,8 @@ import numpy as np
 from absl import flags
 
 from ferjax.data import builders
-from ferjax.data.records import Records, describe
+from ferjax.data.described import DamagedSetError, describe
+from ferjax.data.records import Records
 from ferjax.errors import UserError
 from ferjax.registry import verb
 
@@ -64,7 +63,7 @@ def prepare(
 ) -> None:
     """Builds a data set, or checks one that is there, and prints what it holds.
 
-    A set that is there and damaged is removed and built again.
+    A set that is there and damaged is built again beside it, and replaced once the new one is whole.
 
     Args:
         name: one of `ferjax.data.builders.names()`, folder/NAME, or `package.module:Builder`.
@@ -90,19 +89,27 @@ def prepare(
     if folder.exists():
         try:
             counts = count(name, folder)
-            print(f"{name} is built already, in {folder} (remove that folder to build it anew)")
-        except UserError as damage:
-            # A set that ferjax may not read is perhaps whole, so it is not removed.
-            if (licensed and manual_dir is None) or not os.access(folder, os.R_OK | os.X_OK | os.W_OK):
+        except DamagedSetError as damage:
+            if licensed and manual_dir is None:
                 raise
             print(f"{damage}: building it again")
-            shutil.rmtree(folder)
+            built = builders.rebuild(name, data_dir, folder.stat(), beam, **arguments)
         else:
+            built = False
             _refuse_other_options(name, folder, options or {})
-    if counts is None:
-        builders.build(builders.create(name, data_dir, **arguments), beam)
-        counts = count(name, folder)
+    else:
+        maker = builders.create(name, data_dir, **arguments)
+        built = builders.build(maker, beam)
+        if not built:  # another process was quicker, perhaps with other options
+            _refuse_other_options(name, folder, maker.options if licensed else {})
+    counts = counts or count(name, folder)
+    if built:
         print(f"{name} is built in {folder}")
+    else:
+        print(
+            f"{name} is built already, in {folder}{_with_options(name, folder)} (remove that folder to build "
+            "it anew)"
+        )
 
     print(summary(counts, builder.PUBLISHED if licensed else {}))
     metadata = describe(name, folder).metadata or {}
@@ -120,13 +127,26 @@ def _options(flag: str, texts: Sequence[str]) -> dict[str, str]:
 
 
 def _refuse_other_options(name: str, folder: Path, options: Mapping[str, str]) -> None:
-    built = (describe(name, folder).metadata or {}).get("options", {})
+    built = _built_options(name, folder)
     for option, value in options.items():
         if built.get(option) != value:
             raise UserError(
                 f"{name} is built already, with {option}={built.get(option)}: remove {folder} to build it "
                 f"with {option}={value}, or name another --data_dir"
             )
+
+
+def _with_options(name: str, folder: Path) -> str:
+    """Tells the options that a set was built with and that are no defaults."""
+    known = getattr(builders.builder_class(name), "OPTIONS", {})
+    defaults = {option: default for option, (default, _) in known.items()}
+    built = _built_options(name, folder)
+    texts = [f"{option}={value}" for option, value in built.items() if value != defaults.get(option)]
+    return f", with {', '.join(texts)}" if texts else ""
+
+
+def _built_options(name: str, folder: Path) -> dict[str, str]:
+    return (describe(name, folder).metadata or {}).get("options", {})
 
 
 def count(name: str, folder: Path) -> dict[str, dict[str, int]]:

@@ -12,6 +12,7 @@ from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
 from ferjax.data.array_files import read_arrays, write_arrays
+from ferjax.data.described import damaged, describe
 from ferjax.data.split_index import KEYS, Index, from_arrays, joined, key_of, to_arrays
 from ferjax.errors import UserError
 
@@ -34,7 +35,7 @@ class Records:
         image_shape: (H, W, C) as stored, None where it varies.
 
     Raises:
-        UserError: the set is damaged or has no such split.
+        UserError: the set is damaged (`DamagedSetError`) or has no such split.
     """
 
     def __init__(self, name: str, folder: str | os.PathLike, split: str) -> None:
@@ -51,7 +52,7 @@ class Records:
         try:
             self._shards = [_open(shard.filename, shard.take) for shard in shards]
         except RuntimeError as error:
-            raise _damaged(name, self.folder, error) from error
+            raise damaged(name, self.folder, error) from error
         self._starts = np.cumsum([0, *(shard.take for shard in shards)])
         self._index_path = self.folder / f"{split}.index.npz"
 
@@ -85,8 +86,8 @@ class Records:
                 stored = self._shards[shard].read((indices[places] - self._starts[shard]).tolist())
                 for place, record in zip(places, stored, strict=True):
                     records[place] = self._parse(record)
-        except RuntimeError as error:
-            raise _damaged(self.name, self.folder, error) from error
+        except (RuntimeError, LookupError, ValueError, TypeError, _decode_error()) as error:
+            raise damaged(self.name, self.folder, error) from error
         return records
 
     def parts(self) -> list["Records"]:
@@ -99,9 +100,9 @@ class Records:
         """Labels, keys and digest of the split, from the file that `scan` leaves beside the shards."""
         if parts := self.parts():
             return joined([part.index for part in parts])
-        index = from_arrays(read_arrays(self._index_path))
+        index = from_arrays(read_arrays(self._index_path), len(self), len(self.label_names))
         # None if it is not written yet, or damaged: then the records are read again.
-        return index if index and len(index.labels) == len(self) else self.scan()
+        return index or self.scan()
 
     def scan(self) -> Index:
         """Reads every record, even if there is an index, and keeps the index for the next time.
@@ -118,6 +119,8 @@ class Records:
             for start in range(0, len(self), CHUNK):
                 chunk = range(start, min(start + CHUNK, len(self)))
                 for i, record in zip(chunk, self.read(chunk), strict=True):
+                    if not 0 <= record["label"] < len(self.label_names):
+                        raise damaged(self.name, self.folder, f"a record has the label {record['label']}")
                     labels[i] = record["label"]
                     for key, held in values.items():
                         held.append(record.get(key, ""))
@@ -141,27 +144,9 @@ class Records:
             else:
                 shape = [-1 if size is None else size for size in spec.shape]
                 values[key] = np.array(stored, spec.np_dtype).reshape(shape)
+        if not isinstance(values["image"], bytes) or not isinstance(values["label"], int):
+            raise ValueError("a record holds no image or no label")
         return values
-
-
-def describe(name: str, folder: str | os.PathLike) -> Any:
-    """Returns the `tfds.core.DatasetInfo` of a built set; raises UserError if it is damaged or unreadable."""
-    import tensorflow_datasets as tfds  # half a second that `import ferjax.data` need not pay
-
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise UserError(f"{folder} may not be read: it needs other permissions")
-    try:
-        return tfds.builder_from_directory(folder).info
-    except Exception as error:
-        # Whatever is wrong with the description of a set, it can only be built again.
-        raise _damaged(name, folder, error) from error
-
-
-def _damaged(name: str, folder: str | os.PathLike, why: object) -> UserError:
-    return UserError(
-        f"the data set {name} in {folder} is damaged ({why}); "
-        f"build it again: python -m ferjax prepare {name} (and --manual_dir=FOLDER if it is licensed)"
-    )
 
 
 def _open(path: str, records: int) -> ArrayRecordReader:
@@ -178,3 +163,10 @@ def _example_class() -> Any:
 
     generated: Any = tf_example_pb2
     return generated.Example
+
+
+@functools.cache
+def _decode_error() -> type[Exception]:
+    from google.protobuf.message import DecodeError
+
+    return DecodeError

@@ -116,7 +116,9 @@ def divide(name: str, index: Index, fold: str, fraction: float) -> dict[str, np.
 
 
 def _is_whole(kept: dict[str, np.ndarray], count: int) -> bool:
-    if not set(SPLITS) <= kept.keys():
+    if not set(SPLITS) <= kept.keys() or any(
+        kept[split].dtype != np.int64 or kept[split].ndim != 1 for split in SPLITS
+    ):
         return False
     together = np.sort(np.concatenate([kept[split] for split in SPLITS]))
     return np.array_equal(together, np.arange(count))

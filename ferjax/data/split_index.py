@@ -1,6 +1,7 @@
 """The index of a split: labels, groups and a digest of all its examples, without reading them again."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -71,8 +72,17 @@ def to_arrays(index: Index) -> dict[str, np.ndarray]:
     return arrays
 
 
-def from_arrays(arrays: dict[str, np.ndarray] | None) -> Index | None:
-    """Rebuilds an index from `to_arrays`; None if there is no file, or an older one that holds less."""
+def from_arrays(arrays: dict[str, np.ndarray] | None, count: int, classes: int) -> Index | None:
+    """Rebuilds an index from `to_arrays`.
+
+    Args:
+        arrays: as they were read; None if there is no file.
+        count: examples of the split.
+        classes: of the set.
+
+    Returns:
+        None where there is none that fits: no file, an older one that holds less, one that was edited.
+    """
     if arrays is None:
         return None
     try:
@@ -80,6 +90,17 @@ def from_arrays(arrays: dict[str, np.ndarray] | None) -> Index | None:
             key: Key(arrays[f"{key}_codes"], tuple(arrays[f"{key}_names"].tolist()))
             for key in arrays["keys"].tolist()
         }
-        return Index(arrays["labels"], str(arrays["digest"]), keys)
+        index = Index(arrays["labels"], str(arrays["digest"]), keys)
     except (KeyError, TypeError):
         return None
+    good = _are_codes(index.labels, count, 0, classes) and re.fullmatch(r"[0-9a-f]{64}", index.digest)
+    for key, (codes, names) in keys.items():
+        texts = all(isinstance(name, str) for name in names) and list(names) == sorted(set(names))
+        good = good and key in KEYS and texts and _are_codes(codes, count, -1, len(names))
+    return index if good else None
+
+
+def _are_codes(values: np.ndarray, count: int, low: int, stop: int) -> bool:
+    """Tells whether an array is int32 [count], each of low … stop − 1."""
+    whole = values.dtype == np.int32 and values.shape == (count,)
+    return whole and (not count or (low <= values.min() and values.max() < stop))
