@@ -39,7 +39,7 @@ def check(meta: Mapping[str, Any], now: Mapping[str, Any], name: str) -> None:
     if changed:
         raise UserError(
             f"the data set {name} is not the one that this run was trained on so far "
-            f"({listed(changed, most=3, separator='; ')}): put it back as it was, or take another --workdir"
+            f"({listed(changed, most=2, separator='; ')}): put it back as it was, or take another --workdir"
         )
 
 
@@ -59,7 +59,7 @@ def _classes(before: Sequence[str], now: Sequence[str]) -> list[str]:
     if len(before) != len(now):
         return [f"it had {len(before)} classes, has {len(now)}"]
     return [
-        f"class {number} was {old[:40]!r}, is {new[:40]!r}"
+        f"class {number} was {old[:20]!r}, is {new[:20]!r}"
         for number, (old, new) in enumerate(zip(before, now, strict=True))
         if old != new
     ]

@@ -185,7 +185,7 @@ def test_a_damaged_one_is_moved_aside_and_can_be_saved_again(tmp_path, opened, l
 def test_all_damaged(tmp_path, opened, like):
     for step in "123":
         shutil.rmtree(tmp_path / "checkpoints" / step / "state")
-    with pytest.raises(UserError, match=r"all 3 checkpoints in .* are damaged .* start again with another"):
+    with pytest.raises(UserError, match=r"all 3 checkpoints in .* are damaged .* start again"):
         opened.restore_newest(like)
     assert len(list((tmp_path / "checkpoints_damaged").iterdir())) == 3
 
@@ -231,9 +231,7 @@ def test_a_whole_checkpoint_of_other_arrays_is_refused_and_stays(tmp_path, opene
         (other, r"params\.fc\.bias was 7, is 6; params\.fc\.kernel was 32×7, is 32×6; and \d+ more"),
         (without_average, r"ema\.batch_stats\.bn1\.mean was 16, is absent; "),
     ):
-        with pytest.raises(
-            UserError, match=rf"checkpoints/3 is whole, but .*{reason}.*config\.json"
-        ) as caught:
+        with pytest.raises(UserError, match=rf"3 is whole, but .*{reason}.*config\.json") as caught:
             opened.restore_newest(wanted)
         assert not isinstance(caught.value, Damaged)
         assert len(str(caught.value)) - len(str(tmp_path)) < 330
@@ -280,9 +278,7 @@ def test_a_checkpoint_that_cannot_be_read_stays(tmp_path, opened, like, monkeypa
         raise error
 
     monkeypatch.setattr(opened._manager, "restore", barred)
-    with pytest.raises(
-        UserError, match=rf"checkpoints/3 cannot be read \({reason}\).*left as it is"
-    ) as caught:
+    with pytest.raises(UserError, match=rf"3 cannot be read \({reason}\).*left as it is") as caught:
         opened.restore_newest(like)
     assert not isinstance(caught.value, Damaged)
     assert opened.steps() == [1, 2, 3]

@@ -64,4 +64,4 @@ def test_the_message_is_short_for_many_classes():
     before, now = ({"label_names": [c * 200] * 300, "examples": {}, "digests": {}} for c in "ab")
     with pytest.raises(UserError) as caught:
         set_record.check({"set": before}, now, "faces")
-    assert len(str(caught.value)) <= 600
+    assert len(str(caught.value)) <= 330
