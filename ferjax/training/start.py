@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,9 +9,9 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ferjax.runs import set_record
+from ferjax.runs import config_check, set_record
 from ferjax.runs.checkpoints import Checkpoints
-from ferjax.runs.workdir import METRICS, TENSORBOARD
+from ferjax.runs.workdir import CONFIG, METRICS, TENSORBOARD
 from ferjax.training import contamination, transfer
 from ferjax.training.metric_writers import ConsoleWriter, JsonlWriter, MultiWriter, TensorBoardWriter, Writer
 from ferjax.training.progress import Progress
@@ -65,8 +64,12 @@ def begin_run(
         UserError: see `ferjax.runs.checkpoints.Checkpoints.restore_newest`, or the data set has changed.
     """
     data_set = set_record.record((ready.train, ready.validation, ready.test))
-    parts, same_set = ready.parts, partial(set_record.check, now=data_set, name=config.data.name)
-    restored = checkpoints.restore_newest(parts.like, same_set)
+
+    def check(meta: Mapping[str, Any]) -> None:
+        config_check.check_unchanged(meta, config.to_dict(), workdir / CONFIG)
+        set_record.check(meta, data_set, config.data.name)
+
+    parts, restored = ready.parts, checkpoints.restore_newest(ready.parts.like, check)
     if restored:
         state, progress = restored[0], Progress.restore(restored[1])
     else:
@@ -85,6 +88,7 @@ def begin_run(
         "image_size": config.data.image_size,
         "grey": ready.train.grey,
         "set": data_set,
+        "config": config_check.fixed_fields(config.to_dict()),
     }
     return Begun(state, progress, int(state.step) if restored else None, taken, facts, overlap)
 
