@@ -110,7 +110,7 @@ def read_json(path: Path | str) -> Any:
         raise UserError(f"{path} does not exist") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # bad JSON and bad UTF-8
+    except (ValueError, RecursionError) as error:  # bad JSON and bad UTF-8, lists in lists without end
         raise UserError(f"{path} is not valid JSON ({error}); restore or remove the file") from error
 
 
@@ -139,7 +139,7 @@ def read_json_lines(path: Path | str, required: tuple[str, ...] = ()) -> list[di
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if number == len(lines):  # every whole line ends with a newline, so this one was cut
                 break
             raise UserError(f"{path} line {number} is not valid JSON; mend or remove the line") from error

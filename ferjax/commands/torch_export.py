@@ -9,12 +9,14 @@ from typing import Any
 
 from absl import flags
 
+from ferjax.config import model_options
 from ferjax.errors import UserError
-from ferjax.files import read_json
 from ferjax.interop.torch_files import write_state_dict
 from ferjax.interop.torch_weights import export_state_dict
 from ferjax.registry import verb
 from ferjax.runs import weights
+from ferjax.runs.config_check import read_config
+from ferjax.runs.stored_config import completed
 from ferjax.runs.workdir import CONFIG
 
 _OUT = flags.DEFINE_string("out", None, "The file to write.", required=True)
@@ -37,6 +39,12 @@ def _options(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
     """Reads the network's options from an import's checkpoint, or with the image size from a run's config."""
     if "options" in meta:
         return meta["options"]
-    config = read_json(folder / CONFIG)
-    options = {key: value for key, value in config["model"].items() if key != "name"}
-    return {**options, "image_size": config.get("data", {}).get("image_size")}
+    stored = read_config(folder / CONFIG)
+    config = completed(stored, folder / CONFIG)
+    if config.model.name != meta["model"]:
+        raise UserError(
+            f"{folder / CONFIG} is of the network {config.model.name}, but the checkpoints beside it are of "
+            f"{meta['model']}; restore the file"
+        )
+    known = "image_size" in stored.get("data", {})
+    return {**model_options(config), "image_size": config.data.image_size if known else None}

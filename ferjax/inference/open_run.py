@@ -5,10 +5,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ferjax.errors import UserError
+from ferjax import models
+from ferjax.errors import UserError, listed
 from ferjax.inference import bundle
 from ferjax.inference.trained import Trained, trained_on_grey
 from ferjax.runs import weights
+from ferjax.runs.layout import differences, layout
 from ferjax.runs.result import read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import CONFIG, RESULT
@@ -36,6 +38,11 @@ def open_network(path: Path | str) -> Trained:
         )
     _, config = stored_config(workdir)
     variables, meta = weights.load(workdir)
+    if meta["model"] != config.model.name:
+        raise UserError(
+            f"{workdir / CONFIG} is of the network {config.model.name}, but the checkpoints beside it are of "
+            f"{meta['model']}; restore the file"
+        )
     result = read_result(workdir / RESULT) if (workdir / RESULT).exists() else None
     names = meta.get("label_names") or (result or {}).get("label_names")
     if not names:
@@ -47,8 +54,18 @@ def open_network(path: Path | str) -> Trained:
             workdir,
             f"{step:,}",
         )
+    model = setup.create_model(config, len(names))
+    expected = models.initial_shapes(model, setup.image_shape(config))
+    size = meta.get("image_size") or config.data.image_size
+    differing = differences(layout(variables), layout({key: expected.get(key, {}) for key in variables}))
+    if differing or size != config.data.image_size:
+        what = listed(differing, most=2, separator="; ") or f"it was trained at {size} pixels"
+        raise UserError(
+            f"the network of {workdir / CONFIG} is not the one whose weights are in the checkpoints "
+            f"({what}); restore the file"
+        )
     return Trained(
-        model=setup.build_model(config, len(names)),
+        model=model,
         variables=variables,
         config=config,
         label_names=tuple(names),

@@ -21,7 +21,8 @@ from ferjax.errors import UserError
 from ferjax.files import write_json_atomic
 from ferjax.platform.machine import describe_devices
 from ferjax.platform.versions import library_versions
-from ferjax.runs import predictions
+from ferjax.runs import predictions, weights
+from ferjax.runs.checkpoint_files import Damaged
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.predictions import Predictions
 from ferjax.runs.result import probability_scores, read_result
@@ -139,7 +140,13 @@ def _validation(workdir: Path, config: ConfigDict, step: int) -> Predictions | N
 
 
 def _label_names(workdir: Path, config: ConfigDict) -> tuple[str, ...]:
-    """Reads the network's classes from the result, or from the training set while there is none."""
+    """Reads the network's classes from its newest checkpoint.
+
+    Earlier versions did not keep them there: from the result, or from the training set while there is none.
+    """
+    with contextlib.suppress(Damaged):  # `_best` skips it
+        if names := weights.load_meta(workdir).get("label_names"):
+            return tuple(names)
     if (workdir / RESULT).exists():
         return tuple(read_result(workdir / RESULT)["label_names"])
     return setup.load_split(config, "train", cache="stream").label_names

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ferjax import data
+from ferjax.config import FIELDS
+from ferjax.config.field import shown
 from ferjax.data import builders
 from ferjax.errors import UserError
 from ferjax.report.embedded import photograph
@@ -70,22 +72,22 @@ def worst(config: Mapping[str, Any], test: Predictions) -> tuple[list[Mistake], 
 def _pictures(config: Mapping[str, Any], test: Predictions, rows: np.ndarray) -> tuple[list[str], str]:
     """Encodes the images of these rows; empty texts and the reason if they cannot be read."""
     nothing = [""] * len(rows)
-    settings = config.get("data")
-    if not isinstance(settings, dict):
+    if not isinstance(config.get("data"), dict):
         return nothing, "its config names no data set"
-    folder = settings.get("dir") or None
     try:
+        settings = _settings(config["data"])
+        folder = settings["dir"] or None
         if not builders.folder(test.dataset, folder).exists():
             return nothing, f"{test.dataset} is not on this machine"
         source = data.load(
             test.dataset,
             test.split,
             folder,
-            image_size=settings.get("source_size") or settings.get("image_size"),
-            resize=settings.get("resize", "pil"),
+            image_size=settings["source_size"] or settings["image_size"],
+            resize=settings["resize"],
             cache="stream",
-            val_fraction=settings.get("val_fraction", 0.1),
-            fold=settings.get("fold", ""),
+            val_fraction=settings["val_fraction"],
+            fold=settings["fold"],
         )
     except UserError as error:
         return nothing, str(error)
@@ -93,6 +95,18 @@ def _pictures(config: Mapping[str, Any], test: Predictions, rows: np.ndarray) ->
         return nothing, f"{test.dataset} on this machine is not the one that the run was tested on"
     images = source.take(test.indices[rows])["image"] if len(rows) else []
     return [photograph(image) for image in images], ""
+
+
+def _settings(data_group: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields that say which images a run had; UserError if one is wrong."""
+    rows = {field.name.removeprefix("data."): field for field in FIELDS if field.name.startswith("data.")}
+    settings = {}
+    for name in ("dir", "image_size", "source_size", "resize", "val_fraction", "fold"):
+        value = settings[name] = data_group.get(name, rows[name].default)
+        if type(value) is not type(rows[name].default):
+            raise UserError(f"config field data.{name} takes a {rows[name].type_name}, not {shown(value)}")
+        rows[name].check(value)
+    return settings
 
 
 def gallery(mistakes: list[Mistake], reason: str) -> str:

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ferjax.errors import UserError
-from ferjax.files import read_json, read_json_lines
+from ferjax.files import read_json
 from ferjax.runs import predictions
+from ferjax.runs.metrics import read_metrics
 from ferjax.runs.predictions import Predictions
 from ferjax.runs.result import read_result
+
+_DEEPEST = 20  # groups in groups of a config
 
 
 class Run(NamedTuple):
@@ -69,13 +72,26 @@ def read_run(workdir: Path | str) -> Run:
     if not (workdir / "config.json").exists():
         raise UserError(f"{workdir} is not a workdir: it has no config.json; give the --workdir of a run")
     config = read_json(workdir / "config.json")
-    if not isinstance(config, dict):
-        raise UserError(f"{workdir / 'config.json'} is not a JSON object; restore the file")
+    if not isinstance(config, dict) or not config or _depth(config) > _DEEPEST:
+        raise UserError(f"{workdir / 'config.json'} is not the config of a run; restore the file")
     rows_path, result_path = workdir / "metrics.jsonl", workdir / "result.json"
-    rows = read_json_lines(rows_path, required=("step", "split")) if rows_path.exists() else []
+    rows = read_metrics(rows_path) if rows_path.exists() else []
     result = read_result(result_path) if result_path.exists() else None
     kept = {split: _predictions(workdir, result, split) for split in ("test", "validation")}
     return Run(workdir, config, rows, result, **kept)
+
+
+def _depth(value: object) -> int:
+    """Returns how many objects and lists stand in each other."""
+    depth, inner = 0, [value]
+    while inner := [
+        part
+        for outer in inner
+        if isinstance(outer, dict | list)
+        for part in (outer.values() if isinstance(outer, dict) else outer)
+    ]:
+        depth += 1
+    return depth
 
 
 def _predictions(workdir: Path, result: dict[str, Any] | None, split: str) -> Predictions | None:

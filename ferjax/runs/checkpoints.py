@@ -1,11 +1,9 @@
 """Orbax checkpoints of a run: the newest few and the best, written in the background."""
 
 import dataclasses
-import json
 import logging
 import shutil
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -15,14 +13,24 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import args as ocp_args
 from orbax.checkpoint import checkpoint_managers
 
-from ferjax.errors import UserError
+from ferjax.errors import UserError, listed
 from ferjax.files import disk_trouble
 from ferjax.runs import orbax_messages
+from ferjax.runs.checkpoint_files import (
+    FOLDER,
+    META,
+    STATE,
+    Damaged,
+    is_unfinished,
+    reading,
+    sealed,
+    steps_in,
+)
 from ferjax.runs.checksum import checksum
+from ferjax.runs.layout import Layout, differences, digest, layout
+from ferjax.runs.weights import load, stored_layout
 
 logger = logging.getLogger(__name__)
-
-STATE, META = "state", "meta"
 
 
 class State(Protocol):
@@ -37,10 +45,7 @@ class State(Protocol):
 
 
 AnyState = TypeVar("AnyState", bound=State)
-
-
-class Damaged(UserError):
-    """A checkpoint that cannot be read back as it was written."""
+Meta = dict[str, Any]
 
 
 @dataclasses.dataclass
@@ -54,12 +59,6 @@ class _NewestAndBest(checkpoint_managers.PreservationPolicy):
         del context
         newest = len(checkpoints) - self.keep
         return [i >= newest or info.step == self.best_step for i, info in enumerate(checkpoints)]
-
-
-def sealed(meta: dict[str, Any]) -> dict[str, Any]:
-    """Returns `meta` with a checksum of its other fields, in place of an earlier one."""
-    rest = {name: value for name, value in meta.items() if name != "checksum"}
-    return {**rest, "checksum": zlib.crc32(json.dumps(rest, sort_keys=True).encode())}
 
 
 def _tree(state: State) -> dict[str, Any]:
@@ -83,19 +82,27 @@ class Checkpoints:
             model: the network's name, stored with each checkpoint and checked on restoring.
             keep: how many of the newest checkpoints stay beside the best.
         """
-        self._directory = (workdir / "checkpoints").resolve()
-        self._damaged = workdir.resolve() / "checkpoints_damaged"
+        self._directory = workdir.absolute() / FOLDER
+        self._damaged = workdir.absolute() / "checkpoints_damaged"
         self._model = model
         self._policy = _NewestAndBest(keep)
         orbax_messages.hide()
-        if jax.process_index() == 0:
-            self._remove_half_written()
-        self._open()
+        try:
+            if jax.process_index() == 0:
+                self._prepare()
+            self._open()
+        except OSError as error:
+            raise UserError(
+                f"checkpoints cannot be kept in {self._directory}: {error.strerror or error}; it must be a "
+                "folder that can be read and written, or absent"
+            ) from error
 
-    def _remove_half_written(self) -> None:
+    def _prepare(self) -> None:
+        """Makes the folder, and removes what Orbax left half written; nothing else in it is touched."""
+        self._directory.mkdir(parents=True, exist_ok=True)
         # Orbax would do so in a thread that outlives `close` and then fails at the end of a short process.
-        for path in self._directory.glob("*"):
-            if path.is_dir() and not path.name.isdigit():
+        for path in self._directory.iterdir():
+            if is_unfinished(path.name) and path.is_dir():
                 shutil.rmtree(path)
 
     def _open(self) -> None:
@@ -115,7 +122,7 @@ class Checkpoints:
         self._policy.best_step = meta["best_step"]
         tree = _tree(state)
         sums = {"state_checksum": checksum(tree), "weights_checksum": checksum(state.variables)}
-        meta = sealed({**meta, "model": self._model, **sums})
+        meta = sealed({**meta, "model": self._model, "layout": digest(layout(tree)), **sums})
         content = ocp_args.Composite(**{STATE: ocp_args.StandardSave(tree), META: ocp_args.JsonSave(meta)})
         try:
             self._manager.save(step, args=content)
@@ -142,59 +149,70 @@ class Checkpoints:
         """Returns the steps that have a whole checkpoint, ascending."""
         return sorted(self._manager.all_steps())
 
-    def restore_newest(self, like: AnyState) -> tuple[AnyState, dict[str, Any]] | None:
+    def restore_newest(
+        self, like: AnyState, check: Callable[[Meta], None] | None = None
+    ) -> tuple[AnyState, Meta] | None:
         """Returns the newest checkpoint that can be read, and its meta; None if there is none at all.
 
         Damaged ones are moved to `checkpoints_damaged/` with a warning.
 
         Args:
             like: a state of `ShapeDtypeStruct`s with the shardings to restore into.
+            check: raises UserError if a meta does not belong to this run; called before arrays are read.
 
         Raises:
-            UserError: the newest belongs to another network, or there are checkpoints and all are damaged.
+            UserError: the newest is whole and not of this run, it cannot be read, or all of them are damaged.
         """
-        steps = self.steps()[::-1]
-        for step in steps:
+        for step in self.steps()[::-1]:
             try:
-                restored = self.restore(step, like)
+                restored = self.restore(step, like, check)
             except Damaged as error:
                 self._move_away(step)
                 logger.warning("%s; it is skipped and was moved to %s", error, self._damaged)
                 continue
             self._policy.best_step = restored[1]["best_step"]
             return restored
-        if steps:
+        # At a second start they have been moved already: beginning anew would overwrite the metrics.
+        if damaged := steps_in(self._damaged):
             raise UserError(
-                f"all {len(steps)} checkpoints in {self._directory} are damaged (now in "
+                f"all {len(damaged)} checkpoints in {self._directory} are damaged (now in "
                 f"{self._damaged}); start again with another --workdir"
             )
         return None
 
-    def restore(self, step: int, like: AnyState) -> tuple[AnyState, dict[str, Any]]:
-        """Returns the state and meta of one step; see `restore_newest` for `like`.
+    def restore(
+        self, step: int, like: AnyState, check: Callable[[Meta], None] | None = None
+    ) -> tuple[AnyState, Meta]:
+        """Returns the state and meta of one step; see `restore_newest` for `like` and `check`.
 
         Raises:
             Damaged: it differs from what was written.
-            UserError: it belongs to another network.
+            UserError: it is whole and belongs to another network or set, or it cannot be read.
         """
-        try:
+        where, own = self._directory / str(step), layout(_tree(like))
+        with reading(where):
             meta = self._read(step, META, ocp_args.JsonRestore())
             if meta != sealed(meta):
                 raise ValueError("its counters differ from what was written")
-            if meta["model"] != self._model:
-                raise UserError(
-                    f"the checkpoint in {self._directory / str(step)} is of the network {meta['model']}, "
-                    f"not {self._model}; use another --workdir"
-                )
-            tree = self._read(step, STATE, ocp_args.StandardRestore(_tree(like)))
-            if checksum(tree) != meta["state_checksum"]:
-                raise ValueError("its arrays differ from what was written")
-        except UserError:
+        if meta["model"] != self._model:
+            raise UserError(
+                f"the checkpoint in {where} is of the network {meta['model']}, not {self._model}; use "
+                "another --workdir"
+            )
+        if check:
+            check(meta)
+        if meta.get("layout", digest(own)) != digest(own):
+            raise _misfit(where, own)
+        try:
+            with reading(where):
+                tree = self._read(step, STATE, ocp_args.StandardRestore(_tree(like)))
+                if checksum(tree) != meta["state_checksum"]:
+                    raise ValueError("its arrays differ from what was written")
+        except Damaged:
+            # Those of earlier versions do not say which arrays they hold.
+            if "layout" not in meta and _whole(where) and stored_layout(where) != own:
+                raise _misfit(where, own) from None
             raise
-        except Exception as error:  # Orbax passes on whatever the libraries below it raise
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            where = self._directory / str(step)
-            raise Damaged(f"the checkpoint {where} is damaged ({reason[0][:160]})") from error
         return dataclasses.replace(like, **tree), meta
 
     def _read(self, step: int, item: str, how: ocp_args.CheckpointArgs) -> Any:
@@ -203,10 +221,18 @@ class Checkpoints:
     def _move_away(self, step: int) -> None:
         self._manager.close()
         if jax.process_index() == 0:
-            self._damaged.mkdir(exist_ok=True)
+            where, number = self._directory / str(step), 1
             target = self._damaged / str(step)
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.move(self._directory / str(step), target)
+            while target.exists():  # of an earlier start
+                target, number = self._damaged / f"{step}-{number}", number + 1
+            try:
+                self._damaged.mkdir(exist_ok=True)
+                where.rename(target)
+            except OSError as error:
+                raise UserError(
+                    f"the checkpoint {where} is damaged and cannot be moved to {self._damaged} "
+                    f"({error.strerror}); move it away and run the same command again"
+                ) from error
         multihost_utils.sync_global_devices("damaged checkpoint moved")
         self._open()
 
@@ -218,3 +244,24 @@ class Checkpoints:
             f"cannot write a checkpoint to {self._directory}: {reason or error}; earlier "
             "checkpoints are whole: make room and run the same command again to go on from them"
         )
+
+
+def _whole(checkpoint: Path) -> bool:
+    """Checks whether the weights of a checkpoint are as they were written, whatever else it holds."""
+    try:
+        load(checkpoint)
+    except Damaged:
+        return False
+    return True
+
+
+def _misfit(checkpoint: Path, own: Layout) -> UserError:
+    """Describes a whole checkpoint whose arrays are not those of this run."""
+    try:
+        differing = listed(differences(stored_layout(checkpoint), own), most=2, separator="; ")
+    except Damaged:
+        differing = "their names and shapes are"
+    return UserError(
+        f"the checkpoint {checkpoint} is whole, but its arrays are not this run's ({differing}): was "
+        "config.json edited, or the data set changed? Put that back, or take another --workdir"
+    )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,15 @@ import numpy as np
 from ferjax import files
 from ferjax.errors import UserError
 from ferjax.runs.predictions import Predictions
+from ferjax.runs.result_fields import (
+    CLASS_PROBABILITIES,
+    COUNT,
+    RESULT,
+    TEXT,
+    check_fields,
+    check_value,
+)
+from ferjax.runs.result_fields import PER_CLASS as PER_CLASS_KINDS
 from ferjax.scores import calibration, ranking, significance
 from ferjax.scores.confusion import summary
 
@@ -20,6 +30,7 @@ PER_CLASS = ("name", "precision", "recall", "f1", "support")
 PROBABILITIES = (
     "roc_auc", "average_precision", "per_class", "calibration_error", "temperature", "intervals",
 )  # fmt: skip
+INTERVALS = ("accuracy", "mean_class_accuracy", "macro_f1")
 DEVICE = ("platform", "kind", "count", "processes")
 FIELDS = (
     "model",
@@ -193,10 +204,11 @@ def build_result(training: Training, scores: Scores, cost: Cost, environment: En
 
 
 def read_result(path: Path | str) -> dict[str, Any]:
-    """Reads a `result.json` and checks that it has every field of `build_result`.
+    """Reads a `result.json` and checks that it has every field of `build_result`, each of its kind.
 
     Raises:
-        UserError: the file is missing, not JSON, or lacks a field; the message says which.
+        UserError: the file is missing, not JSON, or lacks a field or holds another kind of value; the message
+            says which.
     """
     result = files.read_json(path)
     _require(path, "the file", result, FIELDS)
@@ -207,6 +219,9 @@ def read_result(path: Path | str) -> dict[str, Any]:
     _require(path, "split_digests", result["split_digests"], ())
     if "probabilities" in result:  # earlier versions did not store them
         _require(path, "probabilities", result["probabilities"], PROBABILITIES)
+    if "overlap" in result:
+        _require(path, "overlap", result["overlap"], ("images",))
+    check_fields(path, result, RESULT)
     classes, rows, matrix = (
         _list(path, "label_names", result["label_names"]),
         _list(path, "test.per_class", result["test"]["per_class"]),
@@ -214,9 +229,29 @@ def read_result(path: Path | str) -> dict[str, Any]:
     )
     for row in rows:
         _require(path, "a row of test.per_class", row, PER_CLASS)
+        check_fields(path, row, PER_CLASS_KINDS, "a row of test.per_class")
     widths = {len(_list(path, "a row of test.confusion_matrix", row)) for row in matrix}
     if not len(classes) == len(rows) == len(matrix) or widths != {len(classes)}:
         raise UserError(f"{path}: per_class and confusion_matrix do not fit {len(classes)} label names")
+    for name in classes:
+        check_value(path, name, TEXT, "a label name")
+    for count in itertools.chain.from_iterable(matrix):
+        check_value(path, count, COUNT, "a number of test.confusion_matrix")
+    if [sum(row) for row in matrix] != [row["support"] for row in rows] or not any(map(any, matrix)):
+        raise UserError(f"{path}: the rows of confusion_matrix do not add up to the classes' support")
+    if "probabilities" in result:
+        ranks = _list(path, "probabilities.per_class", result["probabilities"]["per_class"])
+        for row in ranks:
+            _require(path, "a row of probabilities.per_class", row, CLASS_PROBABILITIES)
+            check_fields(path, row, CLASS_PROBABILITIES, "a row of probabilities.per_class")
+        if len(ranks) != len(classes):
+            raise UserError(f"{path}: probabilities.per_class does not fit {len(classes)} label names")
+        _require(path, "probabilities.intervals", result["probabilities"]["intervals"], INTERVALS)
+        if result["probabilities"]["temperature"] is not None:
+            _require(path, "probabilities", result["probabilities"], ("calibration_error_scaled",))
+    for name, known in {**result["versions"], **result["split_digests"]}.items():
+        if known is not None:
+            check_value(path, known, TEXT, f"the entry {name[:40]}")
     return result
 
 

@@ -7,7 +7,8 @@ from ml_collections import ConfigDict
 
 from ferjax import config as ferjax_config
 from ferjax.errors import UserError
-from ferjax.files import read_json
+from ferjax.platform import console
+from ferjax.runs.config_check import check_groups, read_config
 from ferjax.runs.workdir import CONFIG
 
 
@@ -19,7 +20,7 @@ def stored_config(workdir: Path) -> tuple[ConfigDict, ConfigDict]:
     """
     if not (workdir / "checkpoints").is_dir():
         raise UserError(f"{workdir} holds no run with a checkpoint; name the --workdir of one")
-    content = read_json(workdir / CONFIG)
+    content = read_config(workdir / CONFIG)
     config = completed(content, workdir / CONFIG)
     return ConfigDict(content), config
 
@@ -34,10 +35,15 @@ def completed(content: Any, path: Path) -> ConfigDict:
     Raises:
         UserError: the content is not a config, or not a valid one.
     """
-    if not isinstance(content, dict) or not all(isinstance(group, dict) for group in content.values()):
-        raise UserError(f"{path} is not the config of a run")
+    check_groups(content, path)
     config = ferjax_config.defaults()
-    for group, fields in content.items():
-        config[group] = {**(config[group].to_dict() if group in config else {}), **fields}
-    ferjax_config.validate(config)
+    try:
+        for group, fields in content.items():
+            config[group] = {**(config[group].to_dict() if group in config else {}), **fields}
+        ferjax_config.validate(config)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        # ConfigDict takes neither some names of fields nor lists of some things.
+        raise UserError(f"{path} is not the config of a run ({console.one_line(error)[:100]})") from error
     return config

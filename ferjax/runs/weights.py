@@ -17,8 +17,9 @@ from orbax.checkpoint import args as ocp_args
 from ferjax.errors import UserError
 from ferjax.files import replacing
 from ferjax.runs import orbax_messages
-from ferjax.runs.checkpoints import META, STATE, Damaged, sealed
+from ferjax.runs.checkpoint_files import FOLDER, META, STATE, is_step, reading, sealed, steps_in
 from ferjax.runs.checksum import checksum
+from ferjax.runs.layout import layout
 
 _COLLECTIONS = ("params", "batch_stats")
 
@@ -53,7 +54,7 @@ def save(folder: Path, model: str, variables: Mapping[str, Any], facts: Mapping[
     items = {STATE: ocp_args.StandardSave(tree), META: ocp_args.JsonSave(meta)}
     with (
         replacing(folder.resolve()) as unfinished,
-        ocp.CheckpointManager(unfinished / "checkpoints") as manager,
+        ocp.CheckpointManager(unfinished / FOLDER) as manager,
     ):
         manager.save(0, args=ocp_args.Composite(**items))
         manager.wait_until_finished()
@@ -72,26 +73,56 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         UserError: there is no checkpoint, or it is damaged.
     """
+    place, step = _place(folder)
+    with _opened(place) as manager:
+        with reading(place / str(step)):
+            meta = _meta(manager, step)
+        best = meta.get("best_step")
+        if folder.resolve() != place / str(step) and best != step and best in steps_in(place):
+            step = best
+            with reading(place / str(step)):
+                meta = _meta(manager, step)
+        with reading(place / str(step)):
+            return _arrays(manager, step, meta), {**meta, "step": step}
+
+
+def load_meta(folder: Path) -> dict[str, Any]:
+    """Reads the JSON object of a workdir's newest checkpoint, without its arrays.
+
+    Raises:
+        UserError: see `load`.
+    """
+    place, step = _place(folder)
+    with _opened(place) as manager, reading(place / str(step)):
+        return _meta(manager, step)
+
+
+def stored_layout(checkpoint: Path) -> dict[str, tuple[int, ...]]:
+    """Returns the names and shapes of the arrays of one checkpoint as they are stored, see `layout`."""
+    checkpoint = checkpoint.resolve()
+    with _opened(checkpoint.parent) as manager, reading(checkpoint):
+        return layout(manager.item_metadata(int(checkpoint.name))[STATE].tree)
+
+
+def _place(folder: Path) -> tuple[Path, int]:
+    """Returns the folder of checkpoints, and the step that `folder` names or the newest one."""
     folder = folder.resolve()
-    one = folder.name.isdigit() and (folder / META).is_dir()
-    place = folder.parent if one else folder / "checkpoints"
-    steps = sorted(int(path.name) for path in place.glob("*") if path.name.isdigit())
+    if is_step(folder.name) and (folder / META).is_dir():
+        return folder.parent, int(folder.name)
+    steps = steps_in(folder / FOLDER)
     if not steps:
         raise UserError(f"{folder} holds no whole checkpoint; name a run's or an import's folder")
+    return folder / FOLDER, steps[-1]
+
+
+def _opened(place: Path) -> ocp.CheckpointManager:
     orbax_messages.hide()
     options = ocp.CheckpointManagerOptions(read_only=True)
     handlers = {STATE: ocp.PyTreeCheckpointHandler(), META: ocp.JsonCheckpointHandler()}
-    with ocp.CheckpointManager(place, options=options, item_handlers=handlers) as manager:
-        step = int(folder.name) if one else steps[-1]
-        try:
-            meta = _meta(manager, step)
-            if not one and meta["best_step"] in steps and meta["best_step"] != step:
-                step = meta["best_step"]
-                meta = _meta(manager, step)
-            return _arrays(manager, step, meta), {**meta, "step": step}
-        except Exception as error:  # Orbax passes on whatever the libraries below it raise
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise Damaged(f"the checkpoint {place / str(step)} is damaged ({reason[0][:160]})") from error
+    try:
+        return ocp.CheckpointManager(place, options=options, item_handlers=handlers)
+    except OSError as error:
+        raise UserError(f"the checkpoints in {place} cannot be read: {error.strerror or error}") from error
 
 
 def _meta(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:

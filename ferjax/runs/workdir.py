@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from ferjax.config import FREE_FIELDS, defaults, flat
-from ferjax.errors import UserError, listed
-from ferjax.files import plain, read_json, write_json_atomic
+from ferjax.errors import UserError
+from ferjax.files import write_json_atomic
+from ferjax.runs.config_check import differences, fixed_fields, read_config
 
 CONFIG, METRICS, RESULT, TENSORBOARD = "config.json", "metrics.jsonl", "result.json", "tensorboard"
 
@@ -53,17 +53,9 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
 
 
 def _compare(stored: Path, config: ConfigDict) -> None:
-    # A run of an earlier version lacks newer fields; it ran with what are their defaults now.
-    base = dict(flat(plain(defaults().to_dict())))
-    before = base | dict(flat(read_json(stored)))
-    now = base | dict(flat(plain(config.to_dict())))
-    differing = [
-        f"{field} was {before.get(field, 'absent')!r}, is {now.get(field, 'absent')!r}"
-        for field in sorted(before.keys() | now.keys())
-        if field not in FREE_FIELDS and before.get(field) != now.get(field)
-    ]
+    differing = differences(fixed_fields(read_config(stored)), fixed_fields(config.to_dict()))
     if differing:
         raise UserError(
-            f"{stored.parent} belongs to another config ({listed(differing, separator='; ')}); take another "
-            "--workdir, or remove that folder"
+            f"{stored.parent} belongs to another config ({differing}); take another --workdir, or remove "
+            "that folder"
         )

@@ -8,8 +8,8 @@ from ml_collections import ConfigDict
 
 from ferjax.config import model_options
 from ferjax.errors import UserError
-from ferjax.files import read_json
 from ferjax.runs import weights
+from ferjax.runs.result import read_result
 from ferjax.runs.workdir import RESULT
 from ferjax.training.paths import by_path
 
@@ -77,5 +77,4 @@ def read(config: ConfigDict) -> Origin:
 
 def _result(path: Path) -> dict[str, Any]:
     """Reads the result of a run whose checkpoints do not hold the classes yet."""
-    result = read_json(path / RESULT) if (path / RESULT).exists() else {}
-    return result if isinstance(result, dict) else {}
+    return read_result(path / RESULT) if (path / RESULT).exists() else {}

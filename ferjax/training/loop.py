@@ -124,9 +124,7 @@ def train(
                 state = _validate(config, ready, begun, state, step, writer)
             if cadence.saves(step) or stopping:
                 meter.count_time()
-                facts = {"trained_on": begun.trained_on, "label_names": list(ready.train.label_names)}
-                facts |= {"image_size": config.data.image_size, "grey": ready.train.grey}
-                checkpoints.save(state, step, {**dataclasses.asdict(progress), **facts})
+                checkpoints.save(state, step, {**dataclasses.asdict(progress), **begun.facts})
                 meter.start()
             if stopping and not cadence.ended(step, progress):
                 checkpoints.wait()

@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from ferjax.files import plain, read_json_lines, write_atomic
+from ferjax.files import plain, write_atomic
 from ferjax.platform import console
+from ferjax.runs.metrics import read_metrics
 
 
 class Writer(Protocol):
@@ -133,8 +134,9 @@ class JsonlWriter:
         path = Path(path)
         kept = []
         if resume_step is not None and path.exists():
-            rows = read_json_lines(path, required=("step", "split"))
-            kept = [row for row in rows if row["step"] <= resume_step and row["split"] != "test"]
+            kept = [
+                row for row in read_metrics(path) if row["step"] <= resume_step and row["split"] != "test"
+            ]
         write_atomic(path, "".join(map(_json_line, kept)).encode())
         self._file = path.open("a", encoding="utf-8")
 

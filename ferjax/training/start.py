@@ -9,8 +9,9 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from ferjax.runs import config_check, set_record
 from ferjax.runs.checkpoints import Checkpoints
-from ferjax.runs.workdir import METRICS, TENSORBOARD
+from ferjax.runs.workdir import CONFIG, METRICS, TENSORBOARD
 from ferjax.training import contamination, transfer
 from ferjax.training.metric_writers import ConsoleWriter, JsonlWriter, MultiWriter, TensorBoardWriter, Writer
 from ferjax.training.progress import Progress
@@ -29,15 +30,17 @@ class Begun(NamedTuple):
         progress: the loop's counters.
         resumed_step: the checkpoint's step, None for a new run.
         initial_weights: what was taken from `init.from`, see `ferjax.training.transfer`; None at random.
-        trained_on: the data that makes the weights, see `ferjax.training.contamination.seen_by`.
-        overlap: test images among it, see `ferjax.training.contamination.find`; only in the first process.
+        facts: what each checkpoint keeps beside the counters: the data that makes the weights, see
+            `ferjax.training.contamination.seen_by`, and what the network takes.
+        overlap: test images among that data, see `ferjax.training.contamination.find`; only in the first
+            process.
     """
 
     state: TrainState
     progress: Progress
     resumed_step: int | None
     initial_weights: dict[str, Any] | None
-    trained_on: list[dict[str, Any]]
+    facts: dict[str, Any]
     overlap: dict[str, Any] | None
 
 
@@ -58,9 +61,15 @@ def begin_run(
         checkpoints: of the workdir.
 
     Raises:
-        UserError: see `ferjax.runs.checkpoints.Checkpoints.restore_newest`.
+        UserError: see `ferjax.runs.checkpoints.Checkpoints.restore_newest`, or the data set has changed.
     """
-    parts, restored = ready.parts, checkpoints.restore_newest(ready.parts.like)
+    data_set = set_record.record((ready.train, ready.validation, ready.test))
+
+    def check(meta: Mapping[str, Any]) -> None:
+        config_check.check_unchanged(meta, config.to_dict(), workdir / CONFIG)
+        set_record.check(meta, data_set, config.data.name)
+
+    parts, restored = ready.parts, checkpoints.restore_newest(ready.parts.like, check)
     if restored:
         state, progress = restored[0], Progress.restore(restored[1])
     else:
@@ -73,7 +82,15 @@ def begin_run(
     earlier = taken["trained_on"] if taken else []
     trained_on = contamination.seen_by(config, (ready.train, ready.validation), earlier)
     overlap = _overlap(config, ready, trained_on)
-    return Begun(state, progress, int(state.step) if restored else None, taken, trained_on, overlap)
+    facts = {
+        "trained_on": trained_on,
+        "label_names": list(ready.train.label_names),
+        "image_size": config.data.image_size,
+        "grey": ready.train.grey,
+        "set": data_set,
+        "config": config_check.fixed_fields(config.to_dict()),
+    }
+    return Begun(state, progress, int(state.step) if restored else None, taken, facts, overlap)
 
 
 def _overlap(

@@ -8,7 +8,9 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from ferjax.errors import UserError
 from ferjax.files import read_json, write_json_atomic
+from ferjax.training import contamination
 from ferjax.training.array_outcomes import LOADED, NEW, SKIPPED, Row, check, decide, inside, record, table
 from ferjax.training.initial_weights import Origin, read
 from ferjax.training.paths import by_path, from_paths
@@ -77,7 +79,12 @@ def recorded(config: ConfigDict, workdir: Path) -> dict[str, Any] | None:
     """Reads what `begin` wrote, without the single arrays; None for a run that began at random."""
     if not config.init["from"]:
         return None
-    return _without_parameters(read_json(workdir / RECORD))
+    taken = read_json(workdir / RECORD)
+    if not isinstance(taken, dict) or not contamination.is_record(taken.get("trained_on")):
+        raise UserError(
+            f"{workdir / RECORD} is not what a run has written of its init.from; restore the file"
+        )
+    return _without_parameters(taken)
 
 
 def _without_parameters(taken: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+import json
+import os
 import shutil
 
 import jax
@@ -8,7 +10,7 @@ import pytest
 import tiny
 
 from ferjax.errors import UserError
-from ferjax.runs import checkpoints
+from ferjax.runs import checkpoints, weights
 from ferjax.runs.checkpoints import Checkpoints, Damaged
 from ferjax.training import state
 
@@ -183,7 +185,7 @@ def test_a_damaged_one_is_moved_aside_and_can_be_saved_again(tmp_path, opened, l
 def test_all_damaged(tmp_path, opened, like):
     for step in "123":
         shutil.rmtree(tmp_path / "checkpoints" / step / "state")
-    with pytest.raises(UserError, match=r"all 3 checkpoints in .* are damaged .* start again with another"):
+    with pytest.raises(UserError, match=r"all 3 checkpoints in .* are damaged .* start again"):
         opened.restore_newest(like)
     assert len(list((tmp_path / "checkpoints_damaged").iterdir())) == 3
 
@@ -215,3 +217,138 @@ def test_the_counters_checksum_ignores_itself():
     sealed = checkpoints.sealed({"b": 1.5, "a": None})
     assert checkpoints.sealed(sealed) == sealed
     assert checkpoints.sealed({**sealed, "b": 1.25}) != {**sealed, "b": 1.25}
+
+
+def test_a_whole_checkpoint_of_other_arrays_is_refused_and_stays(tmp_path, opened, like):
+    """As after an edit of config.json, or with a set of other classes; also those of earlier versions."""
+    fewer = tiny.TinyNet(num_classes=6, features=16)
+    shapes = jax.eval_shape(lambda: state.create(fewer, optax.sgd(0.1, momentum=0.9), (8, 8, 3), 0, ema=True))
+    other = jax.tree.map(
+        lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=like.step.sharding), shapes
+    )
+    without_average = like.replace(ema=None)
+    for wanted, reason in (
+        (other, r"params\.fc\.bias was 7, is 6; params\.fc\.kernel was 32×7, is 32×6; and \d+ more"),
+        (without_average, r"ema\.batch_stats\.bn1\.mean was 16, is absent; "),
+    ):
+        with pytest.raises(UserError, match=rf"3 is whole, but .*{reason}.*config\.json") as caught:
+            opened.restore_newest(wanted)
+        assert not isinstance(caught.value, Damaged)
+        assert len(str(caught.value)) - len(str(tmp_path)) < 330
+    assert opened.steps() == [1, 2, 3]
+    for step in "123":
+        without_layout(tmp_path / "checkpoints" / step)
+    with pytest.raises(UserError, match="checkpoints/3 is whole, but its arrays are not this run's"):
+        opened.restore_newest(other)
+    assert_is(opened.restore_newest(like), like, 3)
+    assert not (tmp_path / "checkpoints_damaged").exists()
+
+
+def without_layout(checkpoint):
+    """Makes the meta that of an earlier version, which did not record the arrays' names and shapes."""
+    path = checkpoint / "meta" / "metadata"
+    content = json.loads(path.read_text())
+    del content["layout"]
+    path.write_text(json.dumps(checkpoints.sealed(content)))
+
+
+def test_a_damaged_checkpoint_of_an_earlier_version_is_moved_also_where_the_arrays_are_others(
+    tmp_path, opened, like
+):
+    without_layout(tmp_path / "checkpoints" / "3")
+    tiny.flip(tmp_path / "checkpoints" / "3" / "state")
+    with pytest.raises(UserError, match="checkpoints/2 is whole, but its arrays"):
+        opened.restore_newest(like.replace(ema=None))
+    assert opened.steps() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (PermissionError(13, "Permission denied"), "Permission denied"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+        (OSError(116, "Stale file handle"), "Stale file handle"),
+        (ValueError('PERMISSION_DENIED: "x" [OS error 13: EACCES Permission denied]'), "Permission denied"),
+        (MemoryError(), "there is not enough memory"),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory"), "there is not enough memory"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_read_stays(tmp_path, opened, like, monkeypatch, error, reason):
+    def barred(*_, **__):
+        raise error
+
+    monkeypatch.setattr(opened._manager, "restore", barred)
+    with pytest.raises(UserError, match=rf"3 cannot be read \({reason}\).*left as it is") as caught:
+        opened.restore_newest(like)
+    assert not isinstance(caught.value, Damaged)
+    assert opened.steps() == [1, 2, 3]
+    monkeypatch.undo()
+    assert_is(opened.restore_newest(like), like, 3)
+
+
+@pytest.mark.parametrize("read", ["run", "weights"])
+def test_files_that_may_not_be_read_are_named(tmp_path, opened, like, monkeypatch, read):
+    """Orbax takes them for missing."""
+    barred = tmp_path / "checkpoints" / "3" / "meta" / "metadata"
+    barred.rename(tmp_path / "aside")
+    barred.write_bytes(b"")
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(barred) and may(path, mode))
+    with pytest.raises(UserError, match="meta/metadata: Permission denied") as caught:
+        opened.restore_newest(like) if read == "run" else weights.load(tmp_path)
+    assert not isinstance(caught.value, Damaged)
+    assert opened.steps() == [1, 2, 3]
+
+
+def test_all_damaged_is_told_again_at_the_next_start(tmp_path, opened, like):
+    """Beginning anew would overwrite the run's metrics."""
+    for step in "123":
+        shutil.rmtree(tmp_path / "checkpoints" / step / "state")
+    for _ in range(2):
+        with pytest.raises(
+            UserError, match=r"all 3 checkpoints in .* are damaged .* start again with another"
+        ):
+            opened.restore_newest(like)
+
+
+def test_an_earlier_damaged_one_is_not_overwritten(tmp_path, opened, like):
+    first = tmp_path / "checkpoints_damaged" / "3" / "note"
+    first.parent.mkdir(parents=True)
+    first.write_text("kept")
+    shutil.rmtree(tmp_path / "checkpoints" / "3" / "state")
+    assert_is(opened.restore_newest(like), like, 2)
+    assert first.read_text() == "kept"
+    assert files(tmp_path / "checkpoints_damaged" / "3-1")
+
+
+OTHERS = [
+    "20.bak", "best", "tmp", "3.orbax-checkpoint-tmp.bak", "x.orbax-checkpoint-tmp", "003", "3 (copy)", "²",
+    ".hidden", "-1", "1e3", "3.0",
+]  # fmt: skip
+
+
+def test_what_is_no_number_is_left_alone(tmp_path, opened, like):
+    opened.close()
+    for name in OTHERS:
+        (tmp_path / "checkpoints" / name).mkdir()
+        (tmp_path / "checkpoints" / name / "file").write_text(name)
+    (tmp_path / "checkpoints" / "notes.txt").write_text("mine")
+    (tmp_path / "checkpoints" / "7.orbax-checkpoint-tmp-1700000000").mkdir()
+    again = Checkpoints(tmp_path, "tiny", keep=2)
+    assert_is(again.restore_newest(like), like, 3)
+    again.save(filled(like, 4), 4, meta(4))
+    again.close()
+    assert again.steps() == [3, 4]
+    left = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert left == {*OTHERS, "notes.txt", "3", "4"}
+    assert all((tmp_path / "checkpoints" / name / "file").read_text() == name for name in OTHERS)
+    assert weights.load(tmp_path)[1]["step"] == 4
+
+
+def test_a_meta_that_does_not_belong_to_the_run_is_refused_before_the_arrays_are_read(opened, like):
+    def refuse(found):
+        raise UserError(f"not of step {found['best_step']}")
+
+    with pytest.raises(UserError, match="not of step 3"):
+        opened.restore_newest(like, refuse)
+    assert opened.steps() == [1, 2, 3]

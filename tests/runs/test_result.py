@@ -147,3 +147,66 @@ def test_what_a_file_lacks_is_named(tmp_path, path, new, message):
     files.write_json_atomic(tmp_path / "result.json", value)
     with pytest.raises(UserError, match=message):
         result.read_result(tmp_path / "result.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "new", "message"),
+    [
+        (("best_step",), "40", "best_step is '40', not a whole number"),
+        (("best_step",), 10**30, "best_step is 1000"),
+        (("seed",), 1.5, "seed is 1.5"),
+        (("seconds",), -1, "seconds is -1, not a number from 0 on"),
+        (("epochs",), [], "epochs is "),
+        (("model",), 3, "model is 3, not a text"),
+        (("dataset",), {}, "dataset is {}"),
+        (("date",), 2025, "date is 2025"),
+        (("test", "accuracy"), "high", "test.accuracy is 'high', not a number from 0 to 1"),
+        (("test", "accuracy"), 1.5, "test.accuracy is 1.5"),
+        (("test", "accuracy"), True, "test.accuracy is True"),
+        (("test", "loss"), 1e308, "test.loss is 1e+308"),
+        (("validation", "accuracy"), [0.5], "validation.accuracy is"),
+        (("device", "count"), 0, "device.count is 0, not a whole number from 1 on"),
+        (("device", "kind"), 0, "device.kind is 0"),
+        (("versions", "jax"), 3, "the entry jax is 3"),
+        (("split_digests", "test"), [], "the entry test is"),
+        (("label_names", 0), 3, "a label name is 3"),
+        (("test", "per_class", 0, "recall"), -0.5, "a row of test.per_class.recall is -0.5"),
+        (("test", "per_class", 0, "support"), 7, "do not add up to the classes' support"),
+        (("test", "confusion_matrix", 0, 0), "5", "a number of test.confusion_matrix is '5'"),
+        (("test", "confusion_matrix", 0, 0), -5, "a number of test.confusion_matrix is -5"),
+        (("peak_memory_bytes",), "much", "peak_memory_bytes is 'much', not a whole number from 0 on or null"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(tmp_path, path, new, message):
+    value = json.loads(json.dumps(built()))
+    change(value, path, new)
+    (tmp_path / "result.json").write_text(json.dumps(value))
+    with pytest.raises(UserError) as caught:
+        result.read_result(tmp_path / "result.json")
+    assert message in str(caught.value)
+    assert len(str(caught.value)) - len(str(tmp_path)) < 200
+
+
+@pytest.mark.parametrize(
+    ("path", "new", "message"),
+    [
+        (("temperature",), -1, "probabilities.temperature is -1, not a number above 0 or null"),
+        (("temperature",), "warm", "probabilities.temperature is 'warm'"),
+        (("intervals", "accuracy"), [0.5], "probabilities.intervals.accuracy is [0.5], not two numbers"),
+        (("intervals",), 3, "probabilities.intervals is not a JSON object"),
+        (("per_class",), [], "probabilities.per_class does not fit 2 label names"),
+        (("per_class", 0, "roc_auc"), "x", "a row of probabilities.per_class.roc_auc is 'x'"),
+        (("calibration_error_scaled",), None, "probabilities lacks calibration_error_scaled"),
+    ],
+)
+def test_probabilities_of_another_kind_are_named(tmp_path, path, new, message):
+    names, chances = ("sad", "happy"), np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]])
+    said = Predictions("s", "test", "d", 1, names, np.arange(4), np.array([0, 0, 1, 1]), np.log(chances))
+    value = json.loads(files.to_json(built(probabilities=result.probability_scores(said, said))))
+    (tmp_path / "result.json").write_text(json.dumps(value))
+    assert result.read_result(tmp_path / "result.json") == value
+    change(value["probabilities"], path, new)
+    (tmp_path / "result.json").write_text(json.dumps(value))
+    with pytest.raises(UserError) as caught:
+        result.read_result(tmp_path / "result.json")
+    assert message in str(caught.value)
