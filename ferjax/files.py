@@ -5,6 +5,7 @@ import errno
 import json
 import math
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,8 @@ from typing import Any, Literal
 
 from ferjax.errors import UserError
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_SHOWN = 120  # characters of a wrong path in a message
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_ERRORS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -26,6 +29,35 @@ def disk_trouble(error: BaseException, codes: Iterable[int] = DISK_ERRORS) -> st
     """
     number, text = getattr(error, "errno", None), str(error)
     return next((os.strerror(code) for code in codes if code == number or os.strerror(code) in text), None)
+
+
+def user_path(text: str | os.PathLike[str]) -> Path:
+    """Reads a path as a user gave it: `~` is expanded, and only files of this machine are meant.
+
+    Every path of a flag, an argument or a config field comes through here. Whether it exists is left to
+    whoever opens it.
+
+    Raises:
+        UserError: it is an address such as gs://…, names an unknown user's home, is too long, or holds a null
+            character or a link to itself.
+    """
+    name = os.fspath(text)
+    shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+    if _ADDRESS.match(name):
+        raise UserError(
+            f"{shown} is an address, and only files and folders of this machine can be used: download it or "
+            "mount it, and name it by its path"
+        )
+    try:
+        path = Path(name).expanduser()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            path.stat()
+    except RuntimeError:
+        raise UserError(f"{shown} names the home of an unknown user; write the path out") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{shown!r} cannot be used as a path ({reason}); name another") from error
+    return path
 
 
 @contextlib.contextmanager

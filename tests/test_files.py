@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,3 +145,40 @@ def test_disk_trouble_is_told_from_other_errors(error, words):
     assert files.disk_trouble(error, (errno.EEXIST,)) == (
         os.strerror(errno.EEXIST) if isinstance(error, FileExistsError) else None
     )
+
+
+def test_a_users_path_is_expanded(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert files.user_path("~/runs/a") == tmp_path / "runs" / "a"
+    assert files.user_path("~") == tmp_path
+    for same in ("a", "a~", "/x/~/y", "a:b/c", "C:/x", str(tmp_path)):
+        assert files.user_path(same) == Path(same)
+    assert files.user_path(tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["gs://bucket/run", "s3://b", "http://host/x", "HTTPS://h", "file:///x", "gs:/bucket/run", "a+b://c"],
+)
+def test_an_address_is_no_path(address):
+    with pytest.raises(UserError, match="is an address, and only files and folders of this machine"):
+        files.user_path(address)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("l" * 300, "File name too long"),
+        ("l/" * 5000, "File name too long"),
+        ("a\0b", "null"),
+        ("LINK", "Too many levels of symbolic links"),
+        ("LINK/a", "Too many levels of symbolic links"),
+        ("~nobody-of-that-name/x", "names the home of an unknown user"),
+    ],
+)
+def test_names_that_cannot_be_paths_are_one_short_line(tmp_path, name, message):
+    (tmp_path / "link").symlink_to("link")
+    with pytest.raises(UserError, match=message) as caught:
+        files.user_path(name.replace("LINK", str(tmp_path / "link")))
+    assert len(str(caught.value)) <= 400
+    assert "\n" not in str(caught.value)

@@ -12,10 +12,11 @@ from PIL import Image
 from ferjax.audit.checks import FAR, SMALLEST_SIDE, found_and_published, is_far
 from ferjax.data.images import decode
 from ferjax.data.records import Records
-from ferjax.files import write_atomic
+from ferjax.platform import outputs
 from ferjax.report.document import cards, document
 from ferjax.report.wording import count_of, day, number, percent
 
+VERB = "audit"
 # Pairs of a kind that are shown, and the longest side of a picture in pixels.
 SHOWN = 12
 LARGEST = 128
@@ -87,7 +88,7 @@ def write_page(report: Mapping[str, Any], folder: Path, path: Path) -> None:
         "Written by <code>ferjax audit</code>; <code>audit.json</code> beside this page holds the numbers."
     )
     page = document(report["dataset"], "ferjax audit", subtitle, body, footer)
-    write_atomic(path, page.encode())
+    outputs.write(VERB, path, page.encode())
 
 
 def _findings(findings: list[Mapping[str, Any]]) -> str:

@@ -22,7 +22,7 @@ _CONFIG = framework.config_flag(
 )
 _VARIANTS = flags.DEFINE_list("variants", list(VARIANTS), "The configurations to train.")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "The number of seeds of each: train.seed, train.seed + 1, …")
-_WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the runs; runs/ablate-DATASET if empty.")
+_WORKDIR = framework.path_flag("workdir", "", "Folder of the runs; runs/ablate-DATASET if empty.")
 
 
 @verb("several runs", "train ResEmoteNet without one part or another")

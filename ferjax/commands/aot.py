@@ -14,9 +14,11 @@ from absl import flags
 
 from ferjax.commands import framework
 from ferjax.errors import UserError
+from ferjax.platform import outputs
 from ferjax.registry import verb
 
 logger = logging.getLogger(__name__)
+_VERB = "aot"
 
 _CONFIG = framework.config_flag()
 _TOPOLOGY = flags.DEFINE_list("topology", None, "KIND:SHAPE such as v5e:4x4, several, or here.")
@@ -27,8 +29,8 @@ _BATCH = flags.DEFINE_integer(
     "Sets train.batch_size to this times the devices; 0: keeps it.",
     lower_bound=0,
 )
-_JSON = flags.DEFINE_string("json", "", "Also writes everything to this file.")
-_PLOT = flags.DEFINE_string("plot", "", "Also draws images a second against devices into this .png or .svg.")
+_JSON = framework.path_flag("json", "", "Also writes everything to this file.")
+_PLOT = framework.path_flag("plot", "", "Also draws images a second against devices into this .png or .svg.")
 flags.mark_flags_as_required(["config", "topology"])
 
 
@@ -44,6 +46,7 @@ def main(argv: list[str]) -> None:
     framework.no_arguments(argv)
     if _PLOT.value and Path(_PLOT.value).suffix not in (".png", ".svg"):
         raise UserError(f"--plot={_PLOT.value} does not end in .png or .svg")
+    outputs.check(_VERB, *(Path(name) for name in (_JSON.value, _PLOT.value) if name))
     topologies = _TOPOLOGY.value or []
     if not topologies:
         raise UserError("--topology names none; it takes KIND:SHAPE such as v5e:4x4, or here")
@@ -61,9 +64,11 @@ def main(argv: list[str]) -> None:
     print(scaling_table(analyses) if len(analyses) > 1 else analysis_text(analyses[0]))
     print(ASSUMPTIONS)
     if _JSON.value:
-        Path(_JSON.value).parent.mkdir(parents=True, exist_ok=True)
-        Path(_JSON.value).write_text(json.dumps([one.json() for one in analyses], indent=1) + "\n")
+        content = json.dumps([one.json() for one in analyses], indent=1) + "\n"
+        outputs.write(_VERB, Path(_JSON.value), content.encode())
     if _PLOT.value:
-        from ferjax.report.scaling import scaling  # matplotlib: only for pictures
+        from ferjax.report import figures  # matplotlib: only for pictures
+        from ferjax.report.scaling import scaling
 
-        scaling(analyses).savefig(_PLOT.value)
+        plot, figure = Path(_PLOT.value), scaling(analyses)
+        outputs.write(_VERB, plot, figures.png(figure) if plot.suffix == ".png" else figures.svg(figure))

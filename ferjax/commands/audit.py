@@ -8,18 +8,20 @@ from pathlib import Path
 
 from absl import flags
 
-from ferjax.audit.page import write_page
+from ferjax.audit.page import VERB, write_page
 from ferjax.audit.run import audit, is_serious, summary
+from ferjax.commands import framework
 from ferjax.data import builders
 from ferjax.data.loading import built_folder
 from ferjax.errors import UserError
-from ferjax.files import write_json_atomic
+from ferjax.files import to_json
+from ferjax.platform import outputs
 from ferjax.registry import verb
 
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = framework.path_flag(
     "data_dir", None, "Folder of the built sets; $TFDS_DATA_DIR or ~/tensorflow_datasets if not given."
 )
-_OUT = flags.DEFINE_string(
+_OUT = framework.path_flag(
     "out", None, "Folder of audit.json and audit.html; the folder audit/ beside the built set if not given."
 )
 _STRICT = flags.DEFINE_bool("strict", False, "Exit with code 1 if anything serious is found.")
@@ -32,15 +34,12 @@ def main(argv: list[str]) -> int:
         raise UserError(f"audit takes one name: {', '.join(builders.names())}")
     name, data_dir = argv[1], _DATA_DIR.value
     folder = built_folder(name, data_dir)
+    out = Path(_OUT.value) if _OUT.value else folder / "audit"
+    numbers, page = out / "audit.json", out / "audit.html"
+    outputs.check(VERB, numbers, page, advice="--out names another folder")
     report = audit(name, folder, getattr(builders.builder_class(name), "PUBLISHED", {}))
-    out = Path(_OUT.value).expanduser() if _OUT.value else folder / "audit"
-    try:
-        write_json_atomic(out / "audit.json", report)
-        write_page(report, folder, out / "audit.html")
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
-        raise UserError(
-            f"cannot write {error.filename or out}: {error.strerror}; --out names another folder"
-        ) from error
+    outputs.write(VERB, numbers, to_json(report))
+    write_page(report, folder, page)
     print(summary(report))
-    print(out / "audit.html")
+    print(page)
     return int(_STRICT.value and is_serious(report))

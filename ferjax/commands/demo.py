@@ -16,7 +16,7 @@ from ferjax.commands import framework
 from ferjax.errors import UserError
 from ferjax.registry import verb
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, or a bundle.", required=True)
+_WORKDIR = framework.path_flag("workdir", None, "The run's folder, or a bundle.", required=True)
 _PORT = flags.DEFINE_integer(
     "port", 8501, "The page's port; 0: any that is free.", lower_bound=0, upper_bound=65535
 )
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
         raise UserError(f"demo needs the package {error.name}: pip install 'ferjax[demo]'") from error
     from ferjax.inference.open_run import open_network
 
-    workdir = Path(_WORKDIR.value).expanduser().resolve()
+    workdir = Path(_WORKDIR.value).resolve()
     open_network(workdir)  # an error appears here, and not on the page
     page = Path(demo.__file__).with_name("page.py")
     options = [f"--{setting}" for setting in (*_SETTINGS, f"server.port={_free_port(_PORT.value)}")]

@@ -13,19 +13,20 @@ from pathlib import Path
 
 from absl import flags
 
+from ferjax.commands import framework
 from ferjax.errors import UserError
-from ferjax.explain import heat_file, subjects
-from ferjax.explain.gallery import write_gallery
+from ferjax.explain import gallery, heat_file, subjects
 from ferjax.explain.layers import check_layer
 from ferjax.explain.methods import METHODS, check_methods
 from ferjax.explain.module_views import PICTURES
 from ferjax.explain.run_methods import PREDICTED, choose_methods, explain
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.open_run import open_network
+from ferjax.platform import outputs
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, or a bundle.", required=True)
+_WORKDIR = framework.path_flag("workdir", None, "The run's folder, or a bundle.", required=True)
 _IMAGES = flags.DEFINE_multi_string("images", [], "A file, folder or pattern; may be given several times.")
 _SPLIT = flags.DEFINE_string("split", "test", "Without --images: the split of the run's data set.")
 _COUNT = flags.DEFINE_integer("count", 24, "Without --images: how many examples.")
@@ -40,8 +41,8 @@ _LAYER = flags.DEFINE_string(
 _CLASS = flags.DEFINE_string(
     "of_class", PREDICTED, "The class to explain: predicted, actual, or a class's name."
 )
-_DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the built data sets; the run's own if empty.")
-_OUT = flags.DEFINE_string("out", "", "Folder to write to; WORKDIR/explanations if empty.")
+_DATA_DIR = framework.path_flag("data_dir", "", "Folder of the built data sets; the run's own if empty.")
+_OUT = framework.path_flag("out", "", "Folder to write to; WORKDIR/explanations if empty.")
 _MEASURE = flags.DEFINE_bool("measure", False, "Measure the methods on a toons set instead.")
 _MEASURE_IMAGES = flags.DEFINE_integer("measure_images", 20, "With --measure: images of each class.")
 _MEASURE_SET = flags.DEFINE_string("measure_set", "", "With --measure: a toons set; the run's own if empty.")
@@ -56,9 +57,10 @@ def main(argv: list[str]) -> int:
     keep_compiled()
     named = [*_IMAGES.value, *argv[1:]]
     network = open_network(_WORKDIR.value)
-    out = _folder(_OUT.value or Path(_WORKDIR.value, "explanations"))
+    out = outputs.make_folder(Path(_OUT.value or Path(_WORKDIR.value, "explanations")))
     if _MEASURE.value:
         return _measure(out, named)
+    outputs.check(gallery.VERB, out / gallery.PAGE, out / heat_file.FILE)
     methods = choose_methods(network, _METHODS.value)
     layer = check_layer(network.model, (network.image_size, network.image_size), _LAYER.value)
     classifier = Classifier.of(network)
@@ -69,25 +71,13 @@ def main(argv: list[str]) -> int:
     explained = explain(network, classifier, chosen, methods, layer, _CLASS.value)
     title = f"What {network.config.model.name} looks at"
     subtitle = f"Trained on {network.config.data.name}; {_WORKDIR.value}"
-    heat_file.save(explained, out / "heat.npz")
-    print(write_gallery(explained, out, title, subtitle))
+    heat_file.save(explained, out / heat_file.FILE)
+    print(gallery.write_gallery(explained, out, title, subtitle))
     for name, reason in chosen.skipped:
         _logger.warning("skipped %s: %s", name, reason)
     for name, reason in chosen.unread:
         _logger.warning("not explained %s: %s", name, reason)
     return SOME_FAILED if chosen.unread else 0
-
-
-def _folder(name: Path | str) -> Path:
-    """Makes the folder, before anything is computed for it."""
-    path = Path(name).expanduser()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {path}: {error.strerror}; name another folder with --out"
-        ) from error
-    return path
 
 
 def _measure(out: Path, named: list[str]) -> int:

@@ -28,8 +28,8 @@ from ferjax.runs.result import read_result
 from ferjax.runs.weights import check_new
 from ferjax.runs.workdir import RESULT
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder, or a bundle.", required=True)
-_OUT = flags.DEFINE_string("out", None, "The folder to write: new or empty.", required=True)
+_WORKDIR = framework.path_flag("workdir", None, "The run's folder, or a bundle.", required=True)
+_OUT = framework.path_flag("out", None, "The folder to write: new or empty.", required=True)
 _FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], "Any of stablehlo, onnx, bundle, zip.")
 
 
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
     unknown = [name for name in formats if name not in _WRITERS]
     if unknown or not formats:
         raise UserError(f"--formats takes some of {', '.join(_WRITERS)}, not {', '.join(unknown) or 'none'}")
-    workdir, out = Path(_WORKDIR.value).expanduser(), Path(_OUT.value).expanduser()
+    workdir, out = Path(_WORKDIR.value), Path(_OUT.value)
     check_new(out)
     if "onnx" in formats:
         from ferjax.deploy import onnx

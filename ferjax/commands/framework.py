@@ -19,7 +19,7 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags.config_flags import ConfigFileFlagParser, is_config_flag
 
 from ferjax.errors import BAD_INPUT, UserError
-from ferjax.files import DISK_FULL
+from ferjax.files import DISK_FULL, user_path
 from ferjax.platform import console
 from ferjax.recipes import shipped
 
@@ -52,8 +52,10 @@ class _RecipeParser(ConfigFileFlagParser):
     """Reads a config from a file, or from a shipped recipe by its name."""
 
     def parse(self, path: str) -> ConfigDict:
+        if path.partition(":")[2].startswith("//"):
+            user_path(path)  # an address, which is told as one
         file, colon, argument = path.partition(":")
-        return super().parse(shipped.locate(file) + colon + argument)
+        return super().parse(shipped.locate(file and str(user_path(file))) + colon + argument)
 
 
 def config_flag(
@@ -73,6 +75,36 @@ def config_flag(
     if default is not None:
         flags.set_default(holder, default)
     return holder
+
+
+class _PathParser(flags.ArgumentParser):
+    """Reads a path, see `ferjax.files.user_path`; an empty one stays empty."""
+
+    syntactic_help = "a path"
+
+    def parse(self, argument: str) -> str:
+        return argument and str(user_path(argument))
+
+    def flag_type(self) -> str:
+        return "path"
+
+
+def path_flag(
+    name: str, default: str | None, help_string: str, required: bool = False, several: bool = False
+) -> flags.FlagHolder:
+    """Defines a flag that takes a file or a folder; its value is text without `~`.
+
+    Args:
+        name: the flag's name.
+        default: its value if it is not given.
+        help_string: its text in `--help`.
+        required: it must be given.
+        several: it may be given several times; its value is a list.
+    """
+    parser, serializer = _PathParser(), flags.ArgumentSerializer()
+    if several:
+        return flags.DEFINE_multi(parser, serializer, name, [], help_string)
+    return flags.DEFINE(parser, name, default, help_string, serializer=serializer, required=required)
 
 
 def no_arguments(argv: Sequence[str]) -> None:
@@ -170,7 +202,9 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
             return _reader_left()
         except OSError as error:
             if error.errno not in DISK_FULL:
-                raise
+                if error.filename is None:
+                    raise
+                fail(f"cannot use {error.filename}: {error.strerror}; name another place")
             first: BaseException | None = error  # closing files may have failed after a clear error
             while first and not isinstance(first, UserError):
                 first = first.__context__

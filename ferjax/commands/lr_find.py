@@ -15,7 +15,7 @@ from ferjax.files import file_name
 from ferjax.registry import verb
 
 _CONFIG = framework.config_flag()
-_OUT = flags.DEFINE_string("out", "", "Folder of the results; runs/lr-find/MODEL-DATASET-STAGE if empty.")
+_OUT = framework.path_flag("out", "", "Folder of the results; runs/lr-find/MODEL-DATASET-STAGE if empty.")
 _STAGE = flags.DEFINE_integer("stage", 1, "The stage of the config, counted from 1.")
 _LOW = flags.DEFINE_float("low", 1e-6, "The first learning rate.")
 _HIGH = flags.DEFINE_float("high", 10.0, "The last learning rate.")

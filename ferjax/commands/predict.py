@@ -18,28 +18,30 @@ from typing import TextIO
 
 from absl import flags
 
+from ferjax.commands import framework
 from ferjax.deploy import output_rows, video
 from ferjax.deploy.faces import Detector
 from ferjax.deploy.predict import Options, predict
 from ferjax.errors import UserError
 from ferjax.inference import classifier
 from ferjax.inference.inputs import expand
+from ferjax.platform import outputs
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 from ferjax.report.wording import count_of
 
 SOME_FAILED = 1
 
-_WORKDIR = flags.DEFINE_string("workdir", "", "The run's folder.")
-_BUNDLE = flags.DEFINE_string("bundle", "", "An exported bundle, instead of a run.")
+_WORKDIR = framework.path_flag("workdir", "", "The run's folder.")
+_BUNDLE = framework.path_flag("bundle", "", "An exported bundle, instead of a run.")
 _CROPPED = flags.DEFINE_bool("cropped", False, "Every picture is one face already; no face is searched for.")
 _SCORE = flags.DEFINE_float(
     "min_score", 0.6, "The lowest confidence at which the detector reports a face.", 0, 1
 )
 _TOP_K = flags.DEFINE_integer("top_k", 3, "How many classes are written for a face; 0: all.", 0)
 _FORMAT = flags.DEFINE_enum("format", "table", output_rows.FORMATS, "The format of the rows.")
-_OUT = flags.DEFINE_string("out", "", "The file to write the rows to; empty: they are printed.")
-_ANNOTATE = flags.DEFINE_string("annotate", "", "A folder for annotated pictures and videos, and timelines.")
+_OUT = framework.path_flag("out", "", "The file to write the rows to; empty: they are printed.")
+_ANNOTATE = framework.path_flag("annotate", "", "A folder for annotated pictures and videos, and timelines.")
 _SMOOTH = flags.DEFINE_float("smooth", 0.0, "Seconds over which a video's probabilities are averaged.", 0)
 _EVERY = flags.DEFINE_float("every", 0.0, "Seconds between the frames of videos; 0: all frames.", 0)
 _SECONDS = flags.DEFINE_float("seconds", 0.0, "How long a camera is watched; 0: until ^C.", 0)
@@ -62,10 +64,12 @@ def main(argv: list[str]) -> int:
     inputs = list(
         expand(argv[1:])
     )  # before anything is written: the output may lie in a folder that is searched
-    if _OUT.value and any(_same(item.path, _OUT.value) for item in inputs):
-        raise UserError(
-            f"--out={_OUT.value} is one of the inputs, and would be overwritten; name another file"
-        )
+    if _OUT.value:
+        if any(_same(item.path, _OUT.value) for item in inputs):
+            raise UserError(
+                f"--out={_OUT.value} is one of the inputs, and would be overwritten; name another file"
+            )
+        outputs.check("predict", Path(_OUT.value))
     if any(item.kind in ("video", "camera") for item in inputs):
         video.opencv()  # if it is not installed, the error comes first
     network = classifier.load(_WORKDIR.value or _BUNDLE.value)
@@ -79,16 +83,16 @@ def main(argv: list[str]) -> int:
     live = any(item.kind == "camera" for item in inputs)
     counts: Counter[str] = Counter()
     with contextlib.ExitStack() as ending:
-        out = ending.enter_context(_opened())
-        rows = output_rows.writer(_FORMAT.value, network.label_names, _TOP_K.value, out, live=live)
-        ending.callback(rows.close)
         annotated = None
         if _ANNOTATE.value:
             from ferjax.deploy.annotated_files import AnnotatedFiles  # draws with Matplotlib
 
-            folder = Path(_ANNOTATE.value).expanduser()
-            annotated = AnnotatedFiles(folder, network.label_names, _TOP_K.value, _EVERY.value)
+            folder = Path(_ANNOTATE.value)
+            annotated = AnnotatedFiles(folder, inputs, network.label_names, _TOP_K.value, _EVERY.value)
             ending.callback(annotated.finish)
+        out = ending.enter_context(_opened())
+        rows = output_rows.writer(_FORMAT.value, network.label_names, _TOP_K.value, out, live=live)
+        ending.callback(rows.close)
         try:
             for outcome in predict(inputs, network, options):
                 for row in outcome.rows:
@@ -109,17 +113,16 @@ def _opened() -> Iterator[TextIO]:
     if not _OUT.value:
         yield sys.stdout
         return
-    path = Path(_OUT.value).expanduser()
-    try:
+    path = Path(_OUT.value)
+    outputs.check("predict", path)
+    with outputs.told(path):
         file = path.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise UserError(f"cannot write --out={path}: {error.strerror}; name another file") from error
     with file:
         yield file
 
 
 def _same(path: Path, name: str) -> bool:
-    return path.resolve() == Path(name).expanduser().resolve()
+    return path.resolve() == Path(name).resolve()
 
 
 def _print_summary(counts: Counter[str]) -> None:

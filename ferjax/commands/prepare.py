@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
+from ferjax.commands import framework
 from ferjax.data import builders
 from ferjax.data.described import DamagedSetError, describe
 from ferjax.data.records import Records
 from ferjax.errors import UserError
 from ferjax.registry import verb
 
-_MANUAL_DIR = flags.DEFINE_string(
+_MANUAL_DIR = framework.path_flag(
     "manual_dir", None, "Folder with the files that you downloaded (licensed sets only)."
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = framework.path_flag(
     "data_dir", None, "Folder of the built sets; $TFDS_DATA_DIR or ~/tensorflow_datasets if not given."
 )
 _SKIP_BAD_ROWS = flags.DEFINE_bool(

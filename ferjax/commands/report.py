@@ -7,15 +7,15 @@ and SVG beside it. With two or more finished runs a comparison is written to FOL
 import os
 from pathlib import Path
 
-from absl import flags
-
+from ferjax.commands import framework
 from ferjax.errors import UserError
+from ferjax.files import user_path
 from ferjax.registry import verb
 from ferjax.report import page, tables
 from ferjax.report.comparison import write_comparison
 from ferjax.report.run import read_run
 
-_OUT = flags.DEFINE_string("out", "", "Folder of the comparison; comparison/ beside the runs if empty.")
+_OUT = framework.path_flag("out", "", "Folder of the comparison; comparison/ beside the runs if empty.")
 
 
 @verb("looking closer", "write the pages of runs, and one that compares them")
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> None:
     """
     if len(argv) < 2:
         raise UserError("name the workdir of a run: python -m ferjax report RUN [RUN...]")
-    workdirs = list(dict.fromkeys(Path(argument).resolve() for argument in argv[1:]))
+    workdirs = list(dict.fromkeys(user_path(argument).resolve() for argument in argv[1:]))
     runs = [read_run(workdir) for workdir in workdirs]
     for run, written in zip(runs, page.write_pages(runs), strict=True):
         print(

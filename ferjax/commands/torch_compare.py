@@ -13,15 +13,17 @@ from absl import flags
 from ferjax.commands import framework
 from ferjax.config import split_argument
 from ferjax.errors import UserError
-from ferjax.files import write_atomic, write_json_atomic
+from ferjax.files import to_json
 from ferjax.interop import comparison
 from ferjax.interop.compared import compare
 from ferjax.interop.torch_networks import network
+from ferjax.platform import outputs
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
+_VERB = "torch-compare"
 _MODEL = flags.DEFINE_string("model", None, "The network's name.", required=True)
-_WEIGHTS = flags.DEFINE_string(
+_WEIGHTS = framework.path_flag(
     "weights", "", "A .safetensors or .pth with its weights; PyTorch's random ones if empty."
 )
 _OPTIONS = flags.DEFINE_string("options", "", "The network's options: key=value, separated by commas.")
@@ -34,19 +36,20 @@ _IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", 0, "Pixels, both sides; 0: a size that suits the network.", lower_bound=0
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the random weights and batches.", lower_bound=0)
-_OUT = flags.DEFINE_string("out", "", "A .md for the tables by group and by layer, or a .json for every gap.")
+_OUT = framework.path_flag("out", "", "A .md for the tables by group and by layer, or a .json for every gap.")
 
 
 @verb("PyTorch", "compare a network's numbers with PyTorch's, layer by layer")
 def main(argv: list[str]) -> int:
     """Prints the table; returns 1 if something differs by more than its tolerance."""
     framework.no_arguments(argv)
-    name, precisions, out = _MODEL.value, tuple(_PRECISION.value), Path(_OUT.value).expanduser()
+    name, precisions, out = _MODEL.value, tuple(_PRECISION.value), Path(_OUT.value)
     table = network(name)
     if unknown := set(precisions) - set(comparison.PRECISIONS):
         raise UserError(f"--precision takes {' and '.join(comparison.PRECISIONS)}, not {', '.join(unknown)}")
     if _OUT.value and out.suffix not in (".md", ".json"):
         raise UserError(f"--out={out} ends neither in .md nor in .json")
+    outputs.check(_VERB, *([out] if _OUT.value else ()))
     keep_compiled()
     _, options = split_argument(_OPTIONS.value, default="")
     groups = compare(
@@ -62,7 +65,8 @@ def main(argv: list[str]) -> int:
     print(comparison.summary_table(groups))
     if out.suffix == ".md":
         text = f"{comparison.summary_table(groups)}\n\n{comparison.layer_table(groups)}\n"
-        write_atomic(out, text.encode())
+        outputs.write(_VERB, out, text.encode())
     elif out.suffix == ".json":
-        write_json_atomic(out, {"model": name, "groups": list(comparison.as_json(groups))})
+        content = to_json({"model": name, "groups": list(comparison.as_json(groups))})
+        outputs.write(_VERB, out, content)
     return int(any(group.parting for group in groups))

@@ -7,19 +7,19 @@ torch. The counterpart's `load_state_dict` takes it with strict=True.
 from pathlib import Path
 from typing import Any
 
-from absl import flags
-
+from ferjax.commands import framework
 from ferjax.config import model_options
 from ferjax.errors import UserError
-from ferjax.interop.torch_files import write_state_dict
+from ferjax.interop.torch_files import VERB, write_state_dict
 from ferjax.interop.torch_weights import export_state_dict
+from ferjax.platform import outputs
 from ferjax.registry import verb
 from ferjax.runs import weights
 from ferjax.runs.config_check import read_config
 from ferjax.runs.stored_config import completed
 from ferjax.runs.workdir import CONFIG
 
-_OUT = flags.DEFINE_string("out", None, "The file to write.", required=True)
+_OUT = framework.path_flag("out", None, "The file to write.", required=True)
 
 
 @verb("PyTorch", "write a run's weights as a PyTorch state dict")
@@ -27,11 +27,12 @@ def main(argv: list[str]) -> None:
     """Exports the weights of the folder named by the one argument."""
     if len(argv) != 2:
         raise UserError("torch-export takes one folder: a run's or an import's")
-    folder, out = Path(argv[1]).expanduser(), Path(_OUT.value).expanduser()
+    folder, out = user_path(argv[1]), Path(_OUT.value)
+    outputs.check(VERB, out)
     variables, meta = weights.load(folder)
     name, step = meta["model"], meta["best_step"]
     state_dict = export_state_dict(name, variables, num_batches_tracked=step, **_options(folder, meta))
-    write_state_dict(out, state_dict, {"model": name})
+    write_state_dict(out, state_dict, {"model": name, "comment": outputs.mark(VERB).decode()})
     print(f"{name} of {folder}, step {step:,}: {len(state_dict)} arrays in {out}")
 
 

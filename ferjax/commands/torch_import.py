@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from absl import flags
 
+from ferjax.commands import framework
 from ferjax.config import split_argument
 from ferjax.errors import UserError
 from ferjax.interop.torch_files import read_state_dict
@@ -20,7 +21,7 @@ from ferjax.registry import verb
 from ferjax.runs import weights
 
 _MODEL = flags.DEFINE_string("model", None, "The network's name.", required=True)
-_OUT = flags.DEFINE_string("out", None, "The folder to write.", required=True)
+_OUT = framework.path_flag("out", None, "The folder to write.", required=True)
 _NUM_CLASSES = flags.DEFINE_integer(
     "num_classes", None, "How many classes the network has; the file's number if not given.", lower_bound=1
 )
@@ -35,13 +36,13 @@ def main(argv: list[str]) -> None:
     """Imports the file named by the one argument."""
     if len(argv) != 2:
         raise UserError("torch-import takes one file of weights")
-    name, out = _MODEL.value, Path(_OUT.value).expanduser()
+    name, out = _MODEL.value, Path(_OUT.value)
     table = network(name)
     weights.check_new(out)
     _, options = split_argument(_OPTIONS.value, default="")
     variables = import_state_dict(
         name,
-        read_state_dict(Path(argv[1]).expanduser()),
+        read_state_dict(argv[1]),
         num_classes=_NUM_CLASSES.value,
         head=_HEAD.value,
         **options,

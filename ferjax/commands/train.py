@@ -9,7 +9,7 @@ from ferjax.files import file_name
 from ferjax.registry import verb
 
 CONFIG = framework.config_flag()
-WORKDIR = flags.DEFINE_string("workdir", "", "The run's folder; runs/MODEL-DATASET if empty.")
+WORKDIR = framework.path_flag("workdir", "", "The run's folder; runs/MODEL-DATASET if empty.")
 REPORT = flags.DEFINE_bool("report", True, "Write report/index.html at the end.")
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes that the cluster tells of.")
 COORDINATOR = flags.DEFINE_string("coordinator", "", "host:port of process 0, without a cluster's help.")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ferjax.config.field import NAME, Anything, Choices, Field, Range, Text
+from ferjax.config.field import NAME, Anything, Choices, Field, Place, Range, Text
 from ferjax.config.text_fields import parse_extra
 
 
@@ -27,7 +27,7 @@ MODEL = (
 DATA = (
     Field("data.name", "toons/avataaars",
           Text("a data set of ferjax, or package.module:Builder", longest=NAME), "", "The data set."),
-    Field("data.dir", "", Text("a folder"), "",
+    Field("data.dir", "", Place("a folder"), "",
           "Where data sets are built; empty: $TFDS_DATA_DIR or ~/tensorflow_datasets.", free=True),
     Field("data.image_size", 64, Range(1, 4096), "pixels", "Height and width of what the network takes."),
     Field("data.source_size", 0, Range(0, 4096), "pixels",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ferjax.errors import UserError
+from ferjax.files import user_path
 from ferjax.registry import Registry
 
 NAME = 120  # characters that a name may have
@@ -166,6 +167,21 @@ class Text:
         _check_length(name, value, self.longest)
         if self.parse and value:
             self.parse(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A file or folder of this machine, or empty."""
+
+    words: str
+
+    def check(self, name: str, value: Any) -> None:
+        """Raises UserError if the field `name` may not hold `value`, which has the field's type."""
+        _check_length(name, value, longest=4096)
+        try:
+            user_path(value)
+        except UserError as error:
+            raise UserError(f"config field {name}: {error}") from None
 
 
 @dataclasses.dataclass(frozen=True)

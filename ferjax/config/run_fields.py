@@ -1,13 +1,13 @@
 """The schema of the groups init, stages, mesh, checkpoint and eval: where a run begins, runs and is saved."""
 
 from ferjax.config.data_fields import SWITCH
-from ferjax.config.field import Anything, Choices, Field, Pattern, Range, Text
+from ferjax.config.field import Anything, Choices, Field, Pattern, Place, Range, Text
 from ferjax.config.training_fields import BATCH, EPOCHS, RATE
 
 WEIGHT = Range(0, 1_000_000)
 
 INIT = (
-    Field("init.from", "", Text("a file or a folder"), "",
+    Field("init.from", "", Place("a file or a folder"), "",
           "Weights to begin from: a workdir, one of its checkpoints, an import, .safetensors or .pth; "
           "empty: random."),
     Field("init.into", "", Text("a module's name"), "",

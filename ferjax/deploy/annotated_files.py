@@ -1,7 +1,10 @@
 """Writes annotated pictures and videos, and the timelines of videos, to a folder."""
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from ferjax.deploy import timeline, video
@@ -9,11 +12,12 @@ from ferjax.deploy.annotate import annotate
 from ferjax.deploy.predict import Outcome
 from ferjax.deploy.timeline import Track
 from ferjax.errors import UserError
-from ferjax.files import write_atomic
 from ferjax.inference.inputs import Input
+from ferjax.platform import outputs
 from ferjax.report import figures
 
-_QUALITY = 92
+_VERB, _QUALITY = "predict", 92
+_LONGEST = 65_500  # pixels of a JPEG's side
 _CAMERA_RATE = 15.0  # frames a second of a camera's video: about as many as are predicted
 
 
@@ -22,23 +26,25 @@ class AnnotatedFiles:
 
     Args:
         folder: made if it is missing.
+        inputs: what will be added; none of their files is overwritten.
         label_names: the classes.
         top_k: how many of a face's classes are written onto a picture; 0: all.
         every: seconds between a video's frames; 0: as many as it has.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or a file in it that would be replaced is an input or was not
+            written by predict.
     """
 
-    def __init__(self, folder: Path, label_names: tuple[str, ...], top_k: int, every: float) -> None:
+    def __init__(
+        self, folder: Path, inputs: Sequence[Input], label_names: tuple[str, ...], top_k: int, every: float
+    ) -> None:
         self._folder, self._label_names, self._top_k, self._every = folder, label_names, top_k, every
         self._taken: set[Path] = set()
         self._video: tuple[Input, Path, video.Writer] | None = None
         self._tracks: dict[int, Track] = {}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot write the folder {folder}: {error.strerror}; name another") from error
+        outputs.make_folder(folder)
+        self._check(inputs)
 
     def add(self, outcome: Outcome) -> None:
         """Draws one picture or frame; writes nothing for a failure."""
@@ -48,14 +54,12 @@ class AnnotatedFiles:
             return
         shown = annotate(outcome.image, outcome.rows, self._label_names, self._top_k)
         if outcome.rows[0].time is None:
-            path = self._path(outcome.input, ".jpg")
-            try:
-                Image.fromarray(shown).save(path, "JPEG", quality=_QUALITY)
-            except OSError as error:
-                raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+            outputs.write(_VERB, self._path(outcome.input, ".jpg"), _jpeg(shown))
             return
         if self._video is None:
             path = self._path(outcome.input, ".mp4")
+            outputs.check(_VERB, path)
+            outputs.make_folder(path.parent)
             self._video = (outcome.input, path, video.Writer(path, self._rate(outcome.input)))
         self._video[2].write(shown)
         for row in outcome.rows:
@@ -72,7 +76,7 @@ class AnnotatedFiles:
         writer.close()
         if self._tracks:
             figure = timeline.draw(self._tracks, self._label_names, source.place.name)
-            write_atomic(path.with_name(f"{path.stem}-timeline.png"), figures.png(figure))
+            outputs.write(_VERB, _timeline(path), figures.png(figure))
         self._video, self._tracks = None, {}
 
     def _rate(self, source: Input) -> float:
@@ -87,5 +91,31 @@ class AnnotatedFiles:
             count += 1
             path = wanted.with_name(f"{wanted.stem}-{count}{suffix}")
         self._taken.add(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def _check(self, inputs: Sequence[Input]) -> None:
+        """Raises UserError if a file that may be written is an input, or foreign."""
+        own = {place.path.resolve() for place in inputs if place.kind in ("picture", "video")}
+        for place in inputs:
+            if place.kind in ("skipped", "failed"):
+                continue
+            path = self._path(place, ".jpg" if place.kind == "picture" else ".mp4")
+            for file in (path,) if place.kind == "picture" else (path, _timeline(path)):
+                if file.resolve() in own:
+                    raise UserError(
+                        f"--annotate={self._folder} would overwrite the input {file}; name another folder"
+                    )
+                outputs.check(_VERB, file)
+        self._taken = set()
+
+
+def _timeline(video_path: Path) -> Path:
+    return video_path.with_name(f"{video_path.stem}-timeline.png")
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    """Encodes uint8 `[H, W, 3]`, resized if a side is longer than a JPEG's may be."""
+    picture, content = Image.fromarray(image), io.BytesIO()
+    picture.thumbnail((_LONGEST, _LONGEST))
+    picture.save(content, "JPEG", quality=_QUALITY)
+    return content.getvalue()

@@ -16,6 +16,7 @@ from jax import Array
 from jax import export as jax_export
 
 from ferjax.errors import UserError
+from ferjax.files import user_path
 from ferjax.inference import trained
 from ferjax.inference.trained import Trained
 
@@ -58,7 +59,7 @@ def load(path: Path | str) -> Callable[[np.ndarray], Array]:
     Raises:
         UserError: there is no such file, or it is not such a program.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     try:
         exported = jax_export.deserialize(bytearray(path.read_bytes()))
     except OSError as error:

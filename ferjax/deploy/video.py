@@ -2,6 +2,7 @@
 
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ import numpy as np
 
 from ferjax.errors import UserError
 from ferjax.inference.pictures import LARGEST
+from ferjax.platform import outputs
 
 _USUAL_RATE = 25.0  # frames a second, assumed for a file that does not state it
 _FASTEST = 240.0  # a header that states a higher rate is damaged
@@ -111,7 +113,7 @@ def file_rate(path: Path) -> float:
 
 
 class Writer:
-    """Writes frames of one size to an .mp4 file (MPEG-4 part 2, no sound).
+    """Writes frames of one size to an .mp4 file (MPEG-4 part 2, no sound), which appears when it is whole.
 
     Args:
         path: the file; its folder exists.
@@ -124,14 +126,17 @@ class Writer:
     def __init__(self, path: Path, frames_a_second: float) -> None:
         self.path, self._rate, self._cv2 = path, frames_a_second, opencv()
         self._out: Any = None
+        # OpenCV chooses the format by the suffix.
+        self._unfinished = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
 
     def write(self, image: np.ndarray) -> None:
         """Appends uint8 `[H, W, 3]`, RGB."""
         height, width = image.shape[:2]
         if self._out is None:
             code = self._cv2.VideoWriter_fourcc(*"mp4v")
-            self._out = self._cv2.VideoWriter(str(self.path), code, self._rate, (width, height))
+            self._out = self._cv2.VideoWriter(str(self._unfinished), code, self._rate, (width, height))
             if not self._out.isOpened():
+                self._unfinished.unlink(missing_ok=True)
                 raise UserError(f"cannot write {self.path}; name another folder with --annotate")
         self._out.write(np.ascontiguousarray(image[:, :, ::-1]))
 
@@ -139,6 +144,9 @@ class Writer:
         """Finishes the file."""
         if self._out is not None:
             self._out.release()
+            self._out = None
+            if self._unfinished.exists():  # not if it could not be opened
+                outputs.move("predict", self._unfinished, self.path)
 
 
 def opencv() -> ModuleType:

@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from ferjax import files
 from ferjax.config import validate
 from ferjax.errors import UserError
-from ferjax.experiments.runs import Runner
+from ferjax.experiments.runs import Runner, check_files, write_report
 from ferjax.report.tables import markdown
 from ferjax.report.wording import duration, number, percent, points
 from ferjax.scores import significance
@@ -73,6 +72,7 @@ def ablate(
     """
     if n < 1:
         raise UserError(f"ablate --seeds={n}: at least one seed is needed")
+    check_files(Path(workdir) / FILE)
     runner = runner or Runner()
     configs = {name: variant_config(config, name) for name in _known(names)}
     for each in configs.values():
@@ -97,7 +97,7 @@ def ablate(
         "seconds": sum(variant["seconds"] for variant in variants.values()),
         "variants": variants,
     }
-    files.write_json_atomic(Path(workdir) / FILE, report)
+    write_report(Path(workdir) / FILE, report)
     return report
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from ferjax.errors import UserError
 from ferjax.experiments.repeat import FILE, SCORES, read_repeat
+from ferjax.files import user_path
 from ferjax.report.tables import markdown
 from ferjax.report.wording import p_value, points
 from ferjax.runs import predictions
@@ -24,7 +25,8 @@ def compare(first: Path | str, second: Path | str) -> dict[str, Any]:
     Raises:
         UserError: they cannot be compared.
     """
-    several = [(Path(folder) / FILE).exists() for folder in (first, second)]
+    first, second = user_path(first), user_path(second)
+    several = [(folder / FILE).exists() for folder in (first, second)]
     if all(several):
         return by_seed(read_repeat(first), read_repeat(second))
     if any(several):
@@ -68,7 +70,7 @@ def read_test_predictions(workdir: Path | str) -> Predictions:
     Raises:
         UserError: the run is unfinished, or its predictions are missing or damaged.
     """
-    workdir = Path(workdir)
+    workdir = user_path(workdir)
     if not (workdir / RESULT).exists():
         raise UserError(f"{workdir} holds no finished run: it has no {RESULT}; train it to its end first")
     path = predictions.place(workdir, read_result(workdir / RESULT)["dataset"], "test", "npz")

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from ferjax import files
 from ferjax.data.label_spaces import bridge
 from ferjax.errors import UserError
-from ferjax.experiments.runs import Runner, seed_folder
+from ferjax.experiments.runs import Runner, check_files, seed_folder, write_report
 from ferjax.files import file_name
 from ferjax.inference.score_run import evaluate_run, load_for, present_classes
 from ferjax.report.claims import CROSS_DATABASE, SE_RESNET
@@ -52,6 +51,7 @@ def crossdb(
         raise UserError(f"crossdb with {seeds} seeds trains nothing; give at least 1")
     recipes = {name: _for_set(config, name) for name in sets}
     _check(recipes)
+    check_files(Path(workdir) / FILE)
     runner = runner or Runner()
     cells = {
         (trained, tested): {"trained_on": trained, "tested_on": tested, "scores": {s: [] for s in SCORES}}
@@ -77,7 +77,7 @@ def crossdb(
         "seeds": chosen,
         "cells": list(cells.values()),
     }
-    files.write_json_atomic(Path(workdir) / FILE, report)
+    write_report(Path(workdir) / FILE, report)
     return report
 
 

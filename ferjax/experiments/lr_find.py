@@ -4,13 +4,15 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from ferjax.errors import UserError
-from ferjax.files import write_atomic, write_json_atomic
+from ferjax.files import to_json
+from ferjax.platform import outputs
 from ferjax.report.figures import png
 from ferjax.report.range_plot import range_plot
 from ferjax.training.lr_find import RangeTest, range_test
+from ferjax.training.transfer import RECORD
 
 FILE, PICTURE = "lr_find.json", "lr_find.png"
+_VERB = "lr-find"
 
 
 def lr_find(config: ConfigDict, out: Path, stage: int, low: float, high: float, steps: int) -> RangeTest:
@@ -27,13 +29,14 @@ def lr_find(config: ConfigDict, out: Path, stage: int, low: float, high: float, 
     Raises:
         UserError: bad input, or the folder cannot be written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror}") from error
+    numbers, picture = out / FILE, out / PICTURE
+    outputs.check(_VERB, numbers, picture)
+    if config.init["from"]:
+        outputs.check("train", out / RECORD)
+    outputs.make_folder(out)
     test = range_test(config, out, stage, low, high, steps)
     about = {"model": config.model.name, "dataset": config.data.name, "stage": stage}
-    write_json_atomic(out / FILE, {**about, **test._asdict()})
+    outputs.write(_VERB, numbers, to_json({**about, **test._asdict()}))
     if test.rates:
-        write_atomic(out / PICTURE, png(range_plot(test)))
+        outputs.write(_VERB, picture, png(range_plot(test)))
     return test

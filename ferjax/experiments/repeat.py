@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from ferjax import files
 from ferjax.errors import UserError
-from ferjax.experiments.runs import Runner
+from ferjax.experiments.runs import Runner, check_files, write_report
 from ferjax.report.tables import markdown
 from ferjax.report.wording import duration, percent
 from ferjax.scores import significance
@@ -38,6 +38,7 @@ def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | Non
     """
     if n < 2:
         raise UserError(f"repeat -n {n}: an interval over seeds needs at least two seeds")
+    check_files(Path(workdir) / FILE)
     runner = runner or Runner()
     seeds = list(range(config.train.seed, config.train.seed + n))
     results = [runner.run_seed(config, seed, workdir) for seed in seeds]
@@ -51,7 +52,7 @@ def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | Non
         "scores": scores,
         "summary": {name: significance.seed_summary(values)._asdict() for name, values in scores.items()},
     }
-    files.write_json_atomic(Path(workdir) / FILE, report)
+    write_report(Path(workdir) / FILE, report)
     return report
 
 

@@ -4,14 +4,15 @@ Runs that differ in the seed alone share data and compiled steps.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from ferjax.files import write_atomic
+from ferjax.files import to_json, write_atomic
+from ferjax.platform import outputs
 from ferjax.training.loop import Stopped, train_and_evaluate
 from ferjax.training.setup import Prepared, prepare
 
@@ -83,7 +84,19 @@ def until_stopped(work: Callable[[], None]) -> int:
     return 0
 
 
+def check_files(numbers: Path) -> None:
+    """Raises UserError, before anything is trained, if VERB.json or VERB.md beside it cannot be written."""
+    outputs.check(numbers.stem, numbers, numbers.with_suffix(".md"))
+
+
+def write_report(path: Path, report: Mapping[str, Any]) -> None:
+    """Writes an experiment's numbers to VERB.json."""
+    outputs.write(path.stem, path, to_json(report))
+
+
 def write_text(path: Path, text: str) -> str:
-    """Writes an experiment's table beside its JSON file, and returns it with the names of both files."""
-    write_atomic(path, f"{text}\n".encode())
+    """Writes an experiment's table to VERB.md, and returns it with the names of that and the JSON file."""
+    outputs.check(path.stem, path)
+    with outputs.told(path):  # what is printed, so without a mark: the JSON beside it is known
+        write_atomic(path, f"{text}\n".encode())
     return f"\n{text}\n\nwritten to {path} and {path.with_suffix('.json')}"

@@ -10,11 +10,12 @@ from ferjax.explain.heat_colours import COLD, WARM, gradient
 from ferjax.explain.methods import LAYERED, SIGNED
 from ferjax.explain.run_methods import Explained
 from ferjax.explain.subjects import UNKNOWN
-from ferjax.files import write_atomic
+from ferjax.platform import outputs
 from ferjax.report.document import cards, document
 from ferjax.report.embedded import photograph
 from ferjax.report.wording import count_of, percent
 
+VERB, PAGE = "explain", "index.html"
 # Name in --methods → title on the page, and one sentence on what the map shows.
 TITLES = {
     "grad_cam": ("Grad-CAM", "Where the channels of a layer respond that speak for the class."),
@@ -49,8 +50,8 @@ def write_gallery(explained: Explained, folder: Path, title: str, subtitle: str)
     Returns:
         The path of the page.
     """
-    page = folder / "index.html"
-    write_atomic(page, _html(explained, title, subtitle).encode())
+    page = folder / PAGE
+    outputs.write(VERB, page, _html(explained, title, subtitle).encode())
     return page
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from ferjax.explain.run_methods import Explained
-from ferjax.files import write_atomic
+from ferjax.platform import outputs
+
+FILE = "heat.npz"
 
 
 def save(explained: Explained, path: Path) -> None:
@@ -25,4 +27,4 @@ def save(explained: Explained, path: Path) -> None:
     maps: dict[str, Any] = {f"heat/{method}": heat for method, heat in explained.heat.items()}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays, **maps)
-    write_atomic(path, buffer.getvalue())
+    outputs.write("explain", path, buffer.getvalue())

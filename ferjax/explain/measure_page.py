@@ -12,13 +12,15 @@ from ferjax.explain import measure_plots
 from ferjax.explain.face_regions import REGIONS, style_of
 from ferjax.explain.measure import REFERENCES, Sample
 from ferjax.explain.measure_plots import spoken
-from ferjax.files import plain, write_atomic, write_json_atomic
+from ferjax.files import plain, to_json
+from ferjax.platform import outputs
 from ferjax.report.document import document
 from ferjax.report.figures import inline_svg
-from ferjax.report.page import write_pictures
+from ferjax.report.page import picture_files, write_pictures
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import number, percent
 
+_VERB = "explain"
 _PICTURES = {
     "measured_regions": "What is measured",
     "measured_mean_heat": "Mean heat on the face",
@@ -69,12 +71,18 @@ def write_measured(
     """
     figures = plain(figures)
     pictures = _pictures(figures, sample, maps)
-    write_pictures(folder, pictures)
-    write_json_atomic(folder / "measured.json", figures)
-    write_atomic(folder / "measured.md", _markdown(figures).encode())
-    page = folder / "measured.html"
-    write_atomic(page, _html(figures, pictures).encode())
+    write_pictures(_VERB, folder, pictures)
+    numbers, text, page, *_ = measured_files(folder)
+    outputs.write(_VERB, numbers, to_json(figures))
+    outputs.write(_VERB, text, _markdown(figures).encode())
+    outputs.write(_VERB, page, _html(figures, pictures).encode())
     return page
+
+
+def measured_files(folder: Path) -> list[Path]:
+    """Lists what `write_measured` writes: the numbers, the text, the page, and the pictures."""
+    names = ("measured.json", "measured.md", "measured.html")
+    return [*(folder / name for name in names), *picture_files(folder, _PICTURES)]
 
 
 def _pictures(

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from ferjax.explain.face_regions import style_of
 from ferjax.explain.measure import PER_CLASS, measure
-from ferjax.explain.measure_page import write_measured
+from ferjax.explain.measure_page import measured_files, write_measured
 from ferjax.inference.open_run import open_network
 from ferjax.inference.score_run import load_for
+from ferjax.platform import outputs
 
 
 def measure_run(
@@ -37,6 +38,7 @@ def measure_run(
     Raises:
         UserError: the run cannot be read, or nothing can be measured, see `measure`.
     """
+    outputs.check("explain", *measured_files(Path(out)))
     network = open_network(workdir)
     dataset = dataset or network.config.data.name
     style_of(dataset)  # before anything is read

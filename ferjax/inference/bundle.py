@@ -28,7 +28,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 import ferjax
 from ferjax.errors import UserError
-from ferjax.files import to_json
+from ferjax.files import to_json, user_path
 from ferjax.inference.trained import Trained, trained_on_grey
 from ferjax.inference.trusted_code import check_trusted
 from ferjax.runs.stored_config import completed
@@ -120,7 +120,7 @@ def read(path: Path | str) -> Trained:
         >>> jax.jit(network.model.apply)(network.variables, images).shape
         (1, 7)
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     with _opened(path) as open_file:
         manifest = _manifest(path, open_file)
         contents = {name: _content(path, open_file, name, manifest["files"][name]) for name in _FILES}

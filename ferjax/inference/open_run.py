@@ -7,6 +7,7 @@ from typing import Any
 
 from ferjax import models
 from ferjax.errors import UserError, listed
+from ferjax.files import user_path
 from ferjax.inference import bundle
 from ferjax.inference.trained import Trained, trained_on_grey
 from ferjax.runs import weights
@@ -28,7 +29,7 @@ def open_network(path: Path | str) -> Trained:
     Raises:
         UserError: the path is neither, is damaged, or holds imported weights without a config.
     """
-    workdir = Path(path).expanduser()
+    workdir = user_path(path)
     if not (workdir / "checkpoints").is_dir():
         return bundle.read(workdir)
     if not (workdir / CONFIG).exists():

@@ -18,7 +18,7 @@ from ferjax.data.label_spaces import ABSENT, BridgedSource, bridge
 from ferjax.data.records import Records, describe
 from ferjax.data.sources import Source, StreamSource
 from ferjax.errors import UserError
-from ferjax.files import write_json_atomic
+from ferjax.files import user_path, write_json_atomic
 from ferjax.platform.machine import describe_devices
 from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions, weights
@@ -66,7 +66,7 @@ def evaluate_run(
     Raises:
         UserError: no run, no such set or split, or classes that cannot be merged.
     """
-    workdir = Path(workdir)
+    workdir = user_path(workdir)
     stored, config = stored_config(workdir)
     dataset = dataset or config.data.name
     folder = data_dir or config.data.dir

@@ -1,7 +1,6 @@
 """The comparison of a network in both frameworks, with the same weights and the same batches."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -48,7 +47,7 @@ def compare(
     options = options or {}
     sides = _sides()
     if weights:
-        variables = import_state_dict(name, read_state_dict(Path(weights).expanduser()), **options)
+        variables = import_state_dict(name, read_state_dict(weights), **options)
         state = export_state_dict(name, variables, **options)
     else:
         state = sides[1].fresh_state(name, 7, seed, options)

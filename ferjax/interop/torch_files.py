@@ -12,10 +12,12 @@ import safetensors
 import safetensors.numpy
 
 from ferjax.errors import UserError
-from ferjax.files import write_atomic
+from ferjax.files import user_path, write_atomic
+from ferjax.platform import outputs
 
 SAFETENSORS = (".safetensors",)
 PICKLED = (".pth", ".pt")
+VERB = "torch-export"
 _KNOWN = ", ".join((*SAFETENSORS, *PICKLED))
 
 
@@ -34,7 +36,7 @@ def read_state_dict(path: Path | str) -> Any:
     Raises:
         UserError: no such file, another suffix, a damaged file, or one that could run code.
     """
-    path = Path(path)
+    path = user_path(path)
     if path.suffix not in SAFETENSORS + PICKLED:
         raise UserError(f"{path} has no suffix of a file of weights; the known suffixes are {_KNOWN}")
     if not path.is_file():
@@ -64,13 +66,11 @@ def write_state_dict(
     elif path.suffix in PICKLED:
         torch, buffer = _torch(path), io.BytesIO()
         torch.save({name: torch.from_numpy(array) for name, array in state_dict.items()}, buffer)
-        content = buffer.getvalue()
+        content = outputs.marked(VERB, path.suffix, buffer.getvalue())
     else:
         raise UserError(f"weights are written to files ending in {_KNOWN}, not to {path}")
-    try:
+    with outputs.told(path):
         write_atomic(path, content)
-    except (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError) as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; name another file") from error
 
 
 def _torch(path: Path) -> Any:

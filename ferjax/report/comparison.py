@@ -11,11 +11,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ferjax.errors import UserError
-from ferjax.files import write_atomic
+from ferjax.files import user_path
+from ferjax.platform import outputs
 from ferjax.report import comparison_plots, confusion_plot, curve_plots, figures, sections
 from ferjax.report.document import cards, document
 from ferjax.report.markdown import plain
-from ferjax.report.page import write_pictures
+from ferjax.report.page import VERB, picture_files, write_pictures
 from ferjax.report.run import Run
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import duration, number, p_value, percent, points
@@ -50,22 +51,23 @@ def write_comparison(runs: Sequence[Run], folder: Path | str) -> Path:
         The path of the page.
 
     Raises:
-        UserError: fewer than two are finished.
+        UserError: fewer than two are finished, or the page cannot be written there.
     """
     results = [(run, run.result) for run in runs if run.result is not None]
     if len(results) < 2:
         raise UserError(f"a comparison needs two finished runs; of these {len(runs)}, {len(results)} are")
     names = _names([run for run, _ in results])
     finished = [Finished(name, *pair) for name, pair in zip(names, results, strict=True)]
-    folder = Path(folder)
+    folder = user_path(folder)
     pictures = _pictures(finished)
-    write_pictures(folder, pictures)
+    page, text = folder / "index.html", folder / "report.md"
+    outputs.check(VERB, page, text, *picture_files(folder, pictures))
+    write_pictures(VERB, folder, pictures)
     head, rows = _score_table(finished)
     tests = _tests(finished)
     unfinished = [run.name for run in runs if run.result is None]
-    write_atomic(folder / "report.md", _markdown(head, rows, tests, unfinished, tuple(pictures)).encode())
-    page = folder / "index.html"
-    write_atomic(page, _html(finished, pictures, html_table(head, rows), tests, unfinished).encode())
+    outputs.write(VERB, text, _markdown(head, rows, tests, unfinished, tuple(pictures)).encode())
+    outputs.write(VERB, page, _html(finished, pictures, html_table(head, rows), tests, unfinished).encode())
     return page
 
 

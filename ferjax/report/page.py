@@ -2,14 +2,14 @@
 
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from html import escape
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ferjax.files import write_atomic
+from ferjax.platform import outputs
 from ferjax.report import class_plots, confusion_plot, curve_plots, figures, mistakes, sections
 from ferjax.report.document import document
 from ferjax.report.markdown import run_markdown
@@ -18,6 +18,7 @@ from ferjax.runs.predictions import Predictions
 from ferjax.scores import calibration
 from ferjax.scores.calibration import Reliability
 
+VERB = "report"
 # Writing so few pages takes less time than starting another process.
 _IN_THIS_PROCESS = 3
 
@@ -46,23 +47,29 @@ def write_page(workdir: Path | str | Run) -> Path:
         The path of the page.
 
     Raises:
-        UserError: it is not a workdir, or a file in it is damaged.
+        UserError: it is not a workdir, a file in it is damaged, or the page cannot be written there.
     """
     run = workdir if isinstance(workdir, Run) else read_run(workdir)
     folder = run.workdir / "report"
     pictures = _pictures(run)
-    write_pictures(folder, pictures)
-    write_atomic(folder / "report.md", run_markdown(run, tuple(pictures)).encode())
-    page = folder / "index.html"
-    write_atomic(page, _html(run, pictures).encode())
+    page, text = folder / "index.html", folder / "report.md"
+    outputs.check(VERB, page, text, *picture_files(folder, pictures))
+    write_pictures(VERB, folder, pictures)
+    outputs.write(VERB, text, run_markdown(run, tuple(pictures)).encode())
+    outputs.write(VERB, page, _html(run, pictures).encode())
     return page
 
 
-def write_pictures(folder: Path, pictures: dict[str, Figure]) -> None:
-    """Writes each figure as NAME.png and NAME.svg."""
+def picture_files(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Lists the files that `write_pictures` writes."""
+    return [folder / f"{name}.{kind}" for name in names for kind in ("png", "svg")]
+
+
+def write_pictures(verb: str, folder: Path, pictures: Mapping[str, Figure]) -> None:
+    """Writes each figure as NAME.png and NAME.svg; `verb` as in `ferjax.platform.outputs`."""
     for name, figure in pictures.items():
-        write_atomic(folder / f"{name}.png", figures.png(figure))
-        write_atomic(folder / f"{name}.svg", figures.svg(figure))
+        outputs.write(verb, folder / f"{name}.png", figures.png(figure))
+        outputs.write(verb, folder / f"{name}.svg", figures.svg(figure))
 
 
 def _pictures(run: Run) -> dict[str, Figure]:

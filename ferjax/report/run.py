@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ferjax.errors import UserError
-from ferjax.files import read_json
+from ferjax.files import read_json, user_path
 from ferjax.runs import predictions
 from ferjax.runs.metrics import read_metrics
 from ferjax.runs.predictions import Predictions
@@ -66,7 +66,7 @@ def read_run(workdir: Path | str) -> Run:
     Raises:
         UserError: it is not a workdir, or one of the files is damaged.
     """
-    workdir = Path(workdir)
+    workdir = user_path(workdir)
     if not workdir.is_dir():
         raise UserError(f"{workdir} is not a directory; give the --workdir of a run")
     if not (workdir / "config.json").exists():

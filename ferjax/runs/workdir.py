@@ -12,6 +12,8 @@ from ferjax.files import write_json_atomic
 from ferjax.runs.config_check import differences, fixed_fields, read_config
 
 CONFIG, METRICS, RESULT, TENSORBOARD = "config.json", "metrics.jsonl", "result.json", "tensorboard"
+_LOCK, _BEGUN = ".lock", ("checkpoints", METRICS, RESULT)
+_ALWAYS_THERE = "lost+found"  # on a disk of its own
 
 
 @contextlib.contextmanager
@@ -24,15 +26,17 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
         writes: True in the process that writes the folder; the other processes of a run leave it alone.
 
     Raises:
-        UserError: another run writes here, the folder belongs to another config, or it cannot be written.
+        UserError: another run writes here, the folder belongs to another config or holds other things than a
+            run, or it cannot be written.
     """
     if not writes:
         yield
         return
     try:
         workdir.mkdir(parents=True, exist_ok=True)
+        _refuse_foreign(workdir)
         # Closed at the end of the block; the system releases the lock even after SIGKILL.
-        lock = (workdir / ".lock").open("w")
+        lock = (workdir / _LOCK).open("w")
     except OSError as error:
         raise UserError(f"cannot write the workdir {workdir}: {error.strerror}") from error
     with lock:
@@ -43,13 +47,33 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
                 f"another run is writing {workdir}; wait for it or take another --workdir"
             ) from None
         stored = workdir / CONFIG
-        if not any((workdir / name).exists() for name in ("checkpoints", METRICS, RESULT)):
+        if not _begun(workdir):
             write_json_atomic(stored, config.to_dict())  # an earlier start failed before it trained
         elif stored.exists():
             _compare(stored, config)
         else:
             raise UserError(f"{workdir} holds a run without its {CONFIG}; take another --workdir")
         yield
+
+
+def _begun(workdir: Path) -> bool:
+    return any((workdir / name).exists() for name in _BEGUN)
+
+
+def _refuse_foreign(workdir: Path) -> None:
+    """Raises UserError for a folder that holds something, but no run; changes nothing in it.
+
+    A start that failed before it trained leaves a lock and a config, which the next start may replace.
+    """
+    if _begun(workdir):
+        return
+    visible = {path.name for path in workdir.iterdir() if not path.name.startswith(".")}
+    foreign = visible - {_ALWAYS_THERE, *((CONFIG,) if (workdir / _LOCK).exists() else ())}
+    if foreign:
+        raise UserError(
+            f"{workdir} holds no run, but other files ({listed(sorted(foreign), most=3)}); name a --workdir "
+            "that is new or empty"
+        )
 
 
 def _compare(stored: Path, config: ConfigDict) -> None:

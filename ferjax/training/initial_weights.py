@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from ferjax.config import model_options
 from ferjax.errors import UserError
+from ferjax.files import user_path
 from ferjax.runs import weights
 from ferjax.runs.result import read_result
 from ferjax.runs.workdir import RESULT
@@ -44,7 +45,7 @@ def read(config: ConfigDict) -> Origin:
     Raises:
         UserError: there is nothing, it is damaged, or a file is of another network.
     """
-    path = Path(config.init["from"]).expanduser()
+    path = user_path(config.init["from"])
     if path.suffix in FILES:
         if config.init.into:
             raise UserError(

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from ferjax.cluster import watchdog
 from ferjax.config import validate
 from ferjax.errors import UserError
+from ferjax.files import user_path
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.result import read_result
 from ferjax.runs.workdir import RESULT, claim
@@ -66,7 +67,7 @@ def train_and_evaluate(
         Stopped: SIGTERM or ^C came; the state is saved.
     """
     validate(config)
-    workdir, mesh = Path(workdir), open_mesh(config)
+    workdir, mesh = user_path(workdir), open_mesh(config)
     with claim(workdir, config, writes=jax.process_index() == 0), contextlib.ExitStack() as stack:
         if (workdir / RESULT).exists():
             print(f"{workdir} is already finished; its result:")

@@ -84,6 +84,39 @@ def test_a_start_that_failed_early_binds_nobody(tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["train"]["seed"] == 9
 
 
+@pytest.mark.parametrize("name", ["config.json", "notes.txt", "weights.safetensors", "train/a.png"])
+def test_a_folder_of_other_files_is_refused_and_left_alone(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(defaults().to_dict()))
+    before = path.read_bytes()
+    with (
+        pytest.raises(UserError, match=r"holds no run, but other files \(.*\); name a --workdir that is new"),
+        claimed(tmp_path),
+    ):
+        pass
+    assert path.read_bytes() == before
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
+
+
+def test_other_files_beside_an_early_failure_are_no_run(tmp_path):
+    with claimed(tmp_path):
+        pass
+    (tmp_path / "manifest.json").write_text("{}")
+    config = defaults()
+    config.train.seed = 9
+    with pytest.raises(UserError, match=r"other files \(manifest\.json\)"), claimed(tmp_path, config):
+        pass
+    assert json.loads((tmp_path / "config.json").read_text())["train"]["seed"] == 0
+
+
+def test_hidden_files_and_what_is_on_every_disk_do_not_matter(tmp_path):
+    (tmp_path / ".gitkeep").touch()
+    (tmp_path / "lost+found").mkdir()
+    with claimed(tmp_path):
+        assert (tmp_path / "config.json").exists()
+
+
 def test_a_run_without_its_config_is_refused(tmp_path):
     folder = started(tmp_path / "run")
     (folder / "config.json").unlink()

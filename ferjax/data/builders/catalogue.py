@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ferjax.errors import UserError, nearest
+from ferjax.files import user_path
 from ferjax.registry import DATA_SETS
 
 _SAFE = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -95,7 +96,7 @@ def is_grey(name: str) -> bool:
 
 def data_root(data_dir: str | os.PathLike | None) -> Path:
     """Returns the folder of the built sets: `data_dir`, else $TFDS_DATA_DIR, else ~/tensorflow_datasets."""
-    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return user_path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def folder(name: str, data_dir: str | os.PathLike | None = None) -> Path:
