@@ -1,7 +1,6 @@
 """Finds the state dict of a network in what a file holds, or says in one line why there is none."""
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from ferjax.errors import UserError, listed
 from ferjax.interop.differences import Difference, compare, shown
+from ferjax.interop.image_sizes import follow_size, size_shown
 from ferjax.interop.name_tables import BATCH_NORM, COUNTER, Network
 from ferjax.interop.network_arrays import Weight, arrays_of
 from ferjax.interop.state_dict_places import Reading, is_array, places, readings
@@ -16,7 +16,6 @@ from ferjax.interop.state_dict_places import Reading, is_array, places, readings
 logger = logging.getLogger(__name__)
 
 HEADS = ("strict", "fit", "new")
-_LARGEST_IMAGE = 1024  # pixels
 _MOST_CLASSES = 2**16
 
 Describe = Callable[[int | None], dict[str, Weight]]
@@ -66,6 +65,7 @@ class _Trial(NamedTuple):
     weights: dict[str, Weight]
     entries: dict[str, Any]
     difference: Difference
+    image_size: int | None = None
 
 
 def find(request: Request, content: Any) -> Fit:
@@ -94,7 +94,7 @@ def find(request: Request, content: Any) -> Fit:
     if not found:
         raise UserError(_no_state_dict(content))
     most = max(_common(reading, names) for reading in found)
-    near = [reading for reading in found if _common(reading, names) * 2 > most]
+    near = [reading for reading in found if _common(reading, names) * 2 >= most]
     trials = [_tried(request, reading, weights) for reading in near[:64]]
     fitting = [trial for trial in trials if not any(trial.difference)]
     if not fitting and not request.size_known:
@@ -155,13 +155,14 @@ def _at_another_size(request: Request, trials: list[_Trial]) -> list[_Trial]:
     fitting = []
     for trial in trials:
         missing, unknown, misshapen = trial.difference
-        if misshapen and not missing and not unknown:
-            size = _shown_size(request, trial)
-            if size:
-                logger.info("%s: the weights are those for images of %d pixels", request.name, size)
-                weights = request.weights(_classes(request, trial), size)
-                weights = {key: weights[key] for key in trial.weights}
-                fitting.append(trial._replace(weights=weights))
+        has = {key: shape for key, (shape, _) in misshapen.items()}
+        if missing or unknown or not has:
+            continue
+        size = size_shown(_shapes_at(request, trial), has, request.network.image_size)
+        if size:
+            weights = request.weights(_classes(request, trial), size)
+            weights = {key: weights[key] for key in trial.weights}
+            fitting.append(trial._replace(weights=weights, image_size=size))
     return fitting
 
 
@@ -169,38 +170,14 @@ def _classes(request: Request, trial: _Trial) -> int | None:
     return request.num_classes or _leading(trial.entries.get(f"{request.network.head}.weight"))
 
 
-def _shown_size(request: Request, trial: _Trial) -> int | None:
-    """Finds the image size that gives the wrong arrays their shapes; None if none does."""
-    if not _follow_size(request, trial):
-        return None
-    wanted = {key: has for key, (has, _) in trial.difference.misshapen.items()}
-    target = sum(map(math.prod, wanted.values()))
-    low, high = 1, _LARGEST_IMAGE
-    while low < high:  # the smallest size at which the layers are as large
-        middle = (low + high) // 2
-        if sum(map(math.prod, _shapes(request, trial, middle).values())) < target:
-            low = middle + 1
-        else:
-            high = middle
-    for size in (-(-low // 8) * 8, low):  # images mostly have a multiple of eight
-        if _shapes(request, trial, size) == wanted:
-            return size
-    return None
+def _shapes_at(request: Request, trial: _Trial) -> Callable[[int], dict[str, tuple[int, ...]]]:
+    """Returns a function from the size of images to the shapes of the network's arrays."""
 
-
-def _follow_size(request: Request, trial: _Trial) -> bool:
-    """Checks whether all wrong arrays are of layers whose shape follows the size of the images."""
-    twice = _shapes(request, trial, 2 * request.network.image_size)
-    return all(twice.get(key) != wants for key, (_, wants) in trial.difference.misshapen.items())
-
-
-def _shapes(request: Request, trial: _Trial, size: int) -> dict[str, Any]:
-    """Returns the wrong arrays' shapes at another image size; none if the network takes no such images."""
-    try:
+    def shapes(size: int) -> dict[str, tuple[int, ...]]:
         weights = request.weights(_classes(request, trial), size)
-    except Exception:  # layers fail in many ways on images that are too small for them
-        return {}
-    return {key: weights[key].torch_shape for key in trial.difference.misshapen}
+        return {key: weight.torch_shape for key, weight in weights.items()}
+
+    return shapes
 
 
 def _only(fitting: list[_Trial]) -> _Trial:
@@ -225,6 +202,8 @@ def _only(fitting: list[_Trial]) -> _Trial:
 def _log(request: Request, trial: _Trial) -> None:
     if words := trial.reading.words:
         logger.info("%s: the state dict is taken %s", request.name, words)
+    if trial.image_size:
+        logger.info("%s: the weights are those for images of %d pixels", request.name, trial.image_size)
     entries = trial.reading.entries
     if extra := [key for key in entries if key not in trial.entries and not is_array(entries[key])]:
         logger.info("%s: left out, for they are no arrays: %s", request.name, shown(extra, 3))
@@ -251,19 +230,7 @@ def _hint(request: Request, trial: _Trial) -> str:
             f"its classifier has {own} classes, not {request.num_classes}: pass that num_classes, or "
             "head='fit' to leave the classifier out; "
         )
-    if misshapen and request.size_known and _follow_size(request, trial):
-        return f"image_size {request.network.image_size} is not that of its training; "
+    size = request.network.image_size
+    if request.size_known and follow_size(_shapes_at(request, trial), dict.fromkeys(misshapen, ()), size):
+        return f"image_size {size} is not that of its training; "
     return ""
-
-
-def check_finite(arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuses weights that make every answer NaN.
-
-    Raises:
-        UserError: an array holds NaN or infinity.
-    """
-    if bad := [key for key, array in arrays.items() if not np.isfinite(array).all()]:
-        raise UserError(
-            f"{len(bad)} of {len(arrays)} arrays hold NaN or infinity ({shown(bad, 3)}): the training "
-            "that made them failed; take an earlier checkpoint of it"
-        )

@@ -72,14 +72,13 @@ def read_zip(file: IO[bytes], size: int) -> Any:
 
         def storage(identity: Any) -> Storage:
             _, kind, key, place, *_ = identity
-            return storages.setdefault(
-                key,
-                Storage(
+            if key not in storages:
+                storages[key] = Storage(
                     storage_type(kind),
                     str(place),
                     lambda dtype: _numbers(record(f"data/{key}"), dtype, order),
-                ),
-            )
+                )
+            return storages[key]
 
         storages: dict[Any, Storage] = {}
         return settle(inert_pickle.load(io.BytesIO(record(_CONTENT)), pickled_tensors.build, storage))

@@ -1,4 +1,4 @@
-"""State dicts in files, told apart by their content: safetensors, and what PyTorch saves; no code of one is run.
+"""State dicts in files, told apart by their content: safetensors, and what PyTorch saves. No code is run.
 
 Reading needs no torch. Writing a `.pth` does.
 """
@@ -48,10 +48,10 @@ def read_state_dict(path: Path | str) -> Any:
 
     Returns:
         Names to NumPy arrays, as the file has them, possibly inside a training script's dictionary;
-        `ferjax.interop.torch_weights.import_state_dict` takes it. Types that NumPy lacks are widened to float32.
+        `ferjax.interop.torch_weights.import_state_dict` takes it. Types that NumPy lacks become float32.
 
     Raises:
-        UserError: no such file, another kind of file, a damaged one, or one with code and no weights beside it.
+        UserError: no such file, another kind of file, a damaged one, or one with code and no weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -114,7 +114,7 @@ def _torch(path: Path) -> Any:
         import torch
     except ImportError:
         raise UserError(
-            f"writing {path} needs PyTorch: pip install 'ferjax[torch]', or name a .safetensors, which needs none"
+            f"writing {path} needs PyTorch: pip install 'ferjax[torch]', or name a .safetensors"
         ) from None
     return torch
 

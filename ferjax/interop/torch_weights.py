@@ -13,10 +13,12 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ferjax.errors import UserError, listed
 from ferjax.interop import state_dict_fit
 from ferjax.interop.differences import compare, short
+from ferjax.interop.image_sizes import size_shown
 from ferjax.interop.name_tables import BATCH_NORM, COUNTER
-from ferjax.interop.network_arrays import COLLECTIONS, arrays_of
+from ferjax.interop.network_arrays import COLLECTIONS, Weight, arrays_of
 from ferjax.interop.state_dict_fit import HEADS
 from ferjax.interop.torch_networks import network as network_of
+from ferjax.runs.finite import check_finite
 
 _SHOWN = 2  # names in a message
 _LONGEST = 90  # letters of a reason that another library gives
@@ -42,8 +44,7 @@ def import_state_dict(
         num_classes: how many classes the network has; None: as many as the state dict's classifier.
         head: `strict`: the classifier must fit too. `fit`: it is left out of the result, to be initialised
             anew, if its number of classes differs. `new`: it is left out whatever its size.
-        image_size: pixels, where linear layers depend on them; None: the size in the network's table, or
-            the one that the arrays' shapes show.
+        image_size: pixels, where linear layers depend on them; None: as the arrays' shapes show.
         **options: the network's, as for `ferjax.models.create`.
 
     Returns:
@@ -62,7 +63,7 @@ def import_state_dict(
     wanted = state_dict_fit.Request(name, network, num_classes, head, options, image_size is not None)
     weights, entries = state_dict_fit.find(wanted, state_dict)
     arrays = _arrays(entries)
-    state_dict_fit.check_finite(arrays)
+    check_finite(arrays, "the state dict")
     flat = {weight.path: _contiguous(weight.leaf.to_flax(arrays[key])) for key, weight in weights.items()}
     return {**{key: {} for key in COLLECTIONS}, **unflatten_dict(flat, sep="/")}
 
@@ -84,7 +85,7 @@ def export_state_dict(
         variables: `{"params": …, "batch_stats": …}`, arrays of NumPy or jax; other collections are ignored.
         num_batches_tracked: value of the counters of batch normalisation; PyTorch reads them only where its
             momentum is None.
-        image_size: pixels, where linear layers depend on them; the size in the network's table if None.
+        image_size: pixels, where linear layers depend on them; None: as the variables' shapes show.
         **options: the network's, as for `ferjax.models.create`; the number of classes is the variables'.
 
     Returns:
@@ -97,14 +98,20 @@ def export_state_dict(
     network = network_of(name)
     flat: dict[str, Any] = flatten_dict({key: variables.get(key, {}) for key in COLLECTIONS}, sep="/")
     layer = next(row.flax for row in network.rows if row.torch == network.head)
-    if image_size:
-        network = network._replace(image_size=image_size)
     bias = np.shape(flat.get(f"params/{layer}/bias"))
-    weights = arrays_of(name, network, bias[0] if bias else None, options)
-    difference = compare(
-        {weight.path: weight.flax_shape for weight in weights.values()},
-        {path: tuple(np.shape(value)) for path, value in flat.items()},
-    )
+    shapes = {path: tuple(np.shape(value)) for path, value in flat.items()}
+
+    def weights_at(size: int) -> dict[str, Weight]:
+        sized = network._replace(image_size=size)
+        return arrays_of(name, sized, bias[0] if bias else None, options)
+
+    weights = weights_at(image_size or network.image_size)
+    difference = compare(_flax_shapes(weights), shapes)
+    if not image_size and not difference.missing and not difference.unknown:
+        has = {path: shape for path, (shape, _) in difference.misshapen.items()}
+        if size := size_shown(lambda size: _flax_shapes(weights_at(size)), has, network.image_size):
+            weights = weights_at(size)
+            difference = compare(_flax_shapes(weights), shapes)
     if any(difference):
         raise UserError(difference.words(f"the variables are not those of {name}: "))
     arrays = _arrays(flat)
@@ -116,6 +123,10 @@ def export_state_dict(
         if row.kind is BATCH_NORM and row.torch_key(row.kind[0]) in exported:
             exported[f"{row.torch}.{COUNTER}"] = np.array(num_batches_tracked, np.int64)
     return exported
+
+
+def _flax_shapes(weights: Mapping[str, Weight]) -> dict[str, tuple[int, ...]]:
+    return {weight.path: weight.flax_shape for weight in weights.values()}
 
 
 def _arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -5,8 +5,8 @@ from pathlib import Path
 HEAD = 1024  # bytes that are looked at
 # First bytes, what the file is, and what to do about it.
 _KINDS: tuple[tuple[bytes, str, str], ...] = (
-    (b"version https://git-lfs", "a Git LFS pointer, which stands for the file", "run git lfs pull where it lies"),
-    (b"/annex/objects/", "a git-annex pointer, which stands for the file", "run git annex get where it lies"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file", "run git lfs pull where it lies"),
+    (b"/annex/objects/", "a git-annex pointer, not the file", "run git annex get where it lies"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file, such as Keras writes", "export its weights to a .safetensors"),
     (b"\x93NUMPY", "a single NumPy array", "save names with arrays as a .safetensors"),
     (b"\x1f\x8b", "a gzip archive", "unpack it, and name the file inside"),
