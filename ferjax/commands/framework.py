@@ -214,6 +214,6 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
             sys.stdout.flush()
             os._exit(BAD_INPUT)  # at an orderly exit every open file would raise the same error again
 
-    # Python's last collection looks at every object of the libraries: half a second or more, and frees nothing.
+    # Python's last collection looks at every object of the libraries: half a second, and frees nothing.
     atexit.register(gc.freeze)
     app.run(guarded, argv=list(argv) if argv is not None else None, flags_parser=partial(_parse, main))

@@ -10,6 +10,7 @@ from typing import Any
 from ferjax.commands import framework
 from ferjax.config import model_options
 from ferjax.errors import UserError
+from ferjax.files import user_path
 from ferjax.interop.torch_files import VERB, write_state_dict
 from ferjax.interop.torch_weights import export_state_dict
 from ferjax.platform import outputs

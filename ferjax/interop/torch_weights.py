@@ -4,40 +4,33 @@ Every number stays unchanged, so that a round trip is exact. `ferjax.interop.tor
 """
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from ferjax import models
-from ferjax.errors import UserError
-from ferjax.interop.name_tables import BATCH_NORM, COUNTER, Leaf, Network
+from ferjax.errors import UserError, listed
+from ferjax.interop import state_dict_fit
+from ferjax.interop.differences import compare, short
+from ferjax.interop.image_sizes import size_shown
+from ferjax.interop.name_tables import BATCH_NORM, COUNTER
+from ferjax.interop.network_arrays import COLLECTIONS, Weight, arrays_of
+from ferjax.interop.state_dict_fit import HEADS
 from ferjax.interop.torch_networks import network as network_of
+from ferjax.runs.finite import check_finite
 
-HEADS = ("strict", "fit", "new")
-_WRAPPERS = ("model_state_dict", "state_dict")  # where training scripts put the state dict in a file
-_PARALLEL = "module."  # DataParallel puts it before every name
-_COLLECTIONS = ("params", "batch_stats")
-
-
-class _Weight(NamedTuple):
-    """One array of a model: its layer's kind, its Flax path, and its shape on both sides."""
-
-    leaf: Leaf
-    path: str
-    flax_shape: tuple[int, ...]
-    torch_shape: tuple[int, ...]
+_SHOWN = 2  # names in a message
+_LONGEST = 90  # letters of a reason that another library gives
 
 
 def import_state_dict(
     name: str,
-    state_dict: Mapping[str, Any],
+    state_dict: Any,
     *,
     num_classes: int | None = None,
     head: str = "strict",
+    image_size: int | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Turns a PyTorch state dict into a network's variables.
@@ -45,11 +38,13 @@ def import_state_dict(
     Args:
         name: one of `ferjax.models.names()`.
         state_dict: PyTorch names to arrays: NumPy's or whatever `np.asarray` takes, such as tensors on the
-            CPU. It may lie under `model_state_dict` or `state_dict`, and every name may begin with `module.`.
-            Batch counters are not needed and not kept.
+            CPU. It may lie in a training script's dictionary under any key, and prefixes such as `module.`,
+            `_orig_mod.` or `model.` may stand before some or all names: if exactly one reading fits the
+            network it is taken, and a message says which. Batch counters are not needed and not kept.
         num_classes: how many classes the network has; None: as many as the state dict's classifier.
         head: `strict`: the classifier must fit too. `fit`: it is left out of the result, to be initialised
             anew, if its number of classes differs. `new`: it is left out whatever its size.
+        image_size: pixels, where linear layers depend on them; None: as the arrays' shapes show.
         **options: the network's, as for `ferjax.models.create`.
 
     Returns:
@@ -57,40 +52,20 @@ def import_state_dict(
         float64 where the state dict has that.
 
     Raises:
-        UserError: names are missing or unknown or shapes are wrong, all in one message; an array is not one
-            of floating-point numbers.
+        UserError: names are missing or unknown or shapes are wrong, the first of each in one message; an
+            array is not one of floating-point numbers, or holds NaN or infinity.
     """
     network = network_of(name)
     if head not in HEADS:
         raise UserError(f"head is {head!r}; it takes {', '.join(HEADS)}")
-    given = _bare(state_dict)
-    classifier = f"{network.head}.weight"
-    if num_classes is None:
-        num_classes = _leading(given.get(classifier))
-    if head == "fit":
-        head = "strict" if _leading(given.get(classifier)) in (None, num_classes) else "new"
-    weights = _weights(name, network, num_classes, options)
-    counters = {f"{row.torch}.{COUNTER}" for row in network.rows if row.kind is BATCH_NORM}
-    given = {key: value for key, value in given.items() if key not in counters}
-    if head == "new":
-        weights, given = _without(network.head, weights), _without(network.head, given)
-
-    shapes = {key: tuple(np.shape(value)) if key in weights else () for key, value in given.items()}
-    hint = ""
-    if classifier in weights and classifier in shapes and _leading(given[classifier]) != num_classes:
-        hint = (
-            f"; its classifier has {_leading(given[classifier])} classes, not {num_classes}: pass that "
-            "num_classes, or head='fit' to leave the classifier out"
-        )
-    _check(
-        f"the state dict is not that of {name}",
-        {key: weight.torch_shape for key, weight in weights.items()},
-        shapes,
-        hint,
-    )
-    arrays = _arrays({key: given[key] for key in weights})
+    if image_size:
+        network = network._replace(image_size=image_size)
+    wanted = state_dict_fit.Request(name, network, num_classes, head, options, image_size is not None)
+    weights, entries = state_dict_fit.find(wanted, state_dict)
+    arrays = _arrays(entries)
+    check_finite(arrays, "the state dict")
     flat = {weight.path: _contiguous(weight.leaf.to_flax(arrays[key])) for key, weight in weights.items()}
-    return {**{key: {} for key in _COLLECTIONS}, **unflatten_dict(flat, sep="/")}
+    return {**{key: {} for key in COLLECTIONS}, **unflatten_dict(flat, sep="/")}
 
 
 def export_state_dict(
@@ -110,7 +85,7 @@ def export_state_dict(
         variables: `{"params": …, "batch_stats": …}`, arrays of NumPy or jax; other collections are ignored.
         num_batches_tracked: value of the counters of batch normalisation; PyTorch reads them only where its
             momentum is None.
-        image_size: pixels, where linear layers depend on them; the size in the network's table if None.
+        image_size: pixels, where linear layers depend on them; None: as the variables' shapes show.
         **options: the network's, as for `ferjax.models.create`; the number of classes is the variables'.
 
     Returns:
@@ -121,16 +96,24 @@ def export_state_dict(
         UserError: as `import_state_dict`.
     """
     network = network_of(name)
-    flat: dict[str, Any] = flatten_dict({key: variables.get(key, {}) for key in _COLLECTIONS}, sep="/")
+    flat: dict[str, Any] = flatten_dict({key: variables.get(key, {}) for key in COLLECTIONS}, sep="/")
     layer = next(row.flax for row in network.rows if row.torch == network.head)
-    if image_size:
-        network = network._replace(image_size=image_size)
-    weights = _weights(name, network, _leading(flat.get(f"params/{layer}/bias")), options)
-    _check(
-        f"the variables are not those of {name}",
-        {weight.path: weight.flax_shape for weight in weights.values()},
-        {path: tuple(np.shape(value)) for path, value in flat.items()},
-    )
+    bias = np.shape(flat.get(f"params/{layer}/bias"))
+    shapes = {path: tuple(np.shape(value)) for path, value in flat.items()}
+
+    def weights_at(size: int) -> dict[str, Weight]:
+        sized = network._replace(image_size=size)
+        return arrays_of(name, sized, bias[0] if bias else None, options)
+
+    weights = weights_at(image_size or network.image_size)
+    difference = compare(_flax_shapes(weights), shapes)
+    if not image_size and not difference.missing and not difference.unknown:
+        has = {path: shape for path, (shape, _) in difference.misshapen.items()}
+        if size := size_shown(lambda size: _flax_shapes(weights_at(size)), has, network.image_size):
+            weights = weights_at(size)
+            difference = compare(_flax_shapes(weights), shapes)
+    if any(difference):
+        raise UserError(difference.words(f"the variables are not those of {name}: "))
     arrays = _arrays(flat)
     exported: dict[str, np.ndarray] = {}
     for row in network.rows:
@@ -142,72 +125,8 @@ def export_state_dict(
     return exported
 
 
-def _weights(
-    name: str, network: Network, num_classes: int | None, options: Mapping[str, Any]
-) -> dict[str, _Weight]:
-    """Describes every array of a model by its PyTorch name, in PyTorch's order; nothing is computed."""
-    classes = {} if num_classes is None else {"num_classes": num_classes}
-    model = models.create(name, **classes, **options)
-    images = jax.ShapeDtypeStruct((1, network.image_size, network.image_size, 3), jnp.float32)
-    variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
-    kept = {key: variables[key] for key in _COLLECTIONS if key in variables}  # not what a network sows
-    leaves = jax.tree_util.tree_leaves_with_path(kept)
-    shapes = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
-    weights = {}
-    for row in network.rows:
-        for leaf in row.kind:
-            path = row.path(leaf)
-            if path in shapes:
-                shape = shapes.pop(path)
-                # A broadcast scalar has the shape without the memory.
-                torch_shape = leaf.to_torch(np.broadcast_to(np.float32(0), shape)).shape
-                weights[row.torch_key(leaf)] = _Weight(leaf, path, shape, torch_shape)
-    if shapes:
-        raise LookupError(f"the table of {name} has no row for {', '.join(shapes)}")
-    return weights
-
-
-def _bare(state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """Takes names and arrays out of a training script's wrapper, without `module.`."""
-    for wrapper in _WRAPPERS:
-        if isinstance(state_dict, Mapping) and isinstance(state_dict.get(wrapper), Mapping):
-            state_dict = state_dict[wrapper]
-    if not isinstance(state_dict, Mapping) or not all(isinstance(key, str) for key in state_dict):
-        raise UserError(
-            f"a state dict maps names to arrays, which this {type(state_dict).__name__} does not: pass "
-            "model.state_dict() or what torch.load gives for its file"
-        )
-    prefix = _PARALLEL if all(key.startswith(_PARALLEL) for key in state_dict) else ""
-    return {key.removeprefix(prefix): value for key, value in state_dict.items()}
-
-
-def _leading(array: Any) -> int | None:
-    """Returns the length of the first axis: the number of classes, for a classifier's weight or bias."""
-    shape = np.shape(array)
-    return shape[0] if shape else None
-
-
-def _without(layer: str, entries: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entries.items() if not key.startswith(f"{layer}.")}
-
-
-def _check(
-    problem: str, expected: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]], hint: str = ""
-) -> None:
-    """Raises one error with everything that is missing, unknown or of another shape."""
-    wrong = [
-        f"{key} is {list(given[key])}, not {list(shape)}"
-        for key, shape in expected.items()
-        if given.get(key, shape) != shape
-    ]
-    groups = {
-        "missing": [key for key in expected if key not in given],
-        "unknown": [key for key in given if key not in expected],
-        "wrong shapes": wrong,
-    }
-    parts = [f"{len(group)} {title}: {', '.join(group)}" for title, group in groups.items() if group]
-    if parts:
-        raise UserError(f"{problem}: {'; '.join(parts)}{hint}")
+def _flax_shapes(weights: Mapping[str, Weight]) -> dict[str, tuple[int, ...]]:
+    return {weight.path: weight.flax_shape for weight in weights.values()}
 
 
 def _arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -217,14 +136,14 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
         try:
             array = np.asarray(value)
         except (TypeError, RuntimeError) as error:  # bfloat16, another device, or gradients recorded
-            bad.append(f"{key} ({error})")
+            bad.append(f"{short(key)} ({' '.join(str(error).split())[:_LONGEST]})")
             continue
         if jnp.issubdtype(array.dtype, jnp.floating):
             arrays[key] = array.astype(np.promote_types(array.dtype, np.float32), copy=False)
         else:
-            bad.append(f"{key} (it is {array.dtype})")
+            bad.append(f"{short(key)} (it is {array.dtype})")
     if bad:
-        raise UserError(f"not arrays of floating-point numbers on the CPU: {', '.join(bad)}")
+        raise UserError(f"not arrays of floating-point numbers on the CPU: {listed(bad, _SHOWN)}")
     return arrays
 
 

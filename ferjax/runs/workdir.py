@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from ferjax.errors import UserError
+from ferjax.errors import UserError, listed
 from ferjax.files import write_json_atomic
 from ferjax.runs.config_check import differences, fixed_fields, read_config
 
