@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from ferjax.audit.content import Content, Finding
+from ferjax.data.derived_names import original_of
+from ferjax.data.records import CHUNK, Records
 from ferjax.report.wording import count_of
 
 # A side of fewer pixels shows no face that anyone could read.
@@ -47,6 +49,43 @@ def images(content: Content) -> tuple[dict[str, Any], list[Finding]]:
             text = f"{count_of(len(places), 'image')} {what}; the first is {names[0]}"
             findings.append(Finding(check, serious, len(places), text))
     return report, findings
+
+
+def derived(content: Content) -> tuple[dict[str, Any], list[Finding]]:
+    """Finds images that were made from others, by the names that their ids end with.
+
+    Such an image is no example of the published set. In validation or test it changes the score, and in
+    train it leaks what its original shows.
+
+    Returns:
+        Split → number of such images, the first of them, and how many have their original in another split;
+        and the findings.
+    """
+    names = {split: _file_names(records) for split, records in content.records.items()}
+    stems = {split: {name.rpartition(".")[0] or name for name in held} for split, held in names.items()}
+    report, findings = {}, []
+    for split, held in names.items():
+        made = [name for name in held if original_of(name)]
+        others = set().union(*(stems[other] for other in stems if other != split))
+        elsewhere = sum(original_of(name) in others for name in made)
+        report[split] = {"count": len(made), "first": made[:LISTED], "original_elsewhere": elsewhere}
+        if made:
+            leak = f"; the originals of {elsewhere:,} stand in another split" if elsewhere else ""
+            text = (
+                f"{count_of(len(made), 'image')} of {split} made from other images, by their names, "
+                f"as {made[0]} from {original_of(made[0])}{leak}"
+            )
+            findings.append(Finding("derived", split != "train" or elsewhere > 0, len(made), text))
+    return report, findings
+
+
+def _file_names(records: Records) -> list[str]:
+    """Returns the file name of every example, empty where the set stores no `id`."""
+    names = []
+    for start in range(0, len(records), CHUNK):
+        read = records.read(range(start, min(start + CHUNK, len(records))))
+        names += [record.get("id", b"").decode().rpartition("/")[2] for record in read]
+    return names
 
 
 def groups(content: Content) -> tuple[dict[str, Any], list[Finding]]:

@@ -165,6 +165,7 @@ def _method(report: Mapping[str, Any]) -> str:
             f"that correlate at {near['correlation']} or more once the set's mean is taken away; a picture "
             "that was moved, turned or mirrored is not found"
         ),
+        "Made-up images": "by names such as Training_1.jpg5.jpg, where the set stores the names of its files",
         "Groups": (
             f"{count_of(groups['groups'], 'group')} (people or source images) named by the set"
             if groups["known"]

@@ -32,11 +32,19 @@ def audit(name: str, folder: Path, published: Mapping[str, Mapping[str, int]]) -
     """
     examples = content.read(name, folder)
     bad_images, image_findings = checks.images(examples)
+    derived, derived_findings = checks.derived(examples)
     groups, group_findings = checks.groups(examples)
     counts, count_findings = checks.counts(examples, published)
     exact, exact_pairs, exact_findings = duplicates.exact(examples)
     alike, near_pairs, near_findings = duplicates.near(examples)
-    findings = [*count_findings, *group_findings, *exact_findings, *near_findings, *image_findings]
+    findings = [
+        *count_findings,
+        *group_findings,
+        *derived_findings,
+        *exact_findings,
+        *near_findings,
+        *image_findings,
+    ]
     findings.sort(key=lambda finding: not finding.serious)
     return {
         "dataset": name,
@@ -46,6 +54,7 @@ def audit(name: str, folder: Path, published: Mapping[str, Mapping[str, int]]) -
         "findings": [dataclasses.asdict(finding) for finding in findings],
         "counts": counts,
         "images": bad_images,
+        "derived": derived,
         "groups": groups,
         "exact": {**exact, "pairs": len(exact_pairs.first), "worst": _listed(examples, exact_pairs)},
         "near": {

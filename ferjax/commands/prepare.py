@@ -140,7 +140,7 @@ def count(name: str, folder: Path) -> dict[str, dict[str, int]]:
 
 
 def summary(counts: Mapping[str, Mapping[str, int]], published: Mapping[str, Mapping[str, int]]) -> str:
-    """Tabulates examples per split and class beside the published numbers; differences are marked.
+    """Tabulates examples per split and class beside the published numbers, and marks which agree.
 
     Args:
         counts: split → class name → examples.
@@ -150,11 +150,12 @@ def summary(counts: Mapping[str, Mapping[str, int]], published: Mapping[str, Map
     differences = 0
     for split in [*counts, *(split for split in published if split not in counts)]:
         known = published.get(split, {})
-        found = counts.get(split, {})
+        found = counts.get(split) or dict.fromkeys((name for name in known if name != "total"), 0)
         for name, number in [*found.items(), ("total", sum(found.values()))]:
             expected = known.get(name)
-            mark = "  differs" if expected not in (None, number) else ""
-            differences += bool(mark)
+            differs = expected not in (None, number)
+            mark = "" if expected is None else "  differs" if differs else "  as published"
+            differences += differs
             shown = "" if expected is None else expected
             lines.append(f"{split:<12}{name:<10}{number:>9}{shown:>11}{mark}".rstrip())
     if published:

@@ -57,3 +57,11 @@ def write_folders(folder: Path, content: Mapping[str, Mapping[str, Sequence[np.n
             (place / "Thumbs.db").write_bytes(b"\0")
             for i, image in enumerate(images):
                 Image.fromarray(image).save(place / f"im{i:03d}.png")
+
+
+def write_named(folder: Path, names: Iterable[str]) -> None:
+    """PNG or JPEG files of these names under `folder`, each another picture."""
+    for seed, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(faces(1, seed)[0]).save(path)

@@ -13,12 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ferjax.audit.run import audit
 from ferjax.data import builders
 from ferjax.data.builders import shards
+from ferjax.data.derived_names import original_of
 from ferjax.data.labels import FER7
 from ferjax.data.records import Records, describe
 from ferjax.data.sets import fer2013
-from ferjax.data.sets.fer2013 import FER2013_CODES, FER2013_FOLDERS
+from ferjax.data.sets.fer2013 import FER2013, FER2013_CODES
+from ferjax.data.sets.fer2013_folders import FER2013_FOLDERS
 from ferjax.errors import UserError
 
 
@@ -91,10 +94,197 @@ def test_folders_map_by_name_and_have_no_validation(tmp_path):
 
 
 def test_folders_that_merge_the_two_test_sets_are_told(tmp_path, monkeypatch):
-    monkeypatch.setitem(fer2013.FER2013.PUBLISHED, "test", {"total": 1})
+    monkeypatch.setitem(FER2013.PUBLISHED, "test", {"total": 1})
     copies.write_folders(tmp_path, {split: {"happy": copies.faces(2)} for split in ("train", "test")})
     notes = describe("fer2013", build(tmp_path, tmp_path / "data")).metadata["notes"]
     assert any("test/ holds 2 images: this copy merges PublicTest" in note for note in notes)
+
+
+def notes_and_ids(manual, data, **options):
+    folder = build(manual, data, **options)
+    info = describe("fer2013", folder)
+    return info.metadata["notes"], {split: stored(folder, split)[2] for split in info.splits}
+
+
+OFFICIAL = {
+    "train": ["Training_1.jpg", "Training_20.jpg"],
+    "validation": ["PublicTest_3.jpg"],
+    "test": ["PrivateTest_4.jpg"],
+}
+# What a copy calls the folder of each split.
+LAYOUTS = {
+    "merged test": ("train", "test", "test"),
+    "three": ("train", "validation", "test"),
+    "capitals": ("Train", "VAL", "Test"),
+    "wrapped": ("archive/fer/train", "archive/fer/valid", "archive/fer/test"),
+    "usages": ("training", "Public_Test", "PrivateTest"),
+    "all in one": ("", "", ""),
+    "all in one, wrapped": ("images", "images", "images"),
+    "all in train": ("train", "train", "train"),
+}
+
+
+@pytest.mark.parametrize("folders", LAYOUTS.values(), ids=list(LAYOUTS))
+def test_the_official_split_comes_from_the_names_wherever_they_lie(tmp_path, folders):
+    paths = {
+        split: [f"{place}/{label}/{name}".strip("/") for label in ("happy", "sad") for name in names]
+        for place, (split, names) in zip(folders, OFFICIAL.items(), strict=True)
+    }
+    copies.write_named(tmp_path / "manual", [path for split in paths.values() for path in split])
+    notes, ids = notes_and_ids(tmp_path / "manual", tmp_path / "data")
+    wrapper = os.path.commonpath(folders) + "/" if folders[0] != folders[2] or folders[0] == "images" else ""
+    assert ids == {
+        split: [path.removeprefix(wrapper) for path in sorted(listed)] for split, listed in paths.items()
+    }
+    assert notes[0].startswith("the official split was read from the file names")
+    assert not any("no validation split" in note for note in notes)
+    moved = [note for note in notes if "lay in the folder of" in note]
+    wanted = {
+        "merged test": ["2 images of the official validation split lay in the folder of test"],
+        "all in train": [
+            "2 images of the official test split lay in the folder of train",
+            "2 images of the official validation split lay in the folder of train",
+        ],
+    }
+    (layout,) = [name for name, held in LAYOUTS.items() if held == folders]
+    assert moved == wanted.get(layout, [])
+
+
+@pytest.mark.parametrize(
+    "name", ["validation", "val", "valid", "Validation", "VALID", "public_test", "Public Test", "PublicTest"]
+)
+def test_folders_of_a_validation_split_are_read_though_names_are_changed(tmp_path, name):
+    places = {"train": "Train", "validation": name, "test": "private_test"}
+    copies.write_named(tmp_path / "manual", [f"{place}/Fear/im0.png" for place in places.values()])
+    notes, ids = notes_and_ids(tmp_path / "manual", tmp_path / "data")
+    assert ids == {split: [f"{place}/Fear/im0.png"] for split, place in places.items()}
+    assert not any("official split" in note or "no validation" in note for note in notes)
+
+
+def test_made_up_images_are_counted_and_left_out_unless_asked_for(tmp_path):
+    real = ["train/disgust/Training_1.jpg", "test/disgust/PublicTest_2.jpg", "test/sad/PrivateTest_3.jpg"]
+    made = [
+        "train/disgust/Training_1.jpg0.jpg",
+        "train/disgust/Training_1.jpg17.jpg",
+        "test/disgust/PublicTest_2_flip.png",
+        "test/disgust/PrivateTest_9 (2).jpg",
+    ]
+    copies.write_named(tmp_path / "manual", [*real, *made])
+    notes, ids = notes_and_ids(tmp_path / "manual", tmp_path / "data")
+    assert [name for split in ("train", "validation", "test") for name in ids[split]] == real
+    (told,) = [note for note in notes if "made up" in note]
+    assert told.startswith("4 images are made up from others")
+    for part in (
+        "2 of disgust in train",
+        "1 of disgust in validation",
+        "1 of disgust in test",
+        "--option=made_up=keep",
+    ):
+        assert part in told
+    notes, ids = notes_and_ids(tmp_path / "manual", tmp_path / "more", options={"made_up": "keep"})
+    assert sorted(name for split in ids.values() for name in split) == sorted([*real, *made])
+    assert len(ids["validation"]) == 2
+    assert any("4 images are made up" in note and "were kept" in note for note in notes)
+    with pytest.raises(UserError, match="option made_up=perhaps: it takes drop or keep"):
+        build(tmp_path / "manual", tmp_path / "third", options={"made_up": "perhaps"})
+
+
+def test_the_audit_names_made_up_images_and_whether_they_leak(tmp_path):
+    copies.write_named(
+        tmp_path / "manual",
+        [
+            *("train/sad/Training_1.jpg", "train/sad/Training_1.jpg1.jpg", "train/sad/x.png"),
+            *("test/sad/x.png_flip.png", "test/sad/PrivateTest_1.jpg"),
+        ],
+    )
+    folder = build(tmp_path / "manual", tmp_path / "data", options={"made_up": "keep"})
+    report = audit("fer2013", folder, {})
+    assert report["derived"] == {
+        "train": {"count": 1, "first": ["Training_1.jpg1.jpg"], "original_elsewhere": 0},
+        "test": {"count": 1, "first": ["x.png_flip.png"], "original_elsewhere": 1},
+    }
+    found = [finding for finding in report["findings"] if finding["check"] == "derived"]
+    assert [finding["serious"] for finding in found] == [True, False]
+    assert "1 image of test made from other images" in found[0]["text"]
+    assert found[0]["text"].endswith("as x.png_flip.png from x; the originals of 1 stand in another split")
+
+
+def test_folders_and_names_may_be_mixed_and_a_name_that_stands_twice_is_stored_once(tmp_path):
+    copies.write_named(
+        tmp_path / "manual",
+        [
+            *("train/sad/Training_1.jpg", "train/happy/Training_1.jpg", "train/sad/mine.png"),
+            *("test/sad/Training_1.jpg", "test/sad/PrivateTest_5.jpg", "models/net.png"),
+        ],
+    )
+    notes, ids = notes_and_ids(tmp_path / "manual", tmp_path / "data")
+    assert ids == {
+        "train": ["train/happy/Training_1.jpg", "train/sad/Training_1.jpg", "train/sad/mine.png"],
+        "test": ["test/sad/PrivateTest_5.jpg"],
+    }
+    text = "\n".join(notes)
+    assert "1 have other names and are divided by their folders" in text
+    assert "1 images stand more than once" in text
+    assert "not read, being neither a split nor a class: models/" in text
+
+
+def test_class_folders_alone_need_the_official_names(tmp_path):
+    copies.write_named(tmp_path, ["happy/im0.png", "sad/im1.png"])
+    with pytest.raises(UserError, match=r"the official split is lost.*prepare folder/NAME"):
+        build(tmp_path, tmp_path / "data")
+    copies.write_named(tmp_path, ["happy/Training_1.jpg"])
+    with pytest.raises(UserError, match=r"happy/im0.png: neither its folder nor its name"):
+        build(tmp_path, tmp_path / "data")
+
+
+def test_published_numbers_are_confirmed_or_told_by_class(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        FER2013,
+        "PUBLISHED",
+        {
+            "train": {"happy": 1, "sad": 2, "total": 3},
+            "validation": {"happy": 1, "total": 1},
+            "test": {"happy": 1, "total": 1},
+        },
+    )
+    copies.write_named(
+        tmp_path / "manual",
+        [
+            *("train/happy/Training_1.jpg", "train/sad/Training_1.jpg"),
+            *("val/happy/PublicTest_1.jpg", "test/happy/PrivateTest_1.jpg"),
+        ],
+    )
+    notes, _ = notes_and_ids(tmp_path / "manual", tmp_path / "data")
+    assert "train has not the published numbers of images: sad 1 for 2" in notes
+    assert "every class has its published number of images in validation, test" in notes
+
+
+def test_the_folders_beside_a_csv_are_named(tmp_path):
+    copies.write_fer2013_csv(tmp_path, copies.rows(3, 1, 1))
+    copies.write_named(tmp_path, ["train/happy/Training_1.jpg"])
+    notes, _ = notes_and_ids(tmp_path, tmp_path / "data")
+    assert "fer2013.csv was read; the folders of images beside it were not" in notes
+
+
+@pytest.mark.parametrize(
+    ("name", "original"),
+    [
+        ("Training_1.jpg5.jpg", "Training_1"),
+        ("test/disgust/PrivateTest_77.jpg130.jpg", "PrivateTest_77"),
+        ("publictest_3_aug.PNG", "publictest_3"),
+        ("face.png_flip.png", "face"),
+        ("list.csv:7 sad/b.jpeg-2.jpg", "b"),
+        ("Training_1.jpg", None),
+        ("Training_1.jpg.jpg", None),
+        ("photo.png.jpg", None),
+        ("train_00001_aligned.jpg", None),
+        ("KA.AN1.39.tiff", None),
+        ("S010_004_00000017.png", None),
+        ("fer2013.csv:12", None),
+    ],
+)
+def test_a_made_up_image_is_known_by_its_name(name, original):
+    assert original_of(name) == original
 
 
 def test_folders_with_jpeg_colour_files(tmp_path):

@@ -3,7 +3,7 @@
 import io
 import math
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -124,6 +124,29 @@ def subfolders(folder: Path, place: Path) -> list[Path]:
         for path in sorted(inside(folder, place).iterdir())
         if path.is_dir() and not path.name.startswith((".", "__"))
     ]
+
+
+def folder_that(folder: Path, wanted: Callable[[set[str]], bool], *, deepest: int) -> Path | None:
+    """Finds where a copy begins: archives unpack into folders of their own.
+
+    Args:
+        folder: of the user.
+        wanted: the names of the folders in one → whether that is the place.
+        deepest: how many levels below `folder` are searched. Links are not followed.
+
+    Returns:
+        The highest such folder, the first by name; None if there is none.
+    """
+    level = [folder]
+    for _ in range(deepest + 1):
+        below = []
+        for place in level:
+            folders = [path for path in sorted(place.iterdir()) if path.is_dir()]
+            if wanted({path.name for path in folders}):
+                return place
+            below += [path for path in folders if not path.is_symlink() and not path.name.startswith(".")]
+        level = below
+    return None
 
 
 def _target(size: tuple[int, int], side: int | None) -> tuple[int, int]:

@@ -1,9 +1,10 @@
 """FER2013 (Goodfellow et al., 2013): 35,887 grey faces of 48×48 pixels, seven classes.
 
 Copies have one of three layouts: `fer2013.csv`, `icml_face_data.csv`
-(padded column names in another order) and image folders.
+(padded column names in another order) and image folders, see `fer2013_folders`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,11 +13,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from ferjax.data.builders.base import LicensedBuilder
-from ferjax.data.builders.image_files import image_paths
-from ferjax.data.builders.image_sets import class_folders
 from ferjax.data.builders.text_files import lines
 from ferjax.data.images import BadImage, decode, encode_png
 from ferjax.data.labels import FER7
+from ferjax.data.sets.fer2013_folders import FER2013_FOLDERS, find_place, list_copy
 from ferjax.errors import UserError
 from ferjax.files import inside
 from ferjax.registry import data_set
@@ -30,17 +30,6 @@ FER2013_CODES: dict[str, str] = {
     "4": "sad",
     "5": "surprise",
     "6": "neutral",
-}
-# The folders of its image copies. Names only: a folder called 0 … 6 may be numbered by
-# the alphabet, so it is refused.
-FER2013_FOLDERS: dict[str, str] = {
-    "angry": "angry",
-    "disgust": "disgust",
-    "fear": "fear",
-    "happy": "happy",
-    "neutral": "neutral",
-    "sad": "sad",
-    "surprise": "surprise",
 }
 SIDE = 48
 COLUMNS = ("emotion", "pixels", "usage")
@@ -57,7 +46,7 @@ class FER2013(LicensedBuilder, skip_registration=True):
 
     - `image`: uint8 [48, 48, 1], grey, as PNG;
     - `label`: int64, in fer7 order;
-    - `id`: where it came from, `fer2013.csv:LINE` or `train/CLASS/FILE`.
+    - `id`: where it came from, `fer2013.csv:LINE` or the file's path in the copy, as `train/CLASS/FILE`.
     """
 
     name = "fer2013"
@@ -65,9 +54,16 @@ class FER2013(LicensedBuilder, skip_registration=True):
     DESCRIPTION = "FER2013, facial expressions from the web in seven classes."
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "fer2013.csv, icml_face_data.csv (either may lie in a folder fer2013/), "
-        "or the folders train/ and test/ with a folder for each of " + ", ".join(sorted(FER7))
+        f"or class folders ({', '.join(FER2013_FOLDERS)}) in train/, test/ and perhaps validation/, or "
+        "without these if the images are named Training_N, PublicTest_N and PrivateTest_N"
     )
     IMAGE_SHAPE = (SIDE, SIDE, 1)
+    OPTIONS: ClassVar[dict[str, tuple[str, str]]] = {
+        "made_up": (
+            "drop",
+            "folders: drop or keep the images that somebody made from others (Training_1.jpg5.jpg)",
+        )
+    }
     PUBLISHED: ClassVar[dict[str, dict[str, int]]] = {
         "train": {
             "angry": 3995,
@@ -79,7 +75,16 @@ class FER2013(LicensedBuilder, skip_registration=True):
             "neutral": 4965,
             "total": 28709,
         },
-        "validation": {"total": 3589},
+        "validation": {
+            "angry": 467,
+            "disgust": 56,
+            "fear": 496,
+            "happy": 895,
+            "sad": 653,
+            "surprise": 415,
+            "neutral": 607,
+            "total": 3589,
+        },
         "test": {
             "angry": 491,
             "disgust": 55,
@@ -94,11 +99,22 @@ class FER2013(LicensedBuilder, skip_registration=True):
 
     def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields (split, example) of the first layout that `folder` holds."""
-        if path := find_csv(folder):
+        if self.options["made_up"] not in ("drop", "keep"):
+            raise UserError(f"option made_up={self.options['made_up'][:40]}: it takes drop or keep")
+        counts: Counter[tuple[str, int | str]] = Counter()
+        for split, example in self._of_layout(folder):
+            counts[split, example["label"]] += 1
+            yield split, example
+        self._compare(counts)
+
+    def _of_layout(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+        path, place = find_csv(folder), find_place(folder)
+        if path:
+            if place:
+                self.notes.append(f"{path.name} was read; the folders of images beside it were not")
             return self._from_csv(path)
-        for place in (folder, folder / "fer2013"):
-            if (place / "train").is_dir() and (place / "test").is_dir():
-                return self._from_folders(folder, place)
+        if place:
+            return self._from_folders(folder, place)
         if (folder / "test.csv").is_file():
             raise UserError(
                 f"{folder / 'test.csv'} is the challenge's list without labels, and its train.csv has no "
@@ -115,33 +131,53 @@ class FER2013(LicensedBuilder, skip_registration=True):
             yield split, {"image": encode_png(image), "label": label, "id": f"{path.name}:{number}"}
 
     def _from_folders(self, folder: Path, place: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        self.notes.append(
-            "image folders have no validation split: one is carved out of train when it is loaded"
-        )
-        tested = 0
-        for split in ("train", "test"):
-            for path, label in _image_files(folder, place / split):
-                try:
-                    image = decode(path.read_bytes(), channels=1)
-                    if image.shape != (SIDE, SIDE, 1):
-                        raise BadImage(f"{image.shape[1]}×{image.shape[0]} pixels, expected {SIDE}×{SIDE}")
-                except BadImage as error:
-                    self.reject(str(path), error)
-                    continue
-                tested += split == "test"
-                yield (
-                    split,
-                    {
-                        "image": encode_png(image),
-                        "label": label,
-                        "id": path.relative_to(place).as_posix(),
-                    },
-                )
-        if tested > self.PUBLISHED["test"]["total"]:
+        splits, by_folder = set(), 0
+        for item in list_copy(
+            folder,
+            place,
+            keep_made_up=self.options["made_up"] == "keep",
+            note=self.notes.append,
+            reject=self.reject,
+        ):
+            try:
+                image = decode(item.path.read_bytes(), channels=1)
+                if image.shape != (SIDE, SIDE, 1):
+                    raise BadImage(f"{image.shape[1]}×{image.shape[0]} pixels, expected {SIDE}×{SIDE}")
+            except BadImage as error:
+                self.reject(str(item.path), error)
+                continue
+            splits.add(item.split)
+            by_folder += item.split == "test" and not item.official
+            where = item.path.relative_to(place).as_posix()
+            yield item.split, {"image": encode_png(image), "label": item.label, "id": where}
+        if "validation" not in splits:
             self.notes.append(
-                f"test/ holds {tested} images: this copy merges PublicTest into PrivateTest, so test scores "
-                "are not comparable with those on the official 3589"
+                "image folders have no validation split: one is carved out of train when it is loaded"
             )
+        if by_folder > self.PUBLISHED["test"]["total"]:
+            self.notes.append(
+                f"test/ holds {by_folder} images: this copy merges PublicTest into PrivateTest, so test "
+                "scores are not comparable with those on the official 3589"
+            )
+
+    def _compare(self, counts: Mapping[tuple[str, int | str], int]) -> None:
+        """Notes whether every class of every split has the published number of images."""
+        found: dict[str, Counter[str]] = {split: Counter() for split in self.PUBLISHED}
+        for (split, label), count in counts.items():
+            found[split][label if isinstance(label, str) else self.LABELS[label]] += count
+        agree = []
+        for split, published in self.PUBLISHED.items():
+            differing = [
+                f"{name} {found[split][name]} for {published[name]}"
+                for name in self.LABELS
+                if name in published and found[split][name] != published[name]
+            ]
+            if not differing:
+                agree.append(split)
+            elif found[split]:
+                self.notes.append(f"{split} has not the published numbers of images: {', '.join(differing)}")
+        if agree:
+            self.notes.append(f"every class has its published number of images in {', '.join(agree)}")
 
 
 def find_csv(folder: Path) -> Path | None:
@@ -174,12 +210,6 @@ def pixel_rows(
             yield number, parse(line)
         except ValueError as error:
             yield number, error
-
-
-def _image_files(folder: Path, split_folder: Path) -> Iterator[tuple[Path, str]]:
-    for class_folder, label in class_folders(folder, split_folder, FER2013_FOLDERS):
-        for path in image_paths(folder, class_folder):
-            yield path, label
 
 
 def _row_parser(

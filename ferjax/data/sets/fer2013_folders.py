@@ -1,0 +1,193 @@
+"""Lists FER2013's folder copies: the official split from the file names, counts of what is left out."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ferjax.data.builders.image_files import folder_that, image_paths, subfolders
+from ferjax.data.builders.image_sets import class_folders
+from ferjax.data.derived_names import original_of
+from ferjax.errors import UserError, listed
+
+# The folders of its image copies. Names only: a folder called 0 … 6 may be numbered by
+# the alphabet, so it is refused.
+FER2013_FOLDERS: dict[str, str] = {
+    "angry": "angry",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "happy",
+    "neutral": "neutral",
+    "sad": "sad",
+    "surprise": "surprise",
+}
+# The folders of the splits, in any case; - and blanks count as _.
+SPLIT_FOLDERS: dict[str, str] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "public_test": "validation",
+    "publictest": "validation",
+    "test": "test",
+    "testing": "test",
+    "private_test": "test",
+    "privatetest": "test",
+}
+# Training_123.jpg: what stands before the number is the official Usage.
+_OFFICIAL = re.compile(r"(training|publictest|privatetest)_(\d+)", re.IGNORECASE)
+# An archive may unpack into a folder of its name, and that hold another.
+DEEPEST = 2
+
+
+class Listed(NamedTuple):
+    """One image of a copy.
+
+    Attributes:
+        split: "train", "validation" or "test".
+        path: its file.
+        label: its class.
+        official: whether the split comes from its name.
+    """
+
+    split: str
+    path: Path
+    label: str
+    official: bool
+
+
+def find_place(folder: Path) -> Path | None:
+    """Returns the folder that holds the split or class folders, `folder` or one in it; None without one."""
+
+    def holds_copy(names: set[str]) -> bool:
+        return "train" in map(SPLIT_FOLDERS.get, map(_plain, names)) or bool(
+            {name.lower() for name in names} & FER2013_FOLDERS.keys()
+        )
+
+    return folder_that(folder, holds_copy, deepest=DEEPEST)
+
+
+def list_copy(
+    folder: Path,
+    place: Path,
+    *,
+    keep_made_up: bool,
+    note: Callable[[str], None],
+    reject: Callable[[str, object], None],
+) -> Iterator[Listed]:
+    """Yields the images of a copy in the order of the folders' and the files' names.
+
+    Args:
+        folder: of the user.
+        place: see `find_place`.
+        keep_made_up: whether images are read that were made from others.
+        note: takes a sentence on the copy.
+        reject: takes a file and why it cannot be read.
+
+    Raises:
+        UserError: a class folder has no class's name, or no file tells its split.
+    """
+    seen: set[str] = set()
+    told, made_up, twice = Counter(), Counter(), 0
+    moved: Counter[tuple[str, str]] = Counter()
+    homeless: list[Path] = []
+    for split_folder, path, label in _files(folder, place, note):
+        official = _OFFICIAL.match(path.name)
+        split = _split_of(official) if official else split_folder
+        if split is None:
+            homeless.append(path)
+            continue
+        if original_of(path.name):
+            made_up[split, label] += 1
+            if not keep_made_up:
+                continue
+        elif official:
+            # The number alone is not unique: the official copy has one name under two classes.
+            name = f"{split} {int(official[2])} {label}"
+            if name in seen:
+                twice += 1
+                continue
+            seen.add(name)
+            moved[split_folder or "", split] += 1
+        told[bool(official)] += 1
+        yield Listed(split, path, label, bool(official))
+    if homeless and not sum(told.values()):
+        raise UserError(
+            f"{place} has class folders but no train/ and test/, and its images, as {homeless[0].name}, are "
+            "not named Training_N, PublicTest_N or PrivateTest_N: the official split is lost. "
+            "`prepare folder/NAME` builds such a set"
+        )
+    for path in homeless:
+        reject(
+            str(path), "neither its folder nor its name (Training_N, PublicTest_N, PrivateTest_N) is a split"
+        )
+    _tell(told, made_up, moved, twice, keep_made_up=keep_made_up, note=note)
+
+
+def _files(folder: Path, place: Path, note: Callable[[str], None]) -> Iterator[tuple[str | None, Path, str]]:
+    """Yields (split of the folder, None for a class folder outside those of splits; file; class)."""
+    others = []
+    groups: list[tuple[str | None, Path]] = []
+    for path in subfolders(folder, place):
+        if split := SPLIT_FOLDERS.get(_plain(path.name)):
+            groups.append((split, path))
+        elif path.name.lower() not in FER2013_FOLDERS:
+            others.append(f"{path.name}/")
+    order = ("train", "validation", "test")
+    groups.sort(key=lambda group: order.index(group[0] or "train"))
+    for split, path in groups:
+        for class_folder, label in class_folders(folder, path, FER2013_FOLDERS):
+            for file in image_paths(folder, class_folder):
+                yield split, file, label
+    loose = [path for path in subfolders(folder, place) if path.name.lower() in FER2013_FOLDERS]
+    for class_folder in loose:
+        for file in image_paths(folder, class_folder):
+            yield None, file, FER2013_FOLDERS[class_folder.name.lower()]
+    if others:
+        note(f"not read, being neither a split nor a class: {listed(others, most=10)}")
+
+
+def _split_of(official: re.Match[str]) -> str:
+    return {"training": "train", "publictest": "validation", "privatetest": "test"}[official[1].lower()]
+
+
+def _tell(
+    told: Counter[bool],
+    made_up: Counter[tuple[str, str]],
+    moved: Counter[tuple[str, str]],
+    twice: int,
+    *,
+    keep_made_up: bool,
+    note: Callable[[str], None],
+) -> None:
+    if told[True]:
+        rest = f"; {told[False]} have other names and are divided by their folders" if told[False] else ""
+        note(
+            "the official split was read from the file names (Training_, PublicTest_ for validation, "
+            f"PrivateTest_ for test){rest}"
+        )
+    for (place, split), count in sorted(moved.items()):
+        if place and place != split:
+            note(f"{count} images of the official {split} split lay in the folder of {place}")
+    if made_up:
+        counts = listed(
+            (f"{count} of {label} in {split}" for (split, label), count in made_up.items()), most=21
+        )
+        what = (
+            "kept, as made_up=keep asks, though they are no part of FER2013"
+            if keep_made_up
+            else "left out; --option=made_up=keep stores them"
+        )
+        note(
+            f"{sum(made_up.values())} images are made up from others, as names like Training_1.jpg5.jpg say: "
+            f"{counts}. They were {what}"
+        )
+    if twice:
+        note(f"{twice} images stand more than once in the copy under one name; each was stored once")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_").replace(" ", "_")
