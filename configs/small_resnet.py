@@ -1,6 +1,6 @@
 """A small residual network for 48×48 faces.
 
-    python -m ferjax.main --config=configs/small_resnet.py:fer2013
+python -m ferjax.main --config=configs/small_resnet.py:fer2013
 """
 
 from functools import partial
