@@ -57,5 +57,5 @@ EVAL = (
           "Averages over the centre and its mirror image (flip), five crops, or these and their mirror "
           "images (ten)."),
     Field("eval.also_best_on_test", False, SWITCH, "",
-          "Scores test at every validation too and tells the best, as much of the field does; never chooses."),
+          "Also scores test at every validation and tells the best, the field's habit; chooses nothing."),
 )  # fmt: skip

@@ -1,7 +1,7 @@
-"""A small residual network for faces of 48×48 pixels, ferjax's own: 1.6 million parameters.
+"""A small residual network for faces of 40×40 or 48×48 pixels, ferjax's own: 1.2 million parameters.
 
-ImageNet's residual networks divide the image by four before their first block, which leaves 12×12 of a FER2013
-face. Here the first block sees 24×24, and the last one 6×6.
+ImageNet's residual networks divide the image by four before their first block, which leaves 12×12 pixels of a
+FER2013 face. Here the first block sees 24×24, and the last one 6×6.
 """
 
 import flax.linen as nn
@@ -25,7 +25,7 @@ SMALLEST_IMAGE = 2 ** len(STAGES)
 
 @network("small_resnet", smallest=SMALLEST_IMAGE, usual=48, source="ferjax")
 class SmallResNet(nn.Module):
-    """Applies a 3×3 convolution, a 2×2 max pool, four residual blocks with squeeze-and-excitation, a classifier.
+    """Applies a 3×3 convolution, a 2×2 max pool, four residual SE blocks and a classifier.
 
     Attributes:
         num_classes: number of logits.
@@ -39,7 +39,7 @@ class SmallResNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
-        """Computes logits of normalised images `[B, H, W, 3]`; meant for 48×48.
+        """Computes logits of normalised images `[B, H, W, 3]`; meant for 40×40 to 48×48.
 
         Raises:
             UserError: the image is too small or has not three channels.
