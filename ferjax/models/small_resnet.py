@@ -25,7 +25,7 @@ SMALLEST_IMAGE = 2 ** len(STAGES)
 
 @network("small_resnet", smallest=SMALLEST_IMAGE, usual=48, source="ferjax")
 class SmallResNet(nn.Module):
-    """Applies a 3×3 convolution, a 2×2 max pool, four residual SE blocks and a classifier.
+    """Applies a 3×3 convolution, a 2×2 max pool, four residual blocks and a classifier.
 
     Attributes:
         num_classes: number of logits.
@@ -53,8 +53,6 @@ class SmallResNet(nn.Module):
                 x = ResidualBlock(
                     features=features,
                     stride=2 if stage > 1 and block == 0 else 1,
-                    squeeze=True,
-                    zero_init_residual=True,
                     dtype=self.dtype,
                     name=f"layer{stage}_{block}",
                 )(x, train)
