@@ -48,6 +48,8 @@ DATA = (
           "Part of the training examples that is used, the same part of every class."),
     Field("data.drop_leaks", False, SWITCH, "",
           "Leaves out of train the images that also stand in validation or test."),
+    Field("data.drop_validation_leaks", False, SWITCH, "",
+          "Leaves out of validation, which chooses the weights, the images that also stand in test."),
     Field("data.balance", "none", Choices(("none", "oversample")), "",
           "oversample: an epoch shows every class as often as the largest one."),
     Field("data.soft_labels", False, SWITCH, "",

@@ -56,4 +56,6 @@ EVAL = (
     Field("eval.crops", "none", Choices(("none", "flip", "five", "ten")), "",
           "Averages over the centre and its mirror image (flip), five crops, or these and their mirror "
           "images (ten)."),
+    Field("eval.also_best_on_test", False, SWITCH, "",
+          "Also scores test at every validation and tells the best, the field's habit; chooses nothing."),
 )  # fmt: skip

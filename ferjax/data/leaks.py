@@ -1,4 +1,4 @@
-"""Finds leaks: training images whose very pixels also stand in validation or test."""
+"""Finds leaks: images of train or validation whose very pixels also stand in a split that scores them."""
 
 from pathlib import Path
 
@@ -8,41 +8,42 @@ from ferjax.data.fingerprints import Fingerprints, fingerprints
 from ferjax.data.records import describe
 from ferjax.data.split_choice import Choice, choose
 
+# What the weights must not have seen: train is chosen on validation, and both are scored on test.
+LATER = {"train": ("validation", "test"), "validation": ("test",)}
 
-def without_leaks(name: str, folder: Path, fold: str, val_fraction: float) -> tuple[np.ndarray, str]:
-    """Finds the training examples whose pixels stand in no other split.
+
+def without_leaks(
+    name: str, folder: Path, split: str, fold: str, val_fraction: float
+) -> tuple[np.ndarray, str]:
+    """Finds the examples of a split whose pixels stand in none that is scored after it.
 
     Every stored image is decoded once for this; its fingerprint is kept beside the set.
 
     Args:
         name: the set's name.
         folder: of the built set.
+        split: "train" or "validation".
         fold: see `ferjax.data.split_choice.choose`.
         val_fraction: likewise.
 
     Returns:
-        Sorted int64 indices into the records of "train", and how many were left out, as a sentence.
+        Sorted int64 indices into the records of the split, and how many were left out, as a sentence.
     """
     official = () if fold else describe(name, folder).splits
-    others = [
-        split
-        for split, exists in (
-            ("validation", "validation" in official or val_fraction > 0),
-            ("test", "test" in official or bool(fold)),
-        )
-        if exists
-    ]
-    train = choose(name, folder, "train", fold, val_fraction)
-    indices, prints = _fingerprints_of(train)
+    exists = {
+        "validation": "validation" in official or val_fraction > 0,
+        "test": "test" in official or bool(fold),
+    }
+    indices, prints = _fingerprints_of(choose(name, folder, split, fold, val_fraction))
     elsewhere = np.zeros(len(indices), bool)
     counts = []
-    for split in others:
-        _, held_out = _fingerprints_of(choose(name, folder, split, fold, val_fraction))
+    for later in filter(exists.get, LATER[split]):
+        _, held_out = _fingerprints_of(choose(name, folder, later, fold, val_fraction))
         leaked = prints.readable & np.isin(prints.pixels, held_out.pixels[held_out.readable])
-        counts.append(f"{leaked.sum()} also in {split}")
+        counts.append(f"{leaked.sum()} also in {later}")
         elsewhere |= leaked
     note = (
-        f"{elsewhere.sum()} of the {len(indices)} training examples of {name} are left out because their "
+        f"{elsewhere.sum()} of the {len(indices)} {split} examples of {name} are left out because their "
         f"pixels also stand in another split ({', '.join(counts) or 'there is none'})"
     )
     return indices[~elsewhere], note

@@ -31,6 +31,7 @@ def load(
     val_fraction: float = 0.1,
     fold: str = "",
     drop_leaks: bool = False,
+    drop_validation_leaks: bool = False,
     train_fraction: float = 1.0,
     soft_labels: bool = False,
 ) -> Source:
@@ -60,6 +61,7 @@ def load(
         fold: divides the whole set anew: "3/10", "subject:NAME", "character:NAME*", see
             `ferjax.data.folds`; the official splits if empty.
         drop_leaks: leave out of "train" every image whose pixels also stand in validation or test.
+        drop_validation_leaks: leave out of "validation" every image whose pixels also stand in test.
         train_fraction: the part of "train" that is kept, 0 < f ≤ 1, of every class alike; after all else
             was taken out of it, see `ferjax.data.carving.subset`.
         soft_labels: batches hold the annotators' votes as distributions, see `StreamSource`.
@@ -75,8 +77,8 @@ def load(
     folder = built_folder(name, data_dir)
     records, indices, note = choose(name, folder, split, fold, val_fraction)
     _log_once(note)
-    if drop_leaks and split == "train":
-        indices, note = without_leaks(name, folder, fold, val_fraction)
+    if (drop_leaks and split == "train") or (drop_validation_leaks and split == "validation"):
+        indices, note = without_leaks(name, folder, split, fold, val_fraction)
         _log_once(note)
     if train_fraction != 1 and split == "train":
         before = np.arange(len(records)) if indices is None else indices

@@ -127,7 +127,8 @@ def _overlap(workdir: Path, config: ConfigDict, source: StreamSource, data_dir: 
     earlier = transfer.recorded(config, workdir) or {"trained_on": []}
     own, *others = contamination.seen_by(config, (), earlier["trained_on"])
     overlap = contamination.find(source, [{**own, "data": {**own["data"], "dir": data_dir}}, *others])
-    for warning in contamination.warnings(overlap, f"{source.name} {source.split}"):
+    mine = config.data if (source.name, source.split) == (config.data.name, "test") else None
+    for warning in contamination.warnings(overlap, f"{source.name} {source.split}", mine):
         logger.warning(warning)
     return overlap
 

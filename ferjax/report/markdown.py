@@ -5,7 +5,7 @@ import numpy as np
 from ferjax.report.claims import CLAIMS
 from ferjax.report.run import Run
 from ferjax.report.tables import markdown, totals
-from ferjax.report.wording import day, duration, number, overlap, percent
+from ferjax.report.wording import best_on_test, day, duration, number, overlap, percent
 from ferjax.scores.confusion import accuracy_interval
 
 _CAPTIONS = {
@@ -59,6 +59,8 @@ def results(result: dict) -> list[str]:
             scaled = percent(probabilities["calibration_error_scaled"], 1)
             rows.append([f"… with temperature {probabilities['temperature']:.2f}", scaled])
     parts = [markdown(("", "this run"), [[name, plain(value)] for name, value in rows])]
+    if chosen := best_on_test(result):
+        parts.append(f"> {chosen}.")
     if shared := overlap(result.get("overlap")):
         parts.append(f"> **These scores are too good**: {shared}.")
     claim = CLAIMS.get((result["model"], result["dataset"]))

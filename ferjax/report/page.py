@@ -123,7 +123,7 @@ def _finished(run: Run, result: dict, pictures: dict[str, Figure]) -> str:
     )
     bars = figures.inline_svg(pictures["classes"], "classes", "The table beside it has the numbers")
     return f"""{sections.result_cards(result)}
-{sections.overlap(result)}{sections.claim(result)}
+{sections.best_on_test(result)}{sections.overlap(result)}{sections.claim(result)}
 {_curves(run)}
 <h2>Where it is right and wrong</h2>
 <p class="muted">Rows are the actual classes of the test split, columns the predicted ones: the share of

@@ -103,6 +103,12 @@ def overlap(result: dict, name: str = "") -> str:
     )
 
 
+def best_on_test(result: dict) -> str:
+    """Tells what choosing on test would have given; empty if the run did not ask."""
+    text = wording.best_on_test(result)
+    return f'<p class="muted">{escape(text)}</p>' if text else ""
+
+
 def unfinished_cards(run: Run) -> str:
     """Makes the summary of an unfinished run: the best validation scores so far."""
     last = max((row["step"] for row in run.rows), default=None)

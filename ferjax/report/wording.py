@@ -36,6 +36,18 @@ def overlap(counts: Mapping[str, Any] | None) -> str:
     return f"of {counts['images']:,} scored images the same pixels stand {', '.join(parts)}" if parts else ""
 
 
+def best_on_test(result: Mapping[str, Any]) -> str:
+    """Says what choosing the step on test would have given, from the field `best_on_test`; empty without."""
+    best = result.get("best_on_test")
+    if not best:
+        return ""
+    gain = points(best["accuracy"] - result["test"]["accuracy"])
+    return (
+        f"Best epoch on test, as much of the field reports it: {percent(best['accuracy'])} at step "
+        f"{number(best['step'])}, {gain} points. No weights were chosen by it, and it is not a result"
+    )
+
+
 def number(value: float | None, digits: int = 0) -> str:
     """Formats a number with separated thousands: 12300 → "12,300"."""
     return _DASH if value is None else f"{value:,.{digits}f}"

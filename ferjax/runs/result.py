@@ -129,6 +129,8 @@ class Scores:
         probabilities: see `probability_scores`; None leaves the field out.
         overlap: test images that the weights were trained on, see `ferjax.training.contamination.find`; None
             leaves the field out.
+        best_on_test: the `step` whose test accuracy is highest and its scores, as much of the field reports
+            it; no weights were chosen by it. None or empty leaves the field out.
     """
 
     best_step: int
@@ -137,6 +139,7 @@ class Scores:
     test_confusion: np.ndarray
     probabilities: Mapping[str, Any] | None = None
     overlap: Mapping[str, Any] | None = None
+    best_on_test: Mapping[str, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,6 +184,7 @@ def build_result(training: Training, scores: Scores, cost: Cost, environment: En
     if environment.date.tzinfo is None:
         raise ValueError("the date needs a time zone")
     optional = {"probabilities": scores.probabilities, "init": training.init, "overlap": scores.overlap}
+    optional["best_on_test"] = scores.best_on_test
     return {
         "model": training.model,
         "dataset": training.dataset,

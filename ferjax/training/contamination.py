@@ -76,8 +76,19 @@ def find(scored: Source, trained_on: Sequence[Mapping[str, Any]]) -> dict[str, A
     }
 
 
-def warnings(overlap: Mapping[str, Any], scored: str) -> list[str]:
-    """Returns the warnings for the result of `find`; none if nothing overlaps and everything was checked."""
+# What keeps a run from seeing the images that its own test split scores.
+OPTIONS = {"train": "drop_leaks", "validation": "drop_validation_leaks"}
+
+
+def warnings(overlap: Mapping[str, Any], scored: str, own: Mapping[str, Any] | None = None) -> list[str]:
+    """Returns the warnings for the result of `find`; none if nothing overlaps and everything was checked.
+
+    Args:
+        overlap: see `find`.
+        scored: the set and split, for the message.
+        own: the group `data` of the run if its own test split is scored: what a new run could set is told.
+            None: another set, from which no option keeps a run away.
+    """
     counts = {
         "the training data": overlap["train"],
         "the validation data, which chose the weights": overlap["validation"],
@@ -86,9 +97,15 @@ def warnings(overlap: Mapping[str, Any], scored: str) -> list[str]:
     parts = [f"{count:,} are also in {where}" for where, count in counts.items() if count]
     lines = []
     if parts:
+        help_ = [
+            f"--config.data.{option}=True"
+            for split, option in OPTIONS.items()
+            if own is not None and overlap[split] and not own[option]
+        ]
+        advice = f", and a new run with {' '.join(help_)} leaves them out" if help_ else ""
         lines.append(
             f"of the {overlap['images']:,} images of {scored}, {', '.join(parts)}, pixel for pixel: "
-            "its scores are too good. python -m ferjax audit lists them, data.drop_leaks=True trains without"
+            f"its scores are too good. python -m ferjax audit lists them{advice}"
         )
     if overlap["unchecked"]:
         lines.append(f"{scored} was not compared with {', '.join(overlap['unchecked'])}, which is not here")

@@ -76,6 +76,7 @@ def finish(
         # Only the first process keeps the result.
         probabilities=probability_scores(by_split["test"], by_split["validation"]) if first else None,
         overlap=begun.overlap,
+        best_on_test=progress.best_on_test,
     )
     cost = Cost(
         seconds=progress.seconds,

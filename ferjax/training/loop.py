@@ -153,6 +153,13 @@ def _validate(
     trained = parts.rules[parts.plan.stage(step - 1)].cross_entropy
     if trained or (step == parts.plan.total and progress.best_step < 0):
         progress.judge(step, values)
+    if config.eval.also_best_on_test:
+        loss, confusion = evaluate(
+            parts.eval_step, state.variables, ready.test, config.eval.batch_size, ready.mesh
+        )
+        values = scores(loss, confusion)
+        writer.write(step, "test_each_validation", values)
+        progress.keep_best_on_test(step, values)
     if config.schedule.name != "plateau":
         return state
     scale = np.float32(progress.plateau.scale)

@@ -21,6 +21,8 @@ class Progress:
         training_seconds: the part of it in training steps, without the first, which compiles.
         waited_seconds: the part of it spent waiting for data.
         images: images trained on in `training_seconds`.
+        best_on_test: the test scores of the step that is best on test, and the `step`; only with
+            `eval.also_best_on_test`. Nothing is ever chosen by it.
     """
 
     plateau: Plateau
@@ -31,6 +33,7 @@ class Progress:
     training_seconds: float = 0.0
     waited_seconds: float = 0.0
     images: int = 0
+    best_on_test: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def start(cls, config: ConfigDict) -> Self:
@@ -45,6 +48,8 @@ class Progress:
     @classmethod
     def restore(cls, meta: dict[str, Any]) -> Self:
         """Reads the counters from a checkpoint's meta, which may hold more."""
+        # Earlier versions' checkpoints have no `best_on_test`.
+        meta = {"best_on_test": {}, **meta}
         fields = {field.name: meta[field.name] for field in dataclasses.fields(cls)}
         return cls(**{**fields, "plateau": Plateau(**fields["plateau"])})
 
@@ -55,3 +60,8 @@ class Progress:
         else:
             self.bad_evaluations += 1
         self.plateau.update(scores["accuracy"])
+
+    def keep_best_on_test(self, step: int, scores: dict[str, float]) -> None:
+        """Keeps the test scores of the step that is best on test; no counter of the loop looks at them."""
+        if not self.best_on_test or scores["accuracy"] > self.best_on_test["accuracy"]:
+            self.best_on_test = {"step": step, **scores}

@@ -87,6 +87,7 @@ def load_split(
         val_fraction=config.data.val_fraction,
         fold=config.data.fold,
         drop_leaks=config.data.drop_leaks,
+        drop_validation_leaks=config.data.drop_validation_leaks,
         train_fraction=config.data.train_fraction,
         # Scores are against the one right class.
         soft_labels=config.data.soft_labels and split == "train",

@@ -100,7 +100,7 @@ def _overlap(
     if jax.process_index() != 0:
         return None
     overlap = contamination.find(ready.test, trained_on)
-    for warning in contamination.warnings(overlap, f"{config.data.name} test"):
+    for warning in contamination.warnings(overlap, f"{config.data.name} test", config.data):
         logger.warning(warning)
     return overlap
 

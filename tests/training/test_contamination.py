@@ -55,12 +55,27 @@ def test_a_run_tells_and_keeps_what_overlaps(leaky, tmp_path, caplog):
     printed = caplog.text
     assert "of the 10 images of fer2013 test, 3 are also in the training data, " in printed
     assert "2 are also in the validation data, which chose the weights, pixel for pixel: its" in printed
+    advice = "a new run with --config.data.drop_leaks=True --config.data.drop_validation_leaks=True leaves"
+    assert advice in printed
 
 
 def test_without_leaks_only_validation_is_left(leaky):
     config = of(leaky, data__drop_leaks=True)
     found = contamination.find(load_split(config, "test", "stream"), contamination.seen_by(config, (), []))
     assert (found["train"], found["validation"]) == (0, 2)
+    (line,) = contamination.warnings(found, "it", config.data)
+    assert line.endswith("a new run with --config.data.drop_validation_leaks=True leaves them out")
+    assert "new run" not in contamination.warnings(found, "it")[0]  # of another set: no option helps
+
+
+def test_without_validation_leaks_none_is_left(leaky):
+    config = of(leaky, data__drop_leaks=True, data__drop_validation_leaks=True)
+    validation = load_split(config, "validation", "stream")
+    assert len(validation) == 20 - 2
+    assert len(load_split(config, "test", "stream")) == 10
+    found = contamination.find(load_split(config, "test", "stream"), contamination.seen_by(config, (), []))
+    assert (found["train"], found["validation"]) == (0, 0)
+    assert contamination.warnings(found, "it", config.data) == []
 
 
 def test_what_the_initial_weights_saw_counts_too(leaky, tiny_run):

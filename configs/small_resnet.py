@@ -1,0 +1,20 @@
+"""A small residual network for 48×48 faces.
+
+python -m ferjax.main --config=configs/small_resnet.py:fer2013
+"""
+
+from functools import partial
+
+from ml_collections import ConfigDict
+
+from ferjax.recipes.build import build, toons
+from ferjax.recipes.strong import strong
+
+
+def get_config(argument: str = "") -> ConfigDict:
+    return build(
+        argument,
+        model={"name": "small_resnet", "dropout": 0.2},
+        toons=partial(toons, epochs=8.0, learning_rate=0.05),
+        paper=strong,
+    )
