@@ -11,5 +11,6 @@ CHECKED: tuple[str, ...] = (
     "ferjax.layers",
     "ferjax.models",
     "ferjax.training.losses",
+    "ferjax.training.steps",
 )
 install_import_hook(CHECKED, "shape_checks.check")

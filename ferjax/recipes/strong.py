@@ -6,8 +6,9 @@ from ml_collections import ConfigDict
 def strong(config: ConfigDict) -> None:
     """Sets one cycle of SGD, label smoothing, geometric augmentation and an average of the weights.
 
-    Images are read at 48×48 and seen as random crops of 40×40; scores are the mean of the centre and its mirror image. Copies of
-    scored images are left out of train and validation, and what choosing on test would give is told.
+    Images are read at 48×48 and seen as random crops of 40×40; scores are the mean of the centre and its
+    mirror image. Copies of scored images are left out of train and validation, and what choosing on test
+    would give is told.
 
     Args:
         config: changed in place.

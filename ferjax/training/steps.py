@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import Array
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float, Key, UInt8
 from ml_collections import ConfigDict
 
 from ferjax.augment import augment, mix, normalise
@@ -25,6 +26,8 @@ from ferjax.training.state import TrainState
 
 Batch = dict[str, Any]
 Sums = dict[str, Array]
+Images = UInt8[Array | np.ndarray, "B H W C"]
+Logits = Float[Array, "B K"]
 
 
 def gather(batch: Batch) -> Batch:
@@ -84,7 +87,11 @@ def make_several_steps(
 
 
 def _accumulate(
-    gradients: Callable[..., tuple[Any, Any, Sums]], batch_stats: Any, batch: Batch, key: Array, parts: int
+    gradients: Callable[..., tuple[Any, Any, Sums]],
+    batch_stats: Any,
+    batch: Batch,
+    key: Key[Array, ""],
+    parts: int,
 ) -> tuple[Any, Any, Sums]:
     """Adds the gradients of `parts` smaller batches one after another.
 
@@ -113,8 +120,8 @@ def make_train_step(
     tx: optax.GradientTransformation,
     schedule: optax.Schedule,
     config: ConfigDict,
-    class_weights: np.ndarray | None,
-    dtype: jnp.dtype,
+    class_weights: Float[np.ndarray, " K"] | None,
+    dtype: DTypeLike,
     rules: Rules = Rules(),  # noqa: B008  (it is frozen)
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
     """Builds `train_step(state, batch) -> (state, sums)`, to be jitted with shardings.
@@ -161,7 +168,9 @@ def make_train_step(
 
         trained, frozen = split(state.params, rules.frozen)
 
-        def loss_of(trained: Any, stats: Any, rows: Batch, dropout_key: Array) -> tuple[Array, Any]:
+        def loss_of(
+            trained: Any, stats: Any, rows: Batch, dropout_key: Key[Array, ""]
+        ) -> tuple[Float[Array, ""], Any]:
             params = join(trained, frozen)
             with nn.intercept_methods(statistics_kept(rules)):
                 logits, updates = apply(
@@ -191,7 +200,7 @@ def make_train_step(
                 value += rules.auxiliary * own.sum() / len(labels)
             return value, (updates.get("batch_stats", {}), sums)
 
-        def gradients(stats: Any, rows: Batch, dropout_key: Array) -> tuple[Any, Any, Sums]:
+        def gradients(stats: Any, rows: Batch, dropout_key: Key[Array, ""]) -> tuple[Any, Any, Sums]:
             grads, (stats, sums) = jax.grad(loss_of, has_aux=True)(trained, stats, rows, dropout_key)
             return grads, stats, sums
 
@@ -225,10 +234,10 @@ def make_train_step(
 def make_eval_step(
     model: nn.Module,
     num_classes: int,
-    dtype: jnp.dtype,
+    dtype: DTypeLike,
     image_size: int | None = None,
     crops: str = "none",
-    allowed: np.ndarray | None = None,
+    allowed: Bool[np.ndarray, " K"] | None = None,
 ) -> Callable[[Any, Batch], Sums]:
     """Builds `eval_step(variables, batch) -> sums`; rows whose `mask` is 0 change nothing.
 
@@ -270,8 +279,8 @@ def make_eval_step(
 
 
 def make_predict_step(
-    model: nn.Module, dtype: jnp.dtype, image_size: int | None = None, crops: str = "none"
-) -> Callable[[Any, Array], Array]:
+    model: nn.Module, dtype: DTypeLike, image_size: int | None = None, crops: str = "none"
+) -> Callable[[Any, Images], Logits]:
     """Builds `predict_step(variables, images) -> logits`: uint8 `[B, H, W, C]` to `[B, K]`.
 
     Args:
@@ -282,11 +291,11 @@ def make_predict_step(
             `ferjax.augment.crops.views`.
     """
 
-    def logits_of(variables: Any, images: Array) -> Array:
+    def logits_of(variables: Any, images: Images) -> Logits:
         logits: Any = model.apply(variables, normalise(images, dtype), train=False)
         return logits
 
-    def predict_step(variables: Any, images: Array) -> Array:
+    def predict_step(variables: Any, images: Images) -> Logits:
         if image_size is None:
             return logits_of(variables, images)
         logits = jnp.stack([logits_of(variables, view) for view in views(images, image_size, crops)])

@@ -11,6 +11,7 @@ import ferjax.training.calls
 import ferjax.training.finish
 import ferjax.training.loop
 from ferjax.errors import UserError
+from ferjax.report import wording
 from ferjax.runs.checksum import checksum
 from ferjax.training.loop import train_and_evaluate
 
@@ -57,6 +58,29 @@ def test_the_first_best_validation_is_tested(tiny_run, tmp_path, monkeypatch):
     assert result["validation"]["accuracy"] == 0.5
     kept = sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir())
     assert kept == [6, 12]
+
+
+@pytest.mark.slow
+def test_the_best_epoch_on_test_is_told_and_never_chosen(tiny_run, tmp_path, monkeypatch):
+    # Validation and test in turns: validation is best at step 6, test at step 9.
+    seen = scripted(monkeypatch, [30, 60, 50, 70, 40, 90, 20, 10])
+    config = tiny_run.config(**LONG, train__max_steps=12, checkpoint__keep=1, eval__also_best_on_test=True)
+    result = train_and_evaluate(config, tmp_path)
+    assert [split for split, _ in seen] == ["validation", "test"] * 4 + LAST
+    assert (result["best_step"], result["validation"]["accuracy"]) == (6, 0.5)
+    assert seen[8][1] == seen[9][1] == seen[2][1]  # the weights of step 6 are tested
+    best = result["best_on_test"]
+    assert (best["step"], best["accuracy"]) == (9, 0.9)
+    assert [row["step"] for row in tiny.rows(tmp_path) if row["split"] == "test_each_validation"] == [
+        3,
+        6,
+        9,
+        12,
+    ]
+    told = wording.best_on_test(result)
+    assert told.startswith("Best epoch on test, as much of the field reports it: 90.00% at step 9, +")
+    assert told.endswith("No weights were chosen by it, and it is not a result")
+    assert wording.best_on_test({**result, "best_on_test": None}) == ""
 
 
 @pytest.mark.slow
