@@ -4,8 +4,8 @@
 
     python -m ferjax.main --config=configs/small_resnet.py:fer2013
 
-ferjax's own recipe for photographs, see `ferjax/recipes/strong.py`: 40 epochs of random crops of 40×40, without
-copies of scored images.
+ferjax's own recipe for photographs, see `ferjax/recipes/strong.py`: 40 epochs of random crops of 40×40,
+without copies of scored images.
 """
 
 from functools import partial
