@@ -22,6 +22,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax")
 RECIPES: dict[str, tuple[str, ...]] = {
     "resemotenet": ("resemotenet",),
     "fer_cnn": ("fer_cnn",),
+    "small_resnet": ("small_resnet",),
     "attentional_cnn": ("attentional_cnn",),
     "sdl": ("sdl",),
     "resnet18": ("resnet18",),

@@ -29,6 +29,6 @@ def write_run(folder, grey=None, **fields):
         lambda leaf: rng.uniform(0.1, 0.6, leaf.shape).astype(leaf.dtype), {"batch_stats": {}, **shapes}
     )
     facts = {"label_names": list(LABELS), "image_size": size} | ({} if grey is None else {"grey": grey})
-    weights.save(folder, "tiny", variables, facts)
+    weights.save(folder, config.model.name, variables, facts)
     write_json_atomic(folder / "config.json", json.loads(config.to_json()))
     return folder

@@ -9,6 +9,7 @@ from ferjax.data.records import describe
 from ferjax.data.split_choice import Choice, choose
 
 # What the weights must not have seen: train is chosen on validation, and both are scored on test.
+_NAMES = {"train": "training", "validation": "validation"}
 LATER = {"train": ("validation", "test"), "validation": ("test",)}
 
 
@@ -43,8 +44,8 @@ def without_leaks(
         counts.append(f"{leaked.sum()} also in {later}")
         elsewhere |= leaked
     note = (
-        f"{elsewhere.sum()} of the {len(indices)} {split} examples of {name} are left out because their "
-        f"pixels also stand in another split ({', '.join(counts) or 'there is none'})"
+        f"{elsewhere.sum()} of the {len(indices)} {_NAMES[split]} examples of {name} are left out because "
+        f"their pixels also stand in another split ({', '.join(counts) or 'there is none'})"
     )
     return indices[~elsewhere], note
 

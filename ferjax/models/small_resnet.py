@@ -23,7 +23,7 @@ STAGES = ((48, 1), (96, 2), (256, 1))
 SMALLEST_IMAGE = 2 ** len(STAGES)
 
 
-@network("small_resnet", smallest=SMALLEST_IMAGE, usual=48, source="ferjax")
+@network("small_resnet", smallest=SMALLEST_IMAGE, usual=48, source="ferjax (2026)")
 class SmallResNet(nn.Module):
     """Applies a 3×3 convolution, a 2×2 max pool, four residual blocks and a classifier.
 
