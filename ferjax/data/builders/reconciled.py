@@ -6,13 +6,19 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from ferjax.data.builders.image_files import SUFFIXES
+from ferjax.data.pictures import HEIC_SUFFIXES
+from ferjax.data.pictures import SUFFIXES as PICTURE_SUFFIXES
 from ferjax.errors import listed
+from ferjax.files import text_of
 
 # Of pictures, whether ferjax reads them or not.
-PICTURES = (
-    *SUFFIXES, ".jpe", ".jif", ".jfif", ".jfi", ".apng", ".dib", ".gif", ".heic", ".heif", ".hif", ".avif",
-    ".jp2", ".j2k", ".jpx", ".jxl", ".jxr", ".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".tga", ".pcx", ".ico",
-    ".sgi", ".ras", ".exr", ".hdr", ".psd", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2",
+PICTURES = frozenset(
+    (
+        *SUFFIXES, *PICTURE_SUFFIXES, *HEIC_SUFFIXES, ".jif", ".jfi", ".apng", ".dib", ".gif", ".avif",
+        ".jp2", ".j2k", ".jpx", ".jxl", ".jxr", ".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".tga", ".pcx",
+        ".ico", ".sgi", ".ras", ".exr", ".hdr", ".psd", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw",
+        ".orf", ".rw2",
+    )
 )  # fmt: skip
 PACKED = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 _STARTS = (
@@ -79,7 +85,7 @@ def unread(path: PurePosixPath) -> str:
 
 def shown(name: str) -> str:
     """Returns a file's name as a terminal and a text in UTF-8 can show it, shortened."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    text = text_of(name, "backslashreplace")
     text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
     return text if len(text) <= 80 else f"…{text[-79:]}"
 

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PureWindowsPath
 
+from ferjax.data.plain_files import read_plain
 from ferjax.errors import UserError
 
 MAX_LINE = 2**16
@@ -59,15 +60,9 @@ def small_text(path: Path) -> str:
     """Reads a text file of a few kilobytes.
 
     Raises:
-        ValueError: it is larger, or no file.
+        ValueError: it is larger, no plain file, or cannot be read.
     """
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("not a file")
-    if status.st_size > MOST_SMALL_BYTES:
-        raise ValueError(f"the file has more than {MOST_SMALL_BYTES >> 10} KiB")
-    with open(path, "rb") as file:
-        return file.read(MOST_SMALL_BYTES).decode(errors="replace")
+    return read_plain(path, MOST_SMALL_BYTES).decode(errors="replace")
 
 
 def listed_path(folder: Path, text: str) -> Path:

@@ -84,7 +84,7 @@ class Folder(ImageSetBuilder, skip_registration=True):
                 for path in image_paths(folder, class_folder):
                     stored.add(os.path.realpath(path))
                     split = "train" if place == folder else str(split_of(place.name))
-                    yield Item(split, path, label, _name(path.relative_to(folder).as_posix()))
+                    yield Item(split, path, label, path.relative_to(folder).as_posix())
         depth = 1 if places == [folder] else 2
         split_folders = {place.name for place in places}
 
@@ -164,9 +164,13 @@ class Folder(ImageSetBuilder, skip_registration=True):
             if label:
                 person = row[columns.person] if columns.person else ""
                 torn.setdefault(person, set()).add(split)
-                name = f"{path.name}:{number} {row['path']}"
                 yield Item(
-                    split, file, label, _name(name), group=person, where=f"{where}: {row['path'][:150]}"
+                    split,
+                    file,
+                    label,
+                    f"{path.name}:{number} {row['path']}",
+                    group=person,
+                    where=f"{where}: {row['path'][:150]}",
                 )
         self.notes += notes_on(path, columns, torn)
         if repeated:
@@ -245,11 +249,6 @@ def _no_class(names: set[str], strange: list[str]) -> str:
         f"the folder {strange[0]!r} is not named after a class: sort the images into folders that are, or "
         "list them in a CSV file path,label"
     )
-
-
-def _name(text: str) -> str:
-    """Returns a path as text that UTF-8 can hold."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def _quoted(names: Iterable[str], most: int) -> str:
