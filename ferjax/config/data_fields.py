@@ -41,6 +41,8 @@ DATA = (
           "Processes that decode images, with data.cache=stream.", free=True),
     Field("data.val_fraction", 0.1, INSIDE, "of train",
           "Part of train that becomes validation where a data set has no validation split."),
+    Field("data.test_fraction", 0.0, BELOW_ONE, "of train",
+          "Part of train that becomes test where a data set has no test split; 0: there must be one."),
     Field("data.fold", "",
           Text("3/10, subject:NAME, group:NAME or character:NAME", _parse_fold, longest=200), "",
           "Divides the whole data set anew and tests on this part; empty: the official splits."),

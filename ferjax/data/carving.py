@@ -10,8 +10,10 @@ from ferjax.errors import UserError
 _SIZE_WEIGHT = 0.01
 
 
-def carve(labels: np.ndarray, fraction: float, groups: Key | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Divides a training split into training and validation, stratified by label.
+def carve(
+    labels: np.ndarray, fraction: float, groups: Key | None = None, seed: str = "carve"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divides a training split into training and validation (or test), stratified by label.
 
     Without groups every class gives `round(fraction · n)` of its n examples to validation, at least one
     if it has two. With groups no group is on both sides, and the classes' parts come as near to
@@ -27,6 +29,7 @@ def carve(labels: np.ndarray, fraction: float, groups: Key | None = None) -> tup
         fraction: the part that goes to validation, 0 ≤ fraction < 1.
         groups: the group of each example; those without one stand for themselves, and if none has one
             it is as without groups.
+        seed: names the draw; validation and test have one each.
 
     Returns:
         (train, validation): sorted int64 indices that together are 0 … N − 1.
@@ -35,16 +38,17 @@ def carve(labels: np.ndarray, fraction: float, groups: Key | None = None) -> tup
         UserError: `fraction` is out of range.
     """
     if not 0 <= fraction < 1:
-        raise UserError(f"val_fraction is {fraction}; it must be at least 0 and less than 1")
+        field = "val_fraction" if seed == "carve" else "test_fraction"
+        raise UserError(f"{field} is {fraction}; it must be at least 0 and less than 1")
     held_out = np.zeros(len(labels), bool)
     if fraction > 0 and groups is not None and groups.names:
-        held_out = deal(labels, group_numbers(groups), (1 - fraction, fraction), "carve") == 1
+        held_out = deal(labels, group_numbers(groups), (1 - fraction, fraction), seed) == 1
     elif fraction > 0:
         for label in np.unique(labels):
             members = np.flatnonzero(labels == label)
             count = max(round(fraction * len(members)), min(1, len(members) - 1))
-            # The seed is no option: runs that differ in theirs still share one validation set.
-            order = Draws("carve", int(label)).order(len(members))
+            # The seed of a run plays no part: runs that differ in theirs still share one validation set.
+            order = Draws(seed, int(label)).order(len(members))
             held_out[members[order[:count]]] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 

@@ -31,10 +31,14 @@ def positions(names: Sequence[str], space: Sequence[str]) -> np.ndarray:
     >>> positions(["joy", "boredom"], ["angry", "happy"])
     array([ 1, -1])
 
-    The way back is `positions(space, names)`.
+    The way back is `positions(space, names)`. Where a space has two classes of one meaning (joy and happy),
+    each is found by its own name.
     """
-    place = {meaning(name): index for index, name in enumerate(space)}
-    return np.array([place.get(meaning(name), ABSENT) for name in names], np.int64)
+    place: dict[str, int] = {}
+    for index, name in enumerate(space):
+        place.setdefault(meaning(name), index)
+    place |= {name: index for index, name in enumerate(space)}
+    return np.array([place.get(name, place.get(meaning(name), ABSENT)) for name in names], np.int64)
 
 
 class Bridge(NamedTuple):

@@ -4,6 +4,10 @@ Every licensed set maps its labels as distributed into one of the spaces through
 (`ferjax.data.sets`), once, when it is built. What is stored is the index in the space.
 """
 
+from collections.abc import Iterable
+
+from ferjax.errors import UserError
+
 FER7: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 FER8: tuple[str, ...] = (*FER7, "contempt")
 
@@ -27,3 +31,28 @@ WORDS: dict[str, str] = {
     "neutral": "neutral",
     "contempt": "contempt",
 }
+
+LONGEST_NAME = 100
+
+
+def check_names(names: Iterable[str], *taken: str) -> None:
+    """Raises UserError if a built set could not hold these names of classes, a line each, and give them back.
+
+    Args:
+        names: of the classes.
+        *taken: words that mean something else.
+    """
+    for name in sorted(names):
+        if not name.strip():
+            why = "it is blank"
+        elif name != name.strip():
+            why = "it begins or ends with a blank"
+        elif not name.isprintable():
+            why = "it holds a letter that cannot be shown, such as a line break"
+        elif len(name) > LONGEST_NAME:
+            why = f"it has more than {LONGEST_NAME} letters"
+        elif name.lower() in taken:
+            why = "that word leaves images out"
+        else:
+            continue
+        raise UserError(f"{name[:40]!r} cannot be the name of a class ({why}): give the class another name")

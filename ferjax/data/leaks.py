@@ -14,7 +14,7 @@ LATER = {"train": ("validation", "test"), "validation": ("test",)}
 
 
 def without_leaks(
-    name: str, folder: Path, split: str, fold: str, val_fraction: float
+    name: str, folder: Path, split: str, fold: str, val_fraction: float, test_fraction: float = 0.0
 ) -> tuple[np.ndarray, str]:
     """Finds the examples of a split whose pixels stand in none that is scored after it.
 
@@ -26,6 +26,7 @@ def without_leaks(
         split: "train" or "validation".
         fold: see `ferjax.data.split_choice.choose`.
         val_fraction: likewise.
+        test_fraction: likewise.
 
     Returns:
         Sorted int64 indices into the records of the split, and how many were left out, as a sentence.
@@ -33,13 +34,13 @@ def without_leaks(
     official = () if fold else describe(name, folder).splits
     exists = {
         "validation": "validation" in official or val_fraction > 0,
-        "test": "test" in official or bool(fold),
+        "test": "test" in official or bool(fold) or test_fraction > 0,
     }
-    indices, prints = _fingerprints_of(choose(name, folder, split, fold, val_fraction))
+    indices, prints = _fingerprints_of(choose(name, folder, split, fold, val_fraction, test_fraction))
     elsewhere = np.zeros(len(indices), bool)
     counts = []
     for later in filter(exists.get, LATER[split]):
-        _, held_out = _fingerprints_of(choose(name, folder, later, fold, val_fraction))
+        _, held_out = _fingerprints_of(choose(name, folder, later, fold, val_fraction, test_fraction))
         leaked = prints.readable & np.isin(prints.pixels, held_out.pixels[held_out.readable])
         counts.append(f"{leaked.sum()} also in {later}")
         elsewhere |= leaked

@@ -29,6 +29,7 @@ def load(
     resize: str = "pil",
     cache: Literal["memory", "disk", "stream"] = "memory",
     val_fraction: float = 0.1,
+    test_fraction: float = 0.0,
     fold: str = "",
     drop_leaks: bool = False,
     drop_validation_leaks: bool = False,
@@ -58,6 +59,7 @@ def load(
         cache: "memory" decodes the whole split now; "disk" does so once, into a file beside the set; "stream"
             decodes what is taken. All give the same bytes.
         val_fraction: the part of train that is carved, 0 ≤ f < 1; with 0 train stays whole.
+        test_fraction: the part of train that is carved for test where the set has no test split, 0 ≤ f < 1.
         fold: divides the whole set anew: "3/10", "subject:NAME", "character:NAME*", see
             `ferjax.data.folds`; the official splits if empty.
         drop_leaks: leave out of "train" every image whose pixels also stand in validation or test.
@@ -75,10 +77,10 @@ def load(
     if channels not in (None, 1, 3):
         raise UserError(f"images have 1 channel or 3, not {channels}")
     folder = built_folder(name, data_dir)
-    records, indices, note = choose(name, folder, split, fold, val_fraction)
+    records, indices, note = choose(name, folder, split, fold, val_fraction, test_fraction)
     _log_once(note)
     if (drop_leaks and split == "train") or (drop_validation_leaks and split == "validation"):
-        indices, note = without_leaks(name, folder, split, fold, val_fraction)
+        indices, note = without_leaks(name, folder, split, fold, val_fraction, test_fraction)
         _log_once(note)
     if train_fraction != 1 and split == "train":
         before = np.arange(len(records)) if indices is None else indices

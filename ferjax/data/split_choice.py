@@ -31,11 +31,14 @@ class Choice(NamedTuple):
     note: str
 
 
-def choose(name: str, folder: Path, split: str, fold: str, val_fraction: float) -> Choice:
+def choose(
+    name: str, folder: Path, split: str, fold: str, val_fraction: float, test_fraction: float = 0.0
+) -> Choice:
     """Finds the examples of a split: the official ones, carved ones, or those of a fold.
 
     A fold divides the whole set anew, its official splits put together. "test" is what the fold holds out;
-    "validation" is carved out of the rest, and "train" is what is left.
+    "validation" is carved out of the rest, and "train" is what is left. Without a fold only the splits that
+    the set lacks are carved, out of train: first test, then validation.
 
     The indices are kept in `divisions/` beside the set: `train`, `validation` and `test` into the stored
     examples `of`. A division that is kept is read again, so it never changes while the set does not.
@@ -46,6 +49,7 @@ def choose(name: str, folder: Path, split: str, fold: str, val_fraction: float) 
         split: one of `SPLITS`.
         fold: see `ferjax.data.folds`; empty for the official splits.
         val_fraction: what is carved for validation, see `ferjax.data.carving.carve`.
+        test_fraction: what is carved for test where the set has no test split.
 
     Raises:
         UserError: there is no such split or fold.
@@ -55,51 +59,82 @@ def choose(name: str, folder: Path, split: str, fold: str, val_fraction: float) 
         if split not in SPLITS:
             raise UserError(f"a fold of {name} has no split {split!r}; it has {', '.join(SPLITS)}")
         records = Records(name, folder, "+".join(official))
-        parts = _kept(folder, records, fold, val_fraction)
+        parts = _kept(folder, records, fold, val_fraction, 0.0)
         note = (
             f"{name} is divided anew, its {len(official)} stored splits put together, into fold {fold}: "
             f"{len(parts['train'])} training, {len(parts['validation'])} validation and "
             f"{len(parts['test'])} test examples"
         )
-    elif split in ("train", "validation") and "validation" not in official:
-        records = Records(name, folder, "train")
-        parts = _kept(folder, records, "", val_fraction)
-        groups = records.index.groups
-        kept_whole = ", no group on both sides" if groups and groups.names else ""
-        note = (
-            f"{name} has no validation split: {len(parts['validation'])} of its {len(records)} training "
-            f"examples are held out for validation, the same part of every class{kept_whole}"
-            if len(parts["validation"])
-            else ""
+        return _chosen(
+            records, parts, split, note, f"data.fold {fold} of {name} leaves no example for {split}"
         )
-    else:
-        return Choice(Records(name, folder, split), None, "")
-    if split == "validation" and not len(parts[split]):
-        raise UserError(f"{name} has no validation split, and val_fraction={val_fraction} carves none")
+    if split == "test" and "test" not in official and not test_fraction:
+        keeps = " and keeps its validation split" if "validation" in official else ""
+        raise UserError(
+            f"{name} has no split 'test'; it has {', '.join(official)}. --config.data.test_fraction=0.2 "
+            f"holds that part of train out for test{keeps}; --config.data.fold=1/5 divides the whole set anew"
+        )
+    carved = [
+        part
+        for part, fraction in (("validation", 1.0), ("test", test_fraction))
+        if fraction and part not in official
+    ]
+    if not carved or split not in ("train", *carved):
+        unused = test_fraction and split == "test"
+        note = f"{name} has a test split of its own: data.test_fraction is not used" if unused else ""
+        return Choice(Records(name, folder, split), None, note)
+    records = Records(name, folder, "train")
+    parts = _kept(
+        folder,
+        records,
+        "",
+        val_fraction if "validation" in carved else 0.0,
+        test_fraction if "test" in carved else 0.0,
+    )
+    groups = records.index.groups
+    kept_whole = ", no group on both sides" if groups and groups.names else ""
+    note = "; ".join(
+        f"{name} has no {part} split: {len(parts[part])} of its {len(records)} training examples are held "
+        f"out for {part}, the same part of every class{kept_whole}"
+        for part in carved
+        if len(parts[part])
+    )
+    lacking = f"{name} has no {split} split, and val_fraction={val_fraction} carves none"
+    if split != "validation":
+        lacking = f"data.test_fraction={test_fraction} of {name} leaves no example for {split}"
+    return _chosen(records, parts, split, note, lacking)
+
+
+def _chosen(records: Records, parts: dict[str, np.ndarray], split: str, note: str, lacking: str) -> Choice:
     if not len(parts[split]):
-        raise UserError(f"data.fold {fold} of {name} leaves no example for {split}")
+        raise UserError(lacking)
     return Choice(records, parts[split], note)
 
 
-def _kept(folder: Path, records: Records, fold: str, fraction: float) -> dict[str, np.ndarray]:
+def _kept(
+    folder: Path, records: Records, fold: str, fraction: float, test_fraction: float
+) -> dict[str, np.ndarray]:
     """Returns the division from its file, or computes it and writes the file."""
     index = records.index
     identity = hashlib.sha256(f"{fold}\n{fraction!r}\n{records.split}\n{index.digest}".encode())
     if index.groups:
         identity.update(index.groups.codes.astype("<i4").tobytes())
+    if test_fraction:
+        identity.update(f"\ntest {test_fraction!r}".encode())
     slug = re.sub(r"[^\w-]+", "_", fold, flags=re.ASCII)[:40] or "carved"
     path = folder / "divisions" / f"{slug}-{identity.hexdigest()[:12]}.npz"
     kept = read_arrays(path)
     if kept is not None and _is_whole(kept, len(records)):
         return kept
-    parts = divide(records.name, index, fold, fraction)
-    write_arrays(
-        path, **parts, of=np.array(records.split), fold=np.array(fold), val_fraction=np.array(fraction)
-    )
+    parts = divide(records.name, index, fold, fraction, test_fraction)
+    held = {"of": records.split, "fold": fold, "val_fraction": fraction, "test_fraction": test_fraction}
+    write_arrays(path, **parts, **{key: np.array(value) for key, value in held.items()})
     return parts
 
 
-def divide(name: str, index: Index, fold: str, fraction: float) -> dict[str, np.ndarray]:
+def divide(
+    name: str, index: Index, fold: str, fraction: float, test_fraction: float = 0.0
+) -> dict[str, np.ndarray]:
     """Divides the examples of `index`: split → sorted int64 indices, together 0 … N − 1, none twice.
 
     Args:
@@ -107,8 +142,13 @@ def divide(name: str, index: Index, fold: str, fraction: float) -> dict[str, np.
         index: of all the examples.
         fold: what is test, see `ferjax.data.folds`; nothing if empty.
         fraction: what is carved out of the rest for validation.
+        test_fraction: without a fold, what is carved for test.
     """
-    test = held_out(name, index, parse(fold)) if fold else np.zeros(len(index.labels), bool)
+    test = np.zeros(len(index.labels), bool)
+    if fold:
+        test = held_out(name, index, parse(fold))
+    elif test_fraction:
+        test[carve(index.labels, test_fraction, index.groups, "carve test")[1]] = True
     rest = np.flatnonzero(~test)
     groups = index.groups and Key(index.groups.codes[rest], index.groups.names)
     train, validation = carve(index.labels[rest], fraction, groups)

@@ -177,6 +177,7 @@ def load_for(config: ConfigDict, dataset: str, split: str, data_dir: str) -> Str
         cache="stream",
         # From a set that was not trained on nothing needs to be held out.
         val_fraction=config.data.val_fraction if own or split == "validation" else 0.0,
+        test_fraction=config.data.test_fraction if own or split == "test" else 0.0,
         fold=config.data.fold if own else "",
     )
     assert isinstance(source, StreamSource)  # as cache="stream" says

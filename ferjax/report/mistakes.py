@@ -87,6 +87,7 @@ def _pictures(config: Mapping[str, Any], test: Predictions, rows: np.ndarray) ->
             resize=settings["resize"],
             cache="stream",
             val_fraction=settings["val_fraction"],
+            test_fraction=settings["test_fraction"],
             fold=settings["fold"],
         )
     except UserError as error:

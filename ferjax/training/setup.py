@@ -85,6 +85,7 @@ def load_split(
         resize=config.data.resize,
         cache=cache or own,
         val_fraction=config.data.val_fraction,
+        test_fraction=config.data.test_fraction,
         fold=config.data.fold,
         drop_leaks=config.data.drop_leaks,
         drop_validation_leaks=config.data.drop_validation_leaks,

@@ -28,6 +28,12 @@ def test_positions_go_by_meaning():
     assert positions(FER7, ALPHABETICAL).tolist() == [0, 1, 2, 3, 5, 6, 4]
     assert positions(FER8, FER7).tolist() == [0, 1, 2, 3, 4, 5, 6, ABSENT]
     assert positions(FER7, FER8).tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_two_classes_of_one_meaning_are_found_by_their_own_names():
+    for space in (("joy", "happy"), ("happy", "joy")):
+        assert positions(space, space).tolist() == [0, 1]
+        assert positions(["Happiness"], space).tolist() == [space.index("happy")]
     assert positions(("boredom", "joy"), FER7).tolist() == [ABSENT, 3]
 
 

@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 from tqdm import tqdm
 
+from ferjax.data.builders.bad_rows import BadRowError, Survey, SurveyedError
 from ferjax.data.builders.shards import ExampleWriter, SplitWriter, Written, shard_path, template
 from ferjax.data.builders.text_files import table
 from ferjax.data.labels import FER7
@@ -53,6 +54,8 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         options: option → value, as text.
         expected: the number of examples, if known: the published one, or the one that the copy lists.
         bad_rows: rows left out so far; stored in the metadata of the built set, as are the notes.
+        left_out: which images of the user's folder are not stored, and why, a sentence each.
+        survey: counts rows after one was refused; None while the set is built.
         notes: what the user should know about the copy that was read, a sentence each.
     """
 
@@ -87,7 +90,9 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         self.expected = sum(published.get("total", 0) for published in self.PUBLISHED.values()) or None
         self.bad_rows = 0
         self.notes: list[str] = []
+        self.left_out: list[str] = []
         self._lost: list[str] = []
+        self.survey: Survey | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
@@ -131,8 +136,10 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
     def reject(self, where: str, why: object) -> None:
         """Stops the build because of one bad row; under --skip_bad_rows counts the row instead."""
         if not self._skip_bad_rows:
-            raise UserError(f"{where}: {why}. --skip_bad_rows leaves such rows out and counts them")
+            raise BadRowError(where, why)
         self.bad_rows += 1
+        if self.survey:
+            self.survey.refuse(str(why))
 
     def lose(self, where: str, why: object) -> None:
         """Counts a listed file that is missing or unreadable in a `TOLERANT` set; rejects it in others."""
@@ -190,16 +197,15 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
     ) -> None:
         folder = self._folder()
         self._sweep()
-        if download_config and (download_config.beam_runner or download_config.beam_options):
-            from ferjax.data.builders import beam_pipeline  # an optional extra
-
-            written = self.write_shards(folder, partial(beam_pipeline.run, config=download_config))
-        else:
-            written = self._write(folder)
+        try:
+            written = self._write_all(folder, download_config)
+        except BadRowError as bad:
+            raise UserError(f"{bad}. {self._advice(folder)}") from bad
         if not (self.FIRST_SPLIT in written and written[self.FIRST_SPLIT].lengths):
             what = "training" if self.FIRST_SPLIT == "train" else self.FIRST_SPLIT
             first = f"; {self.bad_rows} were refused, the first is {self._lost[0]}" if self._lost else ""
-            raise UserError(f"no {what} example of {self.name} in {folder}{first}")
+            others = f"; {self.left_out[0]}" if self.left_out else ""
+            raise UserError(f"no {what} example of {self.name} in {folder}{first}{others}")
         order = ("train", "validation", "test")
         written = {split: written[split] for split in order if split in written and written[split].lengths}
         self._note_missing(written)
@@ -215,6 +221,29 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         self.info.set_splits(tfds.core.SplitDict(splits))
         metadata: Any = self.info.metadata
         metadata.update(bad_rows=self.bad_rows, notes=self.notes, options=self.options)
+
+    def _write_all(
+        self, folder: Path, download_config: tfds.download.DownloadConfig | None
+    ) -> dict[str, Written]:
+        if download_config and (download_config.beam_runner or download_config.beam_options):
+            from ferjax.data.builders import beam_pipeline  # an optional extra
+
+            return self.write_shards(folder, partial(beam_pipeline.run, config=download_config))
+        return self._write(folder)
+
+    def _advice(self, folder: Path) -> str:
+        """Tells what to do about a bad row: to skip such rows only if they are few."""
+        self.survey, self._skip_bad_rows = Survey(), True
+        try:
+            for _, example in self.examples(folder):
+                self.survey.accept(example is not None)
+        except SurveyedError:
+            pass
+        except UserError:
+            return "Other rows are refused, too"  # and cannot be skipped
+        finally:
+            survey, self.survey, self._skip_bad_rows = self.survey, None, False
+        return survey.advice()
 
     def _write(self, folder: Path) -> dict[str, Written]:
         """Writes all splits in one pass."""

@@ -3,7 +3,7 @@
 import abc
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,7 +38,8 @@ class ImageSetBuilder(LicensedBuilder, skip_registration=True):
     def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yields (split, example) in the order of `items`; images are read ahead by threads."""
         resized = 0
-        for item, result in _ahead(self._listed(folder), self._reader()):
+        listed = self._listed(folder) if self.survey is None else self.items(folder)
+        for item, result in _ahead(listed, self._reader()):
             read = result.result()
             if read.example is None:
                 self.lose(item.name, read.why)
@@ -97,7 +98,7 @@ def class_folders(folder: Path, place: Path, names: Mapping[str, str]) -> list[t
     return [(path, names[path.name.lower()]) for path in paths]
 
 
-def _ahead(items: Sequence[Item], read: ItemReader) -> Iterator[tuple[Item, "Future[Read]"]]:
+def _ahead(items: Iterable[Item], read: ItemReader) -> Iterator[tuple[Item, "Future[Read]"]]:
     """Yields every item with its image, in order."""
     waiting: deque[tuple[Item, Future[Read]]] = deque()
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.image_files import image_paths
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
+from ferjax.data.builders.text_files import listed_path
 from ferjax.data.labels import FER8
 from ferjax.data.plain_files import read_plain
 from ferjax.errors import UserError
@@ -158,9 +159,14 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
                     self.reject(where, f"the face box is not made of numbers ({error})")
                     continue
                 listed = row["subdirectory_filepath"]
+                try:
+                    file = listed_path(images, listed)
+                except ValueError as error:
+                    self.reject(where, error)
+                    continue
                 yield Item(
                     split,
-                    inside(images, images / listed),
+                    inside(images, file),
                     label,
                     listed,
                     box=(left, top, left + width, top + height),

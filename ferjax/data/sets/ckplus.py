@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.image_files import Box, image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
+from ferjax.data.builders.text_files import small_text
 from ferjax.data.images import encode_png
 from ferjax.data.labels import FER8, WORDS
 from ferjax.data.sets.fer2013 import FER2013_CODES, pixel_rows
@@ -167,7 +168,11 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
         if not files:
             return None
         path = inside(folder, files[0])
-        text = path.read_text(errors="replace")[:100].strip()
+        try:
+            text = small_text(path).strip()
+        except ValueError as error:
+            self.reject(str(path), error)
+            return None
         try:
             number = float(text)  # 1.0000000e+00
         except ValueError:
@@ -185,6 +190,6 @@ def _face(folder: Path, frame: Path) -> Box | None:
     path = folder / LANDMARKS / frame.parent / f"{frame.stem}_landmarks.txt"
     if not path.is_file():
         return None
-    numbers = [float(word) for word in inside(folder, path).read_text(errors="replace").split()]
+    numbers = [float(word) for word in small_text(inside(folder, path)).split()]
     across, down = numbers[0::2], numbers[1::2]
     return min(across), min(down), max(across), max(down)

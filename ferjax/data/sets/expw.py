@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
-from ferjax.data.builders.text_files import lines
+from ferjax.data.builders.text_files import lines, listed_path
 from ferjax.data.sets.fer2013 import FER2013_CODES
 from ferjax.errors import UserError
 from ferjax.files import inside
@@ -74,9 +74,14 @@ class ExpW(ImageSetBuilder, skip_registration=True):
             except ValueError as error:
                 self.reject(where, f"the face box is not made of numbers ({error})")
                 continue
+            try:
+                file = listed_path(images, name)
+            except ValueError as error:
+                self.reject(where, error)
+                continue
             yield Item(
                 "train",
-                inside(images, images / name),
+                inside(images, file),
                 label,
                 f"{name}#{face}@{number}",
                 group=name,

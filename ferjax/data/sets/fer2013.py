@@ -17,7 +17,7 @@ from ferjax.data.builders.fer2013_folders import FER2013_FOLDERS, find_place, li
 from ferjax.data.builders.image_files import load_image
 from ferjax.data.builders.text_files import lines
 from ferjax.data.images import BadImage, encode_png
-from ferjax.data.labels import FER7
+from ferjax.data.labels import FER7, WORDS
 from ferjax.errors import UserError
 from ferjax.files import inside, text_of
 from ferjax.registry import data_set
@@ -232,9 +232,12 @@ def _row_parser(
             raise ValueError(f"{len(fields)} fields, expected {len(names)}")
         if fields[usage_at] not in USAGES:
             raise ValueError(f"unknown Usage {fields[usage_at][:20]!r}, expected {', '.join(USAGES)}")
-        if fields[emotion_at] not in codes:
-            raise ValueError(f"label {fields[emotion_at][:20]!r} is not one of 0 … {len(codes) - 1}")
-        label = labels.index(codes[fields[emotion_at]])
+        code = fields[emotion_at]
+        # Some copies name the classes; a name, unlike a number, means the same in all.
+        name = codes.get(code, WORDS.get(code.lower()))
+        if name not in labels:
+            raise ValueError(f"label {code[:20]!r} is not one of 0 … {len(codes) - 1}")
+        label = labels.index(name)
         return USAGES[fields[usage_at]], _pixels(fields[pixels_at]), label
 
     return parse

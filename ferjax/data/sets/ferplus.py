@@ -1,5 +1,6 @@
 """FERPlus (Barsoum et al., 2016): the images of FER2013 with ten votes each, eight classes."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
@@ -114,13 +115,13 @@ def majority(row: Mapping[str, str]) -> tuple[str, np.ndarray] | None:
         (class, float32 [8] shares of the classes in fer8 order), None where there is no such majority.
 
     Raises:
-        ValueError: the votes for a class are no whole number.
+        ValueError: the votes for a class are no whole number, or more than anybody collects.
     """
     votes = {}
     for column in (*FERPLUS_COLUMNS, *NO_CLASS):
         text = row[column.lower()]
-        if not text.isdecimal():
-            raise ValueError(f"votes {text[:20]!r} for {column} are not a whole number")
+        if not re.fullmatch(r"[0-9]{1,4}", text):
+            raise ValueError(f"votes {text[:20]!r} for {column} are not a whole number below 10,000")
         votes[column] = int(text) if int(text) > 1 else 0
     first = max(votes, key=votes.__getitem__)
     if first in NO_CLASS or 2 * votes[first] <= sum(votes.values()):
