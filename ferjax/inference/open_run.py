@@ -1,7 +1,6 @@
 """Opens a trained network by its path: a run's workdir or a bundle."""
 
 import logging
-import math
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ferjax.runs.layout import differences, layout
 from ferjax.runs.result import read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import CONFIG, RESULT
+from ferjax.scores.calibration import is_temperature
 from ferjax.training import setup
 from ferjax.training.paths import by_path
 
@@ -75,15 +75,20 @@ def open_network(path: Path | str) -> Trained:
         config=config,
         label_names=tuple(names),
         image_size=config.data.image_size,
-        temperature=_temperature(result, step),
+        temperature=_temperature(workdir / RESULT, result, step),
         grey=trained_on_grey(meta.get("grey"), config.data.name),
     )
 
 
-def _temperature(result: dict[str, Any] | None, step: int) -> float | None:
-    """Reads the temperature from a result, if that is of the weights that were read."""
+def _temperature(path: Path, result: dict[str, Any] | None, step: int) -> float | None:
+    """Reads the temperature from a result, if that is of the weights that were read.
+
+    Raises:
+        UserError: the result has something else in its place.
+    """
     if result is None or result["best_step"] != step:
         return None
     value = result.get("probabilities", {}).get("temperature")
-    usable = isinstance(value, int | float) and math.isfinite(value) and value > 0
-    return float(value) if usable else None
+    if value is not None and not is_temperature(value):
+        raise UserError(f"{path}: {str(value)[:40]} is no temperature of probabilities; restore the file")
+    return None if value is None else float(value)

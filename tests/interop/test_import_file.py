@@ -68,7 +68,7 @@ def test_two_commands_from_a_file_to_a_prediction(file, tmp_path, shell, astrona
     assert done.returncode == 0, done.stderr
     assert f"--workdir={out}" in done.stdout
     assert "under 'net', without 'module.'" in done.stderr
-    done = shell("predict", tmp_path / "face.png", f"--workdir={out}", "--cropped", "--format=json")
+    done = shell("predict", tmp_path / "face.png", f"--workdir={out}", "--cropped", "--format=jsonl")
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout.splitlines()[0])["probabilities"]) <= set(FER7)
     done = shell("export", f"--workdir={out}", f"--out={tmp_path / 'out'}", "--formats=bundle")
