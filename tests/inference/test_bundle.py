@@ -262,7 +262,7 @@ BAD = {
     "weights of 2 GiB": (entry("weights.safetensors", {**GOOD, "bytes": 2**31}), "does not fit the"),
     "weights that are NaN": (content("weights.safetensors", not_numbers), "arrays hold NaN or infinity"),
     "eight bits": (content("weights.safetensors", eight_bits), "is no .safetensors"),
-    **{f"config {value!r}": (content("config.json", changed(group, value)), words) for group, value, words in (
+    **{f"config {got!r}": (content("config.json", changed(group, got)), told) for group, got, told in (
         ("model", {"name": 5}, "model.name takes a str"),
         ("model", {"name": "tiny", "features": -1}, "model.features"),
         ("model", {"name": "tiny", "features": "wide"}, "model.features takes a int"),
