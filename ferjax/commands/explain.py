@@ -70,7 +70,7 @@ def main(argv: list[str]) -> int:
         chosen = subjects.from_split(network, classifier, _SPLIT.value, _COUNT.value, _DATA_DIR.value)
     explained = explain(network, classifier, chosen, methods, layer, _CLASS.value)
     title = f"What {network.config.model.name} looks at"
-    subtitle = f"Trained on {network.config.data.name}; {_WORKDIR.value}"
+    subtitle = f"{network.origin.capitalize()}; {_WORKDIR.value}"
     heat_file.save(explained, out / heat_file.FILE)
     print(gallery.write_gallery(explained, out, title, subtitle))
     for name, reason in chosen.skipped:

@@ -11,11 +11,11 @@ from pathlib import Path
 from absl import flags
 
 from ferjax.commands import framework
-from ferjax.config import split_argument
 from ferjax.errors import UserError
 from ferjax.files import to_json
 from ferjax.interop import comparison
 from ferjax.interop.compared import compare
+from ferjax.interop.import_file import options_of
 from ferjax.interop.torch_networks import network
 from ferjax.platform import outputs
 from ferjax.platform.machine import keep_compiled
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
         raise UserError(f"--out={out} ends neither in .md nor in .json")
     outputs.check(_VERB, *([out] if _OUT.value else ()))
     keep_compiled()
-    _, options = split_argument(_OPTIONS.value, default="")
+    options = options_of(_OPTIONS.value)
     groups = compare(
         name,
         weights=_WEIGHTS.value,

@@ -32,15 +32,17 @@ def main(argv: list[str]) -> None:
     outputs.check(VERB, out)
     variables, meta = weights.load(folder)
     name, step = meta["model"], meta["best_step"]
-    state_dict = export_state_dict(name, variables, num_batches_tracked=step, **_options(folder, meta))
-    write_state_dict(out, state_dict, {"model": name, "comment": outputs.mark(VERB).decode()})
+    options, size = _options(folder, meta)
+    state_dict = export_state_dict(name, variables, num_batches_tracked=step, image_size=size, **options)
+    facts = {"model": name, "comment": outputs.mark(VERB).decode()}
+    write_state_dict(out, state_dict, facts | ({"image_size": str(size)} if size else {}))
     print(f"{name} of {folder}, step {step:,}: {len(state_dict)} arrays in {out}")
 
 
-def _options(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
-    """Reads the network's options from an import's checkpoint, or with the image size from a run's config."""
+def _options(folder: Path, meta: dict[str, Any]) -> tuple[dict[str, Any], int | None]:
+    """Reads the network's options and the image size from an import's checkpoint, or from a run's config."""
     if "options" in meta:
-        return meta["options"]
+        return meta["options"], meta.get("image_size")
     stored = read_config(folder / CONFIG)
     config = completed(stored, folder / CONFIG)
     if config.model.name != meta["model"]:
@@ -49,4 +51,4 @@ def _options(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
             f"{meta['model']}; restore the file"
         )
     known = "image_size" in stored.get("data", {})
-    return {**model_options(config), "image_size": config.data.image_size if known else None}
+    return model_options(config), config.data.image_size if known else None

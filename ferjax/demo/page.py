@@ -33,7 +33,7 @@ def page(path: str) -> None:
     demo = _demo(path)
     config = demo.network.config
     st.header("What does this face show?")
-    st.caption(f"{config.model.name}, trained on {config.data.name}: {', '.join(demo.network.label_names)}")
+    st.caption(f"{config.model.name}, {demo.network.origin}: {', '.join(demo.network.label_names)}")
     left, right = st.columns([2, 3], gap="large")
     with left:
         content = _picture()

@@ -47,8 +47,9 @@ def model_card(network: Trained, result: dict[str, Any] | None) -> str:
         result: the content of the run's `result.json`; None if the run is not finished.
     """
     name, dataset = network.config.model.name, network.config.data.name
+    title = f"{plain(name)}, {network.origin}" if network.imported else f"{plain(name)} on {plain(dataset)}"
     parts = [
-        f"# {plain(name)} on {plain(dataset)}",
+        f"# {title}",
         f"A network that names the expression of a face: {_listed(network.label_names)}. "
         f"Written by ferjax {ferjax.__version__}.",
         "## Intended use",
@@ -59,7 +60,7 @@ def model_card(network: Trained, result: dict[str, Any] | None) -> str:
         "## Data",
         _data(network, result),
         "## How good it is",
-        *_scores(result),
+        *_scores(network, result),
         "## Limits",
         _limits(network, result),
         "## How it was trained",
@@ -92,6 +93,8 @@ def _facts(network: Trained) -> str:
 
 def _data(network: Trained, result: dict[str, Any] | None) -> str:
     data = network.config.data
+    if network.imported:
+        return "It was imported from PyTorch: what it was trained on, and how it was chosen, is not recorded."
     lines = [f"Trained on `{data.name}`. {plain(builders.builder_class(data.name).DESCRIPTION)}"]
     if data.train_fraction < 1:
         lines.append(f"Only {percent(data.train_fraction, 0)} of the training images were used.")
@@ -104,7 +107,9 @@ def _data(network: Trained, result: dict[str, Any] | None) -> str:
     return "\n".join(lines)
 
 
-def _scores(result: dict[str, Any] | None) -> list[str]:
+def _scores(network: Trained, result: dict[str, Any] | None) -> list[str]:
+    if network.imported:
+        return ["**Not measured** here: the network was imported. ferjax evaluate measures it on a data set."]
     if result is None:
         return ["**Not measured**: the run is not finished, and has not been tested."]
     return [part.replace("## ", "### ", 1) if part.startswith("## ") else part for part in results(result)]
@@ -152,6 +157,8 @@ def _weaknesses(result: dict[str, Any]) -> list[str]:
 
 def _training(network: Trained, result: dict[str, Any] | None) -> str:
     config = network.config
+    if network.imported:
+        return "Not recorded: the network was imported."
     rows = [
         ["optimizer", f"{config.optimizer.name}, schedule {config.schedule.name}"],
         ["batch", f"{config.train.batch_size:,} in {config.train.precision}"],

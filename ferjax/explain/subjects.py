@@ -92,6 +92,10 @@ def from_split(trained: Trained, classifier: Classifier, split: str, count: int,
     if not 1 <= count <= LARGEST_PAGE:
         raise UserError(f"--count is {count}; a page holds 1 to {LARGEST_PAGE} images")
     config = trained.config
+    if trained.imported:
+        raise UserError(
+            "the network was imported, and has no data set of its own: name pictures with --images"
+        )
     source = load_for(config, config.data.name, split, data_dir or config.data.dir)
     places = np.unique(np.linspace(0, len(source) - 1, min(len(source), _CANDIDATES)).astype(np.int64))
     probabilities = np.concatenate(

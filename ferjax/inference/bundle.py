@@ -11,6 +11,7 @@ printed.
 import contextlib
 import hashlib
 import json
+import lzma
 import math
 import zipfile
 import zlib
@@ -19,19 +20,24 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-import jax
-import jax.numpy as jnp
+import flax.linen as nn
 import numpy as np
 import safetensors
 import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
+from ml_collections import ConfigDict
 
 import ferjax
 from ferjax.errors import UserError
 from ferjax.files import to_json, user_path
+from ferjax.inference.needed_memory import check_one_picture, shapes_and_bytes
 from ferjax.inference.trained import Trained, trained_on_grey
 from ferjax.inference.trusted_code import check_trusted
+from ferjax.platform.console import one_line
+from ferjax.runs.file_kinds import describe, read_head
+from ferjax.runs.finite import check_finite
 from ferjax.runs.stored_config import completed
+from ferjax.scores.calibration import is_temperature
 from ferjax.training import setup
 
 FORMAT, VERSION = "ferjax bundle", 1
@@ -40,13 +46,18 @@ MANIFEST, WEIGHTS, CONFIG, NETWORK, CARD = (
 )  # fmt: skip
 # A manifest may list these only, so no path can lead out of the bundle.
 _FILES = (WEIGHTS, CONFIG, NETWORK, CARD)
-_LARGEST_MANIFEST, _LARGEST_FILE = 2**20, 2**33  # bytes; a .zip is never unpacked beyond them
+# Bytes; no file is read, and no .zip unpacked, beyond them. The network says how large its weights are.
+_LARGEST_MANIFEST, _LARGEST_TEXT = 2**20, 2**20
+_HEADER, _HEADER_OF_ARRAY = 2**16, 2**10  # of the weights' file
+_DENSEST = 50  # times that weights can be compressed; trained ones hardly can
 _COLLECTIONS = ("params", "batch_stats")
 # Paths on the machine that trained: useless elsewhere, and private.
 _PRIVATE = ("data.dir", "init.from")
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same .zip
 
 _Open = Callable[[str], IO[bytes]]
+Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype]]
+_SHOWN = 120  # letters of a reason that a library gives
 
 
 def is_bundle(path: Path) -> bool:
@@ -108,7 +119,7 @@ def read(path: Path | str) -> Trained:
 
     Raises:
         UserError: the path is not a bundle, has a newer format, lacks a file, was changed after it was
-            written, or names code that is not trusted.
+            written, names code that is not trusted, or asks for a network that is too large for this machine.
 
     Example:
         >>> import jax
@@ -122,19 +133,19 @@ def read(path: Path | str) -> Trained:
     """
     path = user_path(path)
     with _opened(path) as open_file:
-        manifest = _manifest(path, open_file)
-        contents = {name: _content(path, open_file, name, manifest["files"][name]) for name in _FILES}
-    stored = _parsed(path, CONFIG, contents[CONFIG])
-    check_trusted(stored, path)  # first: completing a config looks its names up
-    config = completed(stored, path / CONFIG)
-    names, temperature, grey = _facts(path, contents[NETWORK])
-    model = setup.build_model(config, len(names))
-    shapes = jax.eval_shape(
-        partial(model.init, train=False), jax.random.key(0), jnp.zeros((1, *setup.image_shape(config)))
-    )
+        files = _manifest(path, open_file)["files"]
+        texts = {name: _content(path, open_file, name, files[name]) for name in _FILES if name != WEIGHTS}
+        stored = _parsed(path, CONFIG, texts[CONFIG])
+        check_trusted(stored, path)  # first: completing a config looks its names up
+        config = completed(stored, path / CONFIG)
+        names, temperature, grey = _facts(path, texts[NETWORK])
+        model, needed = _network(path, config, len(names))
+        if files[WEIGHTS]["bytes"] > _most_bytes(needed):
+            raise UserError(_other_weights(path))
+        weights = _content(path, open_file, WEIGHTS, files[WEIGHTS])
     return Trained(
         model=model,
-        variables=_variables(path, contents[WEIGHTS], shapes),
+        variables=_variables(path, weights, needed),
         config=config,
         label_names=names,
         image_size=config.data.image_size,
@@ -161,20 +172,39 @@ def _opened(path: Path) -> Iterator[_Open]:
         yield partial(_open_in_folder, path)
         return
     if not path.exists():
-        raise UserError(f"{path} does not exist; name a run's workdir or a bundle")
+        what = "is a link to nothing" if path.is_symlink() else "does not exist"
+        raise UserError(f"{path} {what}; name a run's workdir or a bundle")
+    if not path.is_file():
+        raise UserError(f"{path} is neither a folder nor a file; name a run's workdir or a bundle")
     try:
         with zipfile.ZipFile(path) as archive:
-            yield archive.open
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+            yield partial(_open_in_zip, archive, path)
+    except zipfile.BadZipFile as error:
+        what = describe(read_head(path))
+        reason = f"it is {what}" if what else f"{error}: it is not a bundle, or damaged; fetch it again"
+        raise UserError(f"{path} cannot be read as a .zip ({reason})") from error
+    except (zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise UserError(
             f"{path} cannot be read as a .zip ({error}): it is not a bundle, or damaged; fetch it again"
         ) from error
+
+
+def _open_in_zip(archive: zipfile.ZipFile, path: Path, name: str) -> IO[bytes]:
+    entry = archive.getinfo(name)
+    if name == WEIGHTS and entry.file_size > _DENSEST * entry.compress_size:
+        raise UserError(
+            f"{path / name} unpacks to more than {_DENSEST} times its size, which no trained weights do; do "
+            "not trust it"
+        )
+    return archive.open(entry)
 
 
 def _open_in_folder(folder: Path, name: str) -> IO[bytes]:
     place = folder / name
     if place.is_symlink():
         raise UserError(f"{place} is a link, and links out of a bundle are not followed; fetch it again")
+    if place.exists() and not (place.is_file() or place.is_dir()):  # opening a pipe would wait for ever
+        raise UserError(f"{place} is no file, but a pipe or a device; fetch the bundle again")
     return place.open("rb")
 
 
@@ -214,6 +244,8 @@ def _manifest(path: Path, open_file: _Open) -> dict[str, Any]:
         raise UserError(f"{path / MANIFEST} is damaged; fetch the bundle again")
     if unknown := sorted(files.keys() - set(_FILES)):
         raise UserError(f"{path / MANIFEST} names {unknown[0]!r}, no file of a bundle; do not trust it")
+    if large := _too_large(files):
+        raise UserError(f"{path / MANIFEST} is damaged: {large[0]} is not so large; fetch the bundle again")
     if missing := [name for name in _FILES if name not in files]:
         raise UserError(f"{path / MANIFEST} does not name {', '.join(missing)}; fetch the bundle again")
     return manifest
@@ -224,8 +256,13 @@ def _is_entry(entry: Any) -> bool:
         isinstance(entry, dict)
         and isinstance(entry.get("sha256"), str)
         and type(entry.get("bytes")) is int
-        and 0 <= entry["bytes"] <= _LARGEST_FILE
+        and entry["bytes"] >= 0
     )
+
+
+def _too_large(files: Mapping[str, Any]) -> list[str]:
+    """Returns the texts of a manifest that are larger than any; its weights are judged by the network."""
+    return [name for name, entry in files.items() if name != WEIGHTS and entry["bytes"] > _LARGEST_TEXT]
 
 
 def _content(path: Path, open_file: _Open, name: str, entry: Mapping[str, Any]) -> bytes:
@@ -240,23 +277,65 @@ def _facts(path: Path, content: bytes) -> tuple[tuple[str, ...], float | None, o
     facts = _parsed(path, NETWORK, content)
     if isinstance(facts, dict):
         names, temperature = facts.get("label_names"), facts.get("temperature")
-        usual = temperature is None or (type(temperature) is float and 0 < temperature < math.inf)
-        if usual and isinstance(names, list) and len(names) > 1 and all(isinstance(n, str) for n in names):
+        usual = temperature is None or is_temperature(temperature)
+        listed = isinstance(names, list) and all(map(_is_name, names))
+        if usual and listed and 1 < len(names) == len(set(names)):
             return tuple(names), temperature, facts.get("grey")
     raise UserError(f"{path / NETWORK} does not hold classes and temperature; fetch the bundle again")
 
 
-def _variables(path: Path, content: bytes, shapes: Mapping[str, Any]) -> dict[str, Any]:
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isprintable() and bool(name.strip())
+
+
+def _network(path: Path, config: ConfigDict, classes: int) -> tuple[nn.Module, Shapes]:
+    """Builds the network that the config names; nothing is computed.
+
+    Returns:
+        The network, and the path of every array with its shape and type.
+
+    Raises:
+        UserError: there is no such network, or it is too large for this machine.
+    """
+    try:
+        model = setup.create_model(config, classes)
+        shapes, picture = shapes_and_bytes(model, setup.image_shape(config))
+    except UserError as error:
+        raise UserError(f"{path / CONFIG}: {error}") from error
+    except Exception as error:  # layers fail in many ways on sizes that nobody has
+        reason = one_line(error)[:_SHOWN] or type(error).__name__
+        raise UserError(f"{path / CONFIG} asks for a network that cannot be built ({reason})") from error
+    leaves: Any = flatten_dict({key: shapes[key] for key in _COLLECTIONS if key in shapes}, sep="/")
+    needed = {key: (leaf.shape, leaf.dtype) for key, leaf in leaves.items()}
+    side = max(config.data.source_size, config.data.image_size)
+    check_one_picture(picture, _weight_bytes(needed), side, path / CONFIG)
+    return model, needed
+
+
+def _weight_bytes(needed: Shapes) -> int:
+    return sum(math.prod(shape) * dtype.itemsize for shape, dtype in needed.values())
+
+
+def _most_bytes(needed: Shapes) -> int:
+    """Returns how large the file of a network's weights can be."""
+    return _weight_bytes(needed) + _HEADER + _HEADER_OF_ARRAY * len(needed)
+
+
+def _other_weights(path: Path) -> str:
+    return (
+        f"{path / WEIGHTS} does not fit the network in {CONFIG}: its arrays or shapes differ; fetch the "
+        "bundle again"
+    )
+
+
+def _variables(path: Path, content: bytes, needed: Shapes) -> dict[str, Any]:
     """Reads the weights and compares their shapes with those of the network that the config names."""
     try:
         arrays = safetensors.numpy.load(content)
-    except (safetensors.SafetensorError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path / WEIGHTS} is no .safetensors ({error}); fetch the bundle again") from error
-    leaves: Any = flatten_dict({key: shapes[key] for key in _COLLECTIONS if key in shapes}, sep="/")
-    needed = {key: (leaf.shape, leaf.dtype) for key, leaf in leaves.items()}
+    except (safetensors.SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = one_line(error)[:_SHOWN]
+        raise UserError(f"{path / WEIGHTS} is no .safetensors ({reason}); fetch the bundle again") from error
     if {key: (array.shape, array.dtype) for key, array in arrays.items()} != needed:
-        raise UserError(
-            f"{path / WEIGHTS} does not fit the network in {CONFIG}: its arrays or shapes differ; fetch the "
-            "bundle again"
-        )
+        raise UserError(_other_weights(path))
+    check_finite(arrays, path / WEIGHTS)
     return {**{key: {} for key in _COLLECTIONS}, **unflatten_dict(arrays, sep="/")}

@@ -1,7 +1,6 @@
 """Opens a trained network by its path: a run's workdir or a bundle."""
 
 import logging
-import math
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,16 @@ from ferjax import models
 from ferjax.errors import UserError, listed
 from ferjax.files import user_path
 from ferjax.inference import bundle
-from ferjax.inference.trained import Trained, trained_on_grey
+from ferjax.inference.trained import IMPORTED, Trained, trained_on_grey
 from ferjax.runs import weights
+from ferjax.runs.finite import check_finite
 from ferjax.runs.layout import differences, layout
 from ferjax.runs.result import read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import CONFIG, RESULT
+from ferjax.scores.calibration import is_temperature
 from ferjax.training import setup
+from ferjax.training.paths import by_path
 
 _logger = logging.getLogger(__name__)
 
@@ -24,18 +26,19 @@ def open_network(path: Path | str) -> Trained:
     """Reads the weights of the best validation and everything that is needed to use them.
 
     Args:
-        path: a run's workdir, or a bundle. An unfinished run is opened with a warning.
+        path: a run's workdir, an import with classes, or a bundle. An unfinished run is opened with a
+            warning.
 
     Raises:
-        UserError: the path is neither, is damaged, or holds imported weights without a config.
+        UserError: the path is neither, is damaged, or holds imported weights without a config or NaN.
     """
     workdir = user_path(path)
     if not (workdir / "checkpoints").is_dir():
         return bundle.read(workdir)
     if not (workdir / CONFIG).exists():
         raise UserError(
-            f"{workdir} holds weights without a {CONFIG}: their classes and image size are unknown; train "
-            f"from them with --config.init.from={workdir}, and name that run's workdir"
+            f"{workdir} holds weights without a {CONFIG}: their classes and image size are unknown; import "
+            f"them with --classes and --image_size, or train from them with --config.init.from={workdir}"
         )
     _, config = stored_config(workdir)
     variables, meta = weights.load(workdir)
@@ -44,12 +47,13 @@ def open_network(path: Path | str) -> Trained:
             f"{workdir / CONFIG} is of the network {config.model.name}, but the checkpoints beside it are of "
             f"{meta['model']}; restore the file"
         )
+    check_finite(by_path(variables), workdir)
     result = read_result(workdir / RESULT) if (workdir / RESULT).exists() else None
     names = meta.get("label_names") or (result or {}).get("label_names")
     if not names:
         raise UserError(f"{workdir} does not hold the names of its classes; let the run finish")
     step = meta["step"]
-    if result is None:
+    if result is None and config.data.name != IMPORTED:
         _logger.warning(
             "the run in %s is not finished: using the weights of step %s, not calibrated",
             workdir,
@@ -71,15 +75,20 @@ def open_network(path: Path | str) -> Trained:
         config=config,
         label_names=tuple(names),
         image_size=config.data.image_size,
-        temperature=_temperature(result, step),
+        temperature=_temperature(workdir / RESULT, result, step),
         grey=trained_on_grey(meta.get("grey"), config.data.name),
     )
 
 
-def _temperature(result: dict[str, Any] | None, step: int) -> float | None:
-    """Reads the temperature from a result, if that is of the weights that were read."""
+def _temperature(path: Path, result: dict[str, Any] | None, step: int) -> float | None:
+    """Reads the temperature from a result, if that is of the weights that were read.
+
+    Raises:
+        UserError: the result has something else in its place.
+    """
     if result is None or result["best_step"] != step:
         return None
     value = result.get("probabilities", {}).get("temperature")
-    usable = isinstance(value, int | float) and math.isfinite(value) and value > 0
-    return float(value) if usable else None
+    if value is not None and not is_temperature(value):
+        raise UserError(f"{path}: {str(value)[:40]} is no temperature of probabilities; restore the file")
+    return None if value is None else float(value)

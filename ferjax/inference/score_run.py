@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from ferjax import data
@@ -19,6 +21,8 @@ from ferjax.data.records import Records, describe
 from ferjax.data.sources import Source, StreamSource
 from ferjax.errors import UserError
 from ferjax.files import user_path, write_json_atomic
+from ferjax.inference.open_run import open_network
+from ferjax.inference.trained import IMPORTED
 from ferjax.platform.machine import describe_devices
 from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions, weights
@@ -68,16 +72,15 @@ def evaluate_run(
     """
     workdir = user_path(workdir)
     stored, config = stored_config(workdir)
+    imported = config.data.name == IMPORTED
+    if imported and not dataset:
+        raise UserError(f"{workdir} was imported, and has no data set of its own: name one with --dataset")
     dataset = dataset or config.data.name
     folder = data_dir or config.data.dir
     mesh = make_mesh(ConfigDict({"data": -1, "fsdp": 1}))
     check_batch(config.eval.batch_size, 1, mesh, "eval.batch_size")
     with claim(workdir, stored, writes=True):
-        names = _label_names(workdir, config)
-        model = setup.build_model(config, len(names))
-        # Only training uses the learning rate; the state has the same shapes for any.
-        tx = optimizers.create(config.optimizer, lambda step: 0.0)
-        state, step = _best(workdir, config, setup.state_layout(config, model, tx, mesh)[1])
+        names, model, variables, step = (_imported if imported else _trained)(workdir, config, mesh)
 
         source = load_for(config, dataset, split, folder)
         overlap = _overlap(workdir, config, source, folder)
@@ -87,9 +90,7 @@ def evaluate_run(
         eval_step = jax.jit(
             setup.build_eval_step(config, model, across.allowed), out_shardings=replicated(mesh)
         )
-        loss, confusion, rows = evaluate_rows(
-            eval_step, state.variables, bridged, config.eval.batch_size, mesh
-        )
+        loss, confusion, rows = evaluate_rows(eval_step, variables, bridged, config.eval.batch_size, mesh)
 
         allowed = np.flatnonzero(across.allowed)
         kept = [names[i] for i in allowed]
@@ -122,11 +123,34 @@ def evaluate_run(
     return scores
 
 
+def _trained(
+    workdir: Path, config: ConfigDict, mesh: Mesh
+) -> tuple[tuple[str, ...], nn.Module, dict[str, Any], int]:
+    """Reads a run's classes, network, best weights and their step."""
+    names = _label_names(workdir, config)
+    model = setup.build_model(config, len(names))
+    # Only training uses the learning rate; the state has the same shapes for any.
+    tx = optimizers.create(config.optimizer, lambda step: 0.0)
+    state, step = _best(workdir, config, setup.state_layout(config, model, tx, mesh)[1])
+    return names, model, state.variables, step
+
+
+def _imported(
+    workdir: Path, config: ConfigDict, mesh: Mesh
+) -> tuple[tuple[str, ...], nn.Module, dict[str, Any], int]:
+    """Reads the same of an import, which has no more than weights."""
+    network = open_network(workdir)
+    return network.label_names, network.model, jax.device_put(network.variables, replicated(mesh)), 0
+
+
 def _overlap(workdir: Path, config: ConfigDict, source: StreamSource, data_dir: str) -> dict[str, Any]:
     """Counts the scored images that the weights were trained on, and warns of any."""
-    earlier = transfer.recorded(config, workdir) or {"trained_on": []}
-    own, *others = contamination.seen_by(config, (), earlier["trained_on"])
-    overlap = contamination.find(source, [{**own, "data": {**own["data"], "dir": data_dir}}, *others])
+    if config.data.name == IMPORTED:
+        overlap = {**contamination.find(source, []), "unchecked": ["what it was trained on elsewhere"]}
+    else:
+        earlier = transfer.recorded(config, workdir) or {"trained_on": []}
+        own, *others = contamination.seen_by(config, (), earlier["trained_on"])
+        overlap = contamination.find(source, [{**own, "data": {**own["data"], "dir": data_dir}}, *others])
     mine = config.data if (source.name, source.split) == (config.data.name, "test") else None
     for warning in contamination.warnings(overlap, f"{source.name} {source.split}", mine):
         logger.warning(warning)

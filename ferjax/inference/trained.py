@@ -13,6 +13,8 @@ from ferjax.data import builders
 from ferjax.errors import UserError
 from ferjax.training.steps import make_predict_step
 
+# `data.name` of a network that was imported: what it was trained on is unknown.
+IMPORTED = "imported"
 # ITU-R 601 luma in 1/65536, rounded as PIL does; the weights add up to one, so grey pixels stay unchanged.
 LUMA, HALF, SHIFT = (19595, 38470, 7471), 1 << 15, 16
 
@@ -38,6 +40,16 @@ class Trained(NamedTuple):
     image_size: int
     temperature: float | None
     grey: bool = False
+
+    @property
+    def imported(self) -> bool:
+        """Whether it comes from a file of another program, and not from a run."""
+        return self.config.data.name == IMPORTED
+
+    @property
+    def origin(self) -> str:
+        """Says where it comes from: "trained on fer2013"."""
+        return "imported from PyTorch" if self.imported else f"trained on {self.config.data.name}"
 
     @property
     def input_size(self) -> int:

@@ -15,6 +15,7 @@ _VALUES = {
     "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
     "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
 }  # fmt: skip
+_MOST_OPERATIONS = 10_000_000  # a network of 10,000 arrays has some 300,000
 _PLAIN_KEYS = (str, int, float, bytes, type(None))
 
 
@@ -63,7 +64,9 @@ def load(file: IO[bytes], build: Build, persistent: Callable[[Any], Any]) -> Any
         Unreadable: the bytes are no pickle; other exceptions of the standard library mean the same.
     """
     machine = _Machine(build, persistent)
-    for operation, argument, _ in pickletools.genops(file):
+    for count, (operation, argument, _) in enumerate(pickletools.genops(file)):
+        if count > _MOST_OPERATIONS:
+            raise Unreadable("it has more operations than any file of weights")
         if operation.name == "STOP":
             return machine.stack.pop()
         machine.step(operation.name, argument)

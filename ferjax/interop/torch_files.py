@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 SAFETENSORS = (".safetensors",)
 PICKLED = (".pth", ".pt")
 VERB = "torch-export"
+FILES = (*SAFETENSORS, *PICKLED, ".bin", ".ckpt", ".pkl", ".t7")  # usual suffixes; content decides
 _KNOWN = ", ".join((*SAFETENSORS, *PICKLED))
 _LARGEST_HEADER = 10**8  # bytes, the format's own limit
 _SHOWN = 160  # letters of a reason that another library gives
@@ -56,9 +57,9 @@ def read_state_dict(path: Path | str) -> Any:
         UserError: no such file, another kind of file, a damaged one, or one with code and no weights.
     """
     path = user_path(path)
-    if not path.is_file():
-        raise UserError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
     try:
+        if not path.is_file():
+            raise UserError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
         head = read_head(path)
         if _is_safetensors(head):
             return _read_safetensors(path)

@@ -77,7 +77,7 @@ def initial_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> Any:
         UserError: a network cannot take such images, or gives something else than logits
             `[B, num_classes]`. Whatever a network of ferjax itself raises is passed on.
     """
-    images, module = jnp.zeros((1, *image_shape)), type(model)
+    images, module = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), type(model)
     place = f"{module.__module__}:{module.__qualname__}"
     try:
         logits, variables = jax.eval_shape(

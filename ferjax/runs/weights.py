@@ -1,7 +1,8 @@
 """Weights without the rest of a run: writes the folder of an import, reads from an import or a run.
 
 An imported folder holds `checkpoints/0` with the items `state`, which is `{"params", "batch_stats"}`, and
-`meta`: the network's name, its options, where the weights come from, and checksums.
+`meta`: the network's name, its options, where the weights come from, and checksums. If its classes are known
+it also holds a `config.json`.
 """
 
 import os
@@ -15,11 +16,12 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import args as ocp_args
 
 from ferjax.errors import UserError
-from ferjax.files import replacing
+from ferjax.files import disk_trouble, replacing, write_json_atomic
 from ferjax.runs import orbax_messages
 from ferjax.runs.checkpoint_files import FOLDER, META, STATE, is_step, reading, sealed, steps_in
 from ferjax.runs.checksum import checksum
 from ferjax.runs.layout import layout
+from ferjax.runs.workdir import CONFIG
 
 _COLLECTIONS = ("params", "batch_stats")
 
@@ -35,7 +37,13 @@ def check_new(folder: Path) -> None:
         raise UserError(f"cannot write {folder}: {parent} is not a folder that can be written")
 
 
-def save(folder: Path, model: str, variables: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def save(
+    folder: Path,
+    model: str,
+    variables: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    config: Mapping[str, Any] | None = None,
+) -> None:
     """Writes weights into a new folder, whole or not at all.
 
     Args:
@@ -43,21 +51,29 @@ def save(folder: Path, model: str, variables: Mapping[str, Any], facts: Mapping[
         model: the network's name.
         variables: `{"params", "batch_stats"}`, float32.
         facts: JSON-ready, kept in `meta`.
+        config: written as the folder's `config.json`, so that it is opened as a run is; None: it has none.
 
     Raises:
-        UserError: see `check_new`.
+        UserError: see `check_new`, or the disk is full.
     """
     check_new(folder)
     orbax_messages.hide()
     tree = {key: variables[key] for key in _COLLECTIONS}
     meta = sealed({**facts, "model": model, "best_step": 0, "weights_checksum": checksum(tree)})
     items = {STATE: ocp_args.StandardSave(tree), META: ocp_args.JsonSave(meta)}
-    with (
-        replacing(folder.resolve()) as unfinished,
-        ocp.CheckpointManager(unfinished / FOLDER) as manager,
-    ):
-        manager.save(0, args=ocp_args.Composite(**items))
-        manager.wait_until_finished()
+    try:
+        with (
+            replacing(folder.resolve()) as unfinished,
+            ocp.CheckpointManager(unfinished / FOLDER) as manager,
+        ):
+            manager.save(0, args=ocp_args.Composite(**items))
+            manager.wait_until_finished()
+            if config is not None:
+                write_json_atomic(unfinished / CONFIG, config)
+    except Exception as error:  # Orbax passes on whatever the libraries below it raise
+        if reason := disk_trouble(error):
+            raise UserError(f"cannot write {folder}: {reason}; name another folder") from error
+        raise
 
 
 def load(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

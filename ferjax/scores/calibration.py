@@ -11,6 +11,8 @@ BINS = 15
 # Temperatures that are tried: beyond them, probabilities are all but certain or all but equal.
 _LOWEST, _HIGHEST = 0.05, 20.0
 _HALVINGS = 40
+# Beyond these, which are wider, a stored number is no temperature: near 0, every probability is 0 or 1.
+_LEAST, _MOST = 0.01, 100.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +67,15 @@ def with_temperature(log_probabilities: np.ndarray, temperature: float) -> np.nd
     scaled = np.asarray(log_probabilities, np.float64) / temperature
     scaled -= scaled.max(-1, keepdims=True)
     return scaled - np.log(np.exp(scaled).sum(-1, keepdims=True))
+
+
+def is_temperature(value: object) -> bool:
+    """Checks whether a value that was read from a file can be a temperature.
+
+    >>> is_temperature(1.5), is_temperature(1e-30), is_temperature("1.5")
+    (True, False, False)
+    """
+    return type(value) in (int, float) and _LEAST <= value <= _MOST
 
 
 def cross_entropy(labels: np.ndarray, log_probabilities: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from ferjax import models
 from ferjax.data.label_spaces import meaning
-from ferjax.errors import UserError, listed
+from ferjax.errors import UserError, listed, nearest
 from ferjax.runs.checksum import checksum
 from ferjax.training.initial_weights import Origin
 from ferjax.training.stages import parameter_shapes
@@ -59,8 +59,9 @@ def decide(
         shapes: `params/…` and `batch_stats/…` → shape, of the network.
 
     Raises:
-        UserError: `init.new` is no pattern, or matches nothing.
+        UserError: `init.new` is no pattern or matches nothing, or the network has no module `init.into`.
     """
+    _check_module(config.init.into, shapes)
     side = config.data.image_size
     size = (side, side, 3)
     head = {f"params/{path}" for path in classifier(model, size)}
@@ -91,6 +92,18 @@ def decide(
         outcome, why = _without_place(path, dropped, shapes, config.init.into)
         rows.append(Row(path, arrays[path].shape, outcome, why))
     return sorted(rows)
+
+
+def _check_module(module: str, shapes: Iterable[str]) -> None:
+    """Raises UserError unless the network has arrays in a module; an empty name is the whole network."""
+    rests = [path.partition("/")[2] for path in shapes]
+    if module and not any(rest.startswith(f"{module}/") for rest in rests):
+        modules = sorted({rest.rpartition("/")[0].partition("/")[0] for rest in rests} - {""})
+        raise UserError(
+            f"init.into={module!r} is no module of the network; the nearest are {nearest(module, modules)}"
+            if modules
+            else f"init.into={module!r} is no module of the network, which has none; leave it empty"
+        )
 
 
 def _named_new(pattern: str, shapes: Iterable[str]) -> set[str]:
@@ -164,8 +177,13 @@ def _of_other_channels(source: tuple[int, ...], target: tuple[int, ...]) -> bool
 
 
 def check(origin: Origin, rows: Sequence[Row], network: str) -> None:
-    """Prints the arrays that do not fit, and raises UserError if there are any."""
+    """Prints the arrays that do not fit, and raises UserError if there are any, or if none is loaded."""
     wrong = [row for row in rows if row.outcome == MISFIT]
+    if not wrong and not any(row.outcome == LOADED for row in rows):
+        raise UserError(
+            f"init.from={origin.path}: no array of it would be loaded, and the run would begin at random; "
+            "change init.new or init.into, or leave init.from empty"
+        )
     if not wrong:
         return
     if jax.process_index() == 0:

@@ -10,11 +10,10 @@ from ferjax.config import model_options
 from ferjax.errors import UserError
 from ferjax.files import user_path
 from ferjax.runs import weights
+from ferjax.runs.finite import check_finite
 from ferjax.runs.result import read_result
 from ferjax.runs.workdir import RESULT
 from ferjax.training.paths import by_path
-
-FILES = (".safetensors", ".pth", ".pt")
 
 
 class Origin(NamedTuple):
@@ -46,7 +45,7 @@ def read(config: ConfigDict) -> Origin:
         UserError: there is nothing, it is damaged, or a file is of another network.
     """
     path = user_path(config.init["from"])
-    if path.suffix in FILES:
+    if path.is_file():
         if config.init.into:
             raise UserError(
                 f"init.into={config.init.into} needs to know the network of {path}: make a folder of it with "
@@ -55,15 +54,19 @@ def read(config: ConfigDict) -> Origin:
         from ferjax.interop import torch_files, torch_weights  # a leaf: only who starts from a file needs it
 
         variables = torch_weights.import_state_dict(
-            config.model.name, torch_files.read_state_dict(path), **model_options(config)
+            config.model.name,
+            torch_files.read_state_dict(path),
+            image_size=config.data.image_size,
+            **model_options(config),
         )
         return Origin(str(path), config.model.name, by_path(variables), None, None, None, [])
     if not path.is_dir():
         raise UserError(
-            f"init.from={path} is no folder; name a workdir, one of its checkpoints, an import, or a file "
-            f"that ends in {', '.join(FILES)}"
+            f"init.from={path} is no folder; name a workdir, one of its checkpoints, an import, or a file of "
+            "PyTorch's weights"
         )
     variables, meta = weights.load(path)
+    check_finite(by_path(variables), path)
     label_names = meta.get("label_names") or _result(path).get("label_names")
     return Origin(
         path=str(path),

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import os
 import shutil
 import zipfile
 
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from networks import pictures, trained_network
 from ferjax import __version__
 from ferjax.config import flat
 from ferjax.errors import UserError
-from ferjax.inference import bundle
+from ferjax.inference import bundle, needed_memory
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.open_run import open_network
 
@@ -192,6 +194,32 @@ def unknown_field(folder):
     return json.dumps(config).encode()
 
 
+def changed(group, fields):
+    """The config with fields of a group in place of its own, or with something else in a group's place."""
+
+    def change(folder):
+        config = json.loads((folder / "config.json").read_text())
+        known = isinstance(fields, dict) and isinstance(config.get(group), dict) and group != "model"
+        return json.dumps({**config, group: {**config[group], **fields} if known else fields}).encode()
+
+    return change
+
+
+def not_numbers(folder):
+    arrays = safetensors.numpy.load_file(folder / "weights.safetensors")
+    return safetensors.numpy.save({key: np.full_like(array, np.nan) for key, array in arrays.items()})
+
+
+def eight_bits(folder):
+    arrays = safetensors.numpy.load_file(folder / "weights.safetensors")
+    header = {
+        key: {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [place, place + 1]}
+        for place, key in enumerate(arrays)
+    }
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(len(arrays))
+
+
 def says(**changes):
     about = {"label_names": ["a", "b", "c", "d", "e", "f", "g"], "temperature": 1.5, **changes}
     return content("network.json", json.dumps(about).encode())
@@ -226,6 +254,38 @@ BAD = {
     "no classes": (says(label_names=[]), "does not hold classes and temperature"),
     "numbers for classes": (says(label_names=[1] * 7), "does not hold classes and temperature"),
     "temperature 0": (says(temperature=0.0), "does not hold classes and temperature"),
+    "temperature near 0": (says(temperature=1e-12), "does not hold classes and temperature"),
+    "temperature True": (says(temperature=True), "does not hold classes and temperature"),
+    "classes twice": (says(label_names=["a"] * 7), "does not hold classes and temperature"),
+    "an escape in a class": (says(label_names=[*"abcdef", "\x1b[2J"]), "does not hold classes"),
+    "a large text": (entry("config.json", {**GOOD, "bytes": 2**21}), "config.json is not so large"),
+    "weights of 2 GiB": (entry("weights.safetensors", {**GOOD, "bytes": 2**31}), "does not fit the"),
+    "weights that are NaN": (content("weights.safetensors", not_numbers), "arrays hold NaN or infinity"),
+    "eight bits": (content("weights.safetensors", eight_bits), "is no .safetensors"),
+    **{f"config {got!r}": (content("config.json", changed(group, got)), told) for group, got, told in (
+        ("model", {"name": 5}, "model.name takes a str"),
+        ("model", {"name": "tiny", "features": -1}, "model.features"),
+        ("model", {"name": "tiny", "features": "wide"}, "model.features takes a int"),
+        ("model", {"name": "tiny", "features": 10**9}, "model.features"),
+        ("model", {"name": "tiny", "dropout": 2.0}, "model.dropout"),
+        ("model", {"name": "tiny", "widht": 3}, "has no option 'widht'"),
+        ("model", [], "config.json"),
+        ("model", 5, "config.json"),
+        ("data", {"image_size": -1}, "data.image_size"),
+        ("data", {"image_size": 10**9}, "data.image_size"),
+        ("data", {"image_size": "large"}, "data.image_size takes a int"),
+        ("data", {"image_size": None}, "data.image_size"),
+        ("data", {"image_size": True}, "data.image_size"),
+        ("data", {"image_size": 1e308}, "data.image_size"),
+        ("data", {"image_size": 2}, "config.json"),
+        ("eval", {"batch_size": 10**12}, "eval.batch_size"),
+        ("eval", {"crops": 3}, "eval.crops"),
+        ("train", {"precision": "float1"}, "train.precision"),
+        ("nonsense", {"a": 1}, "nonsense"),
+        ("a.b", {"a": 1}, "config.json"),
+        ("", {"": {}}, "config.json"),
+        ("stages", {"stage1": 3}, "config.json"),
+    )},
     "nothing told": (content("network.json", b"3"), "does not hold classes and temperature"),
 }  # fmt: skip
 
@@ -238,6 +298,59 @@ def test_bad_bundles_are_told_as_folder_and_as_zip(folder, what):
         with pytest.raises(UserError) as caught:
             bundle.read(path)
         assert told in str(caught.value)
+        assert len(str(caught.value)) <= 400
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "config.json", "weights.safetensors"])
+def test_a_pipe_in_a_files_place_is_not_waited_for(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(UserError, match=f"{name} is no file, but a pipe or a device"):
+        bundle.read(folder)
+
+
+def test_what_is_neither_a_folder_nor_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.zip")
+    (tmp_path / "nothing").symlink_to(tmp_path / "nowhere")
+    for name, words in (("pipe.zip", "is neither a folder nor a file"), ("nothing", "is a link to nothing")):
+        with pytest.raises(UserError, match=words):
+            bundle.read(tmp_path / name)
+        assert not bundle.is_bundle(tmp_path / name)
+
+
+@pytest.mark.parametrize(("data", "words"), [
+    (b"<!DOCTYPE html><html>Sign in</html>", "it is a web page, not the file"),
+    (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer"),
+    (b"\x1f\x8b\x08" + bytes(9), "it is a gzip archive; unpack it"),
+])  # fmt: skip
+def test_another_file_is_called_what_it_is(tmp_path, data, words):
+    (tmp_path / "bundle.zip").write_bytes(data)
+    with pytest.raises(UserError, match=words):
+        bundle.read(tmp_path / "bundle.zip")
+
+
+def test_a_network_that_is_too_large_for_the_machine_is_refused_before_its_weights_are_read(
+    folder, monkeypatch
+):
+    content("config.json", changed("data", {"image_size": 4096}))(folder)
+    (folder / "weights.safetensors").unlink()
+    monkeypatch.setattr(needed_memory, "available", lambda: 2**30)
+    with pytest.raises(
+        UserError, match=r"about 1\.0 GiB for one picture of 4096×4096, and this machine has 2\.0"
+    ):
+        bundle.read(folder)
+
+
+def test_weights_that_unpack_to_much_more_are_not_unpacked(written, tmp_path):
+    path = tmp_path / "bomb.zip"
+    with (
+        zipfile.ZipFile(written[0] / "bundle.zip") as good,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bad,
+    ):
+        for name in good.namelist():
+            bad.writestr(name, bytes(2**24) if name == "weights.safetensors" else good.read(name))
+    with pytest.raises(UserError, match=r"weights\.safetensors unpacks to more than 50 times its size"):
+        bundle.read(path)
 
 
 def test_links_are_not_followed(folder, tmp_path):

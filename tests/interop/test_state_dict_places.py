@@ -103,7 +103,7 @@ def test_weights_that_are_no_numbers_are_refused(state, value):
         import_state_dict(NAME, {**state, "conv1.bias": np.full(32, value, np.float32)})
 
 
-@pytest.mark.parametrize("size", [24, 48, 64])
+@pytest.mark.parametrize("size", [24, 48])
 def test_the_size_of_the_images_is_read_from_the_shapes(size, caplog):
     state = state_of(size)
     with caplog.at_level(logging.INFO, "ferjax"):

@@ -193,6 +193,24 @@ def test_a_pattern_of_nothing_is_refused(pattern, told):
         accounted(origin(), init__new=pattern)
 
 
+@pytest.mark.parametrize(("module", "words"), [
+    ("face_net", "'face_net' is no module of the network; the nearest are .*fc"),
+    ("conv", "'conv' is no module of the network; the nearest are conv1, conv2"),
+    ("conv1/kernel", "is no module of the network"),
+])  # fmt: skip
+def test_a_module_that_is_none_is_refused(module, words):
+    with pytest.raises(UserError, match=words):
+        accounted(origin(), init__into=module)
+
+
+def test_a_source_of_which_nothing_is_loaded_is_refused():
+    rows = accounted(origin(), init__new=".")
+    assert set(outcomes(rows).values()) == {NEW}
+    with pytest.raises(UserError, match=r"init\.from=there: no array of it would be loaded"):
+        check(origin(), rows, "tiny")
+    check(origin(), accounted(origin(), init__new="^conv1/"), "tiny")
+
+
 @pytest.mark.slow
 def test_a_run_begins_with_the_best_weights_of_another(never_killed, tiny_run, tmp_path, capsys):
     """Also at another image size; the averaged weights, as validation judged them."""
