@@ -17,6 +17,7 @@ from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 from tqdm import tqdm
 
 from ferjax.data.builders.bad_rows import BadRowError, Survey, SurveyedError
+from ferjax.data.builders.known_layouts import class_folders_hint, known_layout
 from ferjax.data.builders.shards import ExampleWriter, SplitWriter, Written, shard_path, template
 from ferjax.data.builders.text_files import table
 from ferjax.data.labels import FER7
@@ -183,7 +184,9 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         )
 
     def missing(self, folder: Path) -> UserError:
-        """Returns the error for a folder without the expected files: it names them and what is there."""
+        """Returns the error for a folder without the expected files: what it is, or what is there."""
+        if layout := known_layout(folder) or class_folders_hint(folder):
+            return UserError(f"no {self.name} in {folder}: {layout}")
         entries = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
         packed = [name for name in entries if name.lower().endswith(ARCHIVES)]
         unpack = f". {packed[0]} is an archive: unpack it first" if packed else ""

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from ferjax.data.builders.image_files import folder_that, image_paths, subfolders, unread
 from ferjax.data.builders.image_sets import class_folders
+from ferjax.data.builders.known_layouts import known_layout
+from ferjax.data.builders.split_folders import split_folders, split_named
 from ferjax.data.derived_names import original_of
 from ferjax.errors import UserError, listed
 
@@ -21,21 +23,6 @@ FER2013_FOLDERS: dict[str, str] = {
     "neutral": "neutral",
     "sad": "sad",
     "surprise": "surprise",
-}
-# The folders of the splits, in any case; - and blanks count as _.
-SPLIT_FOLDERS: dict[str, str] = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "public_test": "validation",
-    "publictest": "validation",
-    "test": "test",
-    "testing": "test",
-    "private_test": "test",
-    "privatetest": "test",
 }
 # Training_123.jpg: what stands before the number is the official Usage.
 _OFFICIAL = re.compile(r"(training|publictest|privatetest)_(\d+)", re.IGNORECASE)
@@ -63,9 +50,7 @@ def find_place(folder: Path) -> Path | None:
     """Returns the folder that holds the split or class folders, `folder` or one in it; None without one."""
 
     def holds_copy(names: set[str]) -> bool:
-        return "train" in map(SPLIT_FOLDERS.get, map(_plain, names)) or bool(
-            {name.lower() for name in names} & FER2013_FOLDERS.keys()
-        )
+        return "train" in map(split_named, names) or bool(set(map(str.lower, names)) & FER2013_FOLDERS.keys())
 
     return folder_that(folder, holds_copy, deepest=DEEPEST)
 
@@ -127,7 +112,8 @@ def list_copy(
         )
     left_out = unread(place, read)
     if not read and left_out:
-        raise UserError(f"{place} has no image directly in its class folders: {left_out[0]}")
+        why = known_layout(folder) or f"there is no image directly in its class folders; {left_out[0]}"
+        raise UserError(f"no fer2013 in {place}: {why}")
     for sentence in left_out:
         note(sentence)
     _tell(told, made_up, moved, twice, keep_made_up=keep_made_up, note=note)
@@ -135,18 +121,15 @@ def list_copy(
 
 def _files(folder: Path, place: Path, read: set[Path]) -> Iterator[tuple[str | None, Path, str]]:
     """Yields (split of the folder, None for a class folder outside those of splits; file; class)."""
-    order = ("train", "validation", "test")
-    splits = [(SPLIT_FOLDERS.get(_plain(path.name)), path) for path in subfolders(folder, place)]
-    places = sorted((order.index(split), path) for split, path in splits if split)
-    listed = [
-        (order[number], class_folder, label)
-        for number, path in places
+    listed: list[tuple[str | None, Path, str]] = [
+        (split, class_folder, label)
+        for split, path in split_folders(folder, place)
         for class_folder, label in class_folders(folder, path, FER2013_FOLDERS)
     ]
     listed += [
         (None, path, FER2013_FOLDERS[path.name.lower()])
-        for split, path in splits
-        if not split and path.name.lower() in FER2013_FOLDERS
+        for path in subfolders(folder, place)
+        if path.name.lower() in FER2013_FOLDERS
     ]
     for split, class_folder, label in listed:
         for file in image_paths(folder, class_folder):
@@ -191,7 +174,3 @@ def _tell(
         )
     if twice:
         note(f"{twice} images stand more than once in the copy under one name; each was stored once")
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "_").replace(" ", "_")

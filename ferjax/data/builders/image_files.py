@@ -133,12 +133,13 @@ def image_paths(folder: Path, place: Path) -> Iterator[Path]:
             yield inside(folder, path)
 
 
-def unread(place: Path, read: Collection[Path]) -> list[str]:
+def unread(place: Path, read: Collection[Path], why: str = "as they lie where none belong") -> list[str]:
     """Counts the images below a folder that a builder did not list, by reason.
 
     Args:
         place: where the copy begins. Links are not followed.
         read: the files that were listed, as paths in `place`.
+        why: the reason of those whose names are an image's.
 
     Returns:
         A sentence for each reason, none if everything was listed.
@@ -158,7 +159,7 @@ def unread(place: Path, read: Collection[Path]) -> list[str]:
     notes = []
     if deeper:
         places = listed(f"{count} in {name}/" for name, count in sorted(deeper.items()))
-        notes.append(f"{sum(deeper.values())} images were left out, as they lie where none belong: {places}")
+        notes.append(f"{sum(deeper.values())} images were left out, {why}: {places}")
     if strange:
         kinds = listed(f"{count} of {name}" for name, count in sorted(strange.items()))
         notes.append(

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from ferjax.data.builders.base import LicensedBuilder, RunTasks
 from ferjax.data.builders.image_files import subfolders
 from ferjax.data.builders.image_items import Item, ItemReader, Read
+from ferjax.data.builders.known_layouts import known_layout
 from ferjax.data.builders.shard_tasks import ShardWriter, collect, cut, progress
 from ferjax.data.builders.shards import ExampleWriter, Written
 from ferjax.errors import UserError, listed
@@ -93,6 +94,8 @@ def class_folders(folder: Path, place: Path, names: Mapping[str, str]) -> list[t
     paths = subfolders(folder, place)
     unknown = [path for path in paths if path.name.lower() not in names]
     if unknown:
+        if layout := known_layout(folder):
+            raise UserError(f"{folder}: {layout}")
         others = f" (nor are {listed((path.name for path in unknown[1:]), most=10)})" if unknown[1:] else ""
         raise UserError(f"{unknown[0]} is not named after a class{others}; expected {', '.join(names)}")
     return [(path, names[path.name.lower()]) for path in paths]

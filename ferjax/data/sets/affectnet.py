@@ -13,11 +13,12 @@ from typing import ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import image_paths
+from ferjax.data.builders.image_files import image_paths, unread
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.builders.text_files import listed_path
-from ferjax.data.labels import FER8
+from ferjax.data.builders.split_folders import split_folders
+from ferjax.data.labels import FER8, WORDS
 from ferjax.data.plain_files import read_plain
 from ferjax.errors import UserError
 from ferjax.files import inside
@@ -25,6 +26,8 @@ from ferjax.registry import data_set
 
 LISTS = "Manually_Annotated_file_lists"
 IMAGES = "Manually_Annotated_Images"
+# Of a copy of 29,042 faces: pth,label,relFCs.
+REDUCED_LIST = "labels.csv"
 # The codes of both layouts.
 AFFECTNET_CODES: dict[str, str] = {
     "0": "neutral",
@@ -65,7 +68,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
     DESCRIPTION = "AffectNet, manually annotated faces from the web."
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "train_set/ and val_set/, each with images/ and annotations/ (the layout of 2021), "
-        f"or {LISTS}/training.csv and validation.csv with {IMAGES}/"
+        f"or {LISTS}/training.csv and validation.csv with {IMAGES}/, or {REDUCED_LIST} with pth,label"
     )
     IMAGE_SHAPE = (224, 224, 3)
     SIZE_AS_DISTRIBUTED = 224
@@ -106,11 +109,12 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
             yield from self._new(folder)
         elif (folder / LISTS).is_dir():
             yield from self._old(folder)
+        elif (folder / REDUCED_LIST).is_file():
+            yield from self._reduced(folder)
+            return
         else:
             raise self.missing(folder)
-        if self._left_out:
-            counts = ", ".join(f"{count} {name}" for name, count in sorted(self._left_out.items()))
-            self.notes.append(f"left out, being none of the classes: {counts}")
+        self._note_left_out()
         self.notes.append(
             "the official validation set is stored as test: the real test set was never released, and papers "
             "report on it; a validation split is carved out of train"
@@ -173,6 +177,33 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
                     margin=margin,
                     where=f"{where}: {listed}",
                 )
+
+    def _reduced(self, folder: Path) -> Iterator[Item]:
+        """Yields what the list of the 96×96 copy names, whose labels are words."""
+        path = inside(folder, folder / REDUCED_LIST)
+        read: set[Path] = set()
+        places = [*split_folders(folder, folder), ("train", folder)]
+        for number, row in self.rows(path, ("pth", "label")):
+            where = f"{path} line {number}"
+            files = ((split, place / row["pth"]) for split, place in places)
+            split, file = next((pair for pair in files if pair[1].exists()), ("train", folder / row["pth"]))
+            read.add(inside(folder, file))
+            name = self.meaning(WORDS, row["label"].lower(), where)
+            if name in self.LABELS:
+                yield Item(split, file, name, row["pth"], where=f"{where}: {row['pth']}")
+            elif name:
+                self._left_out[name] = self._left_out.get(name, 0) + 1
+        self._note_left_out()
+        self.notes += unread(folder, read, f"as {REDUCED_LIST} does not name them")
+        self.notes.append(
+            f"this copy of AffectNet ({REDUCED_LIST}, 96×96) was chosen and labelled anew by its maker and "
+            "has not the official splits: scores on it are not comparable with those of papers"
+        )
+
+    def _note_left_out(self) -> None:
+        if self._left_out:
+            counts = ", ".join(f"{count} {name}" for name, count in sorted(self._left_out.items()))
+            self.notes.append(f"left out, being none of the classes: {counts}")
 
     def _class(self, code: str, where: str) -> str | None:
         """Returns the class of a code, None where there is none for it here."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import Box, image_paths, subfolders
+from ferjax.data.builders.image_files import Box, image_paths, subfolders, unread
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.builders.text_files import small_text
@@ -113,13 +113,16 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
         self.notes.append(
             "CK+48 holds three frames a sequence: three times the published numbers of sequences"
         )
+        read = set()
         for class_folder, label in class_folders(folder, place, WORDS):
             for path in image_paths(folder, class_folder):
+                read.add(path)
                 subject = _SUBJECT.match(path.stem)
                 if subject is None:
                     self.reject(str(path), "not named like S010_004_00000017.png, so the person is not known")
                     continue
                 yield Item("train", path, label, path.relative_to(place).as_posix(), group=subject[1])
+        self.notes += unread(place, read)
 
     def _from_sequences(self, folder: Path) -> Iterator[Item]:
         frames = int(self.number_option("frames", 1, 10, whole=True))

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import image_paths, subfolders
+from ferjax.data.builders.image_files import image_paths, subfolders, unread
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.labels import WORDS
@@ -44,6 +44,7 @@ class FERG(ImageSetBuilder, skip_registration=True):
         self.notes.append(
             "neighbouring renders are near duplicates: a random split is easy, a held-out character is not"
         )
+        read = set()
         for character in subfolders(folder, place):
             if character.name not in CHARACTERS:
                 self.notes.append(f"left out, not one of the characters: {text_of(character.name)}/")
@@ -51,5 +52,7 @@ class FERG(ImageSetBuilder, skip_registration=True):
             names = {f"{character.name}_{word}": label for word, label in WORDS.items()}
             for emotion, label in class_folders(folder, character, names):
                 for path in image_paths(folder, emotion):
+                    read.add(path)
                     where = path.relative_to(place).as_posix()
                     yield Item("train", path, label, where, extras={"character": character.name})
+        self.notes += unread(place, read)

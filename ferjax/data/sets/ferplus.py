@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from ferjax.data.builders.base import LicensedBuilder
+from ferjax.data.builders.image_files import folder_that, load_image, unread
 from ferjax.data.builders.text_files import table
-from ferjax.data.images import encode_png
+from ferjax.data.images import BadImage, encode_png
 from ferjax.data.labels import FER8
 from ferjax.data.sets.fer2013 import CSV_NAMES, SIDE, USAGES, find_csv, pixel_rows
 from ferjax.errors import UserError
@@ -32,6 +33,10 @@ FERPLUS_COLUMNS: dict[str, str] = {
     "contempt": "contempt",
 }
 NO_CLASS = ("unknown", "NF")
+# The authors' own layout: a folder of pictures for each split, and a list without a first line of names.
+PICTURE_FOLDERS = {"FER2013Train": "train", "FER2013Valid": "validation", "FER2013Test": "test"}
+PICTURE_LIST = "label.csv"
+PICTURE_COLUMNS = ("image name", "box", *FERPLUS_COLUMNS, *(name.lower() for name in NO_CLASS))
 
 
 @data_set("ferplus")
@@ -44,7 +49,10 @@ class FERPlus(LicensedBuilder, skip_registration=True):
     name = "ferplus"
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "FERPlus, FER2013 with ten votes an image in eight classes."
-    MANUAL_DOWNLOAD_INSTRUCTIONS = f"{VOTES} and beside it {' or '.join(CSV_NAMES)}"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        f"{VOTES} and beside it {' or '.join(CSV_NAMES)}, or FER2013Train/, FER2013Valid/ and FER2013Test/ "
+        f"with pictures and {PICTURE_LIST}"
+    )
     LABELS = FER8
     IMAGE_SHAPE = (SIDE, SIDE, 1)
     EXTRAS: ClassVar[dict[str, Any]] = {"votes": tfds.features.Tensor(shape=(len(FER8),), dtype=np.float32)}
@@ -57,8 +65,13 @@ class FERPlus(LicensedBuilder, skip_registration=True):
     def examples(self, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields (split, example) of the images that have a name and a majority."""
         images = find_csv(folder)
+        if images is None and (place := find_pictures(folder)):
+            return self._from_pictures(folder, place)
         if images is None or not (folder / VOTES).is_file():
             raise self.missing(folder)
+        return self._from_rows(folder, images)
+
+    def _from_rows(self, folder: Path, images: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         votes = inside(folder, folder / VOTES)
         columns = ("usage", "image name", *(name.lower() for name in (*FERPLUS_COLUMNS, *NO_CLASS)))
         unnamed, undecided = Counter(), Counter()
@@ -98,9 +111,46 @@ class FERPlus(LicensedBuilder, skip_registration=True):
                 split,
                 {"image": encode_png(image[1]), "label": label, "id": row["image name"], "votes": shares},
             )
-        for count, why in ((unnamed, "have no image name"), (undecided, "have no majority for a class")):
-            counts = " / ".join(str(count[split]) for split in USAGES.values())
-            self.notes.append(f"left out (train / validation / test): {counts} {why}")
+        self._note_left_out(unnamed, "have no image name")
+        self._note_left_out(undecided, "have no majority for a class")
+
+    def _from_pictures(self, folder: Path, place: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yields the images of the authors' folders, whose label.csv has a line of votes for each."""
+        undecided, read = Counter(), set()
+        for name, split in PICTURE_FOLDERS.items():
+            votes = place / name / PICTURE_LIST
+            if not votes.is_file():
+                continue
+            for number, row in self.rows(inside(folder, votes), (), headless=PICTURE_COLUMNS):
+                where = f"{votes} line {number}"
+                path = inside(folder, votes.parent / row["image name"])
+                read.add(path)
+                try:
+                    decided = majority(row)
+                    image = load_image(path, channels=1).picture.image
+                    if image.size != (SIDE, SIDE):
+                        raise BadImage(f"{image.width}×{image.height} pixels, expected {SIDE}×{SIDE}")
+                except ValueError as error:
+                    self.reject(f"{where}: {row['image name'][:60]}", error)
+                    continue
+                if decided is None:
+                    undecided[split] += 1
+                    continue
+                pixels = encode_png(np.asarray(image)[:, :, None])
+                label, shares = decided
+                yield split, {"image": pixels, "label": label, "id": row["image name"], "votes": shares}
+        self._note_left_out(undecided, "have no majority for a class")
+        self.notes += unread(place, read, f"as no {PICTURE_LIST} names them")
+
+    def _note_left_out(self, count: Mapping[str, int], why: str) -> None:
+        counts = " / ".join(str(count[split]) for split in USAGES.values())
+        self.notes.append(f"left out (train / validation / test): {counts} {why}")
+
+
+def find_pictures(folder: Path) -> Path | None:
+    """Returns the folder that holds the authors' folders of pictures with their lists, None without one."""
+    place = folder_that(folder, lambda names: "FER2013Train" in names, deepest=2)
+    return place if place and (place / "FER2013Train" / PICTURE_LIST).is_file() else None
 
 
 def majority(row: Mapping[str, str]) -> tuple[str, np.ndarray] | None:

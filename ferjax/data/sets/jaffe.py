@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import image_paths
+from ferjax.data.builders.image_files import image_paths, unread
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
+from ferjax.errors import listed
 from ferjax.files import text_of
 from ferjax.registry import data_set
 
@@ -68,4 +69,5 @@ class JAFFE(ImageSetBuilder, skip_registration=True):
             elif label := self.meaning(JAFFE_CODES, parts[2], str(path)):
                 yield Item("train", path, label, path.name, group=parts[1])
         if strays:
-            self.notes.append(f"left out, not named as JAFFE's images are: {', '.join(strays[:10])}")
+            self.notes.append(f"left out, not named as JAFFE's images are: {listed(strays, most=10)}")
+        self.notes += unread(place, set(image_paths(folder, place)))

@@ -7,10 +7,13 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import image_paths
+from ferjax.data.builders.image_files import folder_that, image_paths, subfolders, unread
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
-from ferjax.data.builders.text_files import lines
+from ferjax.data.builders.split_folders import ORDER, split_folders, split_named
+from ferjax.data.builders.text_files import fields, lines
+from ferjax.data.labels import FER7, WORDS
+from ferjax.errors import UserError
 from ferjax.files import inside
 from ferjax.registry import data_set
 
@@ -24,8 +27,12 @@ RAFDB_CODES: dict[str, str] = {
     "6": "angry",
     "7": "neutral",
 }
+CLASS_NAMES: dict[str, str] = {word: name for word, name in WORDS.items() if name in FER7}
 LIST = "EmoLabel/list_patition_label.txt"  # spelt so
 ALIGNED = "Image/aligned"
+# Codes that the compound part has besides; and the part of a list that may be of them by mistake.
+COMPOUND_CODES = ("8", "9", "10", "11")
+MOST_STRAY = 0.05
 _NAME = re.compile(r"(train|test)_\d+\.jpg")
 
 
@@ -37,7 +44,8 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "RAF-DB (basic), aligned faces from the web in seven classes."
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        f"basic/{LIST} with basic/{ALIGNED}/, or the folders train/ and test/ with a folder for each of 1 … 7"
+        f"basic/{LIST} with basic/{ALIGNED}/, or the folders train/ and test/ with a folder for each of "
+        "1 … 7, or with the images and train_labels.csv and test_labels.csv beside them"
     )
     IMAGE_SHAPE = (100, 100, 3)
     SIZE_AS_DISTRIBUTED = 100
@@ -65,30 +73,88 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
     }
 
     def items(self, folder: Path) -> Iterator[Item]:
-        """Yields what the list names, or what the class folders hold."""
+        """Yields what the list names, or what the class folders hold, or what Kaggle's lists name."""
         for place in (folder, folder / "basic"):
             if (place / LIST).is_file() and (place / ALIGNED).is_dir():
                 return self._from_list(folder, place)
-        for place in (folder, folder / "DATASET"):
-            if (place / "train").is_dir() and (place / "test").is_dir():
+        place = folder_that(folder, lambda names: "train" in map(split_named, names), deepest=2)
+        if place:
+            if any(subfolders(folder, path) for _, path in split_folders(folder, place)):
                 return self._from_folders(folder, place)
+            if lists := _kaggle_lists(folder, place):
+                return self._from_kaggle(folder, place, lists)
         raise self.missing(folder)
 
     def _from_list(self, folder: Path, place: Path) -> Iterator[Item]:
         path = inside(folder, place / LIST)
+        self._refuse_compound(place, path)
+        read = set()
         for number, line in lines(path):
             where = f"{path} line {number}"
             name, _, code = line.strip().partition(" ")
             if not _NAME.fullmatch(name):
                 self.reject(where, f"{name[:60]!r} is not a name like train_00001.jpg")
                 continue
+            # The list says x.jpg; the file is x_aligned.jpg.
+            file = inside(folder, place / ALIGNED / name.replace(".jpg", "_aligned.jpg"))
+            read.add(file)
             if label := self.meaning(RAFDB_CODES, code.strip(), where):
-                # The list says x.jpg; the file is x_aligned.jpg.
-                file = inside(folder, place / ALIGNED / name.replace(".jpg", "_aligned.jpg"))
                 yield Item(name.partition("_")[0], file, label, name)
+        self.notes += unread(place / ALIGNED, read, "as the list does not name them")
+
+    def _refuse_compound(self, place: Path, path: Path) -> None:
+        """Raises UserError for the list of the compound part: its codes mean other things."""
+        codes = [line.split()[-1] for _, line in lines(path)]
+        beyond = sum(code in COMPOUND_CODES for code in codes)
+        if place.resolve().name.lower() == "compound" or beyond > max(1, MOST_STRAY * len(codes)):
+            raise UserError(
+                f"{path} is of RAF-DB's compound part, whose codes 1 … 11 are pairs of emotions, so that "
+                "none of them means what it does in the basic part: give the folder of that"
+            )
 
     def _from_folders(self, folder: Path, place: Path) -> Iterator[Item]:
-        for split in ("train", "test"):
-            for class_folder, label in class_folders(folder, place / split, RAFDB_CODES):
+        read, splits = set(), set()
+        for split, split_folder in split_folders(folder, place):
+            # A name means the same in all copies; a number is RAF-DB's code only where all are.
+            numbered = any(path.name.isdecimal() for path in subfolders(folder, split_folder))
+            names = RAFDB_CODES if numbered else CLASS_NAMES
+            for class_folder, label in class_folders(folder, split_folder, names):
                 for path in image_paths(folder, class_folder):
+                    read.add(path)
+                    splits.add(split)
                     yield Item(split, path, label, path.relative_to(place).as_posix())
+        if "validation" in splits:
+            self.notes.append(
+                "RAF-DB has no official validation split: the one of this copy was stored as it is"
+            )
+        self.notes += unread(place, read)
+
+    def _from_kaggle(self, folder: Path, place: Path, lists: list[tuple[str, Path]]) -> Iterator[Item]:
+        """Yields what train_labels.csv and test_labels.csv name, files in the folders train/ and test/."""
+        read = set()
+        places = dict(split_folders(folder, place))
+        for split, path in lists:
+            if split not in places:
+                raise UserError(f"{path} lists images of {split}, and {place} has no folder {split}/")
+            for number, row in self.rows(path, ("image", "label")):
+                where = f"{path} line {number}"
+                file = inside(folder, places[split] / row["image"])
+                read.add(file)
+                if label := self.meaning(RAFDB_CODES, row["label"], where):
+                    yield Item(
+                        split, file, label, file.relative_to(place).as_posix(), where=f"{where}: {file}"
+                    )
+        self.notes += unread(place, read, "as no list names them")
+
+
+def _kaggle_lists(folder: Path, place: Path) -> list[tuple[str, Path]]:
+    """Returns (split, file) of the lists beside the splits' folders, or one level above."""
+    found = []
+    for where in (place, place.parent):
+        if where.is_relative_to(folder):
+            for path in sorted(where.glob("*_labels.csv")):
+                split = split_named(path.name.removesuffix("_labels.csv"))
+                first = next(lines(inside(folder, path)), (1, ""))[1] if split and path.is_file() else ""
+                if split and {"image", "label"} <= set(fields(first.lower())):
+                    found.append((split, path))
+    return sorted(found, key=lambda pair: ORDER.index(pair[0]))

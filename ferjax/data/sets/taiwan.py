@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import image_paths, subfolders
+from ferjax.data.builders.image_files import image_paths, subfolders, unread
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.labels import WORDS
@@ -57,9 +57,12 @@ class Taiwan(ImageSetBuilder, skip_registration=True):
         """Yields the images of the class folders, or every image with a code in its name."""
         names = WORDS | TAIWAN_CODES
         if any(path.name.lower() in names for path in subfolders(folder, folder)):
+            read = set()
             for place, label in class_folders(folder, folder, names):
                 for path in image_paths(folder, place):
+                    read.add(path)
                     yield Item("test", path, label, path.relative_to(folder).as_posix())
+            self.notes += unread(folder, read)
             return
         empty = True
         for path in _all_images(folder, folder):
