@@ -67,8 +67,9 @@ def class_folders_hint(folder: Path) -> str | None:
         names = {path.name.lower() for path in _entries(place) if path.is_dir()}
         if split_named(place.name) and names and names <= {str(number) for number in range(11)}:
             return (
-                f"{place.name}/ has folders called {min(names)} … {max(names)}, which may be a set's own codes "
-                "or the alphabet's order: find out which, and `prepare folder/NAME --option=labels=0=neutral,…`"
+                f"{place.name}/ has folders called {min(names)} … {max(names)}, which may be a set's own "
+                "codes or in the order of the alphabet: find out which, and "
+                "`prepare folder/NAME --option=labels=0=neutral,…`"
             )
         if split_named(place.name) and names & WORDS.keys():
             return "these are folders named after classes: `prepare folder/NAME` reads them"
