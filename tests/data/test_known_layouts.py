@@ -129,11 +129,11 @@ def yolo(folder, *, split_first=True):
 
 @pytest.mark.parametrize("split_first", [True, False])
 @pytest.mark.parametrize("wrapper", ["", "YOLO_format"])
-@pytest.mark.parametrize("name", ["affectnet7", "affectnet8", "rafdb", "fer2013"])
+@pytest.mark.parametrize("name", ["affectnet7", "affectnet8", "rafdb", "fer2013", "folder"])
 def test_a_yolo_copy_is_told(tmp_path, name, wrapper, split_first):
     yolo(tmp_path / "manual" / wrapper, split_first=split_first)
     message = refused(name, tmp_path / "manual", tmp_path / "data", skip_bad_rows=True)
-    assert "the YOLO layout" in message
+    assert "are the layout of YOLO" in message
     assert "path,label,split" in message
     assert "space=own" not in message
 
@@ -169,7 +169,7 @@ def test_numbered_folders_of_affectnet_are_not_guessed(tmp_path, folders):
         for code in folders:
             faces.save(tmp_path / "manual" / split / code / "0.png", "sad")
     message = refused("affectnet7", tmp_path / "manual", tmp_path / "data")
-    assert "a set's own codes or the alphabet's order" in message
+    assert "a set's own codes or in the order of the alphabet" in message
     assert "--option=labels=0=neutral" in message
 
 
@@ -240,13 +240,21 @@ LAYOUTS = {
         ("fer2013", "rafdb"),
         ("ResEmoteNet's scripts", "3 angry", "path,label,split"),
     ),
-    "KDEF": (kdef, ("fer2013", "jaffe", "rafdb"), ("KDEF's file names", "AF fear", "path,label,subject")),
+    "KDEF": (
+        kdef,
+        ("fer2013", "jaffe", "rafdb", "folder"),
+        ("KDEF's file names", "AF fear", "subject"),
+    ),
     "JAFFE": (
         jaffe,
         ("fer2013", "jaffe"),
         ("JAFFE's file names", "prepare jaffe", "images/all"),
     ),
-    "FERPlus": (ferplus_pictures, ("fer2013",), ("Microsoft's layout of FERPlus", "prepare ferplus")),
+    "FERPlus": (
+        ferplus_pictures,
+        ("fer2013", "folder"),
+        ("layout of FERPlus", "prepare ferplus"),
+    ),
 }
 
 
@@ -259,7 +267,36 @@ def test_a_layout_of_another_set_is_told_with_the_way_to_use_it(tmp_path, layout
     message = refused(name, tmp_path / "manual", tmp_path / "data", skip_bad_rows=True)
     for part in told:
         assert part in message
-    assert known_layout(tmp_path / "manual") in message
+    assert known_layout(tmp_path / "manual", name) in message
+
+
+def test_known_names_in_folders_of_classes_are_the_users_own_set(tmp_path):
+    manual = tmp_path / "manual"
+    for split in ("train", "test"):
+        faces.save(manual / split / "happy/KA.HA1.29.tiff", "happy", mode="L")
+        faces.save(manual / split / "fear/AF01AFS.JPG", "fear")
+    pairs, _ = built("folder", manual, tmp_path / "data")
+    assert every(pairs) == {"train": ["fear", "happy"], "test": ["fear", "happy"]}
+
+
+HEADS = {
+    "fer2013": "emotion,pixels,Usage\n0,1 2,Training",
+    "ferplus": "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF",
+    "affectnet8": ",pth,label,relFCs\n0,anger/image0000006.jpg,surprise,0.87",
+    "rafdb": "image,label\ntrain_00001_aligned.jpg,5",
+}
+
+
+@pytest.mark.parametrize("several", [True, False])
+@pytest.mark.parametrize("name", HEADS)
+def test_a_list_of_another_set_is_sent_to_its_builder(tmp_path, name, several):
+    (tmp_path / "manual").mkdir()
+    (tmp_path / "manual/a.csv").write_text(HEADS[name] + "\n")
+    if several:
+        (tmp_path / "manual/b.csv").write_text(HEADS[name] + "\n")
+    faces.save(tmp_path / "manual/train/0.png", "sad")
+    message = refused("folder", tmp_path / "manual", tmp_path / "data")
+    assert f"`prepare {name} --manual_dir={tmp_path / 'manual'}`" in message
 
 
 def test_class_folders_are_sent_to_the_builder_of_folders(tmp_path):
@@ -271,7 +308,7 @@ def test_what_is_nothing_known_is_listed_as_before(tmp_path):
     (tmp_path / "manual/holiday").mkdir(parents=True)
     (tmp_path / "manual/holiday/loop").symlink_to(tmp_path / "manual")
     (tmp_path / "manual/x.png").write_bytes(b"")
-    assert known_layout(tmp_path / "manual") is None
+    assert known_layout(tmp_path / "manual", "folder") is None
     assert "found holiday/, x.png" in refused("affectnet7", tmp_path / "manual", tmp_path / "data")
 
 

@@ -185,7 +185,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
 
     def missing(self, folder: Path) -> UserError:
         """Returns the error for a folder without the expected files: what it is, or what is there."""
-        if layout := known_layout(folder) or class_folders_hint(folder):
+        if layout := known_layout(folder, self.name) or class_folders_hint(folder):
             return UserError(f"no {self.name} in {folder}: {layout}")
         entries = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
         packed = [name for name in entries if name.lower().endswith(ARCHIVES)]

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from ferjax.data.builders.image_files import folder_that, image_paths, subfolders, unread
 from ferjax.data.builders.image_sets import class_folders
 from ferjax.data.builders.known_layouts import known_layout
-from ferjax.data.builders.split_folders import split_folders, split_named
+from ferjax.data.builders.list_columns import split_of
+from ferjax.data.builders.split_folders import split_folders
 from ferjax.data.derived_names import original_of
 from ferjax.errors import UserError, listed
 
@@ -50,7 +51,7 @@ def find_place(folder: Path) -> Path | None:
     """Returns the folder that holds the split or class folders, `folder` or one in it; None without one."""
 
     def holds_copy(names: set[str]) -> bool:
-        return "train" in map(split_named, names) or bool(set(map(str.lower, names)) & FER2013_FOLDERS.keys())
+        return "train" in map(split_of, names) or bool(set(map(str.lower, names)) & FER2013_FOLDERS.keys())
 
     return folder_that(folder, holds_copy, deepest=DEEPEST)
 
@@ -112,7 +113,8 @@ def list_copy(
         )
     left_out = unread(place, read)
     if not read and left_out:
-        why = known_layout(folder) or f"there is no image directly in its class folders; {left_out[0]}"
+        nothing = f"there is no image directly in its class folders; {left_out[0]}"
+        why = known_layout(folder, "fer2013") or nothing
         raise UserError(f"no fer2013 in {place}: {why}")
     for sentence in left_out:
         note(sentence)

@@ -94,7 +94,7 @@ def class_folders(folder: Path, place: Path, names: Mapping[str, str]) -> list[t
     paths = subfolders(folder, place)
     unknown = [path for path in paths if path.name.lower() not in names]
     if unknown:
-        if layout := known_layout(folder):
+        if layout := known_layout(folder, ""):
             raise UserError(f"{folder}: {layout}")
         others = f" (nor are {listed((path.name for path in unknown[1:]), most=10)})" if unknown[1:] else ""
         raise UserError(f"{unknown[0]} is not named after a class{others}; expected {', '.join(names)}")

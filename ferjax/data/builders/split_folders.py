@@ -1,36 +1,11 @@
 """Finds the folders of the splits of a copy: people call them by several names, in any case."""
 
-import re
 from pathlib import Path
 
 from ferjax.data.builders.image_files import subfolders
+from ferjax.data.builders.list_columns import split_of
 
-# Without blanks and signs between the words.
-SPLITS: dict[str, str] = {
-    "train": "train",
-    "training": "train",
-    "trainset": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "valset": "validation",
-    "dev": "validation",
-    "publictest": "validation",
-    "test": "test",
-    "testing": "test",
-    "testset": "test",
-    "privatetest": "test",
-}
 ORDER = ("train", "validation", "test")
-
-
-def split_named(name: str) -> str | None:
-    """Returns the split that a folder's name stands for, None for another name.
-
-    >>> split_named("Public_Test"), split_named("VAL"), split_named("happy")
-    ('validation', 'validation', None)
-    """
-    return SPLITS.get(re.sub(r"[\s_.-]", "", name.lower()))
 
 
 def split_folders(folder: Path, place: Path) -> list[tuple[str, Path]]:
@@ -39,7 +14,7 @@ def split_folders(folder: Path, place: Path) -> list[tuple[str, Path]]:
     Raises:
         UserError: one leads out of `folder`.
     """
-    found = [(split_named(path.name), path) for path in subfolders(folder, place)]
+    found = [(split_of(path.name), path) for path in subfolders(folder, place)]
     return sorted(
         ((split, path) for split, path in found if split), key=lambda pair: (ORDER.index(pair[0]), pair[1])
     )

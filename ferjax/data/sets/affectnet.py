@@ -16,8 +16,8 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.image_files import image_paths, unread
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
-from ferjax.data.builders.text_files import listed_path
 from ferjax.data.builders.split_folders import split_folders
+from ferjax.data.builders.text_files import listed_path
 from ferjax.data.labels import FER8, WORDS
 from ferjax.data.plain_files import read_plain
 from ferjax.errors import UserError

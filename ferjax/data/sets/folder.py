@@ -10,9 +10,10 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.image_files import SUFFIXES, image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
+from ferjax.data.builders.known_layouts import known_layout
 from ferjax.data.builders.list_columns import columns_of, notes_on, split_of
 from ferjax.data.builders.reconciled import left_out, pictures, shown, unread
-from ferjax.data.builders.text_files import listed_path
+from ferjax.data.builders.text_files import header, listed_path
 from ferjax.data.labels import SPACES, WORDS, check_names
 from ferjax.errors import UserError, listed
 from ferjax.files import inside
@@ -59,6 +60,9 @@ class Folder(ImageSetBuilder, skip_registration=True):
             for path in sorted(folder.iterdir())
             if path.suffix.lower() == ".csv" and path.is_file() and not path.name.startswith(".")
         ]
+        own_list = len(lists) == 1 and {"path", "label"} <= set(header(inside(folder, lists[0])))
+        if lists and not own_list and (layout := known_layout(folder, self.name)):
+            raise UserError(f"{folder}: {layout}")
         if len(lists) > 1:
             raise UserError(
                 f"{folder} holds {len(lists)} CSV files ({lists[0].name}, {lists[1].name} …); leave one"
@@ -72,11 +76,18 @@ class Folder(ImageSetBuilder, skip_registration=True):
         if splits and (divided or len(splits) == len(places)):
             return self._from_folders(folder, splits)
         if not _has_class_folders(folder, folder):
+            layout = known_layout(folder, self.name)
+            if layout:
+                raise UserError(f"{folder}: {layout}")
             raise self._misplaced(folder) or self.missing(folder)
         return self._from_folders(folder, [folder])
 
     def _from_folders(self, folder: Path, places: list[Path]) -> Iterator[Item]:
         class_folders = [(place, path) for place in places for path in subfolders(folder, place)]
+        # A known set may lie in folders of classes: then it is as good as any other.
+        named = any(path.name.strip().lower() in WORDS for _, path in class_folders)
+        if not named and (layout := known_layout(folder, self.name)):
+            raise UserError(f"{folder}: {layout}")
         classes = self._classes({path.name for _, path in class_folders})
         stored = set()
         for place, class_folder in class_folders:

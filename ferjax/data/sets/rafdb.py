@@ -10,7 +10,8 @@ import tensorflow_datasets as tfds
 from ferjax.data.builders.image_files import folder_that, image_paths, subfolders, unread
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
-from ferjax.data.builders.split_folders import ORDER, split_folders, split_named
+from ferjax.data.builders.list_columns import split_of
+from ferjax.data.builders.split_folders import ORDER, split_folders
 from ferjax.data.builders.text_files import fields, lines
 from ferjax.data.labels import FER7, WORDS
 from ferjax.errors import UserError
@@ -77,7 +78,7 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
         for place in (folder, folder / "basic"):
             if (place / LIST).is_file() and (place / ALIGNED).is_dir():
                 return self._from_list(folder, place)
-        place = folder_that(folder, lambda names: "train" in map(split_named, names), deepest=2)
+        place = folder_that(folder, lambda names: "train" in map(split_of, names), deepest=2)
         if place:
             if any(subfolders(folder, path) for _, path in split_folders(folder, place)):
                 return self._from_folders(folder, place)
@@ -105,8 +106,10 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
     def _refuse_compound(self, place: Path, path: Path) -> None:
         """Raises UserError for the list of the compound part: its codes mean other things."""
         codes = [line.split()[-1] for _, line in lines(path)]
-        beyond = sum(code in COMPOUND_CODES for code in codes)
-        if place.resolve().name.lower() == "compound" or beyond > max(1, MOST_STRAY * len(codes)):
+        beyond = [code for code in codes if code in COMPOUND_CODES]
+        many = len(beyond) > MOST_STRAY * len(codes) and len(set(beyond)) > 1
+        many &= set(codes) <= {*RAFDB_CODES, *COMPOUND_CODES}
+        if place.resolve().name.lower() == "compound" or many:
             raise UserError(
                 f"{path} is of RAF-DB's compound part, whose codes 1 … 11 are pairs of emotions, so that "
                 "none of them means what it does in the basic part: give the folder of that"
@@ -153,7 +156,7 @@ def _kaggle_lists(folder: Path, place: Path) -> list[tuple[str, Path]]:
     for where in (place, place.parent):
         if where.is_relative_to(folder):
             for path in sorted(where.glob("*_labels.csv")):
-                split = split_named(path.name.removesuffix("_labels.csv"))
+                split = split_of(path.name.removesuffix("_labels.csv"))
                 first = next(lines(inside(folder, path)), (1, ""))[1] if split and path.is_file() else ""
                 if split and {"image", "label"} <= set(fields(first.lower())):
                     found.append((split, path))
