@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from ferjax.config import defaults, flat, override, validate
-from ferjax.config.options import _is_a
+from ferjax.config.option_values import _is_a
 from ferjax.config.text_fields import parse_extra
 from ferjax.errors import UserError
 from ferjax.registry import AUGMENTATIONS, LOSSES, OPTIMIZERS, SCHEDULES
