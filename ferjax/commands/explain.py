@@ -44,7 +44,9 @@ _CLASS = flags.DEFINE_string(
 _DATA_DIR = framework.path_flag("data_dir", "", "Folder of the built data sets; the run's own if empty.")
 _OUT = framework.path_flag("out", "", "Folder to write to; WORKDIR/explanations if empty.")
 _MEASURE = flags.DEFINE_bool("measure", False, "Measure the methods on a toons set instead.")
-_MEASURE_IMAGES = flags.DEFINE_integer("measure_images", 20, "With --measure: images of each class.", 1, 10_000)
+_MEASURE_IMAGES = flags.DEFINE_integer(
+    "measure_images", 20, "With --measure: images of each class.", 1, 10_000
+)
 _MEASURE_SET = flags.DEFINE_string("measure_set", "", "With --measure: a toons set; the run's own if empty.")
 
 SOME_FAILED = 1

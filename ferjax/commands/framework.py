@@ -164,7 +164,9 @@ def _check_numbers(own: Iterable[flags.Flag]) -> None:
     for flag in own:
         for value in flag.value if isinstance(flag.value, list) else [flag.value]:
             if type(value) is float and not abs(value) <= _LARGEST_NUMBER:
-                raise UserError(f"flag --{flag.name}={value}: it takes a number of at most {_LARGEST_NUMBER:g}")
+                raise UserError(
+                    f"flag --{flag.name}={value}: it takes a number of at most {_LARGEST_NUMBER:g}"
+                )
             if type(value) is int and not -_LARGEST_COUNT <= value <= _LARGEST_COUNT:
                 raise UserError(f"flag --{flag.name}: it takes a whole number of at most {_LARGEST_COUNT:,}")
 

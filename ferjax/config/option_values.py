@@ -35,11 +35,16 @@ def check_attributes(group: str, code: type, options: Mapping[str, Any]) -> None
 
 
 def annotations_of(code: Any) -> dict[str, Any]:
-    """Returns a class's or a function's annotations; none where they cannot be evaluated."""
+    """Returns a class's or a function's annotations, without texts where one cannot be evaluated."""
     try:
         return typing.get_type_hints(code)
     except Exception:  # names that only a type checker imports
+        pass
+    try:
+        own = dict(code.__annotations__)
+    except Exception:  # evaluated only now, from Python 3.14 on
         return {}
+    return {name: annotation for name, annotation in own.items() if not isinstance(annotation, str)}
 
 
 def check_value(field: str, value: Any, annotation: Any, default: Any) -> None:

@@ -34,9 +34,10 @@ def _missing_device() -> str | None:
         jax.devices()
     except Exception as error:  # JAX raises RuntimeError, AssertionError and what plug-ins raise
         wanted = os.environ.get("JAX_PLATFORMS") or jax.config.jax_platforms
-        reason = " ".join(str(error).split()) or "no such device, or its plug-in is not installed"
+        reason = " ".join(str(error).partition(" (set JAX_PLATFORMS")[0].split())
+        reason = f" ({reason[:160].rstrip('. ')})" if reason else ", or its plug-in is not installed"
         return (
-            f"JAX_PLATFORMS={str(wanted)[:60]}: JAX finds no such device here ({reason[:160]}); unset it, or "
-            "set JAX_PLATFORMS=cpu"
+            f"JAX_PLATFORMS={str(wanted)[:60]}: JAX finds no such device here{reason}; unset it, or set "
+            "JAX_PLATFORMS=cpu"
         )
     return None

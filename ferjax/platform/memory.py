@@ -40,9 +40,9 @@ def cgroup_limits(own: Path, root: Path) -> list[int]:
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if not controllers:  # version 2
-            trees, name = (root, root / "unified"), "memory.max"
+            trees, name = {root, root / "unified"}, "memory.max"
         elif "memory" in controllers.split(","):
-            trees, name = (root / "memory", root / controllers), "memory.limit_in_bytes"
+            trees, name = {root / "memory", root / controllers}, "memory.limit_in_bytes"
         else:
             continue
         group = Path(path.lstrip("/"))

@@ -3,9 +3,9 @@
 The estimate is what a step must hold at the same time on one device, at the very least, from shapes alone:
 
 - the batch's images in uint8, for each step of a call;
-- training: the state (parameters, statistics, optimizer), and for the backward pass of one part of the batch what
-  the layers with weights take, or what they give if that is more; but not more than automatic differentiation
-  keeps, which is little where layers are frozen or computed again (rematerialised);
+- training: the state (parameters, statistics, optimizer), and for the backward pass of one part of the batch
+  what the layers with weights take, or what they give if that is more; but not more than automatic
+  differentiation keeps, which is little where layers are frozen or computed again (rematerialised);
 - evaluation: the parameters, and the largest array that a layer with weights takes or gives.
 
 Compiled steps held 1.5 to 8 times as much, see `tests/training/test_memory.py`. Nothing is compiled here, and
@@ -197,6 +197,6 @@ def _refusal(config: ConfigDict, group: str, needed: float, room: int, images: f
         lower = ["the widths among the network's options (config group model)"]
     where = "this machine" if jax.local_devices()[0].platform == "cpu" else "a device"
     return (
-        f"{config.model.name} with a batch of {batch:,} images of {side}x{side} ({group}.batch_size) needs at "
-        f"least {needed / 2**30:,.1f} GiB and {where} has {room / 2**30:,.1f}: lower {' or '.join(lower)}"
+        f"{config.model.name} with a batch of {batch:,} images of {side}x{side} ({group}.batch_size) needs "
+        f"at least {needed / 2**30:,.1f} GiB and {where} has {room / 2**30:,.1f}: lower {' or '.join(lower)}"
     )

@@ -56,16 +56,16 @@ class Twice(nn.Module):
 
 def test_a_layer_that_is_used_twice_has_its_weights_once():
     with memory.measured_layers() as layers:
-        Twice().init(jax.random.key(0), np.zeros((1, 8, 8, 3)))
+        Twice().init(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))
     assert (layers.weights, layers.taken) == (3 * 3 * 3 * 3 + 3 * 7, 2 * 8 * 8 * 3 + 3)
 
 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"train__batch_size": 2**20}, r"1,048,576 images of 16x16 \(train.batch_size\) needs at least 9\.\d GiB"
-         r" and this machine has 8\.0: lower train.batch_size or data.image_size$"),
-        ({"eval__batch_size": 2**20}, r"images of 16x16 \(eval.batch_size\) needs .*: lower eval.batch_size or"),
+        ({"train__batch_size": 2**20}, r"1,048,576 images of 16x16 \(train.batch_size\) needs at least 9\.\d "
+         r"GiB and this machine has 8\.0: lower train.batch_size or data.image_size$"),
+        ({"eval__batch_size": 2**20}, r"16x16 \(eval.batch_size\) needs .*: lower eval.batch_size or"),
         ({"data__image_size": 4096}, r"16 images of 4096x4096 \(eval.batch_size\) needs at least 8\.8 GiB"),
         ({"train__steps_per_call": 10_000, "train__batch_size": 2048},
          r"lower train.steps_per_call \(10,000\) or train.batch_size or data.image_size$"),
