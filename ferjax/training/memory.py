@@ -8,7 +8,7 @@ The estimate is what a step must hold at the same time on one device, at the ver
   differentiation keeps, which is little where layers are frozen or computed again (rematerialised);
 - evaluation: the parameters, and the largest array that a layer with weights takes or gives.
 
-Compiled steps held 1.5 to 8 times as much, see `tests/training/test_memory.py`. Nothing is compiled here, and
+A compiled step holds more, which `tests/training/test_memory.py` checks. Nothing is compiled here, and
 what automatic differentiation keeps is traced only for a batch that is about to be refused.
 """
 
