@@ -21,7 +21,9 @@ _CONFIG = framework.config_flag(
     default="resemotenet", help_string="A recipe of the network resemotenet: RECIPE[:DATASET[,key=value…]]."
 )
 _VARIANTS = flags.DEFINE_list("variants", list(VARIANTS), "The configurations to train.")
-_SEEDS = flags.DEFINE_integer("seeds", 1, "The number of seeds of each: train.seed, train.seed + 1, …")
+_SEEDS = flags.DEFINE_integer(
+    "seeds", 1, "The number of seeds of each: train.seed, train.seed + 1, …", 1, 1000
+)
 _WORKDIR = framework.path_flag("workdir", "", "Folder of the runs; runs/ablate-DATASET if empty.")
 
 

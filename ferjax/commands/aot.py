@@ -22,12 +22,13 @@ _VERB = "aot"
 
 _CONFIG = framework.config_flag()
 _TOPOLOGY = flags.DEFINE_list("topology", None, "KIND:SHAPE such as v5e:4x4, several, or here.")
-_CLASSES = flags.DEFINE_integer("num_classes", 7, "Number of classes.", lower_bound=2)
+_CLASSES = flags.DEFINE_integer("num_classes", 7, "Number of classes.", 2, 2**16)
 _BATCH = flags.DEFINE_integer(
     "batch_per_device",
     0,
     "Sets train.batch_size to this times the devices; 0: keeps it.",
     lower_bound=0,
+    upper_bound=2**20,
 )
 _JSON = framework.path_flag("json", "", "Also writes everything to this file.")
 _PLOT = framework.path_flag("plot", "", "Also draws images a second against devices into this .png or .svg.")

@@ -18,7 +18,9 @@ from ferjax.registry import verb
 
 _CONFIG = framework.config_flag()
 _SETS = flags.DEFINE_list("sets", ["toons/avataaars", "toons/open_peeps"], "Data sets, separated by commas.")
-_SEEDS = flags.DEFINE_integer("seeds", 1, "Seeds of each set; with more than one the matrix has intervals.")
+_SEEDS = flags.DEFINE_integer(
+    "seeds", 1, "Seeds of each set; with more than one the matrix has intervals.", 1, 1000
+)
 _WORKDIR = framework.path_flag("workdir", "", "Folder of the runs; runs/crossdb-MODEL if empty.")
 flags.mark_flag_as_required("config")
 

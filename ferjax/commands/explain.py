@@ -29,7 +29,7 @@ from ferjax.registry import verb
 _WORKDIR = framework.path_flag("workdir", None, "The run's folder, or a bundle.", required=True)
 _IMAGES = flags.DEFINE_multi_string("images", [], "A file, folder or pattern; may be given several times.")
 _SPLIT = flags.DEFINE_string("split", "test", "Without --images: the split of the run's data set.")
-_COUNT = flags.DEFINE_integer("count", 24, "Without --images: how many examples.")
+_COUNT = flags.DEFINE_integer("count", 24, "Without --images: how many examples.", 1)
 _METHODS = flags.DEFINE_list(
     "methods", [], f"Any of {', '.join((*METHODS, *PICTURES))}; all that work with the network if empty."
 )
@@ -44,7 +44,9 @@ _CLASS = flags.DEFINE_string(
 _DATA_DIR = framework.path_flag("data_dir", "", "Folder of the built data sets; the run's own if empty.")
 _OUT = framework.path_flag("out", "", "Folder to write to; WORKDIR/explanations if empty.")
 _MEASURE = flags.DEFINE_bool("measure", False, "Measure the methods on a toons set instead.")
-_MEASURE_IMAGES = flags.DEFINE_integer("measure_images", 20, "With --measure: images of each class.")
+_MEASURE_IMAGES = flags.DEFINE_integer(
+    "measure_images", 20, "With --measure: images of each class.", 1, 10_000
+)
 _MEASURE_SET = flags.DEFINE_string("measure_set", "", "With --measure: a toons set; the run's own if empty.")
 
 SOME_FAILED = 1

@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -21,7 +21,11 @@ from ml_collections.config_flags.config_flags import ConfigFileFlagParser, is_co
 from ferjax.errors import BAD_INPUT, UserError
 from ferjax.files import DISK_FULL, user_path
 from ferjax.platform import console
+from ferjax.platform.failures import describe_failure
 from ferjax.recipes import shipped
+
+# What the flags of commands may hold; narrower limits stand where a flag is defined.
+_LARGEST_COUNT, _LARGEST_NUMBER = 2**32 - 1, 1e9
 
 # What `config_flag` defines belongs to the command that calls it.
 flags.disclaim_key_flags()
@@ -137,6 +141,7 @@ def _parse(main: Callable, argv: Sequence[str]) -> list[str]:
         for flag in filter(is_config_flag, (flags.FLAGS[name] for name in flags.FLAGS)):
             # A config file that cannot be read raises only when something asks for a field.
             hasattr(flag.value, "model")
+        _check_numbers(flags.FLAGS.flags_by_module_dict().get(main.__module__, ()))
         return rest
     except flags.Error as error:
         text = re.sub(r"Traceback .*\n", "", str(error).strip(), flags=re.DOTALL)
@@ -148,6 +153,22 @@ def _parse(main: Callable, argv: Sequence[str]) -> list[str]:
         fail(f"cannot read the config file: {line.rpartition('failure to load: ')[2]}")
     except Exception as error:  # a config file is Python: what is wrong in it can be anything
         fail(_unknown_field(argv) or f"the config cannot be used: {type(error).__name__}: {error}")
+
+
+def _check_numbers(own: Iterable[flags.Flag]) -> None:
+    """Refuses numbers that no flag means; flags with narrower limits state them where they are defined.
+
+    Raises:
+        UserError: a flag is NaN, infinite or beyond what libraries count with.
+    """
+    for flag in own:
+        for value in flag.value if isinstance(flag.value, list) else [flag.value]:
+            if type(value) is float and not abs(value) <= _LARGEST_NUMBER:
+                raise UserError(
+                    f"flag --{flag.name}={value}: it takes a number of at most {_LARGEST_NUMBER:g}"
+                )
+            if type(value) is int and not -_LARGEST_COUNT <= value <= _LARGEST_COUNT:
+                raise UserError(f"flag --{flag.name}: it takes a whole number of at most {_LARGEST_COUNT:,}")
 
 
 def _unknown_field(argv: Sequence[str]) -> str | None:
@@ -173,7 +194,8 @@ def _unknown_field(argv: Sequence[str]) -> str | None:
 def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> None:
     """Parses flags, calls `main(argv)` and exits with what it returns (None is 0).
 
-    Bad flags, `UserError` and a full disk become one line on stderr and exit code 2. Messages of ferjax's
+    Bad flags, `UserError`, a full disk, too little memory and a device that is not there become one line on
+    stderr and exit code 2. Messages of ferjax's
     loggers go to stderr, see `ferjax.platform.console`.
 
     Args:
@@ -213,6 +235,10 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
             )
             sys.stdout.flush()
             os._exit(BAD_INPUT)  # at an orderly exit every open file would raise the same error again
+        except Exception as error:
+            if message := describe_failure(error):
+                fail(message)
+            raise
 
     # Python's last collection looks at every object of the libraries: half a second, and frees nothing.
     atexit.register(gc.freeze)

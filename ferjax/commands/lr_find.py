@@ -19,7 +19,9 @@ _OUT = framework.path_flag("out", "", "Folder of the results; runs/lr-find/MODEL
 _STAGE = flags.DEFINE_integer("stage", 1, "The stage of the config, counted from 1.")
 _LOW = flags.DEFINE_float("low", 1e-6, "The first learning rate.")
 _HIGH = flags.DEFINE_float("high", 10.0, "The last learning rate.")
-_STEPS = flags.DEFINE_integer("steps", 100, "The number of steps over which the rate rises.")
+_STEPS = flags.DEFINE_integer(
+    "steps", 100, "The number of steps over which the rate rises.", upper_bound=1_000_000
+)
 flags.mark_flag_as_required("config")
 
 

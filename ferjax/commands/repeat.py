@@ -21,7 +21,9 @@ from ferjax.registry import verb
 
 _CONFIG = framework.config_flag()
 _AGAINST = framework.config_flag("against", help_string="A second config, compared with the first.")
-_N = flags.DEFINE_integer("n", 5, "The number of seeds, at least two: train.seed, train.seed + 1, …")
+_N = flags.DEFINE_integer(
+    "n", 5, "The number of seeds, at least two: train.seed, train.seed + 1, …", upper_bound=1000
+)
 _WORKDIR = framework.path_flag("workdir", "", "Folder of the runs; runs/repeat-MODEL-DATASET if empty.")
 _AGAINST_WORKDIR = framework.path_flag(
     "against_workdir", "", "Folder of the second config's runs; WORKDIR-against if empty."

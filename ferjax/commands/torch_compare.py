@@ -30,10 +30,10 @@ _OPTIONS = flags.DEFINE_string("options", "", "The network's options: key=value,
 _PRECISION = flags.DEFINE_list(
     "precision", list(comparison.PRECISIONS), "float64, float32 or both, separated by commas."
 )
-_STEPS = flags.DEFINE_integer("steps", 5, "Steps of each optimizer; 0: none.", lower_bound=0)
-_BATCH = flags.DEFINE_integer("batch", 8, "Images in a batch.", lower_bound=2)
+_STEPS = flags.DEFINE_integer("steps", 5, "Steps of each optimizer; 0: none.", 0, 10_000)
+_BATCH = flags.DEFINE_integer("batch", 8, "Images in a batch.", 2, 4096)
 _IMAGE_SIZE = flags.DEFINE_integer(
-    "image_size", 0, "Pixels, both sides; 0: a size that suits the network.", lower_bound=0
+    "image_size", 0, "Pixels, both sides; 0: a size that suits the network.", 0, 4096
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the random weights and batches.", lower_bound=0)
 _OUT = framework.path_flag("out", "", "A .md for the tables by group and by layer, or a .json for every gap.")

@@ -22,7 +22,7 @@ from ferjax.registry import verb
 _MODEL = flags.DEFINE_string("model", None, "The network's name.", required=True)
 _OUT = framework.path_flag("out", None, "The folder to write.", required=True)
 _NUM_CLASSES = flags.DEFINE_integer(
-    "num_classes", None, "How many classes the network has; the file's number if not given.", lower_bound=1
+    "num_classes", None, "How many classes the network has; the file's number if not given.", 1, 2**16
 )
 _HEAD = flags.DEFINE_enum(
     "head", "fit", ["fit", "new"], "fit: the file's classifier, if it fits; new: none, whatever the file has."

@@ -2,23 +2,18 @@
 or a schedule.
 """
 
-import dataclasses
 import inspect
-import types
-import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from ferjax import registry
-from ferjax.config.field import Range, shown
+from ferjax.config.field import shown
+from ferjax.config.option_values import annotations_of, check_value
 from ferjax.config.text_fields import parse_extra
 from ferjax.errors import UserError, nearest
 
-# The widest layer that an option may ask for.
-_WIDEST = 2**16
 # Attributes of networks that a run sets.
 _NOT_OPTIONS = {
     "num_classes": "a network has as many classes as the data set",
@@ -45,15 +40,6 @@ def model_options(config: ConfigDict) -> dict[str, Any]:
     for option, instead in _NOT_OPTIONS.items():
         if option in options:
             raise UserError(f"model.{option} is no option of a config: {instead}")
-    # First, for a network may do anything with an option of a wrong type.
-    target = registry.NETWORKS.find(name).target
-    network = target.func if isinstance(target, partial) else target
-    if dataclasses.is_dataclass(network):
-        annotations = _annotations(network)
-        for field in dataclasses.fields(network):
-            if field.name in options:
-                value = options[field.name]
-                _check_value(f"model.{field.name}", value, annotations.get(field.name, Any), field.default)
     try:
         models.create(name, **options)
     except UserError:
@@ -101,10 +87,10 @@ def _check_function(
     for option, parameter in keywords.items():
         if parameter.default is parameter.empty and option not in options:
             raise UserError(f"{group} {name} needs the option {option!r}: set {group}.options.{option}")
-    annotations = _annotations(function)
+    annotations = annotations_of(function)
     for option, value in options.items():
         default = keywords[option].default if option in keywords else None
-        _check_value(f"{group}.options.{option}", value, annotations.get(option, Any), default)
+        check_value(f"{group}.options.{option}", value, annotations.get(option, Any), default)
 
 
 def _after(parameters: Iterable[inspect.Parameter], positions: int) -> list[inspect.Parameter]:
@@ -118,72 +104,3 @@ def _after(parameters: Iterable[inspect.Parameter], positions: int) -> list[insp
         else:
             rest.append(parameter)
     return rest
-
-
-def _annotations(code: Any) -> dict[str, Any]:
-    """Returns a class's or a function's annotations; none where they cannot be evaluated."""
-    try:
-        return typing.get_type_hints(code)
-    except Exception:  # names that only a type checker imports
-        return {}
-
-
-def _check_value(field: str, value: Any, annotation: Any, default: Any) -> None:
-    """Checks an option by its annotation and, if it is a number, the range that its default suggests.
-
-    Raises:
-        UserError: one line.
-    """
-    if not _is_plain(value):
-        raise UserError(
-            f"config field {field} is {shown(value)}; an option is a number, a text, True, False, None or a "
-            "list of these"
-        )
-    if not _is_a(value, annotation):
-        raise UserError(f"config field {field} takes {_type_words(annotation)}, not {shown(value)}")
-    if isinstance(value, float) or annotation is float:
-        rate = field.endswith("dropout")
-        (Range(0, 1, below=True) if rate else Range(-1e30, 1e30)).check(field, value)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        # Counts and widths: 0 means something only where it, or less, is the default.
-        count = isinstance(default, int) and default > 0
-        Range(1 if count else -_WIDEST, _WIDEST).check(field, value)
-
-
-def _is_plain(value: Any) -> bool:
-    """Checks that a value can be written to config.json and read again."""
-    if isinstance(value, tuple | list):
-        return all(map(_is_plain, value))
-    return value is None or type(value) in (bool, int, float, str)
-
-
-def _is_a(value: Any, annotation: Any) -> bool:
-    """Checks a plain value against an annotation; one that says nothing of plain values allows all."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (typing.Union, types.UnionType):
-        return any(_is_a(value, argument) for argument in arguments)
-    if origin is typing.Literal:
-        return value in arguments
-    if annotation is float:
-        return type(value) in (int, float)
-    if annotation in (bool, int, str):
-        return type(value) is annotation
-    if annotation is type(None):
-        return value is None
-    if origin in (tuple, list, Sequence):
-        elements = [argument for argument in arguments if argument is not ...]
-        if not isinstance(value, tuple | list):
-            return False
-        if origin is tuple and ... not in arguments and len(value) != len(elements):
-            return False
-        each = elements if origin is tuple and ... not in arguments else elements[:1] * len(value)
-        return all(_is_a(*pair) for pair in zip(value, each, strict=False))
-    return True
-
-
-def _type_words(annotation: Any) -> str:
-    if annotation in (bool, int, float, str):
-        return f"a {annotation.__name__}"
-    if typing.get_origin(annotation) is typing.Literal:
-        return " or ".join(map(repr, typing.get_args(annotation)))
-    return str(annotation).replace("typing.", "")

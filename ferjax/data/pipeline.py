@@ -92,6 +92,19 @@ def eval_batches(
     return iter(steps.to_iter_dataset(_read_options(source)))
 
 
+def check_workers(workers: int) -> None:
+    """Refuses more processes than can be of use: each takes a second of a core and 200 MB to start.
+
+    Raises:
+        UserError: more than four for each core, and more than 16.
+    """
+    cores = os.cpu_count() or 1
+    if workers > max(4 * cores, 16):
+        raise UserError(
+            f"data.workers is {workers:,} and this machine has {cores} cores: set it to {cores} or less"
+        )
+
+
 def decoding_threads() -> int:
     """Returns how many threads decode a streamed source without workers: one a core, at most 8."""
     return min(os.cpu_count() or 1, 8)

@@ -2,6 +2,7 @@
 
 import abc
 import hashlib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from ferjax.data.images import BadImage, decode
 from ferjax.data.records import CHUNK, Records
 from ferjax.errors import UserError
+from ferjax.platform.memory import machine_memory
 
 # Of the machine's memory, the share that decoded images may fill.
 MEMORY_SHARE = 0.8
@@ -265,20 +267,30 @@ def extras(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def check_fits(streams: Sequence[Source]) -> None:
+    """Checks that the decoded images of some splits fit in memory together.
+
+    Raises:
+        UserError: the machine has too little memory.
+    """
+    needed = sum(len(stream) * math.prod(stream.image_shape) for stream in streams)
+    total = machine_memory()
+    if needed > MEMORY_SHARE * total:
+        splits = " and ".join(stream.split for stream in streams)
+        raise UserError(
+            f"{streams[0].name} {splits} takes {needed / 2**30:.0f} GiB in memory and this machine has "
+            f"{total / 2**30:.0f}: use cache='disk' or 'stream', or a smaller image_size"
+        )
+
+
 def into_memory(stream: StreamSource) -> MemorySource:
     """Decodes a whole stream, on every core, into one array.
 
     Raises:
         UserError: the machine has too little memory.
     """
+    check_fits([stream])
     shape = (len(stream), *stream.image_shape)
-    needed = int(np.prod(shape, dtype=np.int64))
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > MEMORY_SHARE * total:
-        raise UserError(
-            f"{stream.name} {stream.split} takes {needed / 2**30:.0f} GiB in memory and this machine has "
-            f"{total / 2**30:.0f}: use cache='disk' or 'stream', or a smaller image_size"
-        )
     images = np.empty(shape, np.uint8)
     targets = stream.targets([])
     targets = np.empty((len(stream), *targets.shape[1:]), targets.dtype)

@@ -33,7 +33,7 @@ from ferjax.runs.result import probability_scores, read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import RESULT, claim
 from ferjax.scores.confusion import summary
-from ferjax.training import contamination, optimizers, setup, transfer
+from ferjax.training import contamination, memory, optimizers, setup, transfer
 from ferjax.training.evaluate import evaluate_rows
 from ferjax.training.state import TrainState
 
@@ -128,7 +128,9 @@ def _trained(
 ) -> tuple[tuple[str, ...], nn.Module, dict[str, Any], int]:
     """Reads a run's classes, network, best weights and their step."""
     names = _label_names(workdir, config)
-    model = setup.build_model(config, len(names))
+    with memory.measured_layers() as layers:
+        model = setup.build_model(config, len(names))
+    memory.check_evaluation(config, layers, mesh)
     # Only training uses the learning rate; the state has the same shapes for any.
     tx = optimizers.create(config.optimizer, lambda step: 0.0)
     state, step = _best(workdir, config, setup.state_layout(config, model, tx, mesh)[1])

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from ferjax.config.option_values import check_attributes
 from ferjax.errors import UserError
 from ferjax.registry import NETWORKS
 
@@ -45,8 +46,9 @@ def create(name: str, num_classes: int = 7, **options: Any) -> nn.Module:
         The module; images are float `[B, H, W, C]`, normalised; logits are `[B, num_classes]`.
 
     Raises:
-        UserError: an unknown name or option; the nearest valid ones are listed. Or the class cannot be
-            imported, is no Linen module or lacks an attribute that every network has.
+        UserError: an unknown name or option; the nearest valid ones are listed. Or an option has a wrong
+            type or value; or the class cannot be imported, is no Linen module or lacks an attribute that
+            every network has.
     """
     network = NETWORKS.find(name).target
     module, fixed = (network.func, network.keywords) if isinstance(network, partial) else (network, {})
@@ -60,6 +62,9 @@ def create(name: str, num_classes: int = 7, **options: Any) -> nn.Module:
     for option in options:
         if option not in valid:
             raise UserError(f"model {name} has no option {option!r}; it has {', '.join(sorted(valid))}")
+    # First, for a network may do anything with an option of a wrong type.
+    plain = {option: value for option, value in options.items() if option != "dtype"}
+    check_attributes("model", module, plain)
     return network(num_classes=num_classes, **options)
 
 

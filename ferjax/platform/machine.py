@@ -4,8 +4,14 @@ import os
 import resource
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
+
+from ferjax.platform.memory import machine_memory
+
+if TYPE_CHECKING:
+    from jaxlib._jax import Device  # type checkers take jax.Device for a variable
 
 
 def keep_compiled() -> None:
@@ -32,3 +38,13 @@ def peak_memory() -> int:
         return stats["peak_bytes_in_use"]
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def device_memory(device: "Device") -> int | None:
+    """Returns the bytes that a device has; None where its allocator does not say.
+
+    CPU devices share the machine's memory and swap space: each of them has all.
+    """
+    if device.platform == "cpu":
+        return machine_memory(swap=True)
+    return (device.memory_stats() or {}).get("bytes_limit")

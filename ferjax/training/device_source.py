@@ -1,7 +1,6 @@
 """A training split in the memory of every device: batches are indices, the step gathers their rows."""
 
 import math
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from jax.sharding import Mesh
 from ferjax.cluster.mesh import replicated
 from ferjax.data.sources import MEMORY_SHARE, Source
 from ferjax.errors import UserError
+from ferjax.platform.memory import machine_memory
 
 
 class DeviceSource(Source):
@@ -78,4 +78,4 @@ def memory_of_a_device() -> int:
     stats = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"]
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // jax.local_device_count()
+    return machine_memory() // jax.local_device_count()

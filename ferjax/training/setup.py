@@ -26,9 +26,9 @@ from ferjax.cluster.mesh import (
 from ferjax.config import model_options, stages_of
 from ferjax.config.text_fields import parse_l2
 from ferjax.data.balance import epochs
-from ferjax.data.pipeline import train_batches
-from ferjax.data.sources import Source
-from ferjax.training import losses, optimizers, schedules, stages, state, steps
+from ferjax.data.pipeline import check_workers, train_batches
+from ferjax.data.sources import Source, StreamSource, check_fits, into_memory
+from ferjax.training import losses, memory, optimizers, schedules, stages, state, steps
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.losses import class_weights
 from ferjax.training.plan import Plan, plan
@@ -62,12 +62,16 @@ def open_mesh(config: ConfigDict) -> Mesh:
     """Makes the mesh, and checks all that can be checked before data is opened.
 
     Raises:
-        UserError: the network cannot be built, or the devices do not fit the mesh or divide a batch.
+        UserError: the network cannot be built, the devices do not fit the mesh or divide a batch, or
+            cannot have the memory for one, or there are too many worker processes.
     """
-    build_model(config, num_classes=2)
+    with memory.measured_layers() as layers:
+        model = build_model(config, num_classes=2)
     mesh = make_mesh(config.mesh)
     check_batch(config.train.batch_size, config.train.accumulate_steps, mesh, "train.batch_size")
     check_batch(config.eval.batch_size, 1, mesh, "eval.batch_size")
+    memory.check_memory(config, model, layers, mesh)
+    check_workers(config.data.workers)
     return mesh
 
 
@@ -247,10 +251,21 @@ def prepare(config: ConfigDict, mesh: Mesh) -> Prepared:
         UserError: a split is missing or damaged, or the config does not fit it.
     """
     test = load_split(config, "test", cache="stream")  # a set without one fails before others are decoded
-    train, validation = load_split(config, "train"), load_split(config, "validation")
+    train, validation = _load_decoded(config)
     if config.data.cache == "device":
         train = DeviceSource(train, mesh)
     return Prepared(mesh, assemble(config, train, mesh), train, validation, test)
+
+
+def _load_decoded(config: ConfigDict) -> tuple[Source, Source]:
+    """Opens the training and the validation split; of both together it is known first whether they fit."""
+    if config.data.cache not in ("memory", "device"):
+        return load_split(config, "train"), load_split(config, "validation")
+    train, validation = (load_split(config, split, cache="stream") for split in ("train", "validation"))
+    check_fits([train, validation])
+    assert isinstance(train, StreamSource)  # as cache="stream" says
+    assert isinstance(validation, StreamSource)
+    return into_memory(train), into_memory(validation)
 
 
 def train_rows(config: ConfigDict, train: Source, start_step: int = 0) -> grain.DatasetIterator:

@@ -275,3 +275,29 @@ def test_both_ways_to_start_it(module):
             assert "nowhere.py" in tiny.only_line(done)
         else:
             assert "--config" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["lr-find", CONFIG, "--low=nan"], "flag --low=nan: it takes a number of at most 1e+09"),
+        (["train", CONFIG, "--join_limit=inf"], "flag --join_limit=inf: it takes a number of at most 1e+09"),
+        (["augment-sheet", CONFIG, f"--seed={10**30}"], "flag --seed: it takes a whole number of at most"),
+        (["repeat", CONFIG, "--n=1000000"], "flag --n=1000000: 1000000 is not integer <= 1000"),
+        (
+            ["aot", CONFIG, "--topology=here", f"--num_classes={10**9}"],
+            "not an integer in the range [2, 65536]",
+        ),
+    ],
+)
+def test_extreme_numbers_of_flags(shell, arguments, words):
+    assert words in tiny.only_line(shell(*arguments))
+
+
+def test_a_device_that_is_not_there(tiny_run, tmp_path):
+    """Read when JAX is imported, so in a process of its own."""
+    with tiny_run.start(tmp_path / "run", JAX_PLATFORMS="none") as command:
+        assert command.finish() == 2
+    assert "Traceback" not in command.text
+    assert command.lines[-1].startswith("ferjax: error: JAX_PLATFORMS=none: JAX finds no such device here (")
+    assert not (tmp_path / "run").exists()

@@ -2,15 +2,18 @@
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
+import flax.linen as nn
 import pytest
 
+from ferjax import models
 from ferjax.config import defaults, flat, override, validate
-from ferjax.config.options import _is_a
+from ferjax.config.option_values import _is_a
 from ferjax.config.text_fields import parse_extra
 from ferjax.errors import UserError
-from ferjax.registry import AUGMENTATIONS, LOSSES, OPTIMIZERS, SCHEDULES
+from ferjax.registry import AUGMENTATIONS, LOSSES, NETWORKS, OPTIMIZERS, SCHEDULES
 
 
 def my_loss(logits, labels, class_weights, config, *, margin: float = 0.5, power: int = 2, how: str = "a"):
@@ -139,6 +142,76 @@ def test_bad_options_of_networks(network, option, value, words):
     with pytest.raises(UserError, match=words) as caught:
         validate(config)
     assert len(str(caught.value)) <= 400
+
+
+def own_options():
+    """Every option of every registered network and of a class that is registered nowhere."""
+    targets = [(entry.name, entry.target) for entry in NETWORKS.entries() if entry.name != "tiny"]
+    for name, target in [*targets, (f"{__name__}:OwnNet", OwnNet)]:
+        fixed = target.keywords if isinstance(target, partial) else {}
+        code = target.func if isinstance(target, partial) else target
+        for field in dataclasses.fields(code):
+            if field.name not in ("parent", "name", "dtype", "num_classes", *fixed):
+                yield name, field.name, field.default
+
+
+class OwnNet(nn.Module):
+    num_classes: int = 7
+    widths: tuple[int, ...] = (8, 16)
+    drop_path: float | None = None
+    head_dropout: int = 0
+    scale: float = 1.0
+    kind: "Unknown" = "plain"  # noqa: F821
+    dtype: Any = None
+
+
+WRONG = {
+    bool: (0, 1, "True", None, 1.0, [True]),
+    int: (0, -1, 10**9, 10**30, 1.5, float("nan"), float("inf"), "8", "", True, None, [8]),
+    float: (1e308, -1e308, float("nan"), float("inf"), "0.5", "", True, None, [0.5], 10**40),
+    str: (0, 1.5, True, None, ["a"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("network", "option", "default"), list(own_options()), ids=lambda value: str(value).rpartition(":")[2]
+)
+def test_no_option_of_any_network_takes_a_wrong_value(network, option, default):
+    wrong = (*WRONG.get(type(default), ()), object(), {"a": object()})
+    if option == "head_dropout" or option.endswith("dropout"):
+        wrong += (2, 1, 1.0, -0.1)
+    for value in wrong:
+        if type(value) is type(default) and value == default:
+            continue
+        with pytest.raises(UserError) as caught:
+            models.create(network, **{option: value})
+        message = str(caught.value)
+        assert option in message or repr(value)[:20] in message
+        assert len(message) <= 400
+        assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("widths", (8, 0), "model.widths is 0; it must be at least 1 and at most 2"),
+        ("widths", [10**9], "model.widths is 1000000000; it must be"),
+        ("widths", ["8"], r"model.widths takes tuple\[int, ...\], not \['8'\]"),
+        ("drop_path", 1, "model.drop_path is 1; it must be at least 0 and below 1"),
+        ("head_dropout", 2, "model.head_dropout is 2; it must be at least 0 and below 1"),
+        ("kind", 3, "model.kind takes a str, not 3"),
+    ],
+)
+def test_bad_options_of_an_own_class(option, value, words):
+    config = defaults()
+    config.model = {"name": f"{__name__}:OwnNet", option: value}
+    with pytest.raises(UserError, match=words):
+        validate(config)
+
+
+def test_good_options_of_an_own_class():
+    model = models.create(f"{__name__}:OwnNet", widths=[4, 4], drop_path=0.5, kind="other", dtype="bfloat16")
+    assert (model.drop_path, model.kind) == (0.5, "other")
 
 
 def test_good_options_of_networks():

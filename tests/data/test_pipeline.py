@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ferjax.data import builders, load
 from ferjax.data.labels import FER7
-from ferjax.data.pipeline import eval_batches, train_batches
+from ferjax.data.pipeline import check_workers, eval_batches, train_batches
 from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
 
@@ -187,7 +187,7 @@ def test_jax_is_never_imported(tmp_path):
         import sys
         sys.modules["jax"] = sys.modules["jaxlib"] = None
         from ferjax.data import builders, load
-        from ferjax.data.pipeline import eval_batches, train_batches
+        from ferjax.data.pipeline import check_workers, eval_batches, train_batches
         from ferjax.commands.prepare import prepare
         prepare("fer2013", {str(tmp_path)!r}, {str(tmp_path / "data")!r})
         for cache in ("memory", "stream"):
@@ -231,3 +231,14 @@ def test_a_program_that_stops_in_the_middle_ends(stream):
         timeout=120,
     )
     assert (run.returncode, run.stdout) == (0, "done\n"), run.stderr
+
+
+def test_more_workers_than_can_be_of_use(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    check_workers(32)
+    with pytest.raises(
+        UserError, match=r"data\.workers is 33 and this machine has 8 cores: set it to 8 or less"
+    ):
+        check_workers(33)
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    check_workers(16)

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferjax.data import builders, load, loading
+from ferjax.data import builders, load, loading, sources
 from ferjax.data.builders import base, shards
 from ferjax.data.images import decode, encode_png
 from ferjax.data.labels import FER7
@@ -211,6 +211,16 @@ def test_the_folder_of_built_sets_comes_from_the_environment(data, monkeypatch):
 def test_images_that_do_not_fit_in_memory(data):
     with pytest.raises(UserError, match=r"takes \d+ GiB in memory.*cache='disk' or 'stream'"):
         load("fer2013", "train", data, image_size=10**6)
+
+
+def test_splits_that_fit_in_memory_one_by_one_but_not_together(data, monkeypatch):
+    splits = [load("fer2013", split, data, cache="stream") for split in ("train", "validation")]
+    sizes = [len(split) * 48 * 48 for split in splits]
+    monkeypatch.setattr(sources, "machine_memory", lambda: int(max(sizes) / sources.MEMORY_SHARE) + 1)
+    for split in splits:
+        sources.check_fits([split])
+    with pytest.raises(UserError, match="fer2013 train and validation takes"):
+        sources.check_fits(splits)
 
 
 def damage(folder, how):
