@@ -214,8 +214,8 @@ def test_a_file_that_is_cut_short_while_it_is_read_is_told(data, left):
     disk = cached(data)
     (path,) = files(data)
     os.truncate(path, left)
-    opened_again = lambda: pickle.loads(pickle.dumps(disk)).take([199])
-    for read in (lambda: disk.take([0, 199]), lambda: disk[199], opened_again):
+    content = pickle.dumps(disk)
+    for read in (lambda: disk.take([0, 199]), lambda: disk[199], lambda: pickle.loads(content).take([199])):
         with pytest.raises(UserError) as caught:
             read()
         assert f"{path} cannot be read any more" in str(caught.value)
