@@ -6,8 +6,9 @@
 #   -r RESTARTS  start all again, at most so often, when a process was lost (default 0)
 #   -d           only print the commands
 #
-# The rest goes to `ferjax train`. ^C and SIGTERM stop all processes, which save first. The exit code is that of
-# the first process that fails. Edit: nothing; FERJAX names another command, PORT another port.
+# The rest goes to `ferjax train`. ^C and SIGTERM stop all processes, which save first; then nothing is started
+# again. The exit code is that of the first process that fails.
+# Edit: nothing; FERJAX names another command, PORT another port.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -15,7 +16,7 @@ read -ra ferjax <<<"${FERJAX:-$root/.venv/bin/python -m ferjax}"
 count=0 gpus=false restarts=0 dry=false
 
 usage() {
-  sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
   exit 2
 }
 
@@ -43,9 +44,12 @@ free_port() {
   echo "$port"
 }
 
-children=()
-forward() { kill -TERM "${children[@]}" 2>/dev/null || true; }
-trap forward INT TERM
+children=() stopped=false
+stop() {
+  stopped=true
+  if ((${#children[@]})); then kill -TERM "${children[@]}" 2>/dev/null || true; fi
+}
+trap stop INT TERM
 
 run_all() {
   local port=${PORT:-$(free_port)} first=0 code index
@@ -60,6 +64,7 @@ run_all() {
       echo
       continue
     fi
+    if $stopped; then break; fi
     env "${environment[@]}" "${command[@]}" &
     children+=($!)
   done
@@ -74,6 +79,8 @@ run_all() {
 for ((start = 0; ; start++)); do
   code=0
   run_all "$@" || code=$?
+  # A signal to this script or to its process group asked for the end: that is no crash.
+  if $stopped; then exit $((code ? code : 143)); fi
   # 75: the watchdog lost a process; 134 and 137: this one was aborted or killed.
   if ((start >= restarts)) || [[ ! $code =~ ^(75|134|137)$ ]]; then exit "$code"; fi
   echo "launch/local.sh: a process was lost (exit code $code), restart $((start + 1)) of $restarts" >&2

@@ -36,12 +36,16 @@ class Verdict:
 
 @dataclasses.dataclass
 class Report:
-    """A process's state: `beat` counts up, `failure` is the verdict that it asks for."""
+    """A process's state: `beat` counts up, `failure` is the verdict with which it ends.
+
+    `request` is a verdict that it asks for and will obey as the others do.
+    """
 
     name: str
     beat: int = 0
     step: int = -1
     failure: tuple[int, str] | None = None
+    request: tuple[int, str] | None = None
     obeyed: bool = False
 
 
@@ -67,8 +71,8 @@ class Judge:
     def verdict(self, now: float) -> Verdict | None:
         """Returns the verdict if the run must end now."""
         for index, report in sorted(self._reports.items()):
-            if report.failure:
-                code, text = report.failure
+            if wanted := report.failure or report.request:
+                code, text = wanted
                 return Verdict(code, f"{text} (process {index}, {report.name})")
         lost = [index for index, at in self._heard.items() if now - at > self._limits.silence]
         if lost:

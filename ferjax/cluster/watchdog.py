@@ -26,6 +26,8 @@ from ferjax.platform import console
 
 _EXIT_SECONDS = 10
 _COORDINATOR_STAYS = 2  # seconds
+_SIGNALLED = 128  # above it, an exit code tells of a signal
+_HURRY = 0.2  # seconds between two signs of life
 
 
 class Watchdog:
@@ -42,6 +44,7 @@ class Watchdog:
             limits: when to give up.
         """
         self._store, self._index, self._where, self._limits = store, index, where, limits
+        self._pause = limits.interval
         self._report = Report(f"{socket.gethostname()}, pid {os.getpid()}")
         now = time.monotonic()
         self._judge = Judge(count, limits, now)
@@ -81,6 +84,16 @@ class Watchdog:
         """Records that a step has been finished."""
         self._report.step = step
 
+    def ask_to_end(self, code: int, text: str) -> None:
+        """Asks process 0 to end all processes, this one too, with a code and a message; returns at once."""
+        self._report.request = (code, text)
+        self.hurry()
+
+    def hurry(self) -> None:
+        """Exchanges reports several times a second from here on: the run is about to end."""
+        self._pause = min(self._pause, _HURRY)
+        self._wake.set()
+
     def failed(self, error: BaseException) -> None:
         """Reports to the others that this process ends with an error; returns when it may end.
 
@@ -116,7 +129,7 @@ class Watchdog:
                     self._acknowledged.set()
             if text:
                 self._verdict = Verdict(**json.loads(text))
-            self._wake.wait(self._limits.interval)
+            self._wake.wait(self._pause)
             self._wake.clear()
 
     def _lead(self) -> None:
@@ -129,7 +142,7 @@ class Watchdog:
 
     def _obey(self) -> None:
         """Ends the process on a verdict, or without an answer from process 0."""
-        while not self._stop.wait(self._limits.interval / 2):
+        while not self._stop.wait(self._pause / 2):
             if self._report.failure:
                 continue  # the main thread is about to end the process with its own message
             if self._verdict:
@@ -143,9 +156,12 @@ class Watchdog:
 
     def _end(self, verdict: Verdict) -> NoReturn:
         self.cancel_last_words()
-        console.print_error(verdict.text)
+        if verdict.code > _SIGNALLED:
+            print(f"ferjax: {verdict.text}", file=sys.stderr, flush=True)
+        else:
+            console.print_error(verdict.text)
         self._report.obeyed = True
-        self._wake.set()
+        self.hurry()
         self._acknowledged.wait(self._limits.interval)
         if self._index == 0:
             self._linger()
@@ -157,7 +173,7 @@ class Watchdog:
         """Keeps process 0 alive until the others have read the verdict: JAX aborts them when it is gone."""
         last = time.monotonic() + 4 * self._limits.interval
         while time.monotonic() < last and not self._judge.all_obeyed(time.monotonic()):
-            self._stop.wait(self._limits.interval / 4)
+            self._stop.wait(self._pause / 4)
 
 
 _running: Watchdog | None = None
@@ -170,14 +186,14 @@ def progressed(step: int) -> None:
 
 
 @contextlib.contextmanager
-def watching(store: Store, index: int, count: int, where: str, limits: Limits) -> Iterator[None]:
+def watching(store: Store, index: int, count: int, where: str, limits: Limits) -> Iterator[Watchdog]:
     """Watches while entered; on an error inside, the other processes end too."""
     global _running
     watchdog = Watchdog(store, index, count, where, limits)
     watchdog.start()
     _running = watchdog
     try:
-        yield
+        yield watchdog
     except BaseException as error:
         watchdog.failed(error)
         raise

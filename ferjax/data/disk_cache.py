@@ -1,12 +1,14 @@
-"""Keeps decoded images in a memory-mapped file beside the set: written once, then read by index.
+"""Keeps decoded images in a file beside the set: written once, then read by index.
 
-For sets that do not fit in memory: the system keeps in memory what fits of the file.
+For sets that do not fit in memory: the system keeps in memory what fits of the file. It is read, not mapped
+to memory: a mapped file that another process cuts short kills the process that looks at it.
 """
 
 import contextlib
 import errno
 import fcntl
 import hashlib
+import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ferjax.data.sources import Source, StreamSource, extras, rows
+from ferjax.data.sources import Source, StreamSource, extras
 from ferjax.errors import UserError
 from ferjax.files import disk_trouble, replacing
 
@@ -27,7 +29,7 @@ CHUNK = 64
 
 
 class DiskSource(Source):
-    """Reads decoded images from the file that `onto_disk` wrote. Its pickle is small: it maps the file again.
+    """Reads decoded images from the file that `onto_disk` wrote. Its pickle is small: it opens it again.
 
     Args:
         stream: the same examples, encoded; gives their other values.
@@ -41,7 +43,11 @@ class DiskSource(Source):
         self._stream, self._path = stream, path
         self._labels = stream.labels
         self._targets = _votes(stream) if stream.soft_labels else self._labels
-        self._images = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        try:
+            self._start = _header(path)[2]
+            self._file = open(path, "rb", buffering=0)  # noqa: SIM115  (as long as the source lives)
+        except (OSError, ValueError, EOFError) as error:
+            raise self._lost(error) from error
 
     def __reduce__(self) -> tuple:
         return DiskSource, (self._stream, self._path)
@@ -51,10 +57,11 @@ class DiskSource(Source):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         (record,) = self._stream.read([index])
-        return {**extras(record), "image": np.array(self._images[index]), "label": self._labels[index]}
+        return {**extras(record), "image": self._read(np.array([index]))[0], "label": self._labels[index]}
 
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
-        return rows(self._images, self._targets, self._checked(indices))
+        indices = self._checked(indices)
+        return {"image": self._read(indices), "label": self._targets[indices]}
 
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
@@ -62,6 +69,31 @@ class DiskSource(Source):
 
     def digest(self) -> str:  # noqa: D102
         return self._stream.digest()
+
+    def _read(self, indices: np.ndarray) -> np.ndarray:
+        """Reads images: uint8 `[N, H, W, C]`. Safe in several threads: the file's position is not used."""
+        images = np.empty((len(indices), *self.image_shape), np.uint8)
+        file, size = self._file.fileno(), math.prod(self.image_shape)
+        content = memoryview(images).cast("B")
+        try:
+            for place, index in enumerate(indices.tolist()):
+                done = 0
+                while done < size:
+                    part = content[place * size + done : (place + 1) * size]
+                    count = os.preadv(file, [part], self._start + index * size + done)
+                    if not count:
+                        raise EOFError("it was cut short")
+                    done += count
+        except (OSError, EOFError) as error:
+            raise self._lost(error) from error
+        return images
+
+    def _lost(self, error: Exception) -> UserError:
+        return UserError(
+            f"the decoded images in {self._path} cannot be read any more "
+            f"({getattr(error, 'strerror', None) or error}); run the same command again: it writes them "
+            "anew, and a run goes on from its last checkpoint"
+        )
 
 
 def _votes(stream: StreamSource) -> np.ndarray:
@@ -91,12 +123,11 @@ def onto_disk(stream: StreamSource, folder: Path) -> DiskSource:
                 if not _whole(path, stream):  # another process may have written it meanwhile
                     _write(path, stream)
         except OSError as error:
-            if disk_trouble(error) is None:
-                raise
             size = _bytes(stream) / 2**30
+            mend = "make room" if disk_trouble(error) else "it must be a folder that can be written"
             raise UserError(
                 f"cannot write the decoded images of {stream.name} {stream.split} ({size:.1f} GiB) to "
-                f"{path.parent}: {error.strerror}; make room, or set data.cache=stream"
+                f"{path.parent}: {error.strerror or error}; {mend}, or set data.cache=stream"
             ) from error
     return DiskSource(stream, path)
 
@@ -114,10 +145,20 @@ def _bytes(stream: StreamSource) -> int:
 def _whole(path: Path, stream: StreamSource) -> bool:
     """Tells whether the file is there and of the right size; a copy may have cut it short."""
     try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
+        dtype, shape, start = _header(path)
+        size = path.stat().st_size
     except (OSError, ValueError, EOFError):
         return False
-    return (images.dtype, images.shape) == (np.uint8, (len(stream), *stream.image_shape))
+    wanted = (len(stream), *stream.image_shape)
+    return (dtype, shape) == (np.uint8, wanted) and size == start + math.prod(wanted)
+
+
+def _header(path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
+    """Reads what `_write` wrote first: type and shape of the array, and where its content begins."""
+    with open(path, "rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        return dtype, shape, file.tell()
 
 
 @contextlib.contextmanager

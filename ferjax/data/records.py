@@ -84,6 +84,8 @@ class Records:
             for shard in np.unique(shards):
                 places = np.flatnonzero(shards == shard)
                 stored = self._shards[shard].read((indices[places] - self._starts[shard]).tolist())
+                if not all(stored):  # that is how the reader tells of a file that was cut short meanwhile
+                    raise RuntimeError("a shard was cut short while it was read")
                 for place, record in zip(places, stored, strict=True):
                     records[place] = self._parse(record)
         except (RuntimeError, LookupError, ValueError, TypeError, _decode_error()) as error:

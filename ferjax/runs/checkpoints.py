@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -237,12 +238,21 @@ class Checkpoints:
         self._open()
 
     def _failed(self, error: Exception) -> UserError:
-        reason = disk_trouble(error)
-        if reason is None and not isinstance(error, OSError):
+        reason, mend = disk_trouble(error), "make room"
+        if reason is None and not os.access(self._directory, os.R_OK | os.W_OK | os.X_OK):
+            # Orbax's writer fails in many ways when it is taken away.
+            found = self._directory.is_dir()
+            reason = "it may not be read and written" if found else "it is no folder any more"
+            mend = "mend that"
+        if reason is None and isinstance(error, OSError):
+            reason = error.strerror or str(error)
+        if reason is None and str(self._directory) in str(error):
+            reason, mend = "a file has disappeared while it was written", "leave the folder alone"
+        if reason is None:
             raise error
         return UserError(
-            f"cannot write a checkpoint to {self._directory}: {reason or error}; earlier "
-            "checkpoints are whole: make room and run the same command again to go on from them"
+            f"cannot write a checkpoint to {self._directory}: {reason}; earlier checkpoints are whole: "
+            f"{mend} and run the same command again to go on from them"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from ferjax.errors import UserError, listed
-from ferjax.files import write_json_atomic
+from ferjax.files import DISK_FULL, write_json_atomic
 from ferjax.runs.config_check import differences, fixed_fields, read_config
 
 CONFIG, METRICS, RESULT, TENSORBOARD = "config.json", "metrics.jsonl", "result.json", "tensorboard"
@@ -30,7 +30,8 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
             run, or it cannot be written.
     """
     if not writes:
-        yield
+        with _told(workdir):
+            yield
         return
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,22 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
             _compare(stored, config)
         else:
             raise UserError(f"{workdir} holds a run without its {CONFIG}; take another --workdir")
+        with _told(workdir):
+            yield
+
+
+@contextlib.contextmanager
+def _told(workdir: Path) -> Iterator[None]:
+    """Turns an error of the system into one line while a run is at work; the command tells of a full disk."""
+    try:
         yield
+    except OSError as error:
+        if error.errno is None or error.errno in DISK_FULL:
+            raise
+        raise UserError(
+            f"cannot use {error.filename or workdir}: {error.strerror}; what was saved in {workdir} is "
+            "whole: mend that and run the same command again to go on"
+        ) from error
 
 
 def _begun(workdir: Path) -> bool:

@@ -4,15 +4,13 @@ import signal
 from types import FrameType
 from typing import Any, Self
 
-import jax
-from jax.experimental import multihost_utils
+from ferjax.cluster import stopping
 
 
 class Interrupts:
     """While entered, SIGTERM and SIGINT ask the run to stop instead of ending it; a second ^C ends it.
 
-    In a run of several processes JAX's pre-emption service takes SIGTERM: it tells all processes within
-    about a second, and they agree on the next step that none of them has begun.
+    In a run of several processes `ferjax.cluster.stopping` takes the signals, and all stop together.
 
     Attributes:
         signal: the number of the signal that stops the run, or None.
@@ -20,17 +18,17 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._together = jax.process_count() > 1
-        self._interrupted = False
+        self._together = stopping.current()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        # With several processes SIGTERM stays with JAX.
-        for number in (signal.SIGINT,) if self._together else (signal.SIGTERM, signal.SIGINT):
+        for number in () if self._together else (signal.SIGTERM, signal.SIGINT):
             self._before[number] = signal.signal(number, self._handle)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._together and kind is None:
+            self._together.leave_loop()
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -40,15 +38,11 @@ class Interrupts:
 
     def asked(self, step: int) -> bool:
         """Checks whether to stop after this step, for which all processes must ask: all get one answer."""
-        if self._together and multihost_utils.reached_preemption_sync_point(step):
+        if self._together and self._together.stops_after(step):
             self.signal = signal.SIGTERM
         return self.signal is not None
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        if self._interrupted or (self.signal is not None and number == signal.SIGINT):
+        if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if self._together:
-            self._interrupted = True
-            signal.raise_signal(signal.SIGTERM)
-        else:
-            self.signal = number
+        self.signal = number

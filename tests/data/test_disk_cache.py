@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import pickle
 import resource
 import shutil
@@ -205,3 +206,39 @@ def test_its_pickle_is_small(built):
     again = pickle.loads(content)
     assert isinstance(again, DiskSource)
     np.testing.assert_array_equal(again.take([7])["image"], disk.take([7])["image"])
+
+
+@pytest.mark.parametrize("left", [0, 1000, 48 * 48 * 150])
+def test_a_file_that_is_cut_short_while_it_is_read_is_told(data, left):
+    """A mapped file would kill the process."""
+    disk = cached(data)
+    (path,) = files(data)
+    os.truncate(path, left)
+    content = pickle.dumps(disk)
+    for read in (lambda: disk.take([0, 199]), lambda: disk[199], lambda: pickle.loads(content).take([199])):
+        with pytest.raises(UserError) as caught:
+            read()
+        assert f"{path} cannot be read any more" in str(caught.value)
+        assert "run the same command again" in str(caught.value)
+    np.testing.assert_array_equal(cached(data).take([199])["image"][0, :, :, 0], ROWS[199][1])
+
+
+def test_a_place_that_is_no_folder_is_told(data):
+    (folder,) = (data / "fer2013").iterdir()
+    (folder / FOLDER).write_text("mine")
+    with pytest.raises(UserError, match=r"decoded: File exists; it must be a folder .* data\.cache=stream"):
+        cached(data)
+    assert (folder / FOLDER).read_text() == "mine"
+
+
+def test_a_shard_that_is_cut_short_while_it_is_read_is_told(data):
+    stream = load("fer2013", "train", data, cache="stream")
+    stream.digest()
+    (shard,) = (data / "fer2013").glob("*/fer2013-train.array_record*")
+    content = shard.read_bytes()
+    for left in (0, len(content) // 2):
+        os.truncate(shard, left)
+        with pytest.raises(UserError, match=r"fer2013 in .* is damaged \(a shard was cut short while"):
+            stream.take([199])
+    shard.write_bytes(content)
+    np.testing.assert_array_equal(stream.take([199])["image"][0, :, :, 0], ROWS[199][1])
