@@ -49,7 +49,7 @@ class Trained(NamedTuple):
     @property
     def origin(self) -> str:
         """Says where it comes from: "trained on fer2013"."""
-        return "imported from PyTorch" if self.imported else f"trained on {self.config.data.name}"
+        return "imported from another program" if self.imported else f"trained on {self.config.data.name}"
 
     @property
     def input_size(self) -> int:

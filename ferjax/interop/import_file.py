@@ -6,20 +6,13 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
-from ferjax.config import defaults, model_options, split_argument, validate
-from ferjax.data.label_spaces import meaning
-from ferjax.errors import UserError, listed
-from ferjax.inference.trained import IMPORTED
-from ferjax.interop.torch_files import FILES, read_facts, read_state_dict
+from ferjax.config import split_argument
+from ferjax.errors import UserError
+from ferjax.interop import imported_folder
+from ferjax.interop.torch_files import read_facts, read_state_dict
 from ferjax.interop.torch_networks import network
 from ferjax.interop.torch_weights import import_state_dict
-from ferjax.runs import weights
-from ferjax.runs.finite import check_finite
-from ferjax.training.paths import by_path
-
-_LONGEST_CLASS = 100  # letters
 
 
 class Wanted(NamedTuple):
@@ -45,15 +38,7 @@ class Wanted(NamedTuple):
     grey: bool = False
 
 
-class Imported(NamedTuple):
-    """What was written: how many numbers in how many arrays, and whether with the classifier."""
-
-    numbers: int
-    arrays: int
-    with_classifier: bool
-
-
-def import_file(file: Path, out: Path, wanted: Wanted) -> Imported:
+def import_file(file: Path, out: Path, wanted: Wanted) -> imported_folder.Imported:
     """Reads the file and writes the folder, whole or not at all.
 
     With classes the folder has a `config.json`, and predict, explain, evaluate and export take it as they
@@ -68,8 +53,8 @@ def import_file(file: Path, out: Path, wanted: Wanted) -> Imported:
         UserError: the file does not fit, the classes do not, or the folder cannot be written.
     """
     table = network(wanted.name)
-    check_out(out)
-    config = _config(wanted)
+    imported_folder.check_out(out, "torch-import", "torch-export writes files")
+    imported_folder.config_of(wanted.name, wanted.image_size, wanted.options)
     _check_classes(wanted)
     state_dict = read_state_dict(file)
     image_size = wanted.image_size or _image_size(file)
@@ -83,22 +68,18 @@ def import_file(file: Path, out: Path, wanted: Wanted) -> Imported:
     )
     head = next(row.flax for row in table.rows if row.torch == table.head)
     classifier = variables["params"].get(head)
-    if wanted.classes and len(wanted.classes) != classifier["kernel"].shape[-1]:
-        raise UserError(
-            f"the classifier in {file} has {classifier['kernel'].shape[-1]} outputs, and --classes names "
-            f"{len(wanted.classes)} ({listed(wanted.classes, 4)}): name one for each output, in their order"
-        )
+    if wanted.classes:
+        imported_folder.check_outputs(wanted.classes, classifier["kernel"].shape[-1], file)
     with np.errstate(over="ignore"):  # float64 that is too large for float32, which is refused
         variables = jax.tree.map(lambda array: np.asarray(array, np.float32), variables)
-    arrays = by_path(variables)
-    check_finite(arrays, file)
-    facts: dict[str, Any] = {"options": dict(wanted.options), "source": file.name}
-    if image_size:
-        facts["image_size"] = image_size
-    if wanted.classes:
-        facts |= {"label_names": list(wanted.classes), "grey": wanted.grey}
-    weights.save(out, wanted.name, variables, facts, config.to_dict() if wanted.classes else None)
-    return Imported(sum(array.size for array in arrays.values()), len(arrays), classifier is not None)
+    return imported_folder.write(
+        *(out, file, wanted.name, variables),
+        options=wanted.options,
+        image_size=image_size,
+        classes=wanted.classes,
+        grey=wanted.grey,
+        with_classifier=classifier is not None,
+    )
 
 
 def options_of(text: str) -> dict[str, Any]:
@@ -111,26 +92,6 @@ def options_of(text: str) -> dict[str, Any]:
     if first:
         raise UserError(f"--options={text[:80]}: {first[:80]!r} is not key=value")
     return options
-
-
-def check_out(out: Path) -> None:
-    """Refuses a folder that others would take for a file, see also `ferjax.runs.weights.check_new`."""
-    if out.suffix.lower() in (*FILES, ".zip", ".onnx", ".h5", ".tar"):
-        raise UserError(
-            f"--out={out} is a file's name, and torch-import writes a folder; name it without {out.suffix} "
-            "(torch-export writes files)"
-        )
-    weights.check_new(out)
-
-
-def _config(wanted: Wanted) -> ConfigDict:
-    """Builds the config of the folder, which also checks the network's options and the image size."""
-    config = defaults()
-    config.model.update({"name": wanted.name, **wanted.options})
-    config.data.update({"name": IMPORTED, "image_size": wanted.image_size or config.data.image_size})
-    model_options(config)
-    validate(config)
-    return config
 
 
 def _check_classes(wanted: Wanted) -> None:
@@ -150,15 +111,7 @@ def _check_classes(wanted: Wanted) -> None:
             "--classes needs --image_size: the height and width in pixels of the images that the network was "
             "trained on"
         )
-    if len(wanted.classes) < 2:
-        raise UserError("--classes names one class; name at least two, in the order of the network's outputs")
-    seen: dict[str, str] = {}
-    for name in wanted.classes:
-        if not name.strip() or not name.isprintable() or name != name.strip() or len(name) > _LONGEST_CLASS:
-            raise UserError(f"--classes: {name[:40]!r} cannot be a class's name; separate names by commas")
-        earlier = seen.setdefault(meaning(name), name)
-        if earlier is not name:
-            raise UserError(f"--classes: {earlier!r} and {name!r} are one class; name every output once")
+    imported_folder.check_names(wanted.classes)
 
 
 def _image_size(file: Path) -> int | None:

@@ -76,7 +76,7 @@ def test_two_commands_from_a_file_to_a_prediction(file, tmp_path, shell, astrona
     read = bundle.read(tmp_path / "out" / "bundle")
     assert (read.label_names, read.imported) == (FER7, True)
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
-    assert "imported from PyTorch" in card
+    assert "imported from another program: what it was trained on" in card
     assert "Not measured" in card
     pages = shell("explain", f"--workdir={out}", f"--images={tmp_path / 'face.png'}", "--methods=grad_cam",
                   f"--out={tmp_path / 'page'}")  # fmt: skip

@@ -15,9 +15,29 @@ FACE_FEATURES = FACENET - 1792 * 512 - 2 * 512
 EXPRESSION_NET = (
     sum(9 * a * b + 2 * b for a, b in ((3, 64), (64, 128), (128, 256), (256, 512), (512, 512))) + 513 * 1792
 )
+# Channels of the separable convolutions of face_expression_net, with biases: sixteen less the full first one.
+SEPARABLE = [
+    *(3 * [(32, 32)]),
+    *(pair for a, b in ((32, 64), (64, 128), (128, 256)) for pair in ((a, b), *(3 * [(b, b)]))),
+]
+
+
+def xception(stem: tuple[int, int], modules: tuple[int, ...]) -> int:
+    """Parameters by the paper's figure: 3×3 convolutions of grey images, modules, maps of seven classes."""
+    first, before = stem
+    count = 9 * (first + first * before) + 2 * (first + before)
+    for after in modules:
+        count += before * after + 9 * before + before * after + 9 * after + after**2 + 3 * 2 * after
+        before = after
+    return count + 7 * (9 * before + 1)
+
+
 # Parameters with seven classes, counted by others: the papers, or the PyTorch counterpart.
 # ResNet and VGG: torchvision's published counts with another classifier; SE-ResNet: 2·C²/16 more a block.
 PARAMETERS = {
+    "big_xception": xception((32, 64), (128, 256)),
+    "face_expression_net": 9 * 3 * 32 + 32 + sum(9 * a + a * b + b for a, b in SEPARABLE) + 7 * 257,
+    "mini_xception": xception((8, 8), (16, 32, 64, 128)),
     "attentional_cnn": 66_877,  # at 48×48; test_transformer_networks.py counts it layer by layer
     "fer_cnn": 1_440_327,  # likewise
     "facenet": FACENET + 7 * 513,
