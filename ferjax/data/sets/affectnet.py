@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import image_paths, unread
+from ferjax.data.builders.image_files import image_paths, subfolders, unread
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.builders.split_folders import split_folders
@@ -21,7 +21,7 @@ from ferjax.data.builders.text_files import listed_path
 from ferjax.data.labels import FER8, WORDS
 from ferjax.data.plain_files import read_plain
 from ferjax.errors import UserError
-from ferjax.files import inside
+from ferjax.files import inside, text_of
 from ferjax.registry import data_set
 
 LISTS = "Manually_Annotated_file_lists"
@@ -142,18 +142,29 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
                     yield Item(split, path, label, f"{name}/{path.name}")
             for stem in sorted(unpaired):
                 self.lose(str(place / "images" / stem), "no image of that name")
+        for path in subfolders(folder, folder):
+            if path.name not in ("train_set", "val_set"):
+                self.notes += unread(path, (), f"as {text_of(path.name)}/ is neither train_set/ nor val_set/")
 
     def _old(self, folder: Path) -> Iterator[Item]:
         margin = self.number_option("margin", 0, 2)
         images = folder / IMAGES
         if not images.is_dir():
             raise UserError(f"{folder} has {LISTS}/ but no {IMAGES}/: unpack the images beside the lists")
+        read: set[Path] = set()
         for split, name in (("train", "training.csv"), ("test", "validation.csv")):
             path = inside(folder, folder / LISTS / name)
             if not path.is_file():
                 raise UserError(f"{path} is missing; {LISTS}/ must hold training.csv and validation.csv")
             for number, row in self.rows(path, (*COLUMNS[:5], "expression"), headless=COLUMNS):
                 where = f"{path} line {number}"
+                listed = row["subdirectory_filepath"]
+                try:
+                    file = inside(images, listed_path(images, listed))
+                except ValueError as error:
+                    self.reject(where, error)
+                    continue
+                read.add(file)
                 label = self._class(row["expression"], where)
                 if label is None:
                     continue
@@ -162,21 +173,16 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
                 except ValueError as error:
                     self.reject(where, f"the face box is not made of numbers ({error})")
                     continue
-                listed = row["subdirectory_filepath"]
-                try:
-                    file = listed_path(images, listed)
-                except ValueError as error:
-                    self.reject(where, error)
-                    continue
                 yield Item(
                     split,
-                    inside(images, file),
+                    file,
                     label,
                     listed,
                     box=(left, top, left + width, top + height),
                     margin=margin,
                     where=f"{where}: {listed}",
                 )
+        self.notes += unread(images, read, "as no list names them")
 
     def _reduced(self, folder: Path) -> Iterator[Item]:
         """Yields what the list of the 96×96 copy names, whose labels are words."""
@@ -185,9 +191,13 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
         places = [*split_folders(folder, folder), ("train", folder)]
         for number, row in self.rows(path, ("pth", "label")):
             where = f"{path} line {number}"
-            files = ((split, place / row["pth"]) for split, place in places)
-            split, file = next((pair for pair in files if pair[1].exists()), ("train", folder / row["pth"]))
-            read.add(inside(folder, file))
+            try:
+                files = [(split, inside(folder, listed_path(place, row["pth"]))) for split, place in places]
+            except ValueError as error:
+                self.reject(where, error)
+                continue
+            split, file = next((pair for pair in files if pair[1].exists()), files[-1])
+            read.add(file)
             name = self.meaning(WORDS, row["label"].lower(), where)
             if name in self.LABELS:
                 yield Item(split, file, name, row["pth"], where=f"{where}: {row['pth']}")

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
+from ferjax.data.builders.image_files import unread
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.builders.text_files import lines, listed_path
@@ -58,6 +59,7 @@ class ExpW(ImageSetBuilder, skip_registration=True):
         if not images.is_dir():
             raise UserError(f"{images} is missing: unpack the archives of the images there")
         self.note_no_splits("1/10")
+        read: set[Path] = set()
         for number, line in lines(inside(folder, path)):
             where = f"{path} line {number}"
             # name face_id top left right bottom confidence label; the name may hold blanks
@@ -66,6 +68,12 @@ class ExpW(ImageSetBuilder, skip_registration=True):
             if not name:
                 self.reject(where, f"{len(line.split())} fields, expected 8")
                 continue
+            try:
+                file = inside(images, listed_path(images, name))
+            except ValueError as error:
+                self.reject(where, error)
+                continue
+            read.add(file)
             label = self.meaning(EXPW_CODES, code, where)
             if label is None:
                 continue
@@ -74,14 +82,9 @@ class ExpW(ImageSetBuilder, skip_registration=True):
             except ValueError as error:
                 self.reject(where, f"the face box is not made of numbers ({error})")
                 continue
-            try:
-                file = listed_path(images, name)
-            except ValueError as error:
-                self.reject(where, error)
-                continue
             yield Item(
                 "train",
-                inside(images, file),
+                file,
                 label,
                 f"{name}#{face}@{number}",
                 group=name,
@@ -89,3 +92,4 @@ class ExpW(ImageSetBuilder, skip_registration=True):
                 margin=margin,
                 where=f"{where}: {name}",
             )
+        self.notes += unread(images, read, "as the list does not name them")
