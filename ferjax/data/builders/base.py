@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ferjax.data.builders.bad_rows import BadRowError, Survey, SurveyedError
 from ferjax.data.builders.known_layouts import class_folders_hint, known_layout
+from ferjax.data.builders.reconciled import shown
 from ferjax.data.builders.shards import ExampleWriter, SplitWriter, Written, shard_path, template
 from ferjax.data.builders.text_files import table
 from ferjax.data.labels import FER7
@@ -189,10 +190,10 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
             return UserError(f"no {self.name} in {folder}: {layout}")
         entries = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
         packed = [name for name in entries if name.lower().endswith(ARCHIVES)]
-        unpack = f". {packed[0]} is an archive: unpack it first" if packed else ""
+        unpack = f". {shown(packed[0])} is an archive: unpack it first" if packed else ""
         return UserError(
             f"no {self.name} in {folder}: looked for {self.MANUAL_DOWNLOAD_INSTRUCTIONS}; "
-            f"found {listed(entries, most=10) or 'nothing'}{unpack}"
+            f"found {listed(map(shown, entries), most=10) or 'nothing'}{unpack}"
         )
 
     def _download_and_prepare(
