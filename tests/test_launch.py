@@ -94,6 +94,29 @@ def test_local_passes_signals_on(tmp_path):
     assert started.returncode == 143
 
 
+@pytest.mark.parametrize("code", [134, 75, 143, 0])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_local_starts_nothing_again_after_a_signal(tmp_path, code, number):
+    """A signal to the whole group, as a terminal sends it, is no crash, however the processes take it."""
+    command = tmp_path / "waits"
+    command.write_text(
+        f"#!{sys.executable}\nimport signal, sys\n"
+        "asked = {signal.SIGTERM, signal.SIGINT}\nsignal.pthread_sigmask(signal.SIG_BLOCK, asked)\n"
+        f"print('ready', flush=True)\nsignal.sigwait(asked)\nsys.exit({code})\n"
+    )
+    command.chmod(0o755)
+    started = subprocess.Popen(
+        ["bash", str(LAUNCH / "local.sh"), "-n", "2", "-r", "5", *FLAGS], start_new_session=True,
+        env={**os.environ, "FERJAX": str(command)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with started:
+        assert [started.stdout.readline() for _ in range(2)] == ["ready\n"] * 2
+        os.killpg(started.pid, number)
+        assert started.stdout.read() == ""
+        assert "restart" not in started.stderr.read()
+    assert started.returncode == (code or 143)
+
+
 def test_slurm_runs_one_process_a_task_and_is_queued_again(fake):
     dry = script("slurm.sh", *FLAGS, DRY_RUN="1", FERJAX="ferjax")
     assert dry.stdout.startswith("srun ")

@@ -11,7 +11,7 @@ from jax.experimental import multihost_utils
 from ferjax.cluster.consistency import agree
 from ferjax.cluster.coordinator import CoordinatorStore, coordinator_address, position
 from ferjax.cluster.liveness import Limits
-from ferjax.cluster.rendezvous import gather
+from ferjax.cluster.rendezvous import check_numbers, gather, parse_address
 from ferjax.cluster.stopping import Stopping
 from ferjax.cluster.watchdog import exit_code, leave, watching
 from ferjax.errors import UserError
@@ -51,6 +51,9 @@ def processes(
     explicit = bool(coordinator) or count != 0 or index != -1
     if explicit and not (coordinator and count != 0 and index != -1):
         raise UserError("several processes need all of --coordinator, --processes and --process")
+    if explicit:
+        check_numbers(count, index)
+        parse_address(coordinator)
     limits = limits or Limits()
     _check_seconds(join_limit=timeout, silence_limit=limits.silence, progress_limit=limits.progress)
     if not (automatic or explicit):

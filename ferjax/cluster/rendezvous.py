@@ -17,6 +17,7 @@ from ferjax.errors import UserError, listed
 MOST = 2**16  # processes
 _RETRY = 0.5  # seconds
 _GRACE = 10.0  # seconds that something else may answer: process 0 of an earlier run may be ending
+_PATIENCE = 5.0  # seconds beyond the time: process 0 waits as long, and may have begun later
 _LONGEST = 4096  # bytes of a line
 _GREETING = "ferjax rendezvous"
 
@@ -54,7 +55,6 @@ def gather(address: str, count: int, index: int, timeout: float) -> None:
         UserError: the address is wrong, the port is taken, nothing or something else answers, a process has
             not come within the time, two have one number, or they do not agree on how many they are.
     """
-    check_numbers(count, index)
     host, port = parse_address(address)
     if index == 0:
         _lead(address, port, count, timeout)
@@ -219,7 +219,7 @@ def _asked(host: str, port: int, greeting: bytes, end: float) -> dict[str, Any] 
         text = b""
         while True:
             # Process 0 waits for all the others first, as long as it may.
-            connection.settimeout(max(end + 5 - time.monotonic(), 0.1))
+            connection.settimeout(max(end + _PATIENCE - time.monotonic(), 0.1))
             try:
                 content = connection.recv(_LONGEST)
             except ConnectionError:

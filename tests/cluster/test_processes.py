@@ -68,17 +68,46 @@ def test_two_processes_with_the_images_on_their_devices_are_one(tiny_run, never_
     assert_near_numbers(workdir, never_killed)
 
 
-def test_two_processes_stop_together_and_one_goes_on(tiny_run, never_killed, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "signalled"), [(signal.SIGTERM, [0]), (signal.SIGTERM, [0, 1]), (signal.SIGINT, [1, 0])]
+)
+def test_two_processes_stop_together_and_one_goes_on(tiny_run, never_killed, tmp_path, number, signalled):
+    """Whether one of them is signalled or, as a terminal and `timeout` do, all at once."""
     workdir = tmp_path / "run"
     with two(tiny_run, workdir) as (first, second):
         assert first.reaches(8), first.text
-        first.process.send_signal(signal.SIGTERM)
+        for index in signalled:
+            (first, second)[index].process.send_signal(number)
         for command in (first, second):
             assert command.finish() == 128 + signal.SIGTERM, command.text
     at = max(int(path.name) for path in (workdir / "checkpoints").iterdir())
     assert 8 <= at < 22
     assert f"going on from step {at}" in tiny_run.run(workdir)
     assert_near_numbers(workdir, never_killed)
+
+
+@pytest.mark.parametrize("signalled", [[0, 1], [1]])
+def test_two_processes_end_together_before_the_first_step(tiny_run, tmp_path, signalled):
+    with two(tiny_run, tmp_path / "run") as commands:
+        first = commands[0]
+        assert any(line.startswith("workdir") for line in first.process.stdout)
+        for index in signalled:
+            commands[index].process.send_signal(signal.SIGTERM)
+        for command in commands:
+            assert command.finish() == 128 + signal.SIGTERM, command.text
+            assert "Traceback" not in command.text
+
+
+def test_a_process_that_does_not_come_is_named(tiny_run, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    flags = [f"--coordinator={address}", "--processes=2", "--process=0", "--join_limit=1"]
+    with tiny_run.start(tmp_path / "run", *flags) as command:
+        assert command.finish() == 2
+    assert command.lines[-1].startswith(
+        f"ferjax: error: of 2 processes the numbers 1 have not come to the coordinator {address} within 1 s"
+    )
 
 
 @pytest.mark.parametrize("victim", [0, 1])
