@@ -56,7 +56,7 @@ class Twice(nn.Module):
 
 def test_a_layer_that_is_used_twice_has_its_weights_once():
     with memory.measured_layers() as layers:
-        Twice().init(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))
+        jax.eval_shape(Twice().init, jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))
     assert (layers.weights, layers.taken) == (3 * 3 * 3 * 3 + 3 * 7, 2 * 8 * 8 * 3 + 3)
 
 
