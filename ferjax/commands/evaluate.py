@@ -11,6 +11,7 @@ from absl import flags
 from ferjax.commands import framework
 from ferjax.errors import UserError
 from ferjax.inference.score_run import evaluate_run
+from ferjax.inference.trained import IMPORTED
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 from ferjax.report.tables import probability_lines, text_table
@@ -33,10 +34,13 @@ def main(argv: list[str]) -> None:
     """Prints the per-class table."""
     framework.no_arguments(argv)
     keep_compiled()
+    if _MAP.present and _EXTRA.value != "map":
+        raise UserError(f"--map={','.join(_MAP.value)} changes nothing without --extra=map")
     merges = _pairs(_MAP.value) if _EXTRA.value == "map" else {}
     scores = evaluate_run(_WORKDIR.value, _DATASET.value, _SPLIT.value, _DATA_DIR.value, merges)
+    imported = scores["trained_on"] == IMPORTED
     print(
-        f"{scores['model']} of {_WORKDIR.value}, trained on {scores['trained_on']}, "
+        f"{scores['model']} of {_WORKDIR.value}, {'' if imported else 'trained on '}{scores['trained_on']}, "
         f"at step {scores['step']:,}, on {scores['dataset']} {scores['split']}\n{text_table(scores['test'])}"
     )
     if scores["masked"]:

@@ -278,14 +278,15 @@ def _facts(path: Path, content: bytes) -> tuple[tuple[str, ...], float | None, o
     if isinstance(facts, dict):
         names, temperature = facts.get("label_names"), facts.get("temperature")
         usual = temperature is None or is_temperature(temperature)
-        listed = isinstance(names, list) and all(map(_is_name, names))
-        if usual and listed and 1 < len(names) == len(set(names)):
+        if usual and isinstance(names, list) and _are_names(names):
             return tuple(names), temperature, facts.get("grey")
     raise UserError(f"{path / NETWORK} does not hold classes and temperature; fetch the bundle again")
 
 
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and name.isprintable() and bool(name.strip())
+def _are_names(names: list[Any]) -> bool:
+    """Checks that a list holds the names of at least two classes, each once, which a terminal can show."""
+    texts = all(isinstance(name, str) and name.isprintable() and name.strip() for name in names)
+    return texts and 1 < len(names) == len(set(names))
 
 
 def _network(path: Path, config: ConfigDict, classes: int) -> tuple[nn.Module, Shapes]:

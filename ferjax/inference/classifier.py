@@ -11,6 +11,7 @@ from PIL import Image
 
 from ferjax.data.resize import resize
 from ferjax.inference import trained
+from ferjax.inference.needed_memory import most_pictures
 from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
 
@@ -45,7 +46,8 @@ class Classifier:
         step = trained.predict_step(network)
         variables = jax.device_put(network.variables)
         compiled = jax.jit(lambda variables, images: jnp.exp(step(variables, images)))
-        largest = network.config.eval.batch_size
+        image_shape = (network.image_size, network.image_size, 3)
+        largest = most_pictures(network.model, image_shape, network.config.eval.batch_size)
         return cls(
             label_names=network.label_names,
             image_size=network.input_size,

@@ -1,7 +1,6 @@
 """Estimates the memory that a network needs for pictures, before anything is allocated for them."""
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,12 +9,15 @@ import jax
 
 from ferjax import models
 from ferjax.errors import UserError
+from ferjax.platform.memory import machine_memory
 
 _BYTES = 4  # of a number in float32
 # A layer's input and output are there at the same time.
 _ARRAYS = 2
 # The part of the machine's memory that pictures may take.
 _SHARE = 0.5
+# Numbers of a batch of pictures for which every machine has memory: 64 of 512×512.
+_FEW = 64 * 512 * 512 * 3
 
 
 def shapes_and_bytes(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[Mapping[str, Any], int]:
@@ -65,6 +67,13 @@ def check_one_picture(needed: int, weights: int, side: int, where: object) -> No
         )
 
 
+def most_pictures(model: nn.Module, image_shape: tuple[int, int, int], wanted: int) -> int:
+    """Returns how many pictures at once there is memory for: at least 1, at most as many as are wanted."""
+    if wanted * math.prod(image_shape) <= _FEW:
+        return wanted
+    return max(1, min(wanted, available() // shapes_and_bytes(model, image_shape)[1]))
+
+
 def available() -> int:
-    """Returns the bytes that pictures may take: half of this machine's memory."""
-    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _SHARE)
+    """Returns the bytes that pictures may take: half of what this process can have."""
+    return int(machine_memory() * _SHARE)

@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ferjax import models
 from ferjax.errors import UserError, listed
 from ferjax.files import user_path
 from ferjax.inference import bundle
+from ferjax.inference.needed_memory import check_one_picture, shapes_and_bytes
 from ferjax.inference.trained import IMPORTED, Trained, trained_on_grey
 from ferjax.runs import weights
 from ferjax.runs.finite import check_finite
@@ -60,7 +60,8 @@ def open_network(path: Path | str) -> Trained:
             f"{step:,}",
         )
     model = setup.create_model(config, len(names))
-    expected = models.initial_shapes(model, setup.image_shape(config))
+    expected, picture = shapes_and_bytes(model, setup.image_shape(config))
+    check_one_picture(picture, 0, config.data.source_size or config.data.image_size, workdir / CONFIG)
     size = meta.get("image_size") or config.data.image_size
     differing = differences(layout(variables), layout({key: expected.get(key, {}) for key in variables}))
     if differing or size != config.data.image_size:

@@ -117,4 +117,4 @@ def _check_classes(wanted: Wanted) -> None:
 def _image_size(file: Path) -> int | None:
     """Reads the image size that `torch-export` keeps in a .safetensors."""
     text = read_facts(file).get("image_size", "")
-    return int(text) if text.isdecimal() and 0 < int(text) <= 4096 else None
+    return int(text) if text.isdecimal() and len(text) <= 4 and int(text) > 0 else None

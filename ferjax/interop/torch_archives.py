@@ -139,8 +139,7 @@ def read_pickles(file: IO[bytes], size: int, nested: bool = False) -> Any:
 
     content = next_pickle()
     if content == _MAGIC:
-        next_pickle(), next_pickle()  # the protocol, and facts about the system
-        content, keys = next_pickle(), next_pickle()
+        _, _, content, keys = [next_pickle() for _ in range(4)]  # first the protocol and facts of the system
         for key in keys:
             (count,) = struct.unpack("<q", file.read(8))
             length = count * units[key]

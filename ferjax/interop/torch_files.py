@@ -129,7 +129,11 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
             return safetensors.numpy.load_file(path)
         except (KeyError, TypeError, AttributeError, ValueError):  # types that NumPy lacks
             return {name: _array(**entry) for name, entry in safetensors.deserialize(path.read_bytes())}
-    except safetensors.SafetensorError as error:
+    except (
+        safetensors.SafetensorError,
+        ValueError,
+        MemoryError,
+    ) as error:  # ValueError: sizes beyond NumPy's
         reason = " ".join(str(error).split())[:_SHOWN]
         raise UserError(f"{path} is not a whole .safetensors ({reason}); fetch it again") from error
 

@@ -98,8 +98,8 @@ def export_state_dict(
     network = network_of(name)
     flat: dict[str, Any] = flatten_dict({key: variables.get(key, {}) for key in COLLECTIONS}, sep="/")
     layer = next(row.flax for row in network.rows if row.torch == network.head)
-    bias = np.shape(flat.get(f"params/{layer}/bias"))
     shapes = {path: tuple(np.shape(value)) for path, value in flat.items()}
+    bias = shapes.get(f"params/{layer}/bias")
 
     def weights_at(size: int) -> dict[str, Weight]:
         sized = network._replace(image_size=size)

@@ -24,11 +24,13 @@ def read_config(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def check_groups(content: Any, path: Path) -> None:
-    """Raises UserError unless a content is groups of fields, of which `model` has a name."""
+    """Raises UserError unless a content is known groups of fields, of which `model` has a name."""
     groups = isinstance(content, dict) and all(isinstance(group, dict) for group in content.values())
     name = content.get("model", {}).get("name") if groups else None
     if not isinstance(name, str) or not name:
         raise UserError(f"{path} is not the config of a run; restore the file")
+    if unknown := sorted(content.keys() - defaults().keys()):
+        raise UserError(f"{path}: a config has no group {shown(unknown[0])}; restore the file")
 
 
 def fixed_fields(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -150,6 +150,7 @@ def test_bad_input(workdir, ckplus, shell, tmp_path):
         ([own, "--dataset=ckplus", f"--data_dir={tmp_path}"], "ckplus is not built"),
         ([own, "--split=tset"], "no split 'tset'"),
         ([own, "--extra=keep"], "extra"),
+        ([own, *ck, "--map=contempt:disgust"], "--map=contempt:disgust changes nothing without --extra=map"),
         ([own, *ck, "--extra=map", "--map=contempt"], "--map=contempt is not CLASS:COUNTS_AS"),
         ([own, *ck, "--extra=map", "--map=contempt:calm"], "contempt cannot count as calm"),
         ([own, "surplus"], "unexpected argument 'surplus'"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import trained_network
 from PIL import Image
 from untrained import LABELS, write_run
 
@@ -16,7 +17,7 @@ from ferjax.augment import normalise
 from ferjax.data import builders
 from ferjax.data.resize import resize
 from ferjax.errors import UserError
-from ferjax.inference import bundle, classifier, trained
+from ferjax.inference import bundle, classifier, needed_memory, trained
 from ferjax.inference.open_run import open_network
 
 SETTINGS = settings(max_examples=15, deadline=None)
@@ -130,6 +131,14 @@ def test_a_run_and_its_bundle_record_whether_faces_are_grey(tiny_registered, tmp
     network = open_network(run)
     bundle.write(network, "card", tmp_path / "bundle")
     assert network.grey == open_network(tmp_path / "bundle").grey == grey
+
+
+def test_a_batch_is_as_large_as_there_is_memory_for(tiny_registered, monkeypatch):
+    network = trained_network(eval__batch_size=2**18)
+    # One picture of 16×16 takes 8 channels of float32, twice.
+    for room, largest in ((100, 100), (2**20, 2**18), (0.5, 1)):
+        monkeypatch.setattr(needed_memory, "available", lambda room=room: int(room * 16 * 16 * 8 * 4 * 2))
+        assert classifier.Classifier.of(network).batches[-1] == largest
 
 
 def test_an_unfinished_run_is_not_calibrated_and_a_warning_says_so(colour_run, caplog):

@@ -9,7 +9,9 @@ import pytest
 import tiny
 
 from ferjax.data.labels import FER7
+from ferjax.deploy.model_card import model_card
 from ferjax.errors import UserError
+from ferjax.explain.subjects import from_split
 from ferjax.inference import bundle, classifier
 from ferjax.inference.open_run import open_network
 from ferjax.inference.score_run import evaluate_run
@@ -70,19 +72,24 @@ def test_two_commands_from_a_file_to_a_prediction(file, tmp_path, shell, astrona
     assert "under 'net', without 'module.'" in done.stderr
     done = shell("predict", tmp_path / "face.png", f"--workdir={out}", "--cropped", "--format=jsonl")
     assert done.returncode == 0, done.stderr
-    assert set(json.loads(done.stdout.splitlines()[0])["probabilities"]) <= set(FER7)
-    done = shell("export", f"--workdir={out}", f"--out={tmp_path / 'out'}", "--formats=bundle")
-    assert done.returncode == 0, done.stderr
-    read = bundle.read(tmp_path / "out" / "bundle")
-    assert (read.label_names, read.imported) == (FER7, True)
-    card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    row = json.loads(done.stdout.splitlines()[0])
+    assert set(row["probabilities"]) <= set(FER7)
+
+
+def test_a_bundle_of_it_says_that_it_was_imported(folder, tmp_path):
+    network = open_network(folder)
+    card = model_card(network, None)
     assert "imported from another program: what it was trained on" in card
     assert "Not measured" in card
-    pages = shell("explain", f"--workdir={out}", f"--images={tmp_path / 'face.png'}", "--methods=grad_cam",
-                  f"--out={tmp_path / 'page'}")  # fmt: skip
-    assert pages.returncode == 0, pages.stderr
-    line = tiny.only_line(shell("explain", f"--workdir={out}", f"--out={tmp_path / 'page'}"))
-    assert "name pictures with --images" in line
+    bundle.write(network, card, tmp_path / "bundle")
+    read = bundle.read(tmp_path / "bundle")
+    assert (read.label_names, read.imported, read.grey) == (FER7, True, True)
+
+
+def test_without_a_data_set_pictures_must_be_named(folder):
+    network = open_network(folder)
+    with pytest.raises(UserError, match="has no data set of its own: name pictures with --images"):
+        from_split(network, classifier.Classifier.of(network), "test", 8, "")
 
 
 def test_it_is_evaluated_on_a_set_that_is_named(folder, tiny_run, caplog):

@@ -129,9 +129,16 @@ def test_a_truncated_file_is_refused(tmp_path, suffix, part):
     assert str(path) in str(error.value)
 
 
+def safetensors_of(header, data):
+    return struct.pack("<Q", len(header)) + header.encode() + data
+
+
 @pytest.mark.parametrize("content", [
     b"<!DOCTYPE html><html>Not found</html>", struct.pack("<Q", 2**63) + b"{}", struct.pack("<Q", 2) + b"[]",
     struct.pack("<Q", 60) + b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,999999]}} ',
+    safetensors_of('{"a":{"dtype":"F32","shape":[0,4611686018427387904],"data_offsets":[0,0]}}', b""),
+    safetensors_of(f"""{{"a":{{"dtype":"F32","shape":{[1] * 70},"data_offsets":[0,4]}}}}""", bytes(4)),
+    safetensors_of('{"a":' * 5000, b""),
 ])  # fmt: skip
 def test_other_files_than_weights_are_refused(tmp_path, content):
     for name in ("a.safetensors", "a.pth"):

@@ -1,6 +1,8 @@
 """Folders of weights alone: written whole, read back exactly, from a run as well."""
 
+import errno
 import json
+import os
 import shutil
 
 import jax
@@ -49,6 +51,21 @@ def test_a_folder_that_holds_something_is_never_written(folder):
         weights.check_new(folder.parent / "file" / "below")
     (folder.parent / "empty").mkdir()
     weights.save(folder.parent / "empty", "tiny", VARIABLES, {})
+
+
+def test_a_config_makes_it_a_folder_that_is_opened_as_a_run(tmp_path):
+    weights.save(tmp_path / "a", "tiny", VARIABLES, {}, {"model": {"name": "tiny"}})
+    assert json.loads((tmp_path / "a" / "config.json").read_text()) == {"model": {"name": "tiny"}}
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(weights, "write_json_atomic", full)
+    with pytest.raises(UserError, match=r"cannot write .*: No space left on device; name another folder"):
+        weights.save(tmp_path / "a", "tiny", VARIABLES, {}, {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_averaged_weights_of_a_runs_best_step(never_killed):

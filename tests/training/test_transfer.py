@@ -195,7 +195,7 @@ def test_a_pattern_of_nothing_is_refused(pattern, told):
 
 @pytest.mark.parametrize(("module", "words"), [
     ("face_net", "'face_net' is no module of the network; the nearest are .*fc"),
-    ("conv", "'conv' is no module of the network; the nearest are conv1, conv2"),
+    ("conv", "'conv' is no module of the network; the nearest are .*conv1"),
     ("conv1/kernel", "is no module of the network"),
 ])  # fmt: skip
 def test_a_module_that_is_none_is_refused(module, words):
