@@ -1,4 +1,4 @@
-"""Recognises the networks of `ferjax.models` in what Keras and TensorFlow.js saved, and takes their arrays over."""
+"""Recognises the networks of `ferjax.models` in what Keras and TensorFlow.js saved, and takes the arrays."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
