@@ -110,9 +110,11 @@ class MiniXception:
 
     def normalised(self, x, features, rectified=False):
         arrays = {
-            "gamma": self.rng.uniform(0.5, 1.5, features), "beta": self.rng.normal(0, 0.3, features),
-            "moving_mean": self.rng.normal(0, 0.3, features), "moving_variance": self.rng.uniform(0.1, 2, features),
-        }  # fmt: skip
+            "gamma": self.rng.uniform(0.5, 1.5, features),
+            "beta": self.rng.normal(0, 0.3, features),
+            "moving_mean": self.rng.normal(0, 0.3, features),
+            "moving_variance": self.rng.uniform(0.1, 2, features),
+        }
         arrays = {key: value.astype(np.float32) for key, value in arrays.items()}
         x = self.add("BatchNormalization", "batch_normalization", [x], arrays, epsilon=self.epsilon)
         return self.add("Activation", "activation", [x], activation="relu") if rectified else x

@@ -62,7 +62,7 @@ def test_a_file_of_tensorflow_js_to_a_prediction(graph_model, tmp_path, shell, a
     assert "big_xception" in done.stdout
     assert f"64×64 pixels, grey, to {', '.join(ARRIAGA)}" in done.stdout
     assert "name other classes with --classes" in done.stdout
-    done = shell("predict", tmp_path / "face.png", f"--workdir={out}", "--cropped", "--format=json")
+    done = shell("predict", tmp_path / "face.png", f"--workdir={out}", "--cropped", "--format=jsonl")
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout.splitlines()[0])["probabilities"]) <= set(ARRIAGA)
     assert "import-keras takes one file" in tiny.only_line(shell("import-keras", f"--out={tmp_path / 'b'}"))
@@ -113,6 +113,10 @@ def of(content, kind):
     return next(node for node in content["modelTopology"]["node"] if node["op"] == kind)
 
 
+def last_conv(content):
+    return [node for node in content["modelTopology"]["node"] if node["op"] == "_FusedConv2D"][-1]
+
+
 def weights(content):
     return content["weightsManifest"][0]
 
@@ -120,10 +124,10 @@ def weights(content):
 GRAPHS = {
     "stride": (lambda c: of(c, "MaxPool")["attr"].pop("strides"), "max_pool has the window 3"),
     "operation": (lambda c: of(c, "MaxPool").update(op="AvgPool"), "it has an operation AvgPool"),
-    "activation": (lambda c: of(c, "Relu").update(op="Softmax"), "there is softmax where"),
-    "channels first": (lambda c: of(c, "MaxPool")["attr"]["data_format"].update(s="TkNIVw=="), "channels first"),
+    "activation": (lambda c: of(c, "Relu").update(op="Softmax"), "begin at different places"),
+    "channels": (lambda c: of(c, "MaxPool")["attr"]["data_format"].update(s="TkNIVw=="), "channels first"),
     "a layers model": (lambda c: c.update(format="layers-model"), "is a layers-model"),
-    "an order": (lambda c: of(c, "AddV2").update(input=["nowhere", "input_1"]), "damaged one"),
+    "an order": (lambda c: of(c, "AddV2").update(input=["nowhere", "input_1"]), "reads nowhere, which is"),
     "no manifest": (lambda c: c.pop("weightsManifest"), "damaged one"),
     "no file": (lambda c: weights(c).update(paths=["other.bin"]), "'other.bin', which is not beside it"),
     "a file elsewhere": (lambda c: weights(c).update(paths=["../emotion.bin"]), "which is not beside it"),
@@ -131,6 +135,8 @@ GRAPHS = {
     "a long array": (lambda c: weights(c)["weights"][0].update(shape=[10**9, 10**9]), "end before the array"),
     "fewer arrays": (lambda c: weights(c)["weights"].pop(), "longer than the arrays"),
     "no input": (lambda c: of(c, "Placeholder").update(op="Identity"), "damaged one"),
+    "no ReLU": (lambda c: of(c, "_FusedConv2D")["attr"].pop("fused_ops"), "there is conv where relu"),
+    "no bias": (lambda c: last_conv(c).update(input=last_conv(c)["input"][:2]), "the last conv has no bias"),
     "a circle": (lambda c: of(c, "Softmax").update(op="Identity", input=["Identity"]), "reads itself"),
 }  # fmt: skip
 
@@ -178,7 +184,7 @@ def test_a_damaged_hdf5_file_is_told(h5py, tmp_path):
             import_keras(tmp_path / name, tmp_path / "net")
     with h5py.File(file, "r+") as opened:
         del opened.attrs["model_config"]
-    with pytest.raises(UserError, match="save it with model.save"):
+    with pytest.raises(UserError, match=r"save it with model\.save"):
         import_keras(file, tmp_path / "net")
 
 
