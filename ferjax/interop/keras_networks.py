@@ -1,4 +1,4 @@
-"""Recognises the networks of `ferjax.models` in what Keras and TensorFlow.js saved, and takes their arrays over."""
+"""Recognises the networks of `ferjax.models` in what Keras and TensorFlow.js saved, and takes the arrays."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,6 +17,10 @@ Arrays = dict[str, np.ndarray]
 # The packages' classes in the order of the outputs.
 ARRIAGA_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 FACE_API_CLASSES = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
+
+
+# Arrays that operations must have.
+_NEEDED = {"conv": {"kernel"}, "depthwise": {"kernel"}, "batch_norm": {"scale", "bias", "mean", "var"}}
 
 
 class Recognised(NamedTuple):
@@ -75,12 +79,15 @@ class _Xception:
         self._operations = graph.operations
         self._at = graph.output
         self._arrays: Arrays = {}
+        self._steps = 10 * len(graph.operations)  # more than any way through them takes
 
     def read(self) -> tuple[Arrays, Sizes]:
         """Returns the arrays by our paths, and the sizes; `smallest` is 0."""
         self._take("softmax")
         self._take("mean")
         maps = self._take("conv", 3, stride=1, padding="same")
+        if "bias" not in maps.arrays:
+            raise DoesNotFitError("the last conv has no bias")
         self._arrays |= {f"params/maps/{key}": maps.arrays[key] for key in ("kernel", "bias")}
         modules: list[tuple[int, bool]] = []
         while self._kind() == "add":
@@ -89,7 +96,7 @@ class _Xception:
         stride = 0
         for layer in (2, 1):
             self._take("relu")
-            stride = self._operations[self._behind_norm()].settings.get("stride", 0)
+            stride = self._operation(self._behind_norm()).settings.get("stride", 0)
             stem.insert(0, self._normalised(f"conv{layer}", f"bn{layer}", 3, stride, "valid"))
             if layer == 2 and stride != 1:
                 raise DoesNotFitError(f"the second convolution has a stride of {stride}")
@@ -109,7 +116,7 @@ class _Xception:
     def _module(self, name: str) -> tuple[int, bool]:
         """Reads a module that ends in an addition: its channels, and whether it begins with ReLU."""
         branches = self._take("add", inputs=2).inputs
-        pools = [branch for branch in branches if self._operations[branch].kind == "max_pool"]
+        pools = [branch for branch in branches if self._operation(branch).kind == "max_pool"]
         if len(pools) != 1:
             raise DoesNotFitError("a sum does not have one pool")
         self._at = branches[1 - branches.index(pools[0])]
@@ -135,7 +142,7 @@ class _Xception:
     def _behind_norm(self) -> str:
         """Names the convolution that lies here, or behind the batch norm here."""
         kind = self._kind()
-        return self._operations[self._at].inputs[0] if kind == "batch_norm" else self._at
+        return _only(self._operation(self._at).inputs) if kind == "batch_norm" else self._at
 
     def _normalised(self, name: str, norm: str, size: int, stride: int, padding: str | None) -> int:
         """Reads a convolution with its batch norm, which may be folded into it; returns its channels."""
@@ -156,10 +163,19 @@ class _Xception:
         self._arrays |= {f"batch_stats/{norm}/{key}": values[key] for key in ("mean", "var")}
         return features
 
+    def _operation(self, name: str) -> Operation:
+        self._steps -= 1
+        if self._steps < 0:
+            raise DoesNotFitError("an operation reads itself")
+        if name not in self._operations:
+            raise DoesNotFitError(f"an operation reads {name[:60]}, which is not there")
+        return self._operations[name]
+
     def _kind(self) -> str:
-        while self._operations[self._at].kind == "same":
-            self._at = self._operations[self._at].inputs[0]
-        return self._operations[self._at].kind
+        """Returns the kind of the operation here, behind those that change nothing."""
+        while (operation := self._operation(self._at)).kind == "same":
+            self._at = _only(operation.inputs)
+        return operation.kind
 
     def _take(
         self, kind: str, size: int | None = None, inputs: int = 1, stride: int | None = None,
@@ -170,19 +186,29 @@ class _Xception:
         Raises:
             DoesNotFitError: it is another kind, or has other settings than those given.
         """
-        found, operation = self._kind(), self._operations[self._at]
+        found, operation = self._kind(), self._operation(self._at)
         if found != kind:
             raise DoesNotFitError(f"there is {found} where {kind} is expected")
         settings, kernel = operation.settings, operation.arrays.get("kernel")
+        if kernel is not None and (kernel.ndim != 4 or kernel.shape[0] != kernel.shape[1]):
+            raise DoesNotFitError(f"{kind} has a kernel of the shape {kernel.shape}")
         window = settings.get("size") if kernel is None else kernel.shape[0]
         wanted = {(size, window), (stride, settings.get("stride")), (padding, settings.get("padding"))}
         if any(ours is not None and ours != theirs for ours, theirs in wanted):
             raise DoesNotFitError(f"{kind} has the window {window} and {dict(settings)}")
+        if missing := _NEEDED.get(kind, set()) - operation.arrays.keys():
+            raise DoesNotFitError(f"{kind} has no {min(missing)}")
         if kind != "input":
             if len(operation.inputs) != inputs:
                 raise DoesNotFitError(f"{kind} reads {len(operation.inputs)} results")
             self._at = operation.inputs[0]
         return operation
+
+
+def _only(inputs: tuple[str, ...]) -> str:
+    if len(inputs) != 1:
+        raise DoesNotFitError(f"an operation reads {len(inputs)} results")
+    return inputs[0]
 
 
 _FACE_API = {"filters": "kernel", "weights": "kernel", "bias": "bias"}

@@ -4,6 +4,7 @@ Two kinds: a graph model, whose JSON has the operations too, and a bare list of 
 """
 
 import base64
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def _arrays(path: Path, manifest: list[dict[str, Any]]) -> dict[str, np.ndarray]
                 isinstance(side, int) and side >= 0 for side in entry["shape"]
             ):
                 raise ValueError(entry)
-            count = int(np.prod(entry["shape"], dtype=object))
+            count = math.prod(entry["shape"])
             if (end := start + count * stored.itemsize) > len(data):
                 raise UserError(f"the files of {path} end before the array {str(entry['name'])[:60]}")
             values = np.frombuffer(data[start:end], stored.newbyteorder("<")).reshape(entry["shape"])

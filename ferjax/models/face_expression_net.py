@@ -1,7 +1,7 @@
 """The expression network of face-api.js (Mühler, 2018).
 
-No paper describes it; the layers are those of the package's source: four blocks of four convolutions, in which
-each convolution reads the sum of the earlier ones, and a linear classifier. There is no normalisation.
+No paper describes it; the layers are those of the package's source: four blocks of four convolutions, in
+which each convolution reads the sum of the earlier ones, and a linear classifier. There is no normalisation.
 """
 
 import flax.linen as nn
@@ -34,7 +34,7 @@ def centred(images: Float[Array, "B H W 3"]) -> Float[Array, "B H W 3"]:
 
 
 class SummedBlock(nn.Module):
-    """Applies four 3×3 convolutions, of which the first has stride 2; each other reads the sum of those before.
+    """Applies four 3×3 convolutions, the first with stride 2; each other reads the sum of those before.
 
     Attributes:
         features: output channels.
