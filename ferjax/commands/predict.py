@@ -88,7 +88,7 @@ def main(argv: list[str]) -> int:
             from ferjax.deploy.annotated_files import AnnotatedFiles  # draws with Matplotlib
 
             folder = Path(_ANNOTATE.value)
-            annotated = AnnotatedFiles(folder, inputs, network.label_names, _TOP_K.value, _EVERY.value)
+            annotated = AnnotatedFiles(folder, network.label_names, _TOP_K.value, _EVERY.value, inputs)
             ending.callback(annotated.finish)
         out = ending.enter_context(_opened())
         rows = output_rows.writer(_FORMAT.value, network.label_names, _TOP_K.value, out, live=live)

@@ -26,10 +26,10 @@ class AnnotatedFiles:
 
     Args:
         folder: made if it is missing.
-        inputs: what will be added; none of their files is overwritten.
         label_names: the classes.
         top_k: how many of a face's classes are written onto a picture; 0: all.
         every: seconds between a video's frames; 0: as many as it has.
+        inputs: what will be added; none of their files is overwritten.
 
     Raises:
         UserError: the folder cannot be written, or a file in it that would be replaced is an input or was not
@@ -37,7 +37,12 @@ class AnnotatedFiles:
     """
 
     def __init__(
-        self, folder: Path, inputs: Sequence[Input], label_names: tuple[str, ...], top_k: int, every: float
+        self,
+        folder: Path,
+        label_names: tuple[str, ...],
+        top_k: int,
+        every: float,
+        inputs: Sequence[Input] = (),
     ) -> None:
         self._folder, self._label_names, self._top_k, self._every = folder, label_names, top_k, every
         self._taken: set[Path] = set()
