@@ -6,10 +6,11 @@ and turned upright (pip install 'ferjax[faces]'); with --cropped every picture i
 Probabilities are calibrated.
 
 The exit code is 0 if all went well, 1 if an input could not be read (its row says why, and the others are
-still predicted), 2 if the command itself was wrong.
+still predicted) or nothing was read, 2 if the command itself was wrong.
 """
 
 import contextlib
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -104,7 +105,8 @@ def main(argv: list[str]) -> int:
             if not live:  # ^C is the way to stop a camera
                 raise
     _print_summary(counts)
-    return SOME_FAILED if counts[output_rows.FAILED] else 0
+    read = counts[output_rows.OK] + counts[output_rows.NO_FACE]
+    return 0 if (read or live) and not counts[output_rows.FAILED] else SOME_FAILED
 
 
 @contextlib.contextmanager
@@ -122,7 +124,7 @@ def _opened() -> Iterator[TextIO]:
 
 
 def _same(path: Path, name: str) -> bool:
-    return path.resolve() == Path(name).resolve()
+    return os.path.realpath(path) == os.path.realpath(name)
 
 
 def _print_summary(counts: Counter[str]) -> None:

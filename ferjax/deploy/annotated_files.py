@@ -1,6 +1,7 @@
 """Writes annotated pictures and videos, and the timelines of videos, to a folder."""
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -100,13 +101,13 @@ class AnnotatedFiles:
 
     def _check(self, inputs: Sequence[Input]) -> None:
         """Raises UserError if a file that may be written is an input, or foreign."""
-        own = {place.path.resolve() for place in inputs if place.kind in ("picture", "video")}
+        own = {os.path.realpath(place.path) for place in inputs if place.kind in ("picture", "video")}
         for place in inputs:
             if place.kind in ("skipped", "failed"):
                 continue
             path = self._path(place, ".jpg" if place.kind == "picture" else ".mp4")
             for file in (path,) if place.kind == "picture" else (path, _timeline(path)):
-                if file.resolve() in own:
+                if os.path.realpath(file) in own:
                     raise UserError(
                         f"--annotate={self._folder} would overwrite the input {file}; name another folder"
                     )
