@@ -10,7 +10,6 @@ still predicted) or nothing was read, 2 if the command itself was wrong.
 """
 
 import contextlib
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from ferjax.deploy import output_rows, video
 from ferjax.deploy.faces import Detector
 from ferjax.deploy.predict import Options, predict
 from ferjax.errors import UserError
+from ferjax.files import real_path
 from ferjax.inference import classifier
 from ferjax.inference.inputs import expand
 from ferjax.platform import outputs
@@ -124,7 +124,7 @@ def _opened() -> Iterator[TextIO]:
 
 
 def _same(path: Path, name: str) -> bool:
-    return os.path.realpath(path) == os.path.realpath(name)
+    return real_path(path) == real_path(name)
 
 
 def _print_summary(counts: Counter[str]) -> None:

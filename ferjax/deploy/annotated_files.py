@@ -1,7 +1,6 @@
 """Writes annotated pictures and videos, and the timelines of videos, to a folder."""
 
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from ferjax.deploy.annotate import annotate
 from ferjax.deploy.predict import Outcome
 from ferjax.deploy.timeline import Track
 from ferjax.errors import UserError
+from ferjax.files import real_path
 from ferjax.inference.inputs import Input
 from ferjax.platform import outputs
 from ferjax.report import figures
@@ -101,13 +101,13 @@ class AnnotatedFiles:
 
     def _check(self, inputs: Sequence[Input]) -> None:
         """Raises UserError if a file that may be written is an input, or foreign."""
-        own = {os.path.realpath(place.path) for place in inputs if place.kind in ("picture", "video")}
+        own = {real_path(place.path) for place in inputs if place.kind in ("picture", "video")}
         for place in inputs:
             if place.kind in ("skipped", "failed"):
                 continue
             path = self._path(place, ".jpg" if place.kind == "picture" else ".mp4")
             for file in (path,) if place.kind == "picture" else (path, _timeline(path)):
-                if os.path.realpath(file) in own:
+                if real_path(file) in own:
                     raise UserError(
                         f"--annotate={self._folder} would overwrite the input {file}; name another folder"
                     )
