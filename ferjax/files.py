@@ -60,6 +60,14 @@ def user_path(text: str | os.PathLike[str]) -> Path:
     return path
 
 
+def real_path(path: Path | str) -> str:
+    """Returns where a path leads once every link is followed, as far as the system shows it."""
+    try:
+        return os.path.realpath(path)
+    except OSError:  # some links of /proc are shown to nobody
+        return os.path.abspath(path)
+
+
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """Yields where to write a file or folder, and moves it to `path` when the block ends.

@@ -10,6 +10,7 @@ import numpy as np
 
 import ferjax
 from ferjax.audit import checks, content, duplicates, near
+from ferjax.platform.console import printable
 from ferjax.report.wording import count_of
 
 # Pairs of a kind that the report lists.
@@ -96,7 +97,7 @@ def summary(report: Mapping[str, Any]) -> str:
     )
     lines = [f"{report['dataset']}: {sizes}"]
     for finding in report["findings"]:
-        lines.append(f"{'SERIOUS' if finding['serious'] else 'note':<9}{finding['text']}")
+        lines.append(printable(f"{'SERIOUS' if finding['serious'] else 'note':<9}{finding['text']}"))
     if not report["findings"]:
         lines.append("nothing was found")
     return "\n".join(lines)

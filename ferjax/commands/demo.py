@@ -23,9 +23,7 @@ _PORT = flags.DEFINE_integer(
 
 _HOST = "127.0.0.1"
 _SETTINGS = (
-    f"server.address={_HOST}",  # keeps out other computers,
-    f"server.allowedHosts={_HOST}",  # and web pages whose host name resolves to this address
-    "server.allowedHosts=localhost",
+    f"server.address={_HOST}",  # keeps out other computers; ferjax/demo/server.py keeps out other host names
     "server.headless=true",  # asks for no e-mail address
     "server.fileWatcherType=none",
     "server.maxUploadSize=64",  # MB
@@ -47,7 +45,7 @@ def main(argv: list[str]) -> None:
 
     workdir = Path(_WORKDIR.value).resolve()
     open_network(workdir)  # an error appears here, and not on the page
-    page = Path(demo.__file__).with_name("page.py")
+    page = Path(demo.__file__).with_name("server.py")
     options = [f"--{setting}" for setting in (*_SETTINGS, f"server.port={_free_port(_PORT.value)}")]
     sys.stdout.flush()
     os.execv(

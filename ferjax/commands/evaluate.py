@@ -12,6 +12,7 @@ from ferjax.commands import framework
 from ferjax.errors import UserError
 from ferjax.inference.score_run import evaluate_run
 from ferjax.inference.trained import IMPORTED
+from ferjax.platform.console import printable
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 from ferjax.report.tables import probability_lines, text_table
@@ -44,11 +45,11 @@ def main(argv: list[str]) -> None:
         f"at step {scores['step']:,}, on {scores['dataset']} {scores['split']}\n{text_table(scores['test'])}"
     )
     if scores["masked"]:
-        print(f"masked, because the set has no example: {', '.join(scores['masked'])}")
+        print(f"masked, because the set has no example: {printable(', '.join(scores['masked']))}")
     for name, count in scores["dropped"].items():
-        print(f"not scored, because the network lacks the class: {count:,} {name}")
+        print(f"not scored, because the network lacks the class: {count:,} {printable(name)}")
     for name, known in scores["merged"].items():
-        print(f"counted as {known}: {name}")
+        print(printable(f"counted as {known}: {name}"))
     print(probability_lines(scores["probabilities"]))
     path = place(_WORKDIR.value, scores["dataset"], scores["split"], "json")
     print(f"written to {path}; the predictions to {path.with_suffix('')}/predict.csv")

@@ -2,7 +2,8 @@
 
 Without --images it explains examples of the run's own data set: right and sure ones of every class, and the
 surest mistakes. With --images (files, folders, patterns; more may follow as plain arguments) it explains
-pictures of faces that are already cropped.
+the faces of pictures, which are found and turned upright as in predict (pip install 'ferjax[faces]'); with
+--cropped every picture is one face already.
 
 It writes index.html, one page that opens offline, and heat.npz with the maps as numbers. With --measure it
 measures the methods on the embedded data set, whose parts of the face are known.
@@ -14,6 +15,7 @@ from pathlib import Path
 from absl import flags
 
 from ferjax.commands import framework
+from ferjax.deploy.faces import Detector
 from ferjax.errors import UserError
 from ferjax.explain import gallery, heat_file, subjects
 from ferjax.explain.layers import check_layer
@@ -28,6 +30,10 @@ from ferjax.registry import verb
 
 _WORKDIR = framework.path_flag("workdir", None, "The run's folder, or a bundle.", required=True)
 _IMAGES = flags.DEFINE_multi_string("images", [], "A file, folder or pattern; may be given several times.")
+_CROPPED = flags.DEFINE_bool("cropped", False, "Every picture is one face already; no face is searched for.")
+_SCORE = flags.DEFINE_float(
+    "min_score", 0.6, "The lowest confidence at which the detector reports a face.", 0, 1
+)
 _SPLIT = flags.DEFINE_string("split", "test", "Without --images: the split of the run's data set.")
 _COUNT = flags.DEFINE_integer("count", 24, "Without --images: how many examples.", 1)
 _METHODS = flags.DEFINE_list(
@@ -67,7 +73,8 @@ def main(argv: list[str]) -> int:
     layer = check_layer(network.model, (network.image_size, network.image_size), _LAYER.value)
     classifier = Classifier.of(network)
     if named:
-        chosen = subjects.from_files(named, classifier)
+        cut = None if _CROPPED.value else Detector(_SCORE.value).cut
+        chosen = subjects.from_files(named, classifier, cut)
     else:
         chosen = subjects.from_split(network, classifier, _SPLIT.value, _COUNT.value, _DATA_DIR.value)
     explained = explain(network, classifier, chosen, methods, layer, _CLASS.value)

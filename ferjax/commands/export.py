@@ -21,6 +21,7 @@ from ferjax.files import replacing, write_atomic
 from ferjax.inference import bundle
 from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
+from ferjax.platform.console import printable
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 from ferjax.report.wording import memory
@@ -58,7 +59,7 @@ def main(argv: list[str]) -> None:
         write_atomic(unfinished / bundle.CARD, card.encode())
     side = network.input_size
     print(f"{network.config.model.name} of {workdir}: from faces, uint8 [batch, {side}, {side}, 3], to")
-    print(f"probabilities of {', '.join(network.label_names)}")
+    print(f"probabilities of {printable(', '.join(network.label_names))}")
     for line in (*summaries, f"{bundle.CARD}: what it is for, and how good it is"):
         print(f"  {out}/{line}")
 

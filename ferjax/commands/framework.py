@@ -3,6 +3,7 @@
 import atexit
 import gc
 import inspect
+import io
 import keyword
 import logging
 import os
@@ -35,6 +36,23 @@ def fail(message: object) -> NoReturn:
     """Prints one line that says what is wrong and exits with code 2."""
     console.print_error(message)
     sys.exit(BAD_INPUT)
+
+
+def _missing_platform() -> str | None:
+    """Says which devices JAX was told to use and does not find; None if it finds some or was told nothing."""
+    wanted = os.environ.get("JAX_PLATFORMS")
+    if not wanted:
+        return None
+    import jax  # not at the top: not every command needs it
+
+    try:
+        jax.devices()
+    except Exception:  # a RuntimeError, or a bare AssertionError where the first platform has no device
+        return (
+            f"JAX finds no device for JAX_PLATFORMS={wanted}: unset it, or install the build of jax for that "
+            "device (pip install 'ferjax[cuda]' or 'ferjax[tpu]')"
+        )
+    return None
 
 
 def _reader_left() -> int:
@@ -205,6 +223,8 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
 
     def guarded(rest: list[str]) -> int | None:
         console.log_to_stderr()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # names of files may be no text
         # absl's commands show the INFO messages of libraries: TFDS logs every file that it opens.
         if not flags.FLAGS["verbosity"].present:
             absl_logging.set_verbosity(absl_logging.WARNING)
@@ -216,6 +236,10 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
             return code
         except UserError as error:
             fail(error)
+        except (RuntimeError, AssertionError):
+            if reason := _missing_platform():
+                fail(reason)
+            raise
         except KeyboardInterrupt:
             console.end_progress()
             print("ferjax: interrupted", file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ and turned upright (pip install 'ferjax[faces]'); with --cropped every picture i
 Probabilities are calibrated.
 
 The exit code is 0 if all went well, 1 if an input could not be read (its row says why, and the others are
-still predicted), 2 if the command itself was wrong.
+still predicted) or nothing was read, 2 if the command itself was wrong.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from ferjax.deploy import output_rows, video
 from ferjax.deploy.faces import Detector
 from ferjax.deploy.predict import Options, predict
 from ferjax.errors import UserError
+from ferjax.files import real_path
 from ferjax.inference import classifier
 from ferjax.inference.inputs import expand
 from ferjax.platform import outputs
@@ -88,7 +89,7 @@ def main(argv: list[str]) -> int:
             from ferjax.deploy.annotated_files import AnnotatedFiles  # draws with Matplotlib
 
             folder = Path(_ANNOTATE.value)
-            annotated = AnnotatedFiles(folder, inputs, network.label_names, _TOP_K.value, _EVERY.value)
+            annotated = AnnotatedFiles(folder, network.label_names, _TOP_K.value, _EVERY.value, inputs)
             ending.callback(annotated.finish)
         out = ending.enter_context(_opened())
         rows = output_rows.writer(_FORMAT.value, network.label_names, _TOP_K.value, out, live=live)
@@ -104,7 +105,8 @@ def main(argv: list[str]) -> int:
             if not live:  # ^C is the way to stop a camera
                 raise
     _print_summary(counts)
-    return SOME_FAILED if counts[output_rows.FAILED] else 0
+    read = counts[output_rows.OK] + counts[output_rows.NO_FACE]
+    return 0 if (read or live) and not counts[output_rows.FAILED] else SOME_FAILED
 
 
 @contextlib.contextmanager
@@ -122,7 +124,7 @@ def _opened() -> Iterator[TextIO]:
 
 
 def _same(path: Path, name: str) -> bool:
-    return path.resolve() == Path(name).resolve()
+    return real_path(path) == real_path(name)
 
 
 def _print_summary(counts: Counter[str]) -> None:

@@ -13,8 +13,8 @@ from absl import flags
 from ferjax.commands import framework
 from ferjax.errors import UserError
 from ferjax.experiments import compare
-from ferjax.experiments.repeat import repeat, table
-from ferjax.experiments.runs import Runner, until_stopped, write_text
+from ferjax.experiments.repeat import FILE, repeat, table
+from ferjax.experiments.runs import Runner, check_files, until_stopped, write_text
 from ferjax.files import file_name
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
@@ -42,6 +42,9 @@ def main(argv: list[str]) -> int:
     other = Path(_AGAINST_WORKDIR.value or f"{workdir}-against")
     if against is not None and against.train.seed != config.train.seed:
         raise UserError("--config and --against must have the same train.seed to be compared in pairs")
+
+    if against is not None:
+        check_files(other / FILE)  # `repeat` would do so when the first recipe has been trained
 
     def work() -> None:
         runner = Runner()

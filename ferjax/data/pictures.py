@@ -4,6 +4,7 @@ A picture is what a person sees: turned as its EXIF says, what is transparent wh
 animation the first image.
 """
 
+import functools
 import warnings
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
@@ -15,7 +16,7 @@ from ferjax.data.images import SAFE_FORMATS, BadImage, formats
 from ferjax.data.plain_files import read_plain
 
 SUFFIXES = frozenset(end for end, name in Image.registered_extensions().items() if name in SAFE_FORMATS)
-# Photographs of phones, which PIL does not read: they are named, not passed over.
+# Photographs of phones, which PIL reads with a package of its own: without it they are named, not passed over.
 HEIC_SUFFIXES = frozenset((".heic", ".heif", ".hif"))
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _WHITE = (255, 255, 255, 255)
@@ -74,7 +75,7 @@ def open_picture(file: BinaryIO, mode: Mode, most_pixels: int, *, turn: bool = T
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about sizes, which are checked here, and about odd metadata
-            with Image.open(file, formats=formats()) as opened:
+            with Image.open(file, formats=(*formats(), *_heic())) as opened:
                 size, kind = opened.size, opened.format or ""
                 if size[0] * size[1] > most_pixels:
                     raise TooLarge(f"{size[0]}×{size[1]} pixels")
@@ -106,11 +107,24 @@ def read_file(path: Path | str, most_bytes: int) -> bytes:
         raise BadImage(str(error)) from error
 
 
+@functools.cache
+def _heic() -> tuple[str, ...]:
+    """Returns the format of HEIC as PIL calls it, if the package that reads it is installed."""
+    try:
+        import pi_heif
+    except ImportError:
+        return ()
+    pi_heif.register_heif_opener()
+    return ("HEIF",)
+
+
 def _unknown(file: BinaryIO) -> Unreadable:
     file.seek(0)
     head = file.read(12)
     if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
-        message = "is a HEIC photograph, which is not read: save it as JPEG or PNG first"
+        if _heic():
+            return Unreadable("is a damaged HEIC photograph", "a damaged HEIC photograph")
+        message = "is a HEIC photograph: pip install 'ferjax[heic]', or save it as JPEG or PNG first"
         return Unreadable(message, "a HEIC photograph: save it as JPEG or PNG first")
     return Unreadable(
         "is no picture of a known format (PNG, JPEG, WebP, TIFF, …)", "cannot identify image file"

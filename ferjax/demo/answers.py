@@ -25,6 +25,7 @@ from ferjax.inference.open_run import open_network
 MOST_FACES = 12  # of one picture; the largest
 _FACE_SIDE = 256  # pixels, both sides, of a face on the page
 _LARGEST_SIDE = 1280  # pixels of a whole picture on the page
+_LARGEST_ENLARGED = 4 * _LARGEST_SIDE
 _SMALLEST_SIDE = 400  # pixels that the shorter side is enlarged to at least, so that marks have room
 
 
@@ -128,7 +129,9 @@ def _marked(
     image: np.ndarray, faces: Sequence[Face], probabilities: np.ndarray, label_names: Sequence[str]
 ) -> np.ndarray:
     """Draws the faces' boxes and most likely classes, and resizes the picture for the page."""
-    scale = max(1, -(-_SMALLEST_SIDE // min(image.shape[:2])))
+    shorter, longer = sorted(image.shape[:2])
+    # A picture of 20,000 × 1 pixels would otherwise become one of 8,000,000 × 400.
+    scale = max(1, min(-(-_SMALLEST_SIDE // shorter), _LARGEST_ENLARGED // longer))
     if scale > 1:
         height, width, _ = image.shape
         image = np.asarray(Image.fromarray(image).resize((width * scale, height * scale)))

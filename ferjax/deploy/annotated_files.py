@@ -12,6 +12,7 @@ from ferjax.deploy.annotate import annotate
 from ferjax.deploy.predict import Outcome
 from ferjax.deploy.timeline import Track
 from ferjax.errors import UserError
+from ferjax.files import real_path
 from ferjax.inference.inputs import Input
 from ferjax.platform import outputs
 from ferjax.report import figures
@@ -26,10 +27,10 @@ class AnnotatedFiles:
 
     Args:
         folder: made if it is missing.
-        inputs: what will be added; none of their files is overwritten.
         label_names: the classes.
         top_k: how many of a face's classes are written onto a picture; 0: all.
         every: seconds between a video's frames; 0: as many as it has.
+        inputs: what will be added; none of their files is overwritten.
 
     Raises:
         UserError: the folder cannot be written, or a file in it that would be replaced is an input or was not
@@ -37,7 +38,12 @@ class AnnotatedFiles:
     """
 
     def __init__(
-        self, folder: Path, inputs: Sequence[Input], label_names: tuple[str, ...], top_k: int, every: float
+        self,
+        folder: Path,
+        label_names: tuple[str, ...],
+        top_k: int,
+        every: float,
+        inputs: Sequence[Input] = (),
     ) -> None:
         self._folder, self._label_names, self._top_k, self._every = folder, label_names, top_k, every
         self._taken: set[Path] = set()
@@ -95,13 +101,13 @@ class AnnotatedFiles:
 
     def _check(self, inputs: Sequence[Input]) -> None:
         """Raises UserError if a file that may be written is an input, or foreign."""
-        own = {place.path.resolve() for place in inputs if place.kind in ("picture", "video")}
+        own = {real_path(place.path) for place in inputs if place.kind in ("picture", "video")}
         for place in inputs:
             if place.kind in ("skipped", "failed"):
                 continue
             path = self._path(place, ".jpg" if place.kind == "picture" else ".mp4")
             for file in (path,) if place.kind == "picture" else (path, _timeline(path)):
-                if file.resolve() in own:
+                if real_path(file) in own:
                     raise UserError(
                         f"--annotate={self._folder} would overwrite the input {file}; name another folder"
                     )

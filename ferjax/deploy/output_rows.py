@@ -2,16 +2,20 @@
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TextIO
 
 import numpy as np
 
 from ferjax.files import plain
+from ferjax.platform.console import printable
 
 FORMATS = ("table", "jsonl", "csv")
 OK, NO_FACE, FAILED, SKIPPED = "ok", "no face", "failed", "skipped"
 _NAME_WIDTH = 40  # letters of a name in the table
+# A line end is part of a name; the others would change a terminal on which rows are printed.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SIDES = ("left", "top", "right", "bottom")
 
 
@@ -27,6 +31,7 @@ class Row(NamedTuple):
         box: (left, top, right, bottom) in pixels; None if the whole picture is a face.
         score: the detector's confidence, 0 to 1.
         probabilities: float32 `[K]`, calibrated.
+        lasts: seconds that the video's frame is shown; 0: unknown. It is not written.
     """
 
     source: str
@@ -37,6 +42,7 @@ class Row(NamedTuple):
     box: tuple[float, float, float, float] | None = None
     score: float | None = None
     probabilities: np.ndarray | None = None
+    lasts: float = 0.0
 
 
 def top_classes(probabilities: np.ndarray, label_names: Sequence[str], top_k: int) -> dict[str, float]:
@@ -125,10 +131,10 @@ def video_means(video: Sequence[Row]) -> list[Row]:
     for row in video:
         if row.probabilities is not None and row.face is not None:
             start = first.setdefault(row.face, row).time
-            seconds[row.face] = (row.time or 0.0) - (start or 0.0)
+            seconds[row.face] = (row.time or 0.0) - (start or 0.0) + row.lasts
             probabilities.setdefault(row.face, []).append(row.probabilities)
     if not first:
-        return [video[0]._replace(time=video[-1].time)] if video else []
+        return [video[0]._replace(time=(video[-1].time or 0.0) + video[-1].lasts)] if video else []
     return [
         row._replace(
             time=seconds[face], probabilities=np.mean(np.stack(probabilities[face]), axis=0, dtype=np.float64)
@@ -138,17 +144,20 @@ def video_means(video: Sequence[Row]) -> list[Row]:
 
 
 def _json(row: Row, label_names: Sequence[str], top_k: int) -> str:
-    fields = row._replace(probabilities=None)._asdict()
+    fields = row._asdict()
+    del fields["probabilities"], fields["lasts"]
     known = {name: value for name, value in fields.items() if value not in (None, "")}
     if row.probabilities is not None:
         chances = top_classes(row.probabilities, label_names, top_k)
         label = next(iter(chances))
         known |= {"label": label, "probability": chances[label], "probabilities": chances}
-    return json.dumps(plain(known), ensure_ascii=False)
+    # JSON leaves control characters above 127 as they are, and some terminals obey them.
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(plain(known), ensure_ascii=False))
 
 
 def _cells(row: Row, label_names: Sequence[str]) -> list[object]:
-    known: list[object] = [row.source, row.status, row.reason, _number(row.time), row.face]
+    source, reason = (_CONTROL.sub("?", text) for text in (row.source, row.reason))
+    known: list[object] = [source, row.status, reason, _number(row.time), row.face]
     known += [*map(_number, row.box or (None,) * 4), _number(row.score)]
     if row.probabilities is None:
         return [*known, *(None,) * (2 + len(label_names))]
@@ -163,11 +172,11 @@ def _number(value: float | None) -> str | None:
 def line(row: Row, label_names: Sequence[str], top_k: int) -> str:
     """Formats a row as a line of the table."""
     name = row.source if len(row.source) <= _NAME_WIDTH else f"…{row.source[1 - _NAME_WIDTH :]}"
-    # A file name may hold control characters, which would move a terminal's cursor.
-    name = "".join(letter if letter.isprintable() else "?" for letter in name)
+    name = printable(name)
     when = "" if row.time is None else f"{row.time:8.2f} s"
     if row.probabilities is None:
-        return f"{name:{_NAME_WIDTH}}{when}  {row.status}{f': {row.reason}' if row.reason else ''}"
+        reason = f": {printable(row.reason)}" if row.reason else ""
+        return f"{name:{_NAME_WIDTH}}{when}  {row.status}{reason}"
     return (
         f"{name:{_NAME_WIDTH}}{when}  face {row.face:<4}{_percentages(row.probabilities, label_names, top_k)}"
     )
@@ -177,4 +186,4 @@ def _percentages(probabilities: np.ndarray, label_names: Sequence[str], top_k: i
     """Formats the most likely classes: `happy  93%  neutral   4%`."""
     width = max(map(len, label_names))
     chances = top_classes(probabilities, label_names, top_k)
-    return "  ".join(f"{label:>{width}} {chance:4.0%}" for label, chance in chances.items())
+    return "  ".join(f"{printable(label):>{width}} {chance:4.0%}" for label, chance in chances.items())

@@ -64,6 +64,7 @@ class _Scene(NamedTuple):
     images: np.ndarray
     status: str = output_rows.OK
     reason: str = ""
+    lasts: float = 0.0
 
 
 def predict(inputs: Iterable[Input], classifier: Classifier, options: Options) -> Iterator[Outcome]:
@@ -126,7 +127,8 @@ def _scene(job: _Job, classifier: Classifier, options: Options) -> _Scene:
     crops = [image if face is None else crop(image, face) for face in faces]
     kept = image if options.keep else None
     status = output_rows.OK if faces else output_rows.NO_FACE
-    return _Scene(item, time, kept, faces, classifier.preprocess(crops), status)
+    lasts = job.frame.lasts if job.frame else 0.0
+    return _Scene(item, time, kept, faces, classifier.preprocess(crops), status, lasts=lasts)
 
 
 def _read_ahead(read: Callable[[_Job], _Scene], jobs: Iterable[_Job]) -> Iterator[_Scene]:
@@ -170,7 +172,7 @@ class _Follower:
         """Makes the rows of a scene from float32 `[n, K]` for its n faces."""
         name = scene.input.name
         if not scene.faces:
-            return [Row(name, scene.status, scene.reason, scene.time)]
+            return [Row(name, scene.status, scene.reason, scene.time, lasts=scene.lasts)]
         numbers = list(range(1, len(scene.faces) + 1))
         if scene.time is not None:
             if scene.input is not self._video:
@@ -190,6 +192,7 @@ class _Follower:
                 box=face.box if face else None,
                 score=face.score if face else None,
                 probabilities=row,
+                lasts=scene.lasts,
             )
             for number, face, row in zip(numbers, scene.faces, probabilities, strict=True)
         ]

@@ -29,10 +29,12 @@ class Frame(NamedTuple):
     Attributes:
         time: seconds since the beginning.
         image: uint8 `[H, W, 3]`, RGB, upright.
+        lasts: seconds until the next picture; 0: unknown.
     """
 
     time: float
     image: np.ndarray
+    lasts: float = 0.0
 
 
 def file_frames(path: Path, every: float = 0.0) -> Iterator[Frame]:
@@ -61,7 +63,7 @@ def file_frames(path: Path, every: float = 0.0) -> Iterator[Frame]:
             image = _retrieved(cv2, capture)
             if image is None:
                 break
-            yield Frame(now, image)
+            yield Frame(now, image, max(spacing, every))
             due = now + every if every else 0.0
         if not read:
             raise BrokenVideo("is no video that can be read")

@@ -1,6 +1,6 @@
 """Chooses the images to explain: the user's files, or examples of a split, right ones and mistakes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ LARGEST_PAGE = 400  # images: some 40 MB of page
 UNKNOWN = -1
 _CANDIDATES = 2048  # examples of a split that are predicted to choose from
 _CHUNK = 256
+_NO_FACE = "no face was found; --cropped takes every picture as one face"
 _MISTAKES = 3  # every third chosen example is a mistake, if there are as many
 
 
@@ -41,15 +42,20 @@ class Subjects(NamedTuple):
     skipped: tuple[tuple[str, str], ...] = ()
 
 
-def from_files(arguments: Sequence[str], classifier: Classifier) -> Subjects:
-    """Reads pictures of faces, already cropped; each is resized to the network's size.
+def from_files(
+    arguments: Sequence[str],
+    classifier: Classifier,
+    cut: Callable[[np.ndarray], Sequence[np.ndarray]] | None = None,
+) -> Subjects:
+    """Reads pictures and cuts out their faces; each is resized to the network's size.
 
     Args:
         arguments: files, folders and patterns, see `ferjax.inference.inputs.expand`.
         classifier: the network's.
+        cut: returns the faces of a picture uint8 `[H, W, 3]`, each such an array; None: every picture is one.
 
     Raises:
-        UserError: no picture can be read, or there are more than a page holds.
+        UserError: no picture can be read, none has a face, or there are more faces than a page holds.
     """
     paths: list[tuple[str, Path]] = []
     unread, skipped = [], []
@@ -65,13 +71,20 @@ def from_files(arguments: Sequence[str], classifier: Classifier) -> Subjects:
     faces, names = [], []
     for name, path in paths:
         try:
-            faces.append(classifier.preprocess([pictures.read(path)])[0])
-            names.append(name)
+            image = pictures.read(path)
         except BadImage as error:
             unread.append((name, str(error)))
+            continue
+        crops = [image] if cut is None else cut(image)
+        if not crops:
+            skipped.append((name, _NO_FACE))
+        faces += list(classifier.preprocess(crops))
+        names += [name] if len(crops) == 1 else [f"{name}, face {place + 1}" for place in range(len(crops))]
+    if len(faces) > LARGEST_PAGE:
+        raise UserError(f"{len(faces):,} faces are too many for a page; name pictures of {LARGEST_PAGE}")
     if not faces:
-        reasons = [f"{name} {reason}" for name, reason in (*unread, *skipped)]
-        raise UserError(f"no picture could be read: {listed(reasons, most=1, separator='; ')}")
+        reasons = [f"{name}: {reason}" for name, reason in (*unread, *skipped)]
+        raise UserError(f"nothing can be explained: {listed(reasons, most=1, separator='; ')}")
     labels = np.full(len(faces), UNKNOWN, np.int32)
     return Subjects(tuple(names), np.stack(faces), labels, tuple(unread), tuple(skipped))
 

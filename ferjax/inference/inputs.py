@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ferjax.files import text_of
+from ferjax.files import real_path, text_of
 from ferjax.inference import pictures
 
 VIDEO_SUFFIXES = (
@@ -53,7 +53,7 @@ def expand(arguments: Sequence[str]) -> Iterator[Input]:
         for item in _expand_one(argument):
             if item.kind in ("camera", "failed"):
                 yield item
-            elif (identity := os.path.realpath(item.path)) not in seen:
+            elif (identity := real_path(item.path)) not in seen:
                 seen.add(identity)
                 yield item
 
@@ -108,7 +108,7 @@ def _matches(pattern: Path) -> list[Path]:
 
 
 def _in_folder(folder: Path) -> Iterator[Input]:
-    root = os.path.realpath(folder)
+    root = real_path(folder)
     any_usable = False
     closed: list[OSError] = []
     for place, folders, files in os.walk(folder, onerror=closed.append):  # does not follow links to folders
@@ -117,7 +117,7 @@ def _in_folder(folder: Path) -> Iterator[Input]:
             path = Path(place, name)
             if name.startswith("."):
                 continue
-            if os.path.commonpath([root, os.path.realpath(path)]) != root:
+            if os.path.commonpath([root, real_path(path)]) != root:
                 yield Input("skipped", text_of(path), path, path, "is a link out of the folder")
                 continue
             entry = _file(path, path.relative_to(folder), known=_kind(path) is not None)
@@ -131,8 +131,8 @@ def _in_folder(folder: Path) -> Iterator[Input]:
 
 def _file(path: Path, place: Path, known: bool) -> Input:
     """Classifies a file. If it is not `known` by its suffix it is skipped; else it counts as a picture."""
-    if not path.is_file():
-        reason = "is not a plain file" if path.exists() else "is a link to nothing"
+    if not os.path.isfile(path):
+        reason = "is not a plain file" if os.path.exists(path) else "is a link to nothing"
         return Input("failed", text_of(path), path, place, reason)
     if not known:
         reason = f"is no picture and no video by its name ({text_of(path.suffix) or 'no suffix'})"

@@ -15,6 +15,7 @@ logger = logging.getLogger("ferjax")
 
 # The stream whose last line is a progress line without an end; a process has one terminal.
 _open_on: TextIO | None = None
+_LONGEST = 400  # letters of an error
 
 
 def show_progress(stream: TextIO, text: str) -> None:
@@ -46,16 +47,31 @@ def print_error(message: object) -> None:
     """Prints "ferjax: error: …" on stderr as one line, after ending whatever progress is shown."""
     end_progress()
     _close_bars()
-    print(f"ferjax: error: {one_line(message)}", file=sys.stderr, flush=True)
+    print(_shortened(f"ferjax: error: {one_line(message)}"), file=sys.stderr, flush=True)
 
 
 def one_line(message: object) -> str:
-    """Joins the lines of a message.
+    """Joins the lines of a message, which shows no control characters.
 
     >>> one_line("the disk\\n   is full")
     'the disk is full'
     """
-    return " ".join(str(message).split())
+    return printable(" ".join(str(message).split()))
+
+
+def _shortened(text: str) -> str:
+    """Cuts the middle out of a long line: at its end is the advice."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[: half - 3]} … {text[-half:]}"
+
+
+def printable(text: str) -> str:
+    """Replaces what would move a terminal's cursor or is no text: names and labels come from anywhere.
+
+    >>> printable("\\x1b[2Jhappy")
+    '?[2Jhappy'
+    """
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def log_to_stderr() -> None:

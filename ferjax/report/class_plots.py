@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from ferjax.report.confusion_plot import shown_ticks
 from ferjax.report.figures import legend_above, new_figure, quiet, set_column_space, short
 from ferjax.report.palette import LIGHT
 from ferjax.scores.calibration import Reliability
 
+_MOST = 20  # classes that make the picture wider
 _SCORES = {"precision": "series-1", "recall": "series-3", "f1": "train"}
 
 
@@ -20,7 +22,7 @@ def class_bars(per_class: Sequence[dict]) -> Figure:
     Args:
         per_class: rows of name, precision, recall and f1 (in [0, 1]).
     """
-    figure = new_figure(1.6 + 0.85 * len(per_class), 3.2)
+    figure = new_figure(1.6 + 0.85 * min(len(per_class), _MOST), 3.2)
     axes = figure.add_subplot()
     places = np.arange(len(per_class))
     for offset, (name, role) in zip((-0.26, 0, 0.26), _SCORES.items(), strict=True):
@@ -28,7 +30,9 @@ def class_bars(per_class: Sequence[dict]) -> Figure:
         axes.bar(places + offset, heights, 0.24, color=LIGHT[role], label=name.replace("f1", "F1"))
     quiet(axes, "Scores of each class", "")
     style = {"parse_math": False, "color": LIGHT["ink"], "fontsize": 9}
-    axes.set_xticks(places, short([row["name"] for row in per_class]), **style)
+    names, named = short([row["name"] for row in per_class]), shown_ticks(len(per_class))
+    slant = {"rotation": 40, "rotation_mode": "anchor", "ha": "right"} if len(names) > _MOST else {}
+    axes.set_xticks(named, [names[place] for place in named], **style, **slant)
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     legend_above(axes)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from ferjax.report.confusion_plot import cells
+from ferjax.report.confusion_plot import MOST, cells
 from ferjax.report.figures import legend_above, new_figure, quiet, set_column_space, short
 from ferjax.report.palette import LIGHT, SERIES
 from ferjax.report.run import Run, series
@@ -58,7 +58,7 @@ def recall_grid(names: Sequence[str], recalls: np.ndarray, label_names: Sequence
         label_names: the K class names.
     """
     longest = max(map(len, short(names)))
-    figure = new_figure(0.8 + 0.075 * longest + 0.72 * len(label_names), 0.7 + 0.42 * len(names))
+    figure = new_figure(0.8 + 0.075 * longest + 0.72 * min(len(label_names), MOST), 0.7 + 0.42 * len(names))
     axes = figure.add_subplot()
     cells(axes, recalls, lambda row, column: (f"{100 * recalls[row, column]:.0f}%", ""), names, label_names)
     return figure

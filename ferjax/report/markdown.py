@@ -8,6 +8,7 @@ from ferjax.report.tables import markdown, totals
 from ferjax.report.wording import best_on_test, day, duration, number, overlap, percent
 from ferjax.scores.confusion import accuracy_interval
 
+_MOST = 60  # classes of a matrix
 _CAPTIONS = {
     "curves": "Curves",
     "confusion": "Confusion matrix",
@@ -78,12 +79,14 @@ def results(result: dict) -> list[str]:
         ]
         for row in (*test["per_class"], *totals(test["per_class"]))
     ]
-    parts += [
-        "## Class by class",
-        markdown(("class", "precision", "recall", "F1", "support"), classes),
-        "## Confusion matrix",
-        "Rows are actual, columns predicted; images.",
-    ]
+    parts += ["## Class by class", markdown(("class", "precision", "recall", "F1", "support"), classes)]
+    if len(result["label_names"]) > _MOST:
+        return [
+            *parts,
+            "## Confusion matrix",
+            "It is in `result.json`: there are too many classes for a table.",
+        ]
+    parts += ["## Confusion matrix", "Rows are actual, columns predicted; images."]
     names = [plain(name) for name in result["label_names"]]
     counts = [
         [name, *(f"{count:,}" for count in row)]

@@ -5,6 +5,8 @@ from html import escape
 
 import numpy as np
 
+from ferjax.platform.console import printable
+
 _SCORES = ("precision", "recall", "f1")
 _RANKING = ("roc_auc", "average_precision")
 
@@ -41,7 +43,7 @@ def text_table(test: dict) -> str:
 
     def line(row: dict) -> str:
         scores = "".join(f"{row[name]:>11.4f}" for name in _SCORES)
-        return f"{row['name']:<{width}}{scores}{row['support']:>10,}"
+        return f"{printable(row['name']):<{width}}{scores}{row['support']:>10,}"
 
     header = f"{'class':<{width}}" + "".join(f"{name:>11}" for name in _SCORES) + f"{'support':>10}"
     rule = "-" * len(header)
@@ -51,7 +53,9 @@ def text_table(test: dict) -> str:
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Formats a Markdown table that is also aligned in a terminal: first column left, the others right."""
-    lines = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in (head, *rows)]
+    lines = [
+        [printable(cell.replace("|", "\\|").replace("\n", " ")) for cell in line] for line in (head, *rows)
+    ]
     widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
 
     def text(line: Sequence[str]) -> str:
@@ -63,6 +67,10 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     rule = "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])])
     return "\n".join([text(lines[0]), f"|{rule}|", *map(text, lines[1:])])
+
+
+def _cell(text: str) -> str:
+    return printable(text.replace("|", "\\|").replace("\n", " "))
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -222,6 +222,8 @@ ENDS = {
         raise UserError('a')
     except UserError:
         open('/dev/full', 'w', 1).write('x\\n')""", 2, "ferjax: error: a\n"),
+    "a place that cannot be used": ("open('/proc/none', 'w')", 2,
+                "ferjax: error: cannot use /proc/none: No such file or directory; name another place\n"),
     "a bug": ("raise OSError(errno.ENOENT, 'No such file')", 1, "Traceback"),
 }  # fmt: skip
 
@@ -257,6 +259,21 @@ def test_messages_go_to_stderr_and_the_answer_to_stdout():
     done = subprocess.run([sys.executable, "-c", MESSAGES], capture_output=True, text=True, check=True)
     assert done.stdout == "the answer\n"
     assert done.stderr == "3 images are read\nferjax: warning: two lines\n" * 2
+
+
+@pytest.mark.parametrize("platforms", ["cuda", "quantum"])
+def test_devices_that_are_not_there_are_named(platforms):
+    program = (
+        "import jax\nfrom ferjax.commands import framework\nframework.run(lambda _: print(jax.numpy.ones(2)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "JAX_PLATFORMS": platforms},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"JAX finds no device for JAX_PLATFORMS={platforms}: unset it" in tiny.only_line(done)
 
 
 @pytest.mark.parametrize("module", ["ferjax", "ferjax.main"])

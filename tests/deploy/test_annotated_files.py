@@ -14,7 +14,7 @@ LABELS = ("sad", "happy")
 
 
 def annotated(folder, *names):
-    return AnnotatedFiles(folder, list(expand(map(str, names))), LABELS, 1, 0.0)
+    return AnnotatedFiles(folder, LABELS, 1, 0.0, list(expand(map(str, names))))
 
 
 def outcome(name, image):

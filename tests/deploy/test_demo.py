@@ -5,12 +5,15 @@ import os
 import re
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
 import tiny
 from networks import trained_network
 from PIL import Image
+from untrained import LABELS
 
 from ferjax.commands import demo
 from ferjax.demo import answers
@@ -64,6 +67,13 @@ def test_marks_have_room_on_a_small_picture(asked, astronaut, monkeypatch):
     assert not changed[:110].any()
 
 
+@pytest.mark.parametrize("shape", [(1, 20_000, 3), (20_000, 1, 3), (3, 1700, 3)])
+def test_a_narrow_picture_stays_small(shape):
+    marked = answers._marked(np.zeros(shape, np.uint8), [], np.zeros((0, 7)), LABELS)
+    assert max(marked.shape) == 1280
+    assert min(marked.shape[:2]) <= 9
+
+
 def test_a_crowd_is_cut_short(asked, astronaut, monkeypatch):
     face = Face((170.0, 60.0, 280.0, 190.0), 0.9, ((200.0, 110.0), (250.0, 110.0)))
     monkeypatch.setattr(asked, "_find", lambda image: [face] * 15)
@@ -96,6 +106,14 @@ def test_a_port_that_is_taken():
 
 
 # The page.
+
+
+def _status(request):
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 @contextlib.contextmanager
@@ -132,6 +150,9 @@ def test_the_page_in_a_browser(compiled, tmp_path, astronaut):
     (tmp_path / "profile").mkdir()
     with serving(tmp_path / "bundle", compiled) as address, browser.Browser(tmp_path / "profile") as page:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address)
+        for host, status in (("127.0.0.1", 200), ("localhost:80", 200), ("evil.example", 400), ("", 400)):
+            request = urllib.request.Request(address, headers={"Host": host})
+            assert _status(request) == status, host
         page.open(address)
         page.wait_for("Drop a picture, or take one.")
         assert "fer_cnn, trained on toons/avataaars" in page.text()

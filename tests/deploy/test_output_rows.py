@@ -10,6 +10,7 @@ import pytest
 from ferjax.deploy import output_rows
 from ferjax.deploy.output_rows import Row
 
+SEEN = ((0.0, 1), (0.04, 1), (0.08, 1), (0.08, 2))
 LABELS = ("sad", "happy", "time")
 CHANCES = np.float32([0.125, 0.625, 0.25])
 FACE = Row("a.jpg", output_rows.OK, face=1, box=(1.5, 2.0, 30.0, 40.0), score=0.75, probabilities=CHANCES)
@@ -85,6 +86,32 @@ def test_a_camera_is_told_frame_by_frame():
         assert f"{time:.2f} s" in out.getvalue()
     writer.close()
     assert len(out.getvalue().splitlines()) == 2
+
+
+def test_a_face_is_seen_until_its_last_frame_ends():
+    frames = [FACE._replace(source="d.mp4", time=time, face=face, lasts=0.04) for time, face in SEEN]
+    assert [(row.face, round(row.time, 6)) for row in output_rows.video_means(frames)] == [
+        (1, 0.12),
+        (2, 0.04),
+    ]
+    assert "lasts" not in json.loads(_line("jsonl", frames[0]))
+
+
+def _line(kind, row):
+    out = io.StringIO()
+    writer = output_rows.writer(kind, LABELS, 0, out)
+    writer.write(row)
+    writer.close()
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", output_rows.FORMATS)
+@pytest.mark.parametrize("row", [FACE, Row("", output_rows.FAILED)])
+def test_no_control_character_reaches_the_terminal(kind, row):
+    text = _line(kind, row._replace(source="\x1b[2Ja\x9b31m\r.jpg", reason="\x1b]0;title\x07"))
+    assert not set(text) & set(map(chr, (*range(10), *range(11, 32), *range(127, 160))))
+    if kind == "jsonl":
+        assert json.loads(text)["source"] == "\x1b[2Ja\x9b31m\r.jpg"
 
 
 def test_a_video_without_a_face_is_one_line():

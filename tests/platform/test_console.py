@@ -94,3 +94,11 @@ def test_an_exception_keeps_its_traceback(terminal, logger):
     assert first == "ferjax: error: a part failed"
     assert rest[0].startswith("Traceback")
     assert rest[-1] == "ValueError: why"
+
+
+def test_errors_are_short_and_obey_no_terminal(terminal):
+    console.print_error("\x1b[2J" + "a" * 500 + "\x9b31m; mend\nit")
+    line = terminal.getvalue()
+    assert line.startswith("ferjax: error: ?[2Jaaa")
+    assert line.endswith("aaa?31m; mend it\n")
+    assert len(line) == 401

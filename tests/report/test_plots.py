@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferjax.report import confusion_plot, curve_plots, figures
+from ferjax.report import class_plots, comparison_plots, confusion_plot, curve_plots, figures
 from ferjax.report.palette import DARK, LIGHT
 
 ROWS = [
@@ -54,6 +54,34 @@ def test_cells_show_shares_and_counts_and_survive_empty_classes():
     text = figures.svg(confusion_plot.confusion(MATRIX, ("a", "b", "c"))).decode()
     shown = re.findall(r"<text[^>]*>([^<]*)</text>", text)
     assert {"80%", "20%", "90%", "0%", "8", "9"} <= set(shown)
+
+
+@pytest.mark.parametrize("classes", [26, 200, 1000])
+def test_pictures_of_many_classes_stay_small(classes):
+    names = [f"class {place}" for place in range(classes)]
+    rows = [{"name": name, "precision": 0.5, "recall": 0.5, "f1": 0.5} for name in names]
+    for figure in (
+        confusion_plot.confusion(np.eye(classes), names),
+        comparison_plots.recall_grid(["one", "two"], np.ones((2, classes)), names),
+        class_plots.class_bars(rows),
+    ):
+        (axes,) = figure.axes
+        assert max(figure.get_size_inches()) < 25
+        assert len(axes.texts) == 0
+        assert len(axes.get_xticks()) <= 25
+    matrix = confusion_plot.confusion(np.eye(classes), names).axes[0]
+    assert len(matrix.patches) == 0
+    shown = matrix.images[0].get_array()
+    assert shown.shape == (classes, classes, 4)
+    assert shown[0, 0, 3] == 255
+    assert shown[0, 1, 3] == 15
+
+
+def test_a_picture_of_many_classes_is_part_of_its_page():
+    inline = figures.inline_svg(confusion_plot.confusion(np.eye(26), ["a"] * 26), "many", "many classes")
+    assert inline.count("<image") == 1
+    assert "data:image/png;base64," in inline
+    assert "http" not in inline
 
 
 def test_a_long_curve_is_a_mean_with_its_range():

@@ -106,3 +106,15 @@ def test_a_folder_without_weights(tmp_path):
     for place in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UserError, match="holds no whole checkpoint"):
             weights.load(place)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise ValueError("INTERNAL: error writing x: No space left on device [os_error_code='28']")
+
+    monkeypatch.setattr(weights.ocp.CheckpointManager, "save", full)
+    with pytest.raises(
+        UserError, match="imported: No space left on device; make room or name another folder"
+    ):
+        weights.save(tmp_path / "imported", "tiny", VARIABLES, {})
+    assert not list(tmp_path.iterdir())
