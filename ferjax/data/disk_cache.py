@@ -74,7 +74,7 @@ class DiskSource(Source):
         """Reads images: uint8 `[N, H, W, C]`. Safe in several threads: the file's position is not used."""
         images = np.empty((len(indices), *self.image_shape), np.uint8)
         file, size = self._file.fileno(), math.prod(self.image_shape)
-        content = memoryview(images).cast("B")
+        content = images.reshape(-1)
         try:
             for place, index in enumerate(indices.tolist()):
                 done = 0

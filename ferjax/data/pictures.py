@@ -16,7 +16,7 @@ from ferjax.data.images import SAFE_FORMATS, BadImage, formats
 from ferjax.data.plain_files import read_plain
 
 SUFFIXES = frozenset(end for end, name in Image.registered_extensions().items() if name in SAFE_FORMATS)
-# Photographs of phones, which PIL reads with a package of its own: without it they are named, not passed over.
+# Photographs of phones, which PIL reads with a package of its own; without it they are named.
 HEIC_SUFFIXES = frozenset((".heic", ".heif", ".hif"))
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _WHITE = (255, 255, 255, 255)
@@ -111,7 +111,7 @@ def read_file(path: Path | str, most_bytes: int) -> bytes:
 def _heic() -> tuple[str, ...]:
     """Returns the format of HEIC as PIL calls it, if the package that reads it is installed."""
     try:
-        import pi_heif
+        import pi_heif  # pyright: ignore[reportMissingImports]  (an extra)
     except ImportError:
         return ()
     pi_heif.register_heif_opener()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ferjax.errors import UserError
-from ferjax.interop.layer_graph import DoesNotFitError, Graph, Operation
+from ferjax.interop.layer_graph import DoesNotFitError, Graph, Operation, image_shape
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _LARGEST = 1 << 28  # bytes of a file; the networks that ferjax imports have one or two million
@@ -45,7 +45,7 @@ def read_hdf5(path: Path) -> Graph:
         DoesNotFitError: it holds layers that none of ferjax's networks has.
     """
     try:
-        import h5py
+        import h5py  # pyright: ignore[reportMissingImports]  (an extra)
     except ImportError as error:
         raise UserError(f"reading {path} needs the package h5py: pip install 'ferjax[keras]'") from error
     if path.stat().st_size > _LARGEST:
@@ -75,7 +75,7 @@ def _arrays(h5py: Any, weights: Any, layer: str) -> dict[str, np.ndarray]:
     for name in weights[layer].attrs.get("weight_names", ()):
         name = name.decode() if isinstance(name, bytes) else name
         place = f"{layer}/{name}"
-        stored = weights[place] if _is_own(h5py, weights, place) else None
+        stored: Any = weights[place] if _is_own(h5py, weights, place) else None
         if not isinstance(stored, h5py.Dataset) or stored.external or stored.is_virtual:
             raise DoesNotFitError(f"the array {name[:60]} does not lie in the file")
         key = _ARRAYS.get(name.rpartition("/")[2].partition(":")[0])
@@ -107,8 +107,7 @@ def _graph(layers: list[dict[str, Any]], arrays: Mapping[str, dict[str, np.ndarr
             operations[name] = Operation("input", ())
         else:
             operations |= _operations(layer["class_name"], name, inputs, config, arrays[name])
-    height, width, channels = shape
-    return Graph(operations, layers[-1]["name"], (height, width, channels))
+    return Graph(operations, layers[-1]["name"], image_shape(shape))
 
 
 def _operations(
@@ -134,7 +133,7 @@ def _operations(
     if kind == "BatchNormalization":
         return {name: Operation("batch_norm", inputs, arrays, {"epsilon": config["epsilon"]})}
     if kind == "Activation":
-        kind = {"relu": "ReLU", "softmax": "Softmax"}.get(config["activation"], config["activation"])
+        kind = str({"relu": "ReLU", "softmax": "Softmax"}.get(config["activation"], config["activation"]))
     if kind not in _PLAIN:
         raise DoesNotFitError(f"the layer {name[:60]} is a {kind[:60]}")
     return {name: Operation(_PLAIN[kind], inputs, {}, settings)}

@@ -40,3 +40,15 @@ class Graph(NamedTuple):
 
 class DoesNotFitError(ValueError):
     """A file is whole, and is not of the network that was looked for."""
+
+
+def image_shape(sides: tuple[int, ...]) -> tuple[int, int, int]:
+    """Checks that a network's input is one image: (height, width, channels).
+
+    Raises:
+        DoesNotFitError: it is not.
+    """
+    if len(sides) != 3:
+        raise DoesNotFitError(f"its input has the shape {sides}, and is no image")
+    height, width, channels = sides
+    return height, width, channels

@@ -13,7 +13,7 @@ import numpy as np
 
 from ferjax.errors import UserError
 from ferjax.files import read_json
-from ferjax.interop.layer_graph import DoesNotFitError, Graph, Operation
+from ferjax.interop.layer_graph import DoesNotFitError, Graph, Operation, image_shape
 
 _LARGEST = 1 << 28  # bytes of a file
 _KINDS = {"Relu": "relu", "MaxPool": "max_pool", "AddV2": "add", "Add": "add", "Mean": "mean"}
@@ -30,7 +30,7 @@ def read_tfjs(path: Path) -> Graph | dict[str, np.ndarray]:
         UserError: a file is missing or damaged, or is no network of TensorFlow.js.
         DoesNotFitError: it holds operations that none of ferjax's networks has.
     """
-    content = read_json(path) if _small(path) else None
+    content: Any = read_json(path) if _small(path) else None
     try:
         if isinstance(content, list):
             return _arrays(path, content)
@@ -88,7 +88,8 @@ def _bytes(path: Path, name: str) -> bytes:
 
 
 def _graph(nodes: list[dict[str, Any]], arrays: Mapping[str, np.ndarray]) -> Graph:
-    operations, shape = {}, ()
+    operations: dict[str, Operation] = {}
+    shape: tuple[int, ...] = ()
     for node in nodes:
         name, kind, attributes = node["name"], node["op"], node.get("attr", {})
         if kind == "Const":
@@ -101,7 +102,9 @@ def _graph(nodes: list[dict[str, Any]], arrays: Mapping[str, np.ndarray]) -> Gra
             after = [_text(text) for text in attributes.get("fused_ops", {}).get("list", {}).get("s", ())]
             if after not in ([], ["BiasAdd"], ["BiasAdd", "Relu"]):
                 raise DoesNotFitError(f"a convolution has {after} fused")
-            own = dict(zip(("kernel", "bias"), (arrays[source] for source in inputs[1:]), strict=False))
+            own: dict[str, np.ndarray] = dict(
+                zip(("kernel", "bias"), (arrays[source] for source in inputs[1:]), strict=False)
+            )
             inner = f"{name}/conv" if "Relu" in after else name
             operations[inner] = Operation("conv", inputs[:1], own, settings)
             if "Relu" in after:
@@ -113,8 +116,7 @@ def _graph(nodes: list[dict[str, Any]], arrays: Mapping[str, np.ndarray]) -> Gra
             operations[name] = Operation(_KINDS[kind], read, {}, settings)
         else:
             raise DoesNotFitError(f"it has an operation {str(kind)[:40]}")
-    height, width, channels = shape
-    return Graph(operations, nodes[-1]["name"], (height, width, channels))
+    return Graph(operations, nodes[-1]["name"], image_shape(shape))
 
 
 def _settings(attributes: Mapping[str, Any]) -> dict[str, Any]:

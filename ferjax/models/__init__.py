@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from ferjax.config.option_values import check_attributes
 from ferjax.errors import UserError
+from ferjax.platform.failures import describe_failure
 from ferjax.registry import NETWORKS
 
 # What a class must have beside its options, and how to add it.
@@ -91,7 +92,7 @@ def initial_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> Any:
     except UserError:
         raise
     except Exception as error:  # code of the user's own: anything may go wrong in it
-        if module.__module__.startswith("ferjax."):
+        if module.__module__.startswith("ferjax.") or describe_failure(error):
             raise
         what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UserError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 Layout = Mapping[str, tuple[int, ...]]
 
@@ -21,7 +22,7 @@ def layout(tree: Any) -> dict[str, tuple[int, ...]]:
     """
 
     def shape(leaf: Any) -> tuple[int, ...]:
-        if hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             return jax.eval_shape(jax.random.key_data, leaf).shape
         return tuple(leaf.shape)
 

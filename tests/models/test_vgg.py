@@ -47,7 +47,7 @@ def test_a_narrow_classifier_begins_with_as_strong_a_signal_as_the_wide_one():
 
 @pytest.mark.parametrize("option", ["width", "pooled", "hidden"])
 def test_an_option_of_zero_is_refused(option):
-    with pytest.raises(UserError, match=f"vgg16's {option} is 0; it must be at least 1"):
+    with pytest.raises(UserError, match=f"model.{option} is 0; it must be at least 1"):
         variables("vgg16", 32, **{option: 0})
 
 
