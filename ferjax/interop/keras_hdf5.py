@@ -45,7 +45,7 @@ def read_hdf5(path: Path) -> Graph:
         DoesNotFitError: it holds layers that none of ferjax's networks has.
     """
     try:
-        import h5py  # pyright: ignore[reportMissingImports]  (an extra)
+        import h5py
     except ImportError as error:
         raise UserError(f"reading {path} needs the package h5py: pip install 'ferjax[keras]'") from error
     if path.stat().st_size > _LARGEST:
@@ -75,9 +75,9 @@ def _arrays(h5py: Any, weights: Any, layer: str) -> dict[str, np.ndarray]:
     for name in weights[layer].attrs.get("weight_names", ()):
         name = name.decode() if isinstance(name, bytes) else name
         place = f"{layer}/{name}"
-        stored: Any = weights[place] if _is_own(h5py, weights, place) else None
-        if not isinstance(stored, h5py.Dataset) or stored.external or stored.is_virtual:
+        if not _is_own(h5py, weights, place):
             raise DoesNotFitError(f"the array {name[:60]} does not lie in the file")
+        stored = weights[place]
         key = _ARRAYS.get(name.rpartition("/")[2].partition(":")[0])
         if key is None or stored.dtype.kind != "f":
             raise DoesNotFitError(f"the layer {layer[:60]} has an array {name[:60]} of {stored.dtype}")
@@ -86,24 +86,24 @@ def _arrays(h5py: Any, weights: Any, layer: str) -> dict[str, np.ndarray]:
 
 
 def _is_own(h5py: Any, group: Any, path: str) -> bool:
-    """Checks that every part of a path is a hard link."""
+    """Checks that a path leads by hard links alone to an array that is stored in this file."""
     for part in path.split("/"):
         if not isinstance(group.get(part, getlink=True), h5py.HardLink):
             return False
         group = group[part]
-    return True
+    return isinstance(group, h5py.Dataset) and not (group.external or group.is_virtual)
 
 
 def _graph(layers: list[dict[str, Any]], arrays: Mapping[str, dict[str, np.ndarray]]) -> Graph:
     operations: dict[str, Operation] = {}
-    shape: tuple[int, ...] = ()
+    shape: list[Any] = []
     for layer in layers:
         name, config = layer["name"], layer["config"]
         inputs = tuple(parent[0] for node in layer["inbound_nodes"] for parent in node)
         if config.get("data_format", "channels_last") != "channels_last":
             raise DoesNotFitError(f"the layer {name[:60]} has its channels first")
         if layer["class_name"] == "InputLayer":
-            shape = tuple(config["batch_input_shape"][1:])
+            shape = config["batch_input_shape"][1:]
             operations[name] = Operation("input", ())
         else:
             operations |= _operations(layer["class_name"], name, inputs, config, arrays[name])
@@ -114,7 +114,7 @@ def _operations(
     kind: str, name: str, inputs: tuple[str, ...], config: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> dict[str, Operation]:
     """Turns a layer into one operation, or a separable convolution into two."""
-    settings = {"padding": config.get("padding")}
+    settings: dict[str, Any] = {"padding": config.get("padding")}
     if "strides" in config:
         settings["stride"] = _one(config["strides"])
     if kind == "MaxPooling2D":
@@ -133,7 +133,7 @@ def _operations(
     if kind == "BatchNormalization":
         return {name: Operation("batch_norm", inputs, arrays, {"epsilon": config["epsilon"]})}
     if kind == "Activation":
-        kind = str({"relu": "ReLU", "softmax": "Softmax"}.get(config["activation"], config["activation"]))
+        kind = {"relu": "ReLU", "softmax": "Softmax"}.get(config["activation"], str(config["activation"]))
     if kind not in _PLAIN:
         raise DoesNotFitError(f"the layer {name[:60]} is a {kind[:60]}")
     return {name: Operation(_PLAIN[kind], inputs, {}, settings)}

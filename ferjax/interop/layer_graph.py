@@ -1,6 +1,6 @@
 """A network of another program as operations with their arrays, whatever file it came from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,13 +42,13 @@ class DoesNotFitError(ValueError):
     """A file is whole, and is not of the network that was looked for."""
 
 
-def image_shape(sides: tuple[int, ...]) -> tuple[int, int, int]:
-    """Checks that a network's input is one image: (height, width, channels).
+def image_shape(sides: Sequence[Any]) -> tuple[int, int, int]:
+    """Returns (height, width, channels) of what an input operation says without its batch.
 
     Raises:
-        DoesNotFitError: it is not.
+        DoesNotFitError: it says something else, or leaves a side open.
     """
-    if len(sides) != 3:
-        raise DoesNotFitError(f"its input has the shape {sides}, and is no image")
-    height, width, channels = sides
-    return height, width, channels
+    match tuple(sides):
+        case int(height), int(width), int(channels) if min(height, width, channels) > 0:
+            return height, width, channels
+    raise DoesNotFitError(f"it takes arrays {[*sides][:8]}, and not images of a fixed size")

@@ -30,7 +30,8 @@ def read_tfjs(path: Path) -> Graph | dict[str, np.ndarray]:
         UserError: a file is missing or damaged, or is no network of TensorFlow.js.
         DoesNotFitError: it holds operations that none of ferjax's networks has.
     """
-    content: Any = read_json(path) if _small(path) else None
+    _check_size(path)
+    content = read_json(path)
     try:
         if isinstance(content, list):
             return _arrays(path, content)
@@ -47,10 +48,9 @@ def read_tfjs(path: Path) -> Graph | dict[str, np.ndarray]:
         ) from error
 
 
-def _small(path: Path) -> bool:
+def _check_size(path: Path) -> None:
     if path.stat().st_size > _LARGEST:
         raise UserError(f"{path} is larger than any network that import-keras knows")
-    return True
 
 
 def _arrays(path: Path, manifest: list[dict[str, Any]]) -> dict[str, np.ndarray]:
@@ -83,20 +83,20 @@ def _bytes(path: Path, name: str) -> bytes:
     place = path.parent / name
     if Path(name).name != name or not place.is_file():
         raise UserError(f"{path} names the file {name[:80]!r}, which is not beside it")
-    _small(place)
+    _check_size(place)
     return place.read_bytes()
 
 
 def _graph(nodes: list[dict[str, Any]], arrays: Mapping[str, np.ndarray]) -> Graph:
     operations: dict[str, Operation] = {}
-    shape: tuple[int, ...] = ()
+    shape: list[int] = []
     for node in nodes:
         name, kind, attributes = node["name"], node["op"], node.get("attr", {})
         if kind == "Const":
             continue
         inputs = tuple(source.partition(":")[0] for source in node.get("input", ()))
         if kind == "Placeholder":
-            shape = tuple(int(side["size"]) for side in attributes["shape"]["shape"]["dim"][1:])
+            shape = [int(side["size"]) for side in attributes["shape"]["shape"]["dim"][1:]]
         settings = _settings(attributes)
         if kind in ("_FusedConv2D", "Conv2D"):
             after = [_text(text) for text in attributes.get("fused_ops", {}).get("list", {}).get("s", ())]

@@ -87,7 +87,7 @@ def traced(name, method, dtype=jnp.float32):
 @pytest.mark.parametrize("name", models.names())
 def test_every_network_is_explained(name):
     traced(name, "grad_cam")
-    if "resnet" in name or name in ("facenet", "face_expression_net"):
+    if "resnet" in name or "xception" in name or name in ("facenet", "face_expression_net"):
         traced(name, "cam")
     else:
         with pytest.raises(UserError, match="take grad_cam"):

@@ -113,6 +113,10 @@ def of(content, kind):
     return next(node for node in content["modelTopology"]["node"] if node["op"] == kind)
 
 
+def sides(content):
+    return of(content, "Placeholder")["attr"]["shape"]["shape"]["dim"]
+
+
 def last_conv(content):
     return [node for node in content["modelTopology"]["node"] if node["op"] == "_FusedConv2D"][-1]
 
@@ -134,7 +138,9 @@ GRAPHS = {
     "a shape": (lambda c: weights(c)["weights"][0].update(shape=[-1, 3]), "damaged one"),
     "a long array": (lambda c: weights(c)["weights"][0].update(shape=[10**9, 10**9]), "end before the array"),
     "fewer arrays": (lambda c: weights(c)["weights"].pop(), "longer than the arrays"),
-    "no input": (lambda c: of(c, "Placeholder").update(op="Identity"), "damaged one"),
+    "no input": (lambda c: of(c, "Placeholder").update(op="Identity"), "not images of a fixed size"),
+    "an open size": (lambda c: sides(c)[1].update(size="-1"), r"takes arrays \[-1, 64, 1\], and not images"),
+    "colour": (lambda c: sides(c)[3].update(size="3"), "64×64×3, and not square grey ones"),
     "no ReLU": (lambda c: of(c, "_FusedConv2D")["attr"].pop("fused_ops"), "there is conv where relu"),
     "no bias": (lambda c: last_conv(c).update(input=last_conv(c)["input"][:2]), "the last conv has no bias"),
     "a circle": (lambda c: of(c, "Softmax").update(op="Identity", input=["Identity"]), "reads itself"),
