@@ -45,7 +45,7 @@ def read_hdf5(path: Path) -> Graph:
         DoesNotFitError: it holds layers that none of ferjax's networks has.
     """
     try:
-        import h5py
+        import h5py  # pyright: ignore[reportMissingImports]  (an extra)
     except ImportError as error:
         raise UserError(f"reading {path} needs the package h5py: pip install 'ferjax[keras]'") from error
     if path.stat().st_size > _LARGEST:
