@@ -352,3 +352,40 @@ def test_a_meta_that_does_not_belong_to_the_run_is_refused_before_the_arrays_are
     with pytest.raises(UserError, match="not of step 3"):
         opened.restore_newest(like, refuse)
     assert opened.steps() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("place", ["file", "link to itself", "link to nothing"])
+def test_a_place_that_is_no_folder_is_told(tmp_path, place):
+    folder = tmp_path / "checkpoints"
+    if place == "file":
+        folder.write_text("mine")
+    else:
+        folder.symlink_to("checkpoints" if place == "link to itself" else tmp_path / "gone" / "checkpoints")
+    with pytest.raises(UserError, match=r"checkpoints cannot be kept in .*; it must be a folder"):
+        Checkpoints(tmp_path, "tiny", keep=1)
+    assert place != "file" or folder.read_text() == "mine"
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, opened, monkeypatch):
+    def barred(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(checkpoints.Path, "iterdir", barred)
+    with pytest.raises(UserError, match=r"checkpoints cannot be kept in .*: Permission denied"):
+        Checkpoints(tmp_path, "tiny", keep=1)
+    with pytest.raises(UserError, match=r"the checkpoints in .* cannot be read: Permission denied"):
+        weights.load(tmp_path)
+
+
+@pytest.mark.parametrize("taken", ["gone", "file"])
+def test_a_folder_that_is_taken_away_while_a_run_writes_is_told(tmp_path, like, monkeypatch, taken):
+    kept = Checkpoints(tmp_path, "tiny", keep=1)
+    shutil.rmtree(tmp_path / "checkpoints")
+    if taken == "file":
+        (tmp_path / "checkpoints").write_text("mine")
+    for error in (ValueError("No ArrayMetadata found"), NotADirectoryError(20, "Not a directory")):
+        monkeypatch.setattr(kept._manager, "save", lambda *_, error=error, **__: (_ for _ in ()).throw(error))
+        with pytest.raises(
+            UserError, match=r"cannot write a checkpoint to .*: it is no folder any more; ear"
+        ):
+            kept.save(filled(like, 1), 1, meta(1))

@@ -158,3 +158,14 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
         claimed(tmp_path / "file" / "run"),
     ):
         pass
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_place_that_cannot_be_used_while_the_run_is_at_work_is_told(tmp_path, writes):
+    with (
+        pytest.raises(UserError, match=r"cannot use a/metrics\.jsonl: Permission denied; .* is whole: mend"),
+        claimed(tmp_path / "run", writes=writes),
+    ):
+        raise PermissionError(13, "Permission denied", "a/metrics.jsonl")
+    with pytest.raises(OSError, match="No space left"), claimed(tmp_path / "run", writes=writes):
+        raise OSError(28, "No space left on device")  # the command tells of it

@@ -110,3 +110,22 @@ def test_no_field_chooses_on_test(field):
     _, overrides = split_argument(f"{field}=test", "fer2013")
     with pytest.raises(UserError, match=f"the config has no field '{field}'"):
         override(defaults(), field, overrides[field])
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [
+        ([], True),
+        ([{"data": {"name": "fer2013", "image_size": 48}, "split_digests": {}}], True),
+        (None, False),
+        ({}, False),
+        ([3], False),
+        ([{}], False),
+        ([{"data": {}}], False),
+        ([{"data": {"name": 3}}], False),
+        ([{"data": {"name": "fer2013", "image_size": "48"}}], False),
+        ([{"data": {"name": "fer2013", "unknown": 1}}], False),
+    ],
+)
+def test_a_record_that_somebody_edited_is_none(value, good):
+    assert contamination.is_record(value) == good
