@@ -41,6 +41,7 @@ def describe(name: str, folder: str | os.PathLike) -> Any:
 
     _check_readable(Path(folder))
     try:
+        _check_plain(Path(folder))
         _check_classes(Path(folder) / "features.json")
         info = tfds.builder_from_directory(folder).info
         _check(info)
@@ -58,6 +59,13 @@ def _check_readable(folder: Path) -> None:
     for path in files or [folder]:
         if not os.access(path, os.R_OK):
             raise UserError(f"{path} may not be read: it needs other permissions")
+
+
+def _check_plain(folder: Path) -> None:
+    """Raises ValueError if a pipe, which would be waited for, or a device stands in a file's place."""
+    for path in folder.iterdir():
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path.name[:60]} is no plain file")
 
 
 def _check_classes(path: Path) -> None:

@@ -26,7 +26,7 @@ def _write(folder: Path) -> None:
                 path.write_bytes(seeds.encoded(grey=seeds.shade(name) + number))
     with contextlib.redirect_stdout(io.StringIO()):
         prepare("folder", str(folder / "faces"), str(folder / "data"))
-        data.load("folder", "train", folder / "data")  # keeps its files of indices
+        data.load("folder", "train", folder / "data", image_size=8, channels=1)  # keeps its files of indices
 
 
 def make(rng: Random, folder: Path) -> Case:
@@ -36,8 +36,8 @@ def make(rng: Random, folder: Path) -> Case:
     split, cache = rng.choice(("train", "validation", "test")), rng.choice(("memory", "stream", "disk"))
 
     def load():
-        source = data.load("folder", split, place / "data", cache=cache, image_size=8)
-        assert source.take([0])["image"].shape == (1, 8, 8, 3)
+        source = data.load("folder", split, place / "data", cache=cache, image_size=8, channels=1)
+        assert source.take([0])["image"].shape == (1, 8, 8, 1)
 
     def again():
         with contextlib.redirect_stdout(io.StringIO()):

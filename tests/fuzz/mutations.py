@@ -152,13 +152,22 @@ def disturb(rng: Random, folder: Path) -> str:
         (folder / "x").mkdir()
         return "made x/"
     path = rng.choice(paths)
-    files = [one for one in paths if one.is_file() and not one.is_symlink()]
+    files = _files(folder)
     file = rng.choice(files) if files else path
     kind = rng.choice(_DISTURBANCES)
     target = path if kind in (_remove, _rename, _move, _link_to) else file
     with contextlib.suppress(FileExistsError, IsADirectoryError, NotADirectoryError, shutil.Error):
         kind(rng, target, folder)
     return f"{kind.__name__[1:]} {os.fsencode(target.relative_to(folder))!r}"
+
+
+def is_own(path: Path) -> bool:
+    """Tells whether a path is a plain file and no link: only such may be written, and no pipe waits."""
+    return path.is_file() and not path.is_symlink()
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if is_own(path)]
 
 
 def _remove(rng, path, folder):
@@ -204,12 +213,16 @@ def _double(rng, path, folder):
 
 
 def _damage(rng, path, folder):
+    if not is_own(path):
+        return
     path.write_bytes(damaged(rng, path.read_bytes()))
 
 
 def _edit(rng, path, folder):
-    texts = [one for one in folder.rglob("*") if one.suffix in (".csv", ".txt", ".lst") and one.is_file()]
-    path = rng.choice(sorted(texts)) if texts else path
+    texts = [one for one in _files(folder) if one.suffix in (".csv", ".txt", ".lst")]
+    path = rng.choice(texts) if texts else path
+    if not is_own(path):
+        return
     content = path.read_bytes().decode(errors="replace")
     if content.strip():
         path.write_bytes(changed_table(rng, content))
@@ -238,12 +251,12 @@ def _link_to_itself(rng, path, folder):
 def _link_to(rng, path, folder):
     place = path.with_name(rng.choice(NAMES)[:50])
     if not os.path.lexists(place):
-        place.symlink_to(rng.choice(("..", ".", "/", "/dev", "/dev/zero", "/proc/self/mem", path.name)))
+        place.symlink_to(rng.choice(("..", ".", "/dev", "/dev/zero", path.name)))
 
 
 def _link_out(rng, path, folder):
     path.unlink()
-    path.symlink_to(rng.choice(("/etc/passwd", "/dev/zero", "/dev/null", "/proc/self/environ")))
+    path.symlink_to(rng.choice(("/proc/version", "/dev/zero", "/dev/null")))
 
 
 def _move_to(path, target):

@@ -27,6 +27,7 @@ def _finished() -> dict[str, bytes]:
 
 def _write(folder: Path) -> None:
     run = write_run(folder / "run")
+    (run / ".lock").touch()
     rows = [{"step": step, "split": "validation", "loss": 1.0, "accuracy": 0.5} for step in (1, 2)]
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     labels = np.arange(21) % 7
@@ -59,7 +60,12 @@ def make(rng: Random, folder: Path) -> Case:
 
 def _json(rng: Random, run: Path) -> str:
     path = run / rng.choice(("config.json", "result.json"))
-    content = mutations.changed_json(rng, json.loads(path.read_text())) if path.is_file() else {}
+    if not mutations.is_own(path):
+        return "nothing"
+    try:
+        content = mutations.changed_json(rng, json.loads(path.read_bytes()))
+    except ValueError:  # it is damaged already
+        content = {}
     path.write_text(json.dumps(content))
     return f"{path.name} {json.dumps(content)[:1500]}"
 
@@ -69,6 +75,8 @@ def _rows(rng: Random, run: Path) -> str:
     lines = [
         json.dumps(mutations.changed_json(rng, {"step": 3, "split": "train", "loss": 1.0})) for _ in range(3)
     ]
+    if not mutations.is_own(path):
+        return "nothing"
     path.write_text("\n".join(lines) + "\n")
     return f"metrics.jsonl {lines}"
 
