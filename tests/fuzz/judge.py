@@ -51,7 +51,7 @@ def _bad_line(text: str) -> str | None:
 
 
 def digest(folder: Path) -> str:
-    """Digests names, kinds and content of everything in a folder; links are not followed, pipes not opened."""
+    """Digests names, kinds and content of all in a folder; links are not followed, pipes not opened."""
     found = hashlib.sha256()
     for place, folders, files in os.walk(os.fsencode(folder)):
         folders.sort()

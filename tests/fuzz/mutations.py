@@ -8,28 +8,39 @@ from pathlib import Path
 from random import Random
 
 TEXTS = (
-    "", " ", "0", "-1", "1", "7", "NaN", "inf", "1e400", "9" * 40, "1" * 5000, "None", "none", "true", "é", "笑顔",
-    "\u202e", "\x1b[31m", "\x00", "a\nb", "a\tb", "x" * 300, "x" * 70_000, "..", "../x", "/etc/passwd", "~", "~nobody-x/y",
-    "gs://bucket/x", "C:\\faces\\0.png", "happy", "Happy ", "angry,happy", '"', '""', "'", ";", "train", "test",
-    "valid", "Training", "os.system", "a.b:c", "${HOME}", "=1+1", "-", "()", "{", "[" * 3000, "images", "contempt",
+    "", " ", "0", "-1", "1", "7", "NaN", "inf", "1e400", "9" * 40, "1" * 5000, "None", "none", "true", "é",
+    "笑顔",
+    "\u202e", "\x1b[31m", "\x00", "a\nb", "a\tb", "x" * 300, "x" * 70_000, "..", "../x", "/etc/passwd", "~",
+    "~nobody-x/y",
+    "gs://bucket/x", "C:\\faces\\0.png", "happy", "Happy ", "angry,happy", '"', '""', "'", ";", "train",
+    "test",
+    "valid", "Training", "os.system", "a.b:c", "${HOME}", "=1+1", "-", "()", "{", "[" * 3000, "images",
+    "contempt",
 )  # fmt: skip
 NAMES = (
-    "x", "train", "Test", "valid", "Validation", "happy", "Angry", "0", "7", ".hidden", "__x", "images", "labels",
-    "é", "笑顔", " x ", "x" * 200, "a\nb", "a,b", "\x1b[31m", "\udcff", "-x", "none", "data.csv", "new.zip", "~",
+    "x", "train", "Test", "valid", "Validation", "happy", "Angry", "0", "7", ".hidden", "__x", "images",
+    "labels",
+    "é", "笑顔", " x ", "x" * 200, "a\nb", "a,b", "\x1b[31m", "\udcff", "-x", "none", "data.csv", "new.zip",
+    "~",
     "happy.png", "*", "[a]", "$x", "Thumbs.db", "x.tar.gz",
 )  # fmt: skip
 SUFFIXES = (
-    "", ".png", ".PNG", ".jpg", ".jpeg", ".jfif", ".jpe", ".avif", ".heic", ".gif", ".pgm", ".webp", ".tif", ".bmp",
+    "", ".png", ".PNG", ".jpg", ".jpeg", ".jfif", ".jpe", ".avif", ".heic", ".gif", ".pgm", ".webp", ".tif",
+    ".bmp",
     ".csv", ".txt", ".npy", ".eps", ".png.png", ".", ".zip", ".svg",
 )  # fmt: skip
 VALUES = (
     None, True, False, 0, -1, 1, 7, 2**31, 2**63, -(2**63), 10**30, 10**400, 0.5, 1e308, -1e308, float("nan"),
-    float("inf"), "", "x", "1", [], {}, [1], [[]], {"x": 1}, ["a", "b"], {"": None}, (), "x" * 500, "\x1b[31m", "é",
+    float("inf"), "", "x", "1", [], {}, [1], [[]], {"x": 1}, ["a", "b"], {"": None}, (), "x" * 500,
+    "\x1b[31m", "é",
 )  # fmt: skip
 HEADS = (
-    b"", b"\0" * 64, b"<!DOCTYPE html><html>", b"version https://git-lfs.github.com/spec/v1\n", b"PK\3\4", b"PK\5\6" + b"\0" * 18,
-    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\x93NUMPY\1\0", b"\x80\2.", b"\x80\4",
-    b"\x1f\x8b\x08", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"{", b"[", b"\x89HDF\r\n\x1a\n", b"%PDF-1.7", b"BZh9", b"RIFF",
+    b"", b"\0" * 64, b"<!DOCTYPE html><html>", b"version https://git-lfs.github.com/spec/v1\n", b"PK\3\4",
+    b"PK\5\6" + b"\0" * 18,
+    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\x93NUMPY\1\0",
+    b"\x80\2.", b"\x80\4",
+    b"\x1f\x8b\x08", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"{", b"[", b"\x89HDF\r\n\x1a\n",
+    b"%PDF-1.7", b"BZh9", b"RIFF",
 )  # fmt: skip
 
 
@@ -265,6 +276,7 @@ def _move_to(path, target):
 
 
 _DISTURBANCES = (
-    _remove, _rename, _rename, _rename_suffix, _rename_suffix, _move, _move, _deepen, _deepen, _wrap, _double, _damage,
+    _remove, _rename, _rename, _rename_suffix, _rename_suffix, _move, _move, _deepen, _deepen, _wrap,
+    _double, _damage,
     _damage, _edit, _edit, _edit, _pipe, _folder, _link_to_nothing, _link_to_itself, _link_to, _link_out,
 )  # fmt: skip

@@ -35,12 +35,15 @@ def _write(folder: Path) -> None:
     test = Predictions("fer2013", "test", "45", 0, LABELS, np.arange(21), labels, logs.astype(np.float32))
     predictions.save(run, test)
     fields = {
-        "model": "tiny", "dataset": "fer2013", "label_names": LABELS, "best_step": 0, "steps": 2, "epochs": 1.0,
+        "model": "tiny", "dataset": "fer2013", "label_names": LABELS, "best_step": 0, "steps": 2,
+        "epochs": 1.0,
         "validation": {"loss": 1.3, "accuracy": 0.7, "mean_class_accuracy": 0.65, "macro_f1": 0.64},
         "test_loss": 1.4, "test_confusion": np.diag([3] * 7), "seconds": 4.0, "images_per_second": 20.0,
         "data_wait_fraction": 0.0, "peak_memory_bytes": 34,
-        "device": {"platform": "cpu", "kind": "cpu", "count": 1, "processes": 1}, "versions": {"ferjax": "0.1.0"},
-        "date": datetime.datetime(2025, 3, 1, tzinfo=datetime.UTC), "split_digests": {"train": "01", "test": "45"},
+        "device": {"platform": "cpu", "kind": "cpu", "count": 1, "processes": 1},
+        "versions": {"ferjax": "0.1.0"},
+        "date": datetime.datetime(2025, 3, 1, tzinfo=datetime.UTC), "split_digests": {"train": "01",
+        "test": "45"},
         "seed": 0, "probabilities": result.probability_scores(test, test),
     }  # fmt: skip
     files.write_json_atomic(run / "result.json", result_of(**fields))
