@@ -7,6 +7,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -137,6 +138,18 @@ def write_json_atomic(path: Path | str, obj: Any) -> None:
     write_atomic(path, to_json(obj))
 
 
+def _plain_bytes(path: Path) -> bytes:
+    """Reads a file whole. A pipe is not waited for, and a device not read without end.
+
+    Raises:
+        OSError: it cannot be read, or is a pipe or a device.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder is told by the system
+        raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
+    return path.read_bytes()
+
+
 def read_json(path: Path | str) -> Any:
     """Reads a JSON file.
 
@@ -145,7 +158,7 @@ def read_json(path: Path | str) -> Any:
     """
     path = Path(path)
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(_plain_bytes(path))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except OSError as error:
@@ -168,7 +181,7 @@ def read_json_lines(path: Path | str, required: tuple[str, ...] = ()) -> list[di
     """
     path = Path(path)
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = _plain_bytes(path).split(b"\n")
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except OSError as error:

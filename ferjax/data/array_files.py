@@ -1,7 +1,6 @@
 """Keeps arrays in files beside a built set: read if whole, written all at once."""
 
 import contextlib
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,15 @@ from ferjax.files import replacing
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
     """Returns the arrays of an .npz file by name; None if there is no file, or a damaged one."""
+    if not path.is_file():  # opening a pipe would wait for ever
+        return None
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+            arrays = {name: stored[name] for name in stored.files}
+    except Exception:  # zipfile and NumPy, which evaluates a header as Python text, raise anything
         return None
+    # What does not begin as an array comes as bytes.
+    return arrays if all(isinstance(array, np.ndarray) for array in arrays.values()) else None
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:

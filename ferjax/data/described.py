@@ -41,9 +41,13 @@ def describe(name: str, folder: str | os.PathLike) -> Any:
 
     _check_readable(Path(folder))
     try:
+        _check_plain(Path(folder))
         _check_classes(Path(folder) / "features.json")
         info = tfds.builder_from_directory(folder).info
         _check(info)
+        # TFDS calls classes without names 0, 1, …; builders of the user's own may mean that.
+        if ":" not in name and not (Path(folder) / "label.labels.txt").is_file():
+            raise ValueError("label.labels.txt, the names of the classes, is missing")
     except Exception as error:
         # Whatever is wrong with the description of a set, it can only be built again.
         raise damaged(name, folder, error) from error
@@ -58,6 +62,13 @@ def _check_readable(folder: Path) -> None:
     for path in files or [folder]:
         if not os.access(path, os.R_OK):
             raise UserError(f"{path} may not be read: it needs other permissions")
+
+
+def _check_plain(folder: Path) -> None:
+    """Raises ValueError if a pipe, which would be waited for, or a device stands in a file's place."""
+    for path in folder.iterdir():
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path.name[:60]} is no plain file")
 
 
 def _check_classes(path: Path) -> None:
@@ -89,6 +100,8 @@ def _check(info: Any) -> None:
     names = getattr(features["label"], "names", None)
     if not names or features["label"].num_classes != len(names):
         raise ValueError("label.labels.txt does not name the classes")
+    if len(set(names)) < len(names):
+        raise ValueError("label.labels.txt names a class twice")
     if len(features["image"].shape or ()) != 3:
         raise ValueError("features.json gives images no height, width and channels")
     if not info.splits:

@@ -59,6 +59,9 @@ def expand(arguments: Sequence[str]) -> Iterator[Input]:
 
 
 def _expand_one(argument: str) -> Iterator[Input]:
+    if not argument.strip():  # the path of nothing is the current folder
+        yield _failed(repr(argument), "names nothing")
+        return
     camera = _CAMERA.fullmatch(argument)
     try:
         path = Path(argument).expanduser()

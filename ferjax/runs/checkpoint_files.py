@@ -76,6 +76,8 @@ def reading(checkpoint: Path) -> Iterator[None]:
         Damaged: the checkpoint differs from what was written.
         UserError: it could not be read, and may be whole.
     """
+    if special := _special(checkpoint):
+        raise UserError(f"{special} is a pipe or a device, and no file of a checkpoint; remove it")
     try:
         yield
     except UserError:
@@ -88,6 +90,15 @@ def reading(checkpoint: Path) -> Iterator[None]:
             ) from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise Damaged(f"the checkpoint {checkpoint} is damaged ({lines[0][:160]})") from error
+
+
+def _special(checkpoint: Path) -> str | None:
+    """Names a pipe or a device in a checkpoint, which Orbax would wait for or read without end."""
+    for folder, _, files in os.walk(checkpoint):
+        for path in (os.path.join(folder, name) for name in files):
+            if os.path.exists(path) and not os.path.isfile(path):
+                return path
+    return None
 
 
 def _trouble(error: BaseException | None) -> str | None:

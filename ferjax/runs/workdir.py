@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
         workdir.mkdir(parents=True, exist_ok=True)
         _refuse_foreign(workdir)
         # Closed at the end of the block; the system releases the lock even after SIGKILL.
-        lock = (workdir / _LOCK).open("w")
+        lock = os.fdopen(_open_lock(workdir / _LOCK), "r+b", buffering=0)
     except OSError as error:
         raise UserError(f"cannot write the workdir {workdir}: {error.strerror}") from error
     with lock:
@@ -56,6 +57,11 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
             raise UserError(f"{workdir} holds a run without its {CONFIG}; take another --workdir")
         with _told(workdir):
             yield
+
+
+def _open_lock(path: Path) -> int:
+    """Opens or makes the lock: follows no link, waits for no pipe and empties no file."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
 
 
 @contextlib.contextmanager

@@ -1,1 +1,1 @@
-"""Inputs made from seeds: valid ones that are then damaged. Each file makes one kind; `judge` tells the faults."""
+"""Inputs made from seeds: valid ones that are damaged. Each file makes one kind; `judge` tells the faults."""

@@ -15,15 +15,22 @@ from fuzz import mutations
 from fuzz.case import Case
 
 _HEADERS = (
-    "{'descr': '<i8', 'fortran_order': False, 'shape': (), }", "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }",
-    "{'descr': '|O', 'fortran_order': False, 'shape': (), }", "{'descr': '<i8', 'fortran_order': False, 'shape': (True,), }",
-    "{'descr': '<i8', 'fortran_order': False, 'shape': (10**9,), }", "(((", "{1: 2}", "[" * 500, "{'descr': '<U9999999', "
-    "'fortran_order': False, 'shape': (), }", "{'descr': [('a', '<i8')], 'fortran_order': True, 'shape': (1,), }", "",
-    "{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (), }", "{'descr': '<i8', 'fortran_order': 1, 'shape': -1}",
+    "{'descr': '<i8', 'fortran_order': False, 'shape': (), }",
+    "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }",
+    "{'descr': '|O', 'fortran_order': False, 'shape': (), }",
+    "{'descr': '<i8', 'fortran_order': False, 'shape': (True,), }",
+    "{'descr': '<i8', 'fortran_order': False, 'shape': (10**9,), }", "(((", "{1: 2}", "[" * 500,
+    "{'descr': '<U9999999', "
+    "'fortran_order': False, 'shape': (), }",
+    "{'descr': [('a', '<i8')], 'fortran_order': True, 'shape': (1,), }", "",
+    "{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (), }",
+    "{'descr': '<i8', 'fortran_order': 1, 'shape': -1}",
 )  # fmt: skip
 _VALUES = (
-    np.int64(3), np.float32(2.0), np.array(["5"]), np.array("x"), np.array([1, 2]), np.float64("nan"), np.float64("inf"),
-    np.array(b"3"), np.array(True), np.array(1j), np.array("9" * 400), np.uint8(255), np.array("１"), np.array("1_0"),
+    np.int64(3), np.float32(2.0), np.array(["5"]), np.array("x"), np.array([1, 2]), np.float64("nan"),
+    np.float64("inf"),
+    np.array(b"3"), np.array(True), np.array(1j), np.array("9" * 400), np.uint8(255), np.array("１"),
+    np.array("1_0"),
 )  # fmt: skip
 
 
@@ -81,7 +88,8 @@ def _predictions(rng: Random, user: Path) -> Case:
         changed = (
             array.astype(rng.choice(("f4", "i1", "U5", "?", "c8"))) if kind == 0 and array.dtype.kind in "if"
             else array.reshape(-1)[: rng.randrange(3)] if kind == 1
-            else np.array(rng.choice(("{}", "[]", "null", '{"dataset": 1}', str(array).replace('"d"', "7").replace("3", '"x"'))))
+            else np.array(rng.choice(("{}", "[]", "null", '{"dataset": 1}', str(array).replace('"d"',
+            "7").replace("3", '"x"'))))
         )  # fmt: skip
         np.save(buffer, changed)
         members[about] = mutations.damaged(rng, members[about]) if kind == 3 else buffer.getvalue()

@@ -15,7 +15,8 @@ _SPLITS = (
     ("training", "valid", "Test"),
 )
 _OPTIONS = (
-    {}, {}, {}, {"space": "own"}, {"space": "fer8"}, {"space": "fer7"}, {"labels": "angry=happy"}, {"labels": "angry=none"},
+    {}, {}, {}, {"space": "own"}, {"space": "fer8"}, {"space": "fer7"}, {"labels": "angry=happy"},
+    {"labels": "angry=none"},
     {"space": "x"}, {"labels": "=,"}, {"strange": "1"},
 )  # fmt: skip
 

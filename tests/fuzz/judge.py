@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 from ferjax.errors import UserError
+from ferjax.platform.console import one_line
 from fuzz.case import Case
 
 LONGEST_LINE = 400  # letters of an error
@@ -42,16 +43,15 @@ def fault(case: Case) -> str | None:
     return problem and f"{problem}\ninput: {case.about}"
 
 
-def _bad_line(line: str) -> str | None:
-    if "\n" in line or not line.strip():
-        return f"the error is not one line: {line!r}"
-    if not line.isprintable():
-        return f"the error holds letters that a terminal cannot show: {line!r}"
+def _bad_line(text: str) -> str | None:
+    line = one_line(text)  # as the command prints it
+    if not line:
+        return "the error has no text"
     return f"the error has {len(line)} letters: {line}" if len(line) > LONGEST_LINE else None
 
 
 def digest(folder: Path) -> str:
-    """Digests names, kinds and content of everything in a folder; links are not followed, pipes not opened."""
+    """Digests names, kinds and content of all in a folder; links are not followed, pipes not opened."""
     found = hashlib.sha256()
     for place, folders, files in os.walk(os.fsencode(folder)):
         folders.sort()

@@ -8,28 +8,39 @@ from pathlib import Path
 from random import Random
 
 TEXTS = (
-    "", " ", "0", "-1", "1", "7", "NaN", "inf", "1e400", "9" * 40, "1" * 5000, "None", "none", "true", "é", "笑顔",
-    "\u202e", "\x1b[31m", "\x00", "a\nb", "a\tb", "x" * 300, "x" * 70_000, "..", "../x", "/etc/passwd", "~", "~nobody-x/y",
-    "gs://bucket/x", "C:\\faces\\0.png", "happy", "Happy ", "angry,happy", '"', '""', "'", ";", "train", "test",
-    "valid", "Training", "os.system", "a.b:c", "${HOME}", "=1+1", "-", "()", "{", "[" * 3000, "images", "contempt",
+    "", " ", "0", "-1", "1", "7", "NaN", "inf", "1e400", "9" * 40, "1" * 5000, "None", "none", "true", "é",
+    "笑顔",
+    "\u202e", "\x1b[31m", "\x00", "a\nb", "a\tb", "x" * 300, "x" * 70_000, "..", "../x", "/etc/passwd", "~",
+    "~nobody-x/y",
+    "gs://bucket/x", "C:\\faces\\0.png", "happy", "Happy ", "angry,happy", '"', '""', "'", ";", "train",
+    "test",
+    "valid", "Training", "os.system", "a.b:c", "${HOME}", "=1+1", "-", "()", "{", "[" * 3000, "images",
+    "contempt",
 )  # fmt: skip
 NAMES = (
-    "x", "train", "Test", "valid", "Validation", "happy", "Angry", "0", "7", ".hidden", "__x", "images", "labels",
-    "é", "笑顔", " x ", "x" * 200, "a\nb", "a,b", "\x1b[31m", "\udcff", "-x", "none", "data.csv", "new.zip", "~",
+    "x", "train", "Test", "valid", "Validation", "happy", "Angry", "0", "7", ".hidden", "__x", "images",
+    "labels",
+    "é", "笑顔", " x ", "x" * 200, "a\nb", "a,b", "\x1b[31m", "\udcff", "-x", "none", "data.csv", "new.zip",
+    "~",
     "happy.png", "*", "[a]", "$x", "Thumbs.db", "x.tar.gz",
 )  # fmt: skip
 SUFFIXES = (
-    "", ".png", ".PNG", ".jpg", ".jpeg", ".jfif", ".jpe", ".avif", ".heic", ".gif", ".pgm", ".webp", ".tif", ".bmp",
+    "", ".png", ".PNG", ".jpg", ".jpeg", ".jfif", ".jpe", ".avif", ".heic", ".gif", ".pgm", ".webp", ".tif",
+    ".bmp",
     ".csv", ".txt", ".npy", ".eps", ".png.png", ".", ".zip", ".svg",
 )  # fmt: skip
 VALUES = (
     None, True, False, 0, -1, 1, 7, 2**31, 2**63, -(2**63), 10**30, 10**400, 0.5, 1e308, -1e308, float("nan"),
-    float("inf"), "", "x", "1", [], {}, [1], [[]], {"x": 1}, ["a", "b"], {"": None}, (), "x" * 500, "\x1b[31m", "é",
+    float("inf"), "", "x", "1", [], {}, [1], [[]], {"x": 1}, ["a", "b"], {"": None}, (), "x" * 500,
+    "\x1b[31m", "é",
 )  # fmt: skip
 HEADS = (
-    b"", b"\0" * 64, b"<!DOCTYPE html><html>", b"version https://git-lfs.github.com/spec/v1\n", b"PK\3\4", b"PK\5\6" + b"\0" * 18,
-    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\x93NUMPY\1\0", b"\x80\2.", b"\x80\4",
-    b"\x1f\x8b\x08", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"{", b"[", b"\x89HDF\r\n\x1a\n", b"%PDF-1.7", b"BZh9", b"RIFF",
+    b"", b"\0" * 64, b"<!DOCTYPE html><html>", b"version https://git-lfs.github.com/spec/v1\n", b"PK\3\4",
+    b"PK\5\6" + b"\0" * 18,
+    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\x93NUMPY\1\0",
+    b"\x80\2.", b"\x80\4",
+    b"\x1f\x8b\x08", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"{", b"[", b"\x89HDF\r\n\x1a\n",
+    b"%PDF-1.7", b"BZh9", b"RIFF",
 )  # fmt: skip
 
 
@@ -152,13 +163,22 @@ def disturb(rng: Random, folder: Path) -> str:
         (folder / "x").mkdir()
         return "made x/"
     path = rng.choice(paths)
-    files = [one for one in paths if one.is_file() and not one.is_symlink()]
+    files = _files(folder)
     file = rng.choice(files) if files else path
     kind = rng.choice(_DISTURBANCES)
     target = path if kind in (_remove, _rename, _move, _link_to) else file
     with contextlib.suppress(FileExistsError, IsADirectoryError, NotADirectoryError, shutil.Error):
         kind(rng, target, folder)
     return f"{kind.__name__[1:]} {os.fsencode(target.relative_to(folder))!r}"
+
+
+def is_own(path: Path) -> bool:
+    """Tells whether a path is a plain file and no link: only such may be written, and no pipe waits."""
+    return path.is_file() and not path.is_symlink()
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if is_own(path)]
 
 
 def _remove(rng, path, folder):
@@ -204,12 +224,16 @@ def _double(rng, path, folder):
 
 
 def _damage(rng, path, folder):
+    if not is_own(path):
+        return
     path.write_bytes(damaged(rng, path.read_bytes()))
 
 
 def _edit(rng, path, folder):
-    texts = [one for one in folder.rglob("*") if one.suffix in (".csv", ".txt", ".lst") and one.is_file()]
-    path = rng.choice(sorted(texts)) if texts else path
+    texts = [one for one in _files(folder) if one.suffix in (".csv", ".txt", ".lst")]
+    path = rng.choice(texts) if texts else path
+    if not is_own(path):
+        return
     content = path.read_bytes().decode(errors="replace")
     if content.strip():
         path.write_bytes(changed_table(rng, content))
@@ -238,12 +262,12 @@ def _link_to_itself(rng, path, folder):
 def _link_to(rng, path, folder):
     place = path.with_name(rng.choice(NAMES)[:50])
     if not os.path.lexists(place):
-        place.symlink_to(rng.choice(("..", ".", "/", "/dev", "/dev/zero", "/proc/self/mem", path.name)))
+        place.symlink_to(rng.choice(("..", ".", "/dev", "/dev/zero", path.name)))
 
 
 def _link_out(rng, path, folder):
     path.unlink()
-    path.symlink_to(rng.choice(("/etc/passwd", "/dev/zero", "/dev/null", "/proc/self/environ")))
+    path.symlink_to(rng.choice(("/proc/version", "/dev/zero", "/dev/null")))
 
 
 def _move_to(path, target):
@@ -252,6 +276,7 @@ def _move_to(path, target):
 
 
 _DISTURBANCES = (
-    _remove, _rename, _rename, _rename_suffix, _rename_suffix, _move, _move, _deepen, _deepen, _wrap, _double, _damage,
+    _remove, _rename, _rename, _rename_suffix, _rename_suffix, _move, _move, _deepen, _deepen, _wrap,
+    _double, _damage,
     _damage, _edit, _edit, _edit, _pipe, _folder, _link_to_nothing, _link_to_itself, _link_to, _link_out,
 )  # fmt: skip

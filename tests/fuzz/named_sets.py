@@ -6,8 +6,11 @@ from random import Random
 
 from copies import LAYOUTS
 
-from fuzz import mutations, seeds, sets
+from fuzz import folders, mutations, seeds, sets
 from fuzz.case import Case
+
+# Of these every picture is one example; the others hold scenes, or frames that are not used.
+RECONCILED = sorted(LAYOUTS.keys() - {"ckplus sequences", "rafdb list"})
 
 
 @functools.cache
@@ -22,8 +25,9 @@ def make(rng: Random, folder: Path) -> Case:
     manual = seeds.lay(_layout(layout), folder / "user" / "set")
     about = [mutations.disturb(rng, manual) for _ in range(rng.choice((0, 1, 1, 2, 3)))]
     skip = rng.random() < 0.3
+    found = folders.count(manual) if layout in RECONCILED else 0
     return Case(
-        lambda: sets.build(name, manual, folder / "data", 0, skip, {}),
+        lambda: sets.build(name, manual, folder / "data", found, skip, {}),
         folder / "user",
         about=f"{layout} as {name}: {about}, skip={skip}",
     )

@@ -35,7 +35,8 @@ def encoded(kind: str = "PNG", mode: str = "L", grey: int = 128, size: tuple[int
 
 PICTURES = (
     ("PNG", "L"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "LA"), ("PNG", "P"), ("PNG", "1"), ("PNG", "I;16"),
-    ("JPEG", "L"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("BMP", "RGB"), ("TIFF", "L"), ("TIFF", "RGB"), ("TIFF", "F"),
+    ("JPEG", "L"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("BMP", "RGB"), ("TIFF", "L"), ("TIFF", "RGB"),
+    ("TIFF", "F"),
     ("TIFF", "I;16"), ("WEBP", "RGB"), ("WEBP", "RGBA"), ("GIF", "P"), ("PPM", "L"),
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from ferjax.commands.prepare import prepare
@@ -15,9 +15,7 @@ from ferjax.errors import UserError
 _COUNT = re.compile(r"\b(\d+) (?:images?|listed files|files|lines|rows|[a-z]+)\b")
 
 
-def build(
-    name: str, manual: Path, data: Path, found: Collection[str] | int, skip: bool, options: Mapping[str, str]
-):
+def build(name: str, manual: Path, data: Path, found: int, skip: bool, options: Mapping[str, str]):
     """Builds a set; what is refused leaves none, and what is built stores or tells every picture.
 
     Args:
@@ -30,7 +28,7 @@ def build(
     except UserError:
         assert not builders.folder(name, data).exists(), "a refused set was left behind"
         raise
-    stored, metadata = {}, None
+    stored = {}
     folder = builders.folder(name, data)
     info = describe(name, folder)
     for split in info.splits:

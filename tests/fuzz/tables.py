@@ -1,9 +1,10 @@
 """CSV files: lists of paths with labels, and FER2013's pixels."""
 
+import io
 from pathlib import Path
 from random import Random
 
-from fuzz import mutations, seeds, sets
+from fuzz import folders, mutations, seeds, sets
 from fuzz.case import Case
 
 _USAGES = ("Training", "Training", "PublicTest", "PrivateTest")
@@ -22,12 +23,27 @@ def make(rng: Random, folder: Path) -> Case:
     (manual / file).write_bytes(content)
     about = [mutations.disturb(rng, manual) for _ in range(rng.choice((0, 0, 0, 1)))]
     skip = rng.random() < 0.3
+    found = folders.count(manual) if name == "folder" else 0 if about else _rows(manual / "fer2013.csv")
     options = rng.choice(({}, {}, {"space": "own"})) if name == "folder" else {}
     return Case(
-        lambda: sets.build(name, manual, folder / "data", 0, skip, options),
+        lambda: sets.build(name, manual, folder / "data", found, skip, options),
         folder / "user",
         about=f"{file}: {content[:300]!r}, {about}, skip={skip}",
     )
+
+
+def _rows(path: Path) -> int:
+    """Counts the lines below the first one that hold something."""
+    content = path.read_bytes()
+    encoding = (
+        "utf-32"
+        if content[:4] == b"\xff\xfe\0\0"
+        else "utf-16"
+        if content[:2] == b"\xff\xfe"
+        else "utf-8-sig"
+    )
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding, errors="replace")
+    return max(sum(bool(line.strip()) for line in lines) - 1, 0)
 
 
 def _paths(rng: Random, manual: Path) -> tuple[str, str, str]:

@@ -27,6 +27,7 @@ def _finished() -> dict[str, bytes]:
 
 def _write(folder: Path) -> None:
     run = write_run(folder / "run")
+    (run / ".lock").touch()
     rows = [{"step": step, "split": "validation", "loss": 1.0, "accuracy": 0.5} for step in (1, 2)]
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     labels = np.arange(21) % 7
@@ -34,12 +35,15 @@ def _write(folder: Path) -> None:
     test = Predictions("fer2013", "test", "45", 0, LABELS, np.arange(21), labels, logs.astype(np.float32))
     predictions.save(run, test)
     fields = {
-        "model": "tiny", "dataset": "fer2013", "label_names": LABELS, "best_step": 0, "steps": 2, "epochs": 1.0,
+        "model": "tiny", "dataset": "fer2013", "label_names": LABELS, "best_step": 0, "steps": 2,
+        "epochs": 1.0,
         "validation": {"loss": 1.3, "accuracy": 0.7, "mean_class_accuracy": 0.65, "macro_f1": 0.64},
         "test_loss": 1.4, "test_confusion": np.diag([3] * 7), "seconds": 4.0, "images_per_second": 20.0,
         "data_wait_fraction": 0.0, "peak_memory_bytes": 34,
-        "device": {"platform": "cpu", "kind": "cpu", "count": 1, "processes": 1}, "versions": {"ferjax": "0.1.0"},
-        "date": datetime.datetime(2025, 3, 1, tzinfo=datetime.UTC), "split_digests": {"train": "01", "test": "45"},
+        "device": {"platform": "cpu", "kind": "cpu", "count": 1, "processes": 1},
+        "versions": {"ferjax": "0.1.0"},
+        "date": datetime.datetime(2025, 3, 1, tzinfo=datetime.UTC), "split_digests": {"train": "01",
+        "test": "45"},
         "seed": 0, "probabilities": result.probability_scores(test, test),
     }  # fmt: skip
     files.write_json_atomic(run / "result.json", result_of(**fields))
@@ -59,7 +63,12 @@ def make(rng: Random, folder: Path) -> Case:
 
 def _json(rng: Random, run: Path) -> str:
     path = run / rng.choice(("config.json", "result.json"))
-    content = mutations.changed_json(rng, json.loads(path.read_text())) if path.is_file() else {}
+    if not mutations.is_own(path):
+        return "nothing"
+    try:
+        content = mutations.changed_json(rng, json.loads(path.read_bytes()))
+    except ValueError:  # it is damaged already
+        content = {}
     path.write_text(json.dumps(content))
     return f"{path.name} {json.dumps(content)[:1500]}"
 
@@ -69,6 +78,8 @@ def _rows(rng: Random, run: Path) -> str:
     lines = [
         json.dumps(mutations.changed_json(rng, {"step": 3, "split": "train", "loss": 1.0})) for _ in range(3)
     ]
+    if not mutations.is_own(path):
+        return "nothing"
     path.write_text("\n".join(lines) + "\n")
     return f"metrics.jsonl {lines}"
 

@@ -188,13 +188,15 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         """Returns the error for a folder without the expected files: what it is, or what is there."""
         if layout := known_layout(folder, self.name) or class_folders_hint(folder):
             return UserError(f"no {self.name} in {folder}: {layout}")
-        entries = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
+        entries = [
+            shown(f"{entry.name}/" if entry.is_dir() else entry.name) for entry in sorted(folder.iterdir())
+        ]
         packed = [name for name in entries if name.lower().endswith(ARCHIVES)]
-        unpack = f". {shown(packed[0])} is an archive: unpack it first" if packed else ""
-        return UserError(
-            f"no {self.name} in {folder}: looked for {self.MANUAL_DOWNLOAD_INSTRUCTIONS}; "
-            f"found {listed(map(shown, entries), most=10) or 'nothing'}{unpack}"
-        )
+        unpack = f". {packed[0]} is an archive: unpack it first" if packed else ""
+        line = f"no {self.name} in {folder}: looked for {self.MANUAL_DOWNLOAD_INSTRUCTIONS}; found "
+        found, room = listed(entries, most=10) or "nothing", max(400 - len(line) - len(unpack), 40)
+        found = found if len(found) <= room else found[: room - 1] + "…"
+        return UserError(f"{line}{found}{unpack}")
 
     def _download_and_prepare(
         self, dl_manager: object, download_config: tfds.download.DownloadConfig | None = None

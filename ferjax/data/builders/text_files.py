@@ -15,6 +15,7 @@ MAX_LINE = 2**16
 MOST_BYTES = 2**33
 # A label or a list of landmarks has a few kilobytes.
 MOST_SMALL_BYTES = 2**16
+_LISTED = 3  # lacking columns in a message
 _MARKS = (  # a mark of UTF-32 begins like one of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -135,8 +136,9 @@ def table(
         names = list(headless)
         yield number, dict(zip(names, fields(line), strict=True))
     if lacking := [column for column in columns if column not in names]:
+        rest = f" and {len(lacking) - _LISTED} more" if len(lacking) > _LISTED else ""
         raise UserError(
-            f"{path} has no column {' and no column '.join(lacking)}: its first line is "
+            f"{path} has no column {' and no column '.join(lacking[:_LISTED])}{rest}: its first line is "
             f"{line.strip()[:80]!r}{_separator(line, len(names))}"
         )
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
