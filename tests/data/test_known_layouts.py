@@ -267,7 +267,7 @@ def test_a_layout_of_another_set_is_told_with_the_way_to_use_it(tmp_path, layout
     message = refused(name, tmp_path / "manual", tmp_path / "data", skip_bad_rows=True)
     for part in told:
         assert part in message
-    assert known_layout(tmp_path / "manual", name) in message
+    assert str(known_layout(tmp_path / "manual", name)) in message
 
 
 def test_known_names_in_folders_of_classes_are_the_users_own_set(tmp_path):

@@ -42,9 +42,9 @@ def make(path, kind):
         path.symlink_to(path)
 
 
-def example(copy):
+def example(copy, layout):
     """A face of the copy, wherever its layout puts it."""
-    path = copy.manual / FACES[copy.layout]
+    path = copy.manual / FACES[layout]
     return path if path.exists() else min(copy.manual.rglob(f"*{path.suffix}"))
 
 
@@ -52,8 +52,7 @@ def example(copy):
 @pytest.mark.parametrize("layout", FACES)
 def test_an_image_that_is_no_file_is_told(tmp_path, layout, kind):
     copy = Copy(layout, tmp_path)
-    copy.layout = layout
-    path = example(copy)
+    path = example(copy, layout)
     make(path, kind)
     told = {
         "pipe": "is not a plain file",
