@@ -94,7 +94,7 @@ def _facts(network: Trained) -> str:
 def _data(network: Trained, result: dict[str, Any] | None) -> str:
     data = network.config.data
     if network.imported:
-        return "It was imported from another program: what it was trained on, and how it was chosen, is not recorded."
+        return "It was imported from another program: what it was trained on is not recorded."
     lines = [f"Trained on `{data.name}`. {plain(builders.builder_class(data.name).DESCRIPTION)}"]
     if data.train_fraction < 1:
         lines.append(f"Only {percent(data.train_fraction, 0)} of the training images were used.")

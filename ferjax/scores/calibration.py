@@ -75,8 +75,9 @@ def is_temperature(value: object) -> bool:
     >>> is_temperature(1.5), is_temperature(1e-30), is_temperature("1.5")
     (True, False, False)
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and _LEAST <= value <= _MOST
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return _LEAST <= value <= _MOST
 
 
 def cross_entropy(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
