@@ -182,3 +182,12 @@ def test_names_that_cannot_be_paths_are_one_short_line(tmp_path, name, message):
         files.user_path(name.replace("LINK", str(tmp_path / "link")))
     assert len(str(caught.value)) <= 400
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [files.read_json, files.read_json_lines])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_a_device_is_told_and_not_waited_for(tmp_path, read, kind):
+    path = tmp_path / "a.json"
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+    with pytest.raises(UserError, match=r"a\.json cannot be read: it is a pipe or a device"):
+        read(path)

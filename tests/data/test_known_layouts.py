@@ -64,7 +64,7 @@ def test_the_lists_of_raf_db_from_kaggle(tmp_path, wrapper):
     pairs, notes = built("rafdb", manual, tmp_path / "data")
     assert every(pairs) == dict.fromkeys(("train", "test"), sorted(faces.FER7))
     assert right(pairs)
-    assert "1 images were left out, as no list names them: 1 in train/" in notes
+    assert f"1 images were left out, as no list names them: 1 in {wrapper}train/" in notes
 
 
 @pytest.mark.parametrize(
@@ -328,6 +328,11 @@ def test_what_is_nothing_known_is_listed_as_before(tmp_path):
         ("affectnet8 new", "test_set/images/anna.jpg"),
         ("ferg", "FERG_DB_256/aia/aia_anger/more/x.png"),
         ("taiwan folders", "Sad/more/x.png"),
+        ("taiwan codes", "a/b/c/d/e/f00_ag_0.jpg"),
+        ("rafdb folders", "beside/x.png"),
+        ("ckplus CK+48", "beside/x.png"),
+        ("jaffe", "beside/x.png"),
+        ("ferg", "beside/x.png"),
     ],
     indirect=["layout"],
 )

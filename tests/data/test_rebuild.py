@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import shutil
 import sys
 
@@ -84,6 +85,10 @@ DAMAGE = {
         folder, "features.json", lambda all: all["featuresDict"]["features"].pop("group")
     ),
     "fewer classes": lambda folder: (folder / "label.labels.txt").write_text("angry\nhappy\n"),
+    "names of classes gone": lambda folder: (folder / "label.labels.txt").unlink(),
+    "a class twice": lambda folder: (folder / "label.labels.txt").write_text("angry\n" * 7),
+    "a pipe": lambda folder: os.mkfifo(folder / "pipe"),
+    "a device": lambda folder: (folder / "device").symlink_to("/dev/zero"),
     "metadata is no JSON": lambda folder: (folder / "metadata.json").write_text("{"),
     "metadata is a list": lambda folder: (folder / "metadata.json").write_text('["bad_rows"]'),
     "notes are a number": lambda folder: (folder / "metadata.json").write_text('{"notes": 3}'),

@@ -183,3 +183,11 @@ def test_a_huge_vote_is_one_bad_row(copy):
     assert "--skip_bad_rows" in copy.refused("fer2013new.csv line 2: votes '99999999999999999999' for anger")
     copy.prepare(skip_bad_rows=True)
     assert np.isfinite(copy.records()[0][1]["votes"]).all()
+
+
+def test_columns_that_are_missing_are_counted(tmp_path):
+    (tmp_path / "list.csv").write_text("x;y\n")
+    with pytest.raises(
+        UserError, match="no column a and no column b and no column c and 2 more: its first line"
+    ):
+        list(table(tmp_path / "list.csv", list("abcde")))

@@ -31,9 +31,9 @@ def fault(case: Case) -> str | None:
             case.run()
         problem = None
     except case.refuses as error:
-        problem = _bad_line(str(error))
+        problem = _bad_line(str(error), case.user.parent)
     except UserError as error:
-        problem = _bad_line(str(error))
+        problem = _bad_line(str(error), case.user.parent)
     except (Exception, Hang, SystemExit):
         problem = traceback.format_exc(limit=-8)
     if not problem and _peak() - peak > MEMORY:
@@ -43,8 +43,9 @@ def fault(case: Case) -> str | None:
     return problem and f"{problem}\ninput: {case.about}"
 
 
-def _bad_line(text: str) -> str | None:
-    line = one_line(text)  # as the command prints it
+def _bad_line(text: str, place: Path) -> str | None:
+    # As the command prints it; where the tests' folders lie does not count.
+    line = one_line(text).replace(str(place), "/data")
     if not line:
         return "the error has no text"
     return f"the error has {len(line)} letters: {line}" if len(line) > LONGEST_LINE else None

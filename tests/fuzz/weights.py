@@ -107,8 +107,7 @@ def _content(rng: Random, state: dict) -> object:
     if rng.random() < 0.2:
         tensors["odd"] = rng.choice(
             (torch.empty(3, device="meta"), torch.zeros(2, dtype=torch.float8_e5m2),
-            torch.eye(2).to_sparse(), None, 1,
-             torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), torch.ones(3)[::2],
+            torch.eye(2).to_sparse(), None, 1,  torch.ones(3)[::2],
              torch.nn.Linear(1, 1))
         )  # fmt: skip
     if rng.random() < 0.2:

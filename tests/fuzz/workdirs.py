@@ -3,6 +3,7 @@
 import datetime
 import functools
 import json
+import os
 from pathlib import Path
 from random import Random
 
@@ -53,6 +54,8 @@ def make(rng: Random, folder: Path) -> Case:
     """A workdir with one or two files damaged, and one thing that is done with it."""
     run = seeds.lay(_finished(), folder / "user") / "run"
     about = [rng.choice((_json, _json, _rows, _any))(rng, run) for _ in range(rng.choice((1, 1, 2)))]
+    if not os.path.lexists(run / ".lock"):
+        (run / ".lock").touch()  # whoever resumes makes it
     what = rng.choice((_open, _report, _resume))
     return Case(
         lambda: what(run),

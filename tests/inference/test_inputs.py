@@ -166,3 +166,9 @@ def test_links_that_nobody_may_follow_are_no_end(folder, monkeypatch):
     monkeypatch.setattr(os.path, "realpath", secret)
     assert ("picture", "b.jpg") in kinds(folder)
     assert ("picture", "c.webp") in kinds(folder)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_the_current_folder(name, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert [(entry.kind, entry.reason) for entry in expand([name])] == [("failed", "names nothing")]

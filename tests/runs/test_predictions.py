@@ -1,4 +1,7 @@
 import csv
+import io
+import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -82,6 +85,17 @@ def test_what_is_missing_or_damaged_is_told(tmp_path):
     np.savez(path, labels=np.zeros(3))
     with pytest.raises(UserError, match="is damaged"):
         predictions.read(path)
+    for name in ("labels", "indices", "log_probabilities", "about"):  # a member that is no array
+        with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(path, "w") as new:
+            for member in old.namelist():
+                new.writestr(member, b"x" if member == f"{name}.npy" else old.read(member))
+        with pytest.raises(UserError, match="is damaged"):
+            predictions.read(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="is damaged"):
+        predictions.read(path)
+    path.unlink()
     for cut in (0, 10, len(whole) // 2):
         path.write_bytes(whole[:cut])
         with pytest.raises(UserError, match="is damaged"):

@@ -116,3 +116,10 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="imported: No space left on device; name another folder"):
         weights.save(tmp_path / "imported", "tiny", VARIABLES, {})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pipe_in_a_checkpoint_is_not_waited_for(folder):
+    os.mkfifo(folder / "checkpoints" / "0" / "state" / "pipe")
+    with pytest.raises(UserError, match="pipe is a pipe or a device") as caught:
+        weights.load(folder)
+    assert not isinstance(caught.value, Damaged)

@@ -169,3 +169,25 @@ def test_a_place_that_cannot_be_used_while_the_run_is_at_work_is_told(tmp_path, 
         raise PermissionError(13, "Permission denied", "a/metrics.jsonl")
     with pytest.raises(OSError, match="No space left"), claimed(tmp_path / "run", writes=writes):
         raise OSError(28, "No space left on device")  # the command tells of it
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    folder, other = started(tmp_path / "run"), tmp_path / "other"
+    (folder / ".lock").unlink()
+    (folder / ".lock").symlink_to(other)
+    with pytest.raises(UserError, match="cannot write the workdir"), claimed(folder):
+        pass
+    assert not other.exists()
+
+
+def test_a_file_that_is_called_like_the_lock_is_not_emptied(tmp_path):
+    (tmp_path / ".lock").write_text("kept")
+    with claimed(tmp_path):
+        pass
+    assert (tmp_path / ".lock").read_text() == "kept"
+
+
+def test_a_lock_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / ".lock")
+    with claimed(tmp_path):
+        assert (tmp_path / "config.json").is_file()

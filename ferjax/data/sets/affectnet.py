@@ -265,7 +265,10 @@ def read_label(path: Path) -> str:
     file.seek(0)
     value = np.lib.format.read_array(file, allow_pickle=False).item()
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"{text[:20]!r} is no number") from None
     if not number.is_integer():
         raise ValueError(f"{text[:20]!r} is not a whole number")
     return str(int(number))

@@ -122,7 +122,7 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
                     self.reject(str(path), "not named like S010_004_00000017.png, so the person is not known")
                     continue
                 yield Item("train", path, label, path.relative_to(place).as_posix(), group=subject[1])
-        self.notes += unread(place, read)
+        self.notes += unread(folder, read)
 
     def _from_sequences(self, folder: Path) -> Iterator[Item]:
         frames = int(self.number_option("frames", 1, 10, whole=True))

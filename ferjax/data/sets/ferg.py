@@ -55,4 +55,4 @@ class FERG(ImageSetBuilder, skip_registration=True):
                     read.add(path)
                     where = path.relative_to(place).as_posix()
                     yield Item("train", path, label, where, extras={"character": character.name})
-        self.notes += unread(place, read)
+        self.notes += unread(folder, read)

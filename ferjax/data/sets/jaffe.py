@@ -70,4 +70,4 @@ class JAFFE(ImageSetBuilder, skip_registration=True):
                 yield Item("train", path, label, path.name, group=parts[1])
         if strays:
             self.notes.append(f"left out, not named as JAFFE's images are: {listed(strays, most=10)}")
-        self.notes += unread(place, set(image_paths(folder, place)))
+        self.notes += unread(folder, set(image_paths(folder, place)))

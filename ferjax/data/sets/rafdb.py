@@ -130,7 +130,7 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
             self.notes.append(
                 "RAF-DB has no official validation split: the one of this copy was stored as it is"
             )
-        self.notes += unread(place, read)
+        self.notes += unread(folder, read)
 
     def _from_kaggle(self, folder: Path, place: Path, lists: list[tuple[str, Path]]) -> Iterator[Item]:
         """Yields what train_labels.csv and test_labels.csv name, files in the folders train/ and test/."""
@@ -147,7 +147,7 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
                     yield Item(
                         split, file, label, file.relative_to(place).as_posix(), where=f"{where}: {file}"
                     )
-        self.notes += unread(place, read, "as no list names them")
+        self.notes += unread(folder, read, "as no list names them")
 
 
 def _kaggle_lists(folder: Path, place: Path) -> list[tuple[str, Path]]:

@@ -64,16 +64,17 @@ class Taiwan(ImageSetBuilder, skip_registration=True):
                     yield Item("test", path, label, path.relative_to(folder).as_posix())
             self.notes += unread(folder, read)
             return
-        empty = True
+        read = set()
         for path in _all_images(folder, folder):
-            empty = False
+            read.add(path)
             codes = set(_CODE.findall(path.stem.lower()))
             if len(codes) != 1:
                 self.reject(str(path), f"{len(codes)} of the codes {', '.join(TAIWAN_CODES)} in the name")
                 continue
             yield Item("test", path, TAIWAN_CODES[codes.pop()], path.relative_to(folder).as_posix())
-        if empty:
+        if not read:
             raise self.missing(folder)
+        self.notes += unread(folder, read)
 
 
 def _all_images(folder: Path, place: Path, depth: int = DEEPEST) -> Iterator[Path]:
