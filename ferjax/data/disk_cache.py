@@ -74,7 +74,7 @@ class DiskSource(Source):
         """Reads images: uint8 `[N, H, W, C]`. Safe in several threads: the file's position is not used."""
         images = np.empty((len(indices), *self.image_shape), np.uint8)
         file, size = self._file.fileno(), math.prod(self.image_shape)
-        content = images.reshape(-1)
+        content = images.reshape(-1).data
         try:
             for place, index in enumerate(indices.tolist()):
                 done = 0

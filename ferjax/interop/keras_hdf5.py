@@ -57,7 +57,8 @@ def read_hdf5(path: Path) -> Graph:
                     f"{path} holds weights without the network's layers: save it with model.save, not with "
                     "save_weights"
                 )
-            layers = json.loads(file.attrs["model_config"])["config"]["layers"]
+            config: Any = file.attrs["model_config"]
+            layers = json.loads(config)["config"]["layers"]
             group = file["model_weights"]
             return _graph(layers, {layer["name"]: _arrays(h5py, group, layer["name"]) for layer in layers})
     except (UserError, DoesNotFitError):
