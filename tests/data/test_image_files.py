@@ -105,6 +105,7 @@ def test_what_is_no_picture_starts_no_program(tmp_path, monkeypatch, content, st
         raise AssertionError("a program was started")
 
     monkeypatch.setattr("subprocess.Popen", never)
+    monkeypatch.setattr("ferjax.data.pictures._heic", tuple)  # as if its package were not installed
     path = tmp_path / f"face.{suffix}"
     path.write_bytes(content)
     with pytest.raises(BadImage, match=stored_why):
