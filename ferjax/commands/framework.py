@@ -38,23 +38,6 @@ def fail(message: object) -> NoReturn:
     sys.exit(BAD_INPUT)
 
 
-def _missing_platform() -> str | None:
-    """Says which devices JAX was told to use and does not find; None if it finds some or was told nothing."""
-    wanted = os.environ.get("JAX_PLATFORMS")
-    if not wanted:
-        return None
-    import jax  # not at the top: not every command needs it
-
-    try:
-        jax.devices()
-    except Exception:  # a RuntimeError, or a bare AssertionError where the first platform has no device
-        return (
-            f"JAX finds no device for JAX_PLATFORMS={wanted}: unset it, or install the build of jax for that "
-            "device (pip install 'ferjax[cuda]' or 'ferjax[tpu]')"
-        )
-    return None
-
-
 def _reader_left() -> int:
     """Drops further output after the reader, such as `head`, has closed the pipe; returns the exit code."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -236,10 +219,6 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
             return code
         except UserError as error:
             fail(error)
-        except (RuntimeError, AssertionError):
-            if reason := _missing_platform():
-                fail(reason)
-            raise
         except KeyboardInterrupt:
             console.end_progress()
             print("ferjax: interrupted", file=sys.stderr, flush=True)

@@ -257,7 +257,7 @@ def test_one_bad_picture_does_not_stop_the_rest(shell, workdir, folder, tmp_path
         (["--images=FOLDER", "--cropped", "--of_class=actual"], "actual classes of files are not known"),
         (["--images=FOLDER/notes.txt"], "notes.txt"),
         (["--images=FOLDER/*.gif"], "no file has such a name"),
-        (["--count=0"], "--count is 0"),
+        (["--count=0"], "flag --count=0: 0 is not a positive integer"),
         (["--split=holdout"], "holdout"),
         (["--out=FOLDER/a.png"], "cannot write to"),
         (["--workdir=FOLDER"], "manifest.json"),

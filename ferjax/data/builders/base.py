@@ -194,9 +194,10 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         packed = [name for name in entries if name.lower().endswith(ARCHIVES)]
         unpack = f". {packed[0]} is an archive: unpack it first" if packed else ""
         line = f"no {self.name} in {folder}: looked for {self.MANUAL_DOWNLOAD_INSTRUCTIONS}; found "
-        found, room = listed(entries, most=10) or "nothing", max(400 - len(line) - len(unpack), 40)
-        found = found if len(found) <= room else found[: room - 1] + "…"
-        return UserError(f"{line}{found}{unpack}")
+        room = 400 - len(line) - len(unpack)
+        fitting = (listed(entries, most=most) for most in range(10, 0, -1))
+        found = next((text for text in fitting if len(text) <= room), listed(entries, most=2))
+        return UserError(f"{line}{found or 'nothing'}{unpack}")
 
     def _download_and_prepare(
         self, dl_manager: object, download_config: tfds.download.DownloadConfig | None = None
