@@ -72,7 +72,8 @@ def test_wrong_folder_lists_what_was_looked_for_and_found(tmp_path, data):
         prepare("fer2013", str(tmp_path / "wrong"), data)
     line = str(caught.value)
     assert "looked for fer2013.csv, icml_face_data.csv" in line
-    assert re.search(r"found archive/, holiday00\.jpg.* and \d+ more$", line)
+    assert re.search(r"found archive/.* and \d+ more$", line)
+    assert len(line) <= 420
 
 
 def test_a_set_that_is_there_is_checked_and_kept(manual, data, capsys):
