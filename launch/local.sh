@@ -44,15 +44,15 @@ free_port() {
   echo "$port"
 }
 
-children=() stopped=false
+children=() signals=0
 stop() {
-  stopped=true
+  signals=$((signals + 1))
   if ((${#children[@]})); then kill -TERM "${children[@]}" 2>/dev/null || true; fi
 }
 trap stop INT TERM
 
 run_all() {
-  local port=${PORT:-$(free_port)} first=0 code index
+  local port=${PORT:-$(free_port)} first=0 code index before
   children=()
   for ((index = 0; index < count; index++)); do
     local command=("${ferjax[@]}" train "--coordinator=127.0.0.1:$port" "--processes=$count"
@@ -64,13 +64,19 @@ run_all() {
       echo
       continue
     fi
-    if $stopped; then break; fi
+    if ((signals)); then break; fi
     env "${environment[@]}" "${command[@]}" &
     children+=($!)
   done
   for index in "${!children[@]}"; do
-    # A signal to this script interrupts `wait`: ask again until the child is really gone.
-    while code=0 && { wait "${children[index]}" || code=$?; } && kill -0 "${children[index]}" 2>/dev/null; do :; done
+    # A signal to this script interrupts `wait`, which then does not say how the child has ended: ask again.
+    before=-1
+    while ((before != signals)); do
+      before=$signals code=0
+      wait "${children[index]}" || code=$?
+    done
+    # bash may have lost it to the signal.
+    if ((code < 0)); then code=143; fi
     if ((code && !first)); then first=$code; fi
   done
   return "$first"
@@ -80,7 +86,7 @@ for ((start = 0; ; start++)); do
   code=0
   run_all "$@" || code=$?
   # A signal to this script or to its process group asked for the end: that is no crash.
-  if $stopped; then exit $((code ? code : 143)); fi
+  if ((signals)); then exit $((code ? code : 143)); fi
   # 75: the watchdog lost a process; 134 and 137: this one was aborted or killed.
   if ((start >= restarts)) || [[ ! $code =~ ^(75|134|137)$ ]]; then exit "$code"; fi
   echo "launch/local.sh: a process was lost (exit code $code), restart $((start + 1)) of $restarts" >&2
