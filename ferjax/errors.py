@@ -47,3 +47,16 @@ def nearest(name: str, known: Iterable[str], most: int = 3) -> str:
     """
     known = list(known)
     return ", ".join(difflib.get_close_matches(name, known, n=most, cutoff=0.4)) or listed(known, most=20)
+
+
+def foreign(error: BaseException, longest: int = 200) -> str:
+    """Describes an error of another library, or of a user's own code, on one line.
+
+    >>> foreign(ValueError("sizes\\n  differ"))
+    'ValueError: sizes differ'
+
+    Args:
+        error: of any kind.
+        longest: letters.
+    """
+    return " ".join(f"{type(error).__name__}: {error}".split())[:longest]

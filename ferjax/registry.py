@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from ferjax.errors import UserError, nearest
+from ferjax.errors import UserError, foreign, nearest
 
 Target = TypeVar("Target")
 Facts = TypeVar("Facts")
@@ -146,7 +146,7 @@ def import_object(path: str, kind: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # code of the user's own: anything may go wrong in it
-        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        what = foreign(error)
         raise UserError(
             f"cannot import {module_name!r} for {kind} {path!r} ({what}); it must be installed, or lie "
             "on PYTHONPATH or in this folder"

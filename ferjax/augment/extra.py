@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from ferjax.augment.draws import Draws
 from ferjax.config.text_fields import parse_extra
-from ferjax.errors import UserError
+from ferjax.errors import UserError, foreign
 from ferjax.registry import AUGMENTATIONS
 
 
@@ -73,7 +73,7 @@ def apply_extra(draws: Draws, images: Float[Array, "B H W C"], text: str) -> Flo
         except Exception as error:  # code of the user's own: anything may go wrong in it
             if getattr(function, "__module__", "").startswith("ferjax."):
                 raise
-            what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            what = foreign(error)
             raise UserError(f"augmentation {name} fails on images {images.shape}: {what}") from error
         given, expected = (
             jax.tree.map(lambda x: (jnp.shape(x), str(jnp.result_type(x))), x) for x in (changed, images)

@@ -12,7 +12,7 @@ from ferjax import registry
 from ferjax.config.field import shown
 from ferjax.config.option_values import annotations_of, check_value
 from ferjax.config.text_fields import parse_extra
-from ferjax.errors import UserError, nearest
+from ferjax.errors import UserError, foreign, nearest
 
 # Attributes of networks that a run sets.
 _NOT_OPTIONS = {
@@ -45,7 +45,7 @@ def model_options(config: ConfigDict) -> dict[str, Any]:
     except UserError:
         raise
     except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        what = foreign(error)
         raise UserError(f"model {name} does not take the options {shown(options)} ({what})") from error
     return options
 

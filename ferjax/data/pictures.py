@@ -18,7 +18,7 @@ from ferjax.data.plain_files import read_plain
 SUFFIXES = frozenset(end for end, name in Image.registered_extensions().items() if name in SAFE_FORMATS)
 # Photographs of phones, which PIL reads with a package of its own; without it they are named.
 HEIC_SUFFIXES = frozenset((".heic", ".heif", ".hif"))
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _WHITE = (255, 255, 255, 255)
 _MAX_16, _MAX_8 = 65535, 255
 _ORIENTATION = 0x0112
@@ -121,7 +121,7 @@ def _heic() -> tuple[str, ...]:
 def _unknown(file: BinaryIO) -> Unreadable:
     file.seek(0)
     head = file.read(12)
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
+    if head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS:
         if _heic():
             return Unreadable("is a damaged HEIC photograph", "a damaged HEIC photograph")
         message = "is a HEIC photograph: pip install 'ferjax[heic]', or save it as JPEG or PNG first"

@@ -8,17 +8,12 @@ also rewrites the manifest: to find that, compare the manifest's own hash with w
 printed.
 """
 
-import contextlib
 import hashlib
-import json
-import lzma
 import math
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import flax.linen as nn
 import numpy as np
@@ -30,32 +25,35 @@ from ml_collections import ConfigDict
 import ferjax
 from ferjax.errors import UserError
 from ferjax.files import to_json, user_path
+from ferjax.inference.bundle_files import (
+    CARD,
+    CONFIG,
+    FILES,
+    FORMAT,
+    MANIFEST,
+    NETWORK,
+    VERSION,
+    WEIGHTS,
+    content_of,
+    manifest_of,
+    opened,
+    parsed,
+)  # fmt: skip
 from ferjax.inference.needed_memory import check_one_picture, shapes_and_bytes
 from ferjax.inference.trained import Trained, trained_on_grey
 from ferjax.inference.trusted_code import check_trusted
 from ferjax.platform.console import one_line
-from ferjax.runs.file_kinds import describe, read_head
 from ferjax.runs.finite import check_finite
 from ferjax.runs.stored_config import completed
 from ferjax.scores.calibration import is_temperature
 from ferjax.training import setup
 
-FORMAT, VERSION = "ferjax bundle", 1
-MANIFEST, WEIGHTS, CONFIG, NETWORK, CARD = (
-    "manifest.json", "weights.safetensors", "config.json", "network.json", "MODEL_CARD.md",
-)  # fmt: skip
-# A manifest may list these only, so no path can lead out of the bundle.
-_FILES = (WEIGHTS, CONFIG, NETWORK, CARD)
-# Bytes; no file is read, and no .zip unpacked, beyond them. The network says how large its weights are.
-_LARGEST_MANIFEST, _LARGEST_TEXT = 2**20, 2**20
-_HEADER, _HEADER_OF_ARRAY = 2**16, 2**10  # of the weights' file
-_DENSEST = 50  # times that weights can be compressed; trained ones hardly can
+_HEADER, _HEADER_OF_ARRAY = 2**16, 2**10  # bytes of the weights' file beside the arrays
 _COLLECTIONS = ("params", "batch_stats")
 # Paths on the machine that trained: useless elsewhere, and private.
 _PRIVATE = ("data.dir", "init.from")
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same .zip
 
-_Open = Callable[[str], IO[bytes]]
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype]]
 _SHOWN = 120  # letters of a reason that a library gives
 
@@ -132,17 +130,17 @@ def read(path: Path | str) -> Trained:
         (1, 7)
     """
     path = user_path(path)
-    with _opened(path) as open_file:
-        files = _manifest(path, open_file)["files"]
-        texts = {name: _content(path, open_file, name, files[name]) for name in _FILES if name != WEIGHTS}
-        stored = _parsed(path, CONFIG, texts[CONFIG])
+    with opened(path) as open_file:
+        files = manifest_of(path, open_file)["files"]
+        texts = {name: content_of(path, open_file, name, files[name]) for name in FILES if name != WEIGHTS}
+        stored = parsed(path, CONFIG, texts[CONFIG])
         check_trusted(stored, path)  # first: completing a config looks its names up
         config = completed(stored, path / CONFIG)
         names, temperature, grey = _facts(path, texts[NETWORK])
         model, needed = _network(path, config, len(names))
         if files[WEIGHTS]["bytes"] > _most_bytes(needed):
             raise UserError(_other_weights(path))
-        weights = _content(path, open_file, WEIGHTS, files[WEIGHTS])
+        weights = content_of(path, open_file, WEIGHTS, files[WEIGHTS])
     return Trained(
         model=model,
         variables=_variables(path, weights, needed),
@@ -160,121 +158,14 @@ def read_card(path: Path) -> str:
     Raises:
         UserError: the path is not a bundle, or is damaged.
     """
-    with _opened(path) as open_file:
-        manifest = _manifest(path, open_file)
-        return _content(path, open_file, CARD, manifest["files"][CARD]).decode(errors="replace")
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[_Open]:
-    """Opens a bundle; yields a function that opens a file in it by name."""
-    if path.is_dir():
-        yield partial(_open_in_folder, path)
-        return
-    if not path.exists():
-        what = "is a link to nothing" if path.is_symlink() else "does not exist"
-        raise UserError(f"{path} {what}; name a run's workdir or a bundle")
-    if not path.is_file():
-        raise UserError(f"{path} is neither a folder nor a file; name a run's workdir or a bundle")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield partial(_open_in_zip, archive, path)
-    except zipfile.BadZipFile as error:
-        what = describe(read_head(path))
-        reason = f"it is {what}" if what else f"{error}: it is not a bundle, or damaged; fetch it again"
-        raise UserError(f"{path} cannot be read as a .zip ({reason})") from error
-    except (zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise UserError(
-            f"{path} cannot be read as a .zip ({error}): it is not a bundle, or damaged; fetch it again"
-        ) from error
-
-
-def _open_in_zip(archive: zipfile.ZipFile, path: Path, name: str) -> IO[bytes]:
-    entry = archive.getinfo(name)
-    if name == WEIGHTS and entry.file_size > _DENSEST * entry.compress_size:
-        raise UserError(
-            f"{path / name} unpacks to more than {_DENSEST} times its size, which no trained weights do; do "
-            "not trust it"
-        )
-    return archive.open(entry)
-
-
-def _open_in_folder(folder: Path, name: str) -> IO[bytes]:
-    place = folder / name
-    if place.is_symlink():
-        raise UserError(f"{place} is a link, and links out of a bundle are not followed; fetch it again")
-    if place.exists() and not (place.is_file() or place.is_dir()):  # opening a pipe would wait for ever
-        raise UserError(f"{place} is no file, but a pipe or a device; fetch the bundle again")
-    return place.open("rb")
-
-
-def _bytes(path: Path, open_file: _Open, name: str, limit: int) -> bytes:
-    """Reads a file; stops one byte after `limit`, which shows that it is too large."""
-    try:
-        with open_file(name) as file:
-            return file.read(limit + 1)
-    except (FileNotFoundError, KeyError):
-        problem = "is no bundle: it has no" if name == MANIFEST else "lacks its"
-        raise UserError(f"{path} {problem} {name}; python -m ferjax export writes one") from None
-    except OSError as error:
-        raise UserError(f"{path / name} cannot be read: {error.strerror or error}") from error
-
-
-def _parsed(path: Path, name: str, content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path / name} is not valid JSON; fetch the bundle again") from error
-
-
-def _manifest(path: Path, open_file: _Open) -> dict[str, Any]:
-    content = _bytes(path, open_file, MANIFEST, _LARGEST_MANIFEST)
-    manifest = _parsed(path, MANIFEST, content) if len(content) <= _LARGEST_MANIFEST else None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise UserError(f"{path} is no bundle, as its {MANIFEST} shows; python -m ferjax export writes one")
-    version = manifest.get("version")
-    if type(version) is int and version > VERSION:
-        raise UserError(
-            f"{path} is a bundle of format {version}, and ferjax {ferjax.__version__} reads formats up to "
-            f"{VERSION}: upgrade ferjax"
-        )
-    files = manifest.get("files")
-    versioned = type(version) is int and version > 0
-    if not (versioned and isinstance(files, dict) and all(map(_is_entry, files.values()))):
-        raise UserError(f"{path / MANIFEST} is damaged; fetch the bundle again")
-    if unknown := sorted(files.keys() - set(_FILES)):
-        raise UserError(f"{path / MANIFEST} names {unknown[0]!r}, no file of a bundle; do not trust it")
-    if large := _too_large(files):
-        raise UserError(f"{path / MANIFEST} is damaged: {large[0]} is not so large; fetch the bundle again")
-    if missing := [name for name in _FILES if name not in files]:
-        raise UserError(f"{path / MANIFEST} does not name {', '.join(missing)}; fetch the bundle again")
-    return manifest
-
-
-def _is_entry(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and isinstance(entry.get("sha256"), str)
-        and type(entry.get("bytes")) is int
-        and entry["bytes"] >= 0
-    )
-
-
-def _too_large(files: Mapping[str, Any]) -> list[str]:
-    """Returns the texts of a manifest that are larger than any; its weights are judged by the network."""
-    return [name for name, entry in files.items() if name != WEIGHTS and entry["bytes"] > _LARGEST_TEXT]
-
-
-def _content(path: Path, open_file: _Open, name: str, entry: Mapping[str, Any]) -> bytes:
-    content = _bytes(path, open_file, name, entry["bytes"])
-    if len(content) != entry["bytes"] or hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise UserError(f"{path / name} was changed (its SHA-256 is another); fetch the bundle again")
-    return content
+    with opened(path) as open_file:
+        manifest = manifest_of(path, open_file)
+        return content_of(path, open_file, CARD, manifest["files"][CARD]).decode(errors="replace")
 
 
 def _facts(path: Path, content: bytes) -> tuple[tuple[str, ...], float | None, object]:
     """Reads the classes, the temperature, and whether faces are made grey (None before 0.2)."""
-    facts = _parsed(path, NETWORK, content)
+    facts = parsed(path, NETWORK, content)
     if isinstance(facts, dict):
         names, temperature = facts.get("label_names"), facts.get("temperature")
         usual = temperature is None or is_temperature(temperature)

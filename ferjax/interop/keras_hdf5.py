@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ferjax.errors import UserError
+from ferjax.errors import UserError, foreign
 from ferjax.interop.layer_graph import DoesNotFitError, Graph, Operation, image_shape
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -64,7 +64,7 @@ def read_hdf5(path: Path) -> Graph:
     except (UserError, DoesNotFitError):
         raise
     except Exception as error:  # h5py and a damaged file raise anything
-        what = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        what = foreign(error, 120)
         raise UserError(f"{path} is damaged, or not a network that Keras 2 saved ({what})") from error
 
 

@@ -21,6 +21,7 @@ from ferjax.interop import torch_archives
 from ferjax.interop.inert_pickle import Foreign
 from ferjax.interop.pickled_tensors import Unread, containers
 from ferjax.platform import outputs
+from ferjax.platform.console import one_line
 from ferjax.runs.file_kinds import describe, read_head
 
 logger = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
         ValueError,
         MemoryError,
     ) as error:  # ValueError: sizes beyond NumPy's
-        reason = " ".join(str(error).split())[:_SHOWN]
+        reason = one_line(error)[:_SHOWN]
         raise UserError(f"{path} is not a whole .safetensors ({reason}); fetch it again") from error
 
 
@@ -164,7 +165,7 @@ def _read_pickled(path: Path, head: bytes) -> Any:
     except Exception as error:  # a damaged or hostile file trips the reader in many ways
         if what := describe(head):
             raise UserError(f"{path} is refused: it is {what}") from error
-        reason = " ".join((str(error) or type(error).__name__).split())[:_SHOWN]
+        reason = one_line(str(error) or type(error).__name__)[:_SHOWN]
         raise UserError(
             f"{path} is refused: it is damaged or not a file of weights ({reason}); fetch it again"
         ) from error

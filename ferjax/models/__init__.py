@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from ferjax.config.option_values import check_attributes
-from ferjax.errors import UserError
+from ferjax.errors import UserError, foreign
 from ferjax.platform.failures import describe_failure
 from ferjax.registry import NETWORKS
 
@@ -94,7 +94,7 @@ def initial_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> Any:
     except Exception as error:  # code of the user's own: anything may go wrong in it
         if module.__module__.startswith("ferjax.") or describe_failure(error):
             raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        what = foreign(error)
         raise UserError(
             f"{place} cannot be called as module(images, train=False) for images {images.shape}: {what}"
         ) from error

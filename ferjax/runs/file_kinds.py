@@ -7,7 +7,7 @@ HEAD = 1024  # bytes that are looked at
 _KINDS: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file", "run git lfs pull where it lies"),
     (b"/annex/objects/", "a git-annex pointer, not the file", "run git annex get where it lies"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, such as Keras writes", "export its weights to a .safetensors"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, such as Keras writes", "ferjax import-keras may know it"),
     (b"\x93NUMPY", "a single NumPy array", "save names with arrays as a .safetensors"),
     (b"\x1f\x8b", "a gzip archive", "unpack it, and name the file inside"),
     (b"BZh", "a bzip2 archive", "unpack it, and name the file inside"),

@@ -12,7 +12,8 @@ from PIL import Image
 
 import ferjax
 from ferjax.data import pictures as reader
-from ferjax.data.builders.image_files import read_image, unread
+from ferjax.data.builders.image_files import read_image
+from ferjax.data.builders.reconciled import unread
 from ferjax.data.images import BadImage, decode
 from ferjax.inference import pictures
 

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import zipfile
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -18,7 +19,7 @@ from networks import pictures, trained_network
 from ferjax import __version__
 from ferjax.config import flat
 from ferjax.errors import UserError
-from ferjax.inference import bundle, needed_memory
+from ferjax.inference import bundle, bundle_files, needed_memory
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.open_run import open_network
 
@@ -394,3 +395,8 @@ def test_a_zip_bomb_is_not_unpacked(written, tmp_path):
             bad.writestr(name, data + bytes(2**26) if name == "config.json" else data)
     with pytest.raises(UserError, match=r"config\.json was changed"):
         bundle.read(path)
+
+
+def test_what_fails_while_a_zip_is_open_is_not_blamed_on_it(folder):
+    with pytest.raises(RuntimeError, match="no such device"), bundle_files.opened(Path(as_zip(folder))):
+        raise RuntimeError("no such device")

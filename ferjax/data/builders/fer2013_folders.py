@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ferjax.data.builders.image_files import folder_that, image_paths, subfolders, unread
+from ferjax.data.builders.image_files import folder_that, image_paths, subfolders
 from ferjax.data.builders.image_sets import class_folders
 from ferjax.data.builders.known_layouts import known_layout
 from ferjax.data.builders.list_columns import split_of
+from ferjax.data.builders.reconciled import unread
 from ferjax.data.builders.split_folders import split_folders
 from ferjax.data.derived_names import original_of
 from ferjax.errors import UserError, listed

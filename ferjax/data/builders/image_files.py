@@ -3,18 +3,15 @@
 import io
 import math
 import os
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
 from ferjax.data.images import BadImage
-from ferjax.data.pictures import HEIC_SUFFIXES, Picture, TooLarge, Unreadable, open_picture, read_file
-from ferjax.data.pictures import SUFFIXES as PICTURE_SUFFIXES
-from ferjax.errors import listed
-from ferjax.files import inside, text_of
+from ferjax.data.pictures import Picture, TooLarge, Unreadable, open_picture, read_file
+from ferjax.files import inside
 
 # Files of these names are looked for in a set's folders; their content may be of any format that is read.
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -24,14 +21,6 @@ MAX_BYTES = 2**28
 # Where a set has images of all sizes, the shorter side of a stored one is at most this.
 SHORTER_SIDE = 256
 JPEG_QUALITY = 95
-# More names of pictures: they are counted where others were expected.
-_UNREAD_SUFFIXES = frozenset(
-    (
-        ".arw", ".cr2", ".dng", ".eps", ".exr", ".hdr", ".jxl", ".mat", ".nef", ".npy", ".pdf", ".ps", ".psd",
-        ".raw", ".svg",
-    )
-)  # fmt: skip
-
 Box = tuple[float, float, float, float]
 
 
@@ -131,41 +120,6 @@ def image_paths(folder: Path, place: Path) -> Iterator[Path]:
     for path in sorted(inside(folder, place).iterdir()):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             yield inside(folder, path)
-
-
-def unread(place: Path, read: Collection[Path], why: str = "as they lie where none belong") -> list[str]:
-    """Counts the images below a folder that a builder did not list, by reason.
-
-    Args:
-        place: where the copy begins. Links are not followed.
-        read: the files that were listed, as paths in `place`.
-        why: the reason of those whose names are an image's.
-
-    Returns:
-        A sentence for each reason, none if everything was listed.
-    """
-    deeper, strange = Counter(), Counter()
-    for where, folders, files in os.walk(place):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
-        for name in files:
-            path = Path(where, name)
-            if name.startswith(".") or path in read:
-                continue
-            suffix = path.suffix.lower()
-            if suffix in SUFFIXES:
-                deeper[text_of(path.parent.relative_to(place))] += 1
-            elif suffix in PICTURE_SUFFIXES | HEIC_SUFFIXES | _UNREAD_SUFFIXES or not suffix:
-                strange[suffix or "no suffix"] += 1
-    notes = []
-    if deeper:
-        places = listed(f"{count} in {name}/" for name, count in sorted(deeper.items()))
-        notes.append(f"{sum(deeper.values())} images were left out, {why}: {places}")
-    if strange:
-        kinds = listed(f"{count} of {name}" for name, count in sorted(strange.items()))
-        notes.append(
-            f"{sum(strange.values())} files were left out, as no image that is read has such a name: {kinds}"
-        )
-    return notes
 
 
 def subfolders(folder: Path, place: Path) -> list[Path]:

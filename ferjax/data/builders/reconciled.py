@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from ferjax.data.builders.image_files import SUFFIXES
-from ferjax.data.pictures import HEIC_SUFFIXES
+from ferjax.data.pictures import HEIC_BRANDS, HEIC_SUFFIXES
 from ferjax.data.pictures import SUFFIXES as PICTURE_SUFFIXES
 from ferjax.errors import listed
 from ferjax.files import text_of
@@ -20,11 +20,13 @@ PICTURES = frozenset(
         ".orf", ".rw2",
     )
 )  # fmt: skip
+# What may hold an image among a named set's files, where no other file belongs.
+_ALSO = frozenset((".eps", ".mat", ".npy", ".pdf", ".ps", ".svg"))
 PACKED = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 _STARTS = (
     b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP", b"P5\n", b"P6\n", b"8BPS",
 )  # fmt: skip
-_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1")
+_BRANDS = (b"avif", b"avis", *HEIC_BRANDS)
 MOST_NOTES = 12
 
 
@@ -73,7 +75,42 @@ def left_out(folder: Path, stored: Collection[str], why: Callable[[PurePosixPath
     return notes[:MOST_NOTES] + ([f"images are left out for {len(rest)} further reasons"] if rest else [])
 
 
-def unread(path: PurePosixPath) -> str:
+def unread(place: Path, read: Collection[Path], why: str = "as they lie where none belong") -> list[str]:
+    """Counts the images below a folder that a builder did not list, by reason.
+
+    Args:
+        place: where the copy begins. Links are not followed.
+        read: the files that were listed, as paths in `place`.
+        why: the reason of those whose names are an image's.
+
+    Returns:
+        A sentence for each reason, none if everything was listed.
+    """
+    deeper, strange = Counter(), Counter()
+    for where, folders, files in os.walk(place):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        for name in files:
+            path = Path(where, name)
+            if name.startswith(".") or path in read:
+                continue
+            suffix = path.suffix.lower()
+            if suffix in SUFFIXES:
+                deeper[text_of(path.parent.relative_to(place))] += 1
+            elif suffix in PICTURES | _ALSO or not suffix:
+                strange[suffix or "no suffix"] += 1
+    notes = []
+    if deeper:
+        places = listed(f"{count} in {name}/" for name, count in sorted(deeper.items()))
+        notes.append(f"{sum(deeper.values())} images were left out, {why}: {places}")
+    if strange:
+        kinds = listed(f"{count} of {name}" for name, count in sorted(strange.items()))
+        notes.append(
+            f"{sum(strange.values())} files were left out, as no image that is read has such a name: {kinds}"
+        )
+    return notes
+
+
+def why_unread(path: PurePosixPath) -> str:
     """Returns the reason why a picture is left out that lies in the right place."""
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:

@@ -13,9 +13,10 @@ from typing import ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import image_paths, subfolders, unread
+from ferjax.data.builders.image_files import image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
+from ferjax.data.builders.reconciled import unread
 from ferjax.data.builders.split_folders import split_folders
 from ferjax.data.builders.text_files import listed_path
 from ferjax.data.labels import FER8, WORDS

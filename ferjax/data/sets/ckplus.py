@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import Box, image_paths, subfolders, unread
+from ferjax.data.builders.image_files import Box, image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
+from ferjax.data.builders.reconciled import unread
 from ferjax.data.builders.text_files import small_text
 from ferjax.data.images import encode_png
 from ferjax.data.labels import FER8, WORDS

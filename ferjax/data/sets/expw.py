@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import unread
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
+from ferjax.data.builders.reconciled import unread
 from ferjax.data.builders.text_files import lines, listed_path
 from ferjax.data.sets.fer2013 import FER2013_CODES
 from ferjax.errors import UserError

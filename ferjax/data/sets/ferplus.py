@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from ferjax.data.builders.base import LicensedBuilder
-from ferjax.data.builders.image_files import folder_that, load_image, unread
+from ferjax.data.builders.image_files import folder_that, load_image
+from ferjax.data.builders.reconciled import unread
 from ferjax.data.builders.text_files import table
 from ferjax.data.images import BadImage, encode_png
 from ferjax.data.labels import FER8

@@ -12,7 +12,7 @@ from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.builders.known_layouts import known_layout
 from ferjax.data.builders.list_columns import columns_of, notes_on, split_of
-from ferjax.data.builders.reconciled import left_out, pictures, shown, unread
+from ferjax.data.builders.reconciled import left_out, pictures, shown, why_unread
 from ferjax.data.builders.text_files import header, listed_path
 from ferjax.data.labels import SPACES, WORDS, check_names
 from ferjax.errors import UserError, listed
@@ -112,7 +112,9 @@ class Folder(ImageSetBuilder, skip_registration=True):
             if len(above) > depth:
                 return "deeper than their class folder"
             return (
-                unread(path) if classes[above[-1]] else f"of {shown(above[-1])}, which {LEFT_OUT} leaves out"
+                why_unread(path)
+                if classes[above[-1]]
+                else f"of {shown(above[-1])}, which {LEFT_OUT} leaves out"
             )
 
         self.left_out = left_out(folder, stored, why)

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import image_paths, unread
+from ferjax.data.builders.image_files import image_paths
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
+from ferjax.data.builders.reconciled import unread
 from ferjax.errors import listed
 from ferjax.files import text_of
 from ferjax.registry import data_set

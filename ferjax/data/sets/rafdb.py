@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import folder_that, image_paths, subfolders, unread
+from ferjax.data.builders.image_files import folder_that, image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.builders.list_columns import split_of
+from ferjax.data.builders.reconciled import unread
 from ferjax.data.builders.split_folders import ORDER, split_folders
 from ferjax.data.builders.text_files import fields, lines
 from ferjax.data.labels import FER7, WORDS

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from ferjax.data.builders.image_files import image_paths, subfolders, unread
+from ferjax.data.builders.image_files import image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
+from ferjax.data.builders.reconciled import unread
 from ferjax.data.labels import WORDS
 from ferjax.registry import data_set
 
