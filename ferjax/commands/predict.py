@@ -117,7 +117,7 @@ def _opened() -> Iterator[TextIO]:
         return
     path = Path(_OUT.value)
     outputs.check("predict", path)
-    with outputs.told(path):
+    with outputs.describing_errors(path):
         file = path.open("w", encoding="utf-8", newline="")
     with file:
         yield file

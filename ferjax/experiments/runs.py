@@ -97,6 +97,6 @@ def write_report(path: Path, report: Mapping[str, Any]) -> None:
 def write_text(path: Path, text: str) -> str:
     """Writes an experiment's table to VERB.md, and returns it with the names of that and the JSON file."""
     outputs.check(path.stem, path)
-    with outputs.told(path):  # what is printed, so without a mark: the JSON beside it is known
+    with outputs.describing_errors(path):  # what is printed, so without a mark: the JSON beside it is known
         write_atomic(path, f"{text}\n".encode())
     return f"\n{text}\n\nwritten to {path} and {path.with_suffix('.json')}"

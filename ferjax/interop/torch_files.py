@@ -105,7 +105,7 @@ def write_state_dict(
         content = outputs.marked(VERB, path.suffix, buffer.getvalue())
     else:
         raise UserError(f"weights are written to files ending in {_KNOWN}, not to {path}")
-    with outputs.told(path):
+    with outputs.describing_errors(path):
         write_atomic(path, content)
 
 

@@ -62,7 +62,7 @@ def check(verb: str, *paths: Path, advice: str = _ELSEWHERE) -> None:
         UserError: one is a folder, or a file that this verb did not write, or cannot be reached.
     """
     for path in paths:
-        with told(path, advice):
+        with describing_errors(path, advice):
             if path.is_dir():
                 raise UserError(f"cannot write {path}: it is a folder; {advice}")
             if path.exists() and not is_special(path) and not wrote(verb, path):
@@ -87,7 +87,7 @@ def write(verb: str, path: Path, content: bytes) -> None:
         UserError: see `check`; or the place cannot be written.
     """
     check(verb, path)
-    with told(path):
+    with describing_errors(path):
         if is_special(path):
             path.write_bytes(content)
         else:
@@ -101,14 +101,14 @@ def move(verb: str, finished: Path, path: Path) -> None:
         UserError: see `write`.
     """
     check(verb, path)
-    with told(path):
+    with describing_errors(path):
         with finished.open("ab") as file:
             file.write(marked(verb, path.suffix, b""))
         finished.replace(path)
 
 
 @contextlib.contextmanager
-def told(path: Path, advice: str = _ELSEWHERE) -> Iterator[None]:
+def describing_errors(path: Path, advice: str = _ELSEWHERE) -> Iterator[None]:
     """Turns what the system says about a place into a UserError."""
     try:
         yield

@@ -31,7 +31,7 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
             run, or it cannot be written.
     """
     if not writes:
-        with _told(workdir):
+        with _describing_errors(workdir):
             yield
         return
     try:
@@ -55,7 +55,7 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
             _compare(stored, config)
         else:
             raise UserError(f"{workdir} holds a run without its {CONFIG}; take another --workdir")
-        with _told(workdir):
+        with _describing_errors(workdir):
             yield
 
 
@@ -65,7 +65,7 @@ def _open_lock(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def _told(workdir: Path) -> Iterator[None]:
+def _describing_errors(workdir: Path) -> Iterator[None]:
     """Turns an error of the system into one line while a run is at work; the command tells of a full disk."""
     try:
         yield

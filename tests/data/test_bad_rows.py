@@ -92,7 +92,7 @@ BAD_ROWS = {
     "AffectNet .npy text": (
         "affectnet7 new",
         lambda copy: _annotate(copy, np.array("happy")),
-        r"0_exp\.npy: could",
+        r"0_exp\.npy: 'happy' is no number",
     ),
     "AffectNet .npy shape": (
         "affectnet7 new",
