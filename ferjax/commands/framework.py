@@ -66,7 +66,7 @@ class _RecipeParser(ConfigFileFlagParser):
 def config_flag(
     name: str = "config",
     default: str | None = None,
-    help_string: str = "A recipe's name or a config file: RECIPE[:DATASET[,key=value…]].",
+    help_string: str = "A recipe's name or a config file: RECIPE[:DATASET[,recipe=strong][,key=value…]].",
 ) -> flags.FlagHolder:
     """Defines a flag that takes a config, and the flags `--name.group.field=value` that change its fields.
 

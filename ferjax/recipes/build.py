@@ -7,6 +7,13 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from ferjax import config as ferjax_config
+from ferjax.config.field import shown
+from ferjax.errors import UserError
+from ferjax.recipes.strong import strong
+
+# What `recipe=NAME` behind the colon may say: a recipe of the config's own, or one that serves every network.
+OWN = "paper"
+STRONG = "strong"
 
 Change = Callable[[ConfigDict], None]
 
@@ -17,21 +24,31 @@ def build(
     """Returns the config for the data set in `argument`.
 
     Args:
-        argument: see `ferjax.config.split_argument`.
+        argument: see `ferjax.config.split_argument`; it may also say `recipe=paper` (the default) or
+            `recipe=strong`, ferjax's own recipe for photographs of 48×48 pixels.
         model: the group `model`: name and options.
         toons: changes the defaults for the embedded data sets.
         paper: changes the defaults for all others.
         default: the data set if `argument` names none, or only `toons`.
 
     Raises:
-        UserError: `argument` cannot be read, or sets a field that does not exist.
+        UserError: `argument` cannot be read, names an unknown recipe, or sets a field that does not exist.
     """
     dataset, overrides = ferjax_config.split_argument(argument, default)
     dataset = default if dataset == "toons" else dataset
+    recipe = overrides.pop("recipe", OWN)
+    if recipe not in (OWN, STRONG):
+        raise UserError(f"in the config argument there is no recipe={shown(recipe)}; take {OWN} or {STRONG}")
+    cartoons = dataset.startswith("toons/")
+    if cartoons and recipe == STRONG:
+        raise UserError(
+            f"recipe={STRONG} is for photographs of 48×48 pixels, not for {dataset}; name such a set, as in "
+            f"`:fer2013,recipe={STRONG}`, or leave the recipe out"
+        )
     config = ferjax_config.defaults()
     config.data.name = dataset
     config.model.update(model)
-    change = toons if dataset.startswith("toons/") else paper
+    change = toons if cartoons else strong if recipe == STRONG else paper
     change(config)
     for field, value in overrides.items():
         ferjax_config.override(config, field, value)
