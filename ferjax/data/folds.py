@@ -110,7 +110,9 @@ def _parts(name: str, index: Index, count: int) -> np.ndarray:
     groups = np.arange(len(index.labels)) if index.groups is None else group_numbers(index.groups)
     number = groups.max() + 1
     if count > number:
-        raise UserError(f"{name} has {number} groups of examples: they make no {count} folds")
+        raise UserError(
+            f"{name} has {number} groups of examples: they make no {count} folds; take {number} or fewer"
+        )
     if number < len(index.labels):
         return deal(index.labels, groups, (1 / count,) * count, f"folds/{count}")
     # Every example stands for itself: dealt class by class, which is the same as `deal` but at once.

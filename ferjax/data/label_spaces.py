@@ -70,15 +70,18 @@ def bridge(
             others that it lacks are not scored.
 
     Raises:
-        UserError: a merge names a class that does not exist, or no class is left.
+        UserError: a merge names a class that does not exist or changes nothing, or no class is left.
     """
     targets = positions(set_names, model_names)
     for extra, known in (merges or {}).items():
         source, target = positions([extra], set_names)[0], positions([known], model_names)[0]
         if target == ABSENT:
             raise UserError(f"{extra} cannot count as {known}: the network knows {', '.join(model_names)}")
-        if source != ABSENT and targets[source] == ABSENT:
-            targets[source] = target
+        if source == ABSENT:
+            raise UserError(f"{extra} cannot count as {known}: the set has only {', '.join(set_names)}")
+        if targets[source] != ABSENT:
+            raise UserError(f"{extra} cannot count as {known}: the network has a class {extra} itself")
+        targets[source] = target
     scored = targets != ABSENT
     if present is not None:
         scored &= present

@@ -113,6 +113,13 @@ def test_images_beside_split_folders_are_counted(place, note, mine):
     assert note in notes
 
 
+def test_a_copy_of_fer2013_is_told_that_its_names_hold_the_split(mine):
+    add(mine, "train/Angry/Training_1.jpg", "train/Happy/mine.png", "test/Happy/PublicTest_7.jpg")
+    stored, notes = built(mine)
+    assert stored.total() == 3
+    assert "note: 2 images are named as FER2013's are" in notes
+
+
 def test_what_is_no_image_is_not_counted(mine):
     add(mine, "Angry/0.png", "Happy/0.png")
     for name in ("README.txt", "Happy/notes.json", "Happy/.DS_Store", "__MACOSX/._0.png", "Thumbs.db"):

@@ -12,7 +12,7 @@ from ferjax.data.builders.known_layouts import known_layout
 from ferjax.data.builders.list_columns import split_of
 from ferjax.data.builders.reconciled import unread
 from ferjax.data.builders.split_folders import split_folders
-from ferjax.data.derived_names import original_of
+from ferjax.data.derived_names import FER2013_NAME, original_of
 from ferjax.errors import UserError, listed
 
 # The folders of its image copies. Names only: a folder called 0 … 6 may be numbered by
@@ -26,8 +26,6 @@ FER2013_FOLDERS: dict[str, str] = {
     "sad": "sad",
     "surprise": "surprise",
 }
-# Training_123.jpg: what stands before the number is the official Usage.
-_OFFICIAL = re.compile(r"(training|publictest|privatetest)_(\d+)", re.IGNORECASE)
 # An archive may unpack into a folder of its name, and that hold another.
 DEEPEST = 2
 
@@ -83,7 +81,7 @@ def list_copy(
     homeless: list[Path] = []
     read: set[Path] = set()
     for split_folder, path, label in _files(folder, place, read):
-        official = _OFFICIAL.match(path.name)
+        official = FER2013_NAME.match(path.name)
         split = _split_of(official) if official else split_folder
         if split is None:
             homeless.append(path)

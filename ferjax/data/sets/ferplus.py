@@ -80,7 +80,8 @@ class FERPlus(LicensedBuilder, skip_registration=True):
         for image_row, vote_row in zip_longest(pixel_rows(images), table(votes, columns)):
             if image_row is None or vote_row is None:
                 raise UserError(
-                    f"{votes} and {images} have not the same number of rows: they do not belong together"
+                    f"{votes} and {images} have not the same number of rows, so they do not belong together: "
+                    "fetch both again, unchanged"
                 )
             (image_line, image), (line, row) = image_row, vote_row
             where = f"{votes} line {line}"
@@ -94,7 +95,7 @@ class FERPlus(LicensedBuilder, skip_registration=True):
             if USAGES.get(row["usage"]) != split:
                 raise UserError(
                     f"{where} is of Usage {row['usage'][:20]!r}, and line {image_line} of {images.name} of "
-                    f"{split}: the rows of the two files are not in the same order"
+                    f"{split}: the rows of the two files are not in the same order; fetch both again"
                 )
             if not row["image name"]:
                 unnamed[split] += 1

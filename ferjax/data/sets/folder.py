@@ -14,6 +14,7 @@ from ferjax.data.builders.known_layouts import known_layout
 from ferjax.data.builders.list_columns import columns_of, notes_on, split_of
 from ferjax.data.builders.reconciled import left_out, pictures, shown, why_unread
 from ferjax.data.builders.text_files import header, listed_path
+from ferjax.data.derived_names import FER2013_NAME
 from ferjax.data.labels import SPACES, WORDS, check_names
 from ferjax.errors import UserError, listed
 from ferjax.files import inside
@@ -89,11 +90,12 @@ class Folder(ImageSetBuilder, skip_registration=True):
         if not named and (layout := known_layout(folder, self.name)):
             raise UserError(f"{folder}: {layout}")
         classes = self._classes({path.name for _, path in class_folders})
-        stored = set()
+        stored, of_fer2013 = set(), 0
         for place, class_folder in class_folders:
             if label := classes[class_folder.name]:
                 for path in image_paths(folder, class_folder):
                     stored.add(os.path.realpath(path))
+                    of_fer2013 += bool(FER2013_NAME.match(path.name))
                     split = "train" if place == folder else str(split_of(place.name))
                     yield Item(split, path, label, path.relative_to(folder).as_posix())
         depth = 1 if places == [folder] else 2
@@ -119,6 +121,11 @@ class Folder(ImageSetBuilder, skip_registration=True):
 
         self.left_out = left_out(folder, stored, why)
         self.notes += self.left_out
+        if of_fer2013:
+            self.notes.append(
+                f"{of_fer2013} images are named as FER2013's are, whose names tell its official split; here "
+                "the folders divide them. `prepare fer2013` reads the names, and leaves out made-up images"
+            )
         if not stored and (any(classes.values()) or not classes) and (error := self._misplaced(folder)):
             raise error
 

@@ -139,7 +139,9 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
         places = dict(split_folders(folder, place))
         for split, path in lists:
             if split not in places:
-                raise UserError(f"{path} lists images of {split}, and {place} has no folder {split}/")
+                raise UserError(
+                    f"{path} lists images of {split}, and {place} has no folder {split}/: unpack them there"
+                )
             for number, row in self.rows(path, ("image", "label")):
                 where = f"{path} line {number}"
                 file = inside(folder, places[split] / row["image"])
