@@ -14,6 +14,7 @@ _CAPTIONS = {
     "confusion": "Confusion matrix",
     "classes": "Scores of each class",
     "reliability": "Reliability diagram",
+    "risk_coverage": "Risk–coverage curve",
 }
 
 
@@ -59,6 +60,18 @@ def results(result: dict) -> list[str]:
         if probabilities["temperature"] is not None:
             scaled = percent(probabilities["calibration_error_scaled"], 1)
             rows.append([f"… with temperature {probabilities['temperature']:.2f}", scaled])
+        if "risk_coverage_area" in probabilities:  # earlier versions did not store it
+            rows.append(["area under risk–coverage", number(probabilities["risk_coverage_area"], 4)])
+        if sets := probabilities.get("sets"):
+            low, high = (percent(end, 1) for end in sets["expected"])
+            overall = sets["overall"]
+            rows.append(
+                [
+                    f"sets for {percent(sets['coverage'], 0)}: coverage, mean size",
+                    f"{percent(overall['covered'], 1)} (expected {low} to {high}), "
+                    f"{number(overall['mean_size'], 2)} classes",
+                ]
+            )
     parts = [markdown(("", "this run"), [[name, plain(value)] for name, value in rows])]
     if chosen := best_on_test(result):
         parts.append(f"> {chosen}.")

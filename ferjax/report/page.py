@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ferjax.platform import outputs
-from ferjax.report import class_plots, confusion_plot, curve_plots, figures, mistakes, sections
+from ferjax.report import class_plots, confusion_plot, curve_plots, figures, mistakes, refusal, sections
 from ferjax.report.document import document
 from ferjax.report.markdown import run_markdown
 from ferjax.report.run import Run, read_run
@@ -88,6 +88,7 @@ def _pictures(run: Run) -> dict[str, Figure]:
     if run.test is not None:
         before, after, temperature = _reliability(run.test, run.validation)
         pictures["reliability"] = class_plots.reliability(before, after, temperature)
+        pictures["risk_coverage"] = refusal.risk_coverage(run.test)
     return pictures
 
 
@@ -136,25 +137,32 @@ the row, and below it the number of images.</p>
 <p class="muted">In percent of the test split.</p>
 <div class="panel scroll">{sections.class_table(test, result.get("probabilities"))}</div>
 <div class="panel scroll wide">{bars}</div>
-{_probabilities(run, pictures)}
+{_probabilities(run, result, pictures)}
 <h2>How this number was made</h2>
 {sections.method(result)}"""
 
 
-def _probabilities(run: Run, pictures: dict[str, Figure]) -> str:
-    """Makes the reliability diagram and the worst mistakes, if the run kept its predictions."""
+def _probabilities(run: Run, result: dict, pictures: dict[str, Figure]) -> str:
+    """Makes the parts that need predictions, if the run kept them: reliability, refusal, worst mistakes."""
     if run.test is None:
         return (
             '<h2>Can its probabilities be believed?</h2>\n<p class="muted">This run kept no predictions. '
             f"<code>python -m ferjax evaluate --workdir={escape(str(run.workdir))}</code> writes them.</p>"
         )
     diagram = figures.inline_svg(pictures["reliability"], "reliability", "Reliability diagram")
+    curve = figures.inline_svg(pictures["risk_coverage"], "risk_coverage", "Risk–coverage curve")
+    sets = (result.get("probabilities") or {}).get("sets")
     worst, reason = mistakes.worst(run.config, run.test)
     return f"""<h2>Can its probabilities be believed?</h2>
 <p class="muted">Test images by the probability of the predicted class. On the dashed line a probability
 of 80% is right four times in five; the outlined part is the gap to it. The temperature was fitted on
 validation.</p>
 <div class="panel scroll wide">{diagram}</div>
+<h2>What if it may refuse to answer?</h2>
+<p class="muted">Test images are answered in the order of the predicted class's probability, the surest first:
+the share of wrong answers against the share of images that is answered.</p>
+<div class="panel scroll wide">{curve}</div>
+{refusal.sets_table(sets) if sets else ""}
 <h2>The worst mistakes</h2>
 <p class="muted">The wrong answers with the highest probabilities: the predicted class, and below it the
 label's class with its own probability. Some of them may be wrong labels.</p>

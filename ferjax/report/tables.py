@@ -96,6 +96,13 @@ def probability_lines(scores: dict) -> str:
     ]
     if scores["temperature"] is not None:
         lines[1] += f"; {share('calibration_error_scaled')} with the temperature {scores['temperature']:.3f}"
+    if sets := scores.get("sets"):
+        low, high = sets["expected"]
+        lines.append(
+            f"sets that shall hold the class {sets['coverage']:.0%} of the time hold it "
+            f"{sets['overall']['covered']:.1%} (expected {low:.1%} to {high:.1%}), with "
+            f"{sets['overall']['mean_size']:.2f} classes on average"
+        )
     lines += [
         f"{name.replace('_', ' ')}: 95% interval over images {100 * low:.1f} to {100 * high:.1f}%"
         for name, (low, high) in scores["intervals"].items()

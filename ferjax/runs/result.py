@@ -16,12 +16,15 @@ from ferjax.runs.result_fields import (
     CLASS_PROBABILITIES,
     COUNT,
     RESULT,
+    SETS,
     TEXT,
+    Fields,
+    Kind,
     check_fields,
     check_value,
 )
 from ferjax.runs.result_fields import PER_CLASS as PER_CLASS_KINDS
-from ferjax.scores import calibration, ranking, significance
+from ferjax.scores import calibration, conformal, ranking, selective, significance
 from ferjax.scores.confusion import summary
 
 VALIDATION = ("loss", "accuracy", "mean_class_accuracy", "macro_f1")
@@ -64,18 +67,21 @@ def probability_scores(test: Predictions, validation: Predictions | None) -> dic
     Returns:
         `roc_auc` and `average_precision` (one against the rest, means of the classes that have them),
         `per_class` (name, roc_auc, average_precision), `calibration_error`, `cross_entropy`, the same two
-        with `temperature` as `…_scaled`, and `intervals`: 95 % over test images, by bootstrap. NaN where a
-        score is undefined, None without a temperature.
+        with `temperature` as `…_scaled`, and `intervals`: 95 % over test images, by bootstrap; the
+        `risk_coverage_area`, and `sets`, see `ferjax.scores.conformal.measure_sets`. NaN where a score is
+        undefined, None without validation, or without validation of the same classes.
     """
     labels, logs, classes = test.labels, test.log_probabilities, len(test.label_names)
     auc, precision = ranking.roc_auc(labels, logs), ranking.average_precision(labels, logs)
     cells = labels * classes + test.predicted
     confusion = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-    temperature = error = loss = None
+    temperature = error = loss = sets = None
     if validation is not None:
         temperature = calibration.fit_temperature(validation.labels, validation.log_probabilities)
         scaled = calibration.with_temperature(logs, temperature)
         error, loss = calibration.reliability(labels, scaled).error, calibration.cross_entropy(labels, scaled)
+        if validation.label_names == test.label_names:
+            sets = conformal.measure_sets(validation.labels, validation.log_probabilities, labels, logs)
     return {
         "roc_auc": ranking.mean(auc),
         "average_precision": ranking.mean(precision),
@@ -88,6 +94,8 @@ def probability_scores(test: Predictions, validation: Predictions | None) -> dic
         "temperature": temperature,
         "calibration_error_scaled": error,
         "cross_entropy_scaled": loss,
+        "risk_coverage_area": selective.area(selective.risk_by_coverage(labels, logs)),
+        "sets": sets,
         "intervals": {name: list(ends) for name, ends in significance.image_intervals(confusion).items()},
     }
 
@@ -251,12 +259,23 @@ def read_result(path: Path | str) -> dict[str, Any]:
         if len(ranks) != len(classes):
             raise UserError(f"{path}: probabilities.per_class does not fit {len(classes)} label names")
         _require(path, "probabilities.intervals", result["probabilities"]["intervals"], INTERVALS)
+        if (sets := result["probabilities"].get("sets")) is not None:
+            _require_all(path, "probabilities.sets", sets, SETS)
+            check_fields(path, sets, SETS, "probabilities.sets")
         if result["probabilities"]["temperature"] is not None:
             _require(path, "probabilities", result["probabilities"], ("calibration_error_scaled",))
     for name, known in {**result["versions"], **result["split_digests"]}.items():
         if known is not None:
             check_value(path, known, TEXT, f"the entry {name[:40]}")
     return result
+
+
+def _require_all(path: Path, where: str, value: Any, fields: Fields) -> None:
+    """Like `_require`, for every field and those of the objects in it."""
+    _require(path, where, value, fields)
+    for name, kind in fields.items():
+        if not isinstance(kind, Kind):
+            _require_all(path, f"{where}.{name}", value[name], kind)
 
 
 def _require(path: Path | str, where: str, value: Any, fields: Iterable[str]) -> None:

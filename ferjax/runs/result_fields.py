@@ -65,10 +65,19 @@ RESULT: Fields = {
         "roc_auc": SHARE_OR_NULL, "average_precision": SHARE_OR_NULL, "calibration_error": SHARE_OR_NULL,
         "calibration_error_scaled": SHARE_OR_NULL, "cross_entropy": NUMBER_OR_NULL,
         "cross_entropy_scaled": NUMBER_OR_NULL, "temperature": _or_null(ABOVE_0),
+        "risk_coverage_area": SHARE,
         "intervals": {"accuracy": INTERVAL, "mean_class_accuracy": INTERVAL, "macro_f1": INTERVAL},
     },
     "overlap": {"images": COUNT, "train": COUNT, "validation": COUNT, "earlier": COUNT},
 }  # fmt: skip
+SET_SCORES: Fields = {
+    "covered": SHARE,
+    "lowest_class": SHARE,
+    "mean_size": AMOUNT,
+    "empty": SHARE,
+    "single": SHARE,
+}
+SETS: Fields = {"coverage": SHARE, "expected": INTERVAL, "overall": SET_SCORES, "by_class": SET_SCORES}
 PER_CLASS: Fields = {"name": TEXT, "precision": SHARE, "recall": SHARE, "f1": SHARE, "support": COUNT}
 CLASS_PROBABILITIES: Fields = {"name": TEXT, "roc_auc": SHARE_OR_NULL, "average_precision": SHARE_OR_NULL}
 

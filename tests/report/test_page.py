@@ -44,11 +44,15 @@ def test_a_finished_run_has_everything_on_its_page(finished_page):
         "ROC-AUC",
         "Calibration error",
         "With temperature",
+        "What if it may refuse to answer?",
         "The worst mistakes",
     ):
         assert expected in text
-    assert outline.tags.count("svg") == 6
-    pictures = ("classes", "confusion", "confusion_counts", "confusion_normalised", "curves", "reliability")
+    assert outline.tags.count("svg") == 7
+    pictures = (
+        "classes", "confusion", "confusion_counts", "confusion_normalised", "curves", "reliability",
+        "risk_coverage",
+    )  # fmt: skip
     assert {path.name for path in finished_page.parent.iterdir()} == {
         "index.html", "report.md", *(f"{name}.{kind}" for name in pictures for kind in ("png", "svg"))
     }  # fmt: skip
@@ -199,7 +203,7 @@ def test_markdown_has_the_same_numbers(finished_page):
     assert text.startswith("# resemotenet on fer2013\n")
     assert f"{100 * result['test']['accuracy']:.2f}%" in text
     assert "> Claimed by Roy et al. (2024), not measured here and not a target: 79.79%" in text
-    for picture in ("curves", "confusion", "classes", "reliability"):
+    for picture in ("curves", "confusion", "classes", "reliability", "risk_coverage"):
         assert f"({picture}.png)" in text
     rows = [line for line in text.splitlines() if line.startswith("| angry")]
     assert len(rows) == 2  # scores and confusions

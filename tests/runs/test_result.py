@@ -72,7 +72,13 @@ def test_probabilities_are_told_beside_the_confusion_matrix():
     }
     assert found["cross_entropy_scaled"] <= found["cross_entropy"]
     assert found["intervals"]["accuracy"][0] <= 0.75 <= found["intervals"]["accuracy"][1]
+    assert found["risk_coverage_area"] == pytest.approx((0 + 0 + 1 / 3 + 1 / 4) / 4)
+    # Four examples promise nothing at 90 %: every class is in every set.
+    assert found["sets"]["overall"] == {
+        "smallest": 0.0, "covered": 1.0, "lowest_class": 1.0, "mean_size": 2.0, "empty": 0.0, "single": 0.0,
+    }  # fmt: skip
     without = result.probability_scores(said, None)
+    assert without["sets"] is None
     assert without["temperature"] is without["calibration_error_scaled"] is None
     assert built(probabilities=found)["probabilities"] == found
     assert "probabilities" not in built()
@@ -197,6 +203,12 @@ def test_a_value_of_another_kind_is_named(tmp_path, path, new, message):
         (("per_class",), [], "probabilities.per_class does not fit 2 label names"),
         (("per_class", 0, "roc_auc"), "x", "a row of probabilities.per_class.roc_auc is 'x'"),
         (("calibration_error_scaled",), None, "probabilities lacks calibration_error_scaled"),
+        (
+            ("sets", "overall", "covered"),
+            2,
+            "probabilities.sets.overall.covered is 2, not a number",
+        ),
+        (("sets", "by_class"), {}, "probabilities.sets.by_class lacks covered"),
     ],
 )
 def test_probabilities_of_another_kind_are_named(tmp_path, path, new, message):
