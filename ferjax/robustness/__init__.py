@@ -1,0 +1,1 @@
+"""How a trained network bears worse pictures: corruptions of five strengths, and adversarial noise."""
