@@ -78,6 +78,7 @@ def open_network(path: Path | str) -> Trained:
         image_size=config.data.image_size,
         temperature=_temperature(workdir / RESULT, result, step),
         grey=trained_on_grey(meta.get("grey"), config.data.name),
+        trained_on=tuple(meta.get("trained_on", ())),
     )
 
 

@@ -236,7 +236,7 @@ BAD = {
     "huge manifest": (lambda folder: (folder / "manifest.json").write_text(" " * 2**21), "is no bundle"),
     "a list": (lambda folder: (folder / "manifest.json").write_text("[]"), "is no bundle"),
     "another format": (manifest(format="zip"), "is no bundle"),
-    "newer": (manifest(version=2), f"of format 2, and ferjax {__version__} reads formats up to 1: upgrade"),
+    "newer": (manifest(version=3), f"of format 3, and ferjax {__version__} reads formats up to 2: upgrade"),
     "version as text": (manifest(version="1"), "manifest.json is damaged"),
     "version 0": (manifest(version=0), "manifest.json is damaged"),
     "no files": (manifest(files=None), "manifest.json is damaged"),
