@@ -80,7 +80,7 @@ def candidates(workdirs: list[Path]) -> list[Candidate]:
 
 
 def on_validation(network: Trained) -> tuple[np.ndarray, np.ndarray]:
-    """The labels int `[N]` of validation and the network's log-probabilities float32 `[N, K]`, not calibrated."""
+    """The labels of validation, int `[N]`, and the network's log-probabilities `[N, K]`, unscaled."""
     config = network.config
     source = setup.load_split(config, "validation", cache="stream")
     mesh = make_mesh(ConfigDict({"data": 1, "fsdp": 1}))
@@ -124,26 +124,28 @@ def tested(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def threshold_on_test(workdir: Path, network: Trained, below: float) -> dict[str, float] | None:
-    """What the threshold does on test, by the run's stored predictions; None if they are not of its weights."""
-    place = predictions.place(workdir, network.config.data.name, "test", "npz")
-    if not place.exists():
+def threshold_on_test(chosen: Candidate, temperature: float, below: float) -> dict[str, float] | None:
+    """What the threshold does on test, by the predictions that the run stored; None if it has none."""
+    place = predictions.place(chosen.workdir, chosen.network.config.data.name, "test", "npz")
+    if chosen.result is None or not place.exists():
         return None
     stored = predictions.read(place)
-    scaled = calibration.with_temperature(stored.log_probabilities, network.temperature or 1.0)
+    if stored.step != chosen.result["best_step"]:
+        raise UserError(f"{place} is of step {stored.step:,}, not of the weights that are shipped; remove it")
+    scaled = calibration.with_temperature(stored.log_probabilities, temperature)
     return unsure.kept(stored.labels, scaled, below)._asdict()
 
 
 def card_notes(facts: dict[str, Any], runs: list[dict[str, Any]], dataset: str) -> dict[str, str]:
-    """What the card of a run does not say: licence, images left out, rounding, seeds, the threshold on test."""
-    gone = facts["left_out"]
+    """What the card of a run does not say: images left out, licence, rounding, seeds, unsure on test."""
+    gone, images = facts["left_out"], facts["validation_images"]
     data = (
-        f"{gone['train']:,} images of train and {gone['validation']:,} of validation were left out, because the "
-        "same pixels are in a split that scores."
+        f"{gone['train']:,} images of train and {gone['validation']:,} of validation were left out, because "
+        "the same pixels are in a split that scores."
     )
     good = [
-        f"These weights are the run's, rounded to float16. On validation that changes {facts['changed']:,} of "
-        f"{facts['validation_images']:,} answers, and the accuracy from {percent(facts['float32_accuracy'])} to "
+        f"These weights are the run's, rounded to float16. On validation that changes {facts['changed']:,} "
+        f"of {images:,} answers, and the accuracy from {percent(facts['float32_accuracy'])} to "
         f"{percent(facts['float16_accuracy'])}; the scores above are those of the run before rounding.",
         f"Calibration error on validation: {percent(facts['calibration_error'], 1)}, with the temperature "
         f"{percent(facts['calibration_error_scaled'], 1)}.",
@@ -188,7 +190,7 @@ def build(workdirs: list[Path], out: Path, level: float) -> list[dict[str, Any]]
         )
     rounded = rounded._replace(temperature=temperature, unsure=threshold)
 
-    on_test = threshold_on_test(chosen.workdir, rounded, threshold.below) if chosen.result else None
+    on_test = threshold_on_test(chosen, temperature, threshold.below)
     runs = [tested(one.result) for one in (chosen, *others) if one.result]
     facts = {
         "network": network.config.model.name,

@@ -1,6 +1,5 @@
 """`python -m ferjax export --out=DIR [--workdir=RUN] [--formats=stablehlo,onnx,bundle,zip]`: writes files.
 
-
 stablehlo  DIR/network.stablehlo, one program for CPU, CUDA and TPU that needs jax and nothing else
 onnx       DIR/network.onnx, for onnxruntime and others; needs pip install 'ferjax[onnx]'
 bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
