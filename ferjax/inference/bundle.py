@@ -51,7 +51,8 @@ from ferjax.runs.finite import check_finite
 from ferjax.runs.stored_config import completed
 from ferjax.scores import unsure
 from ferjax.scores.calibration import is_temperature
-from ferjax.training import contamination, setup
+from ferjax.training import network as networks
+from ferjax.training.trained_on import is_record
 
 _HEADER, _HEADER_OF_ARRAY = 2**16, 2**10  # bytes of the weights' file beside the arrays
 _COLLECTIONS = ("params", "batch_stats")
@@ -207,7 +208,7 @@ def _facts(path: Path, content: bytes) -> dict[str, Any]:
         names, temperature = facts.get("label_names"), facts.get("temperature")
         usual = temperature is None or is_temperature(temperature)
         later = facts.get("unsure") is None or unsure.parsed(facts["unsure"]) is not None
-        seen = facts.get("trained_on") is None or contamination.is_record(facts["trained_on"])
+        seen = facts.get("trained_on") is None or is_record(facts["trained_on"])
         if usual and later and seen and isinstance(names, list) and _are_names(names):
             return {**facts, "temperature": temperature}
     raise UserError(f"{path / NETWORK} does not hold classes and temperature; {again(path)}")
@@ -229,8 +230,8 @@ def _network(path: Path, config: ConfigDict, classes: int) -> tuple[nn.Module, S
         UserError: there is no such network, or it is too large for this machine.
     """
     try:
-        model = setup.create_model(config, classes)
-        shapes, picture = shapes_and_bytes(model, setup.image_shape(config))
+        model = networks.create_model(config, classes)
+        shapes, picture = shapes_and_bytes(model, networks.image_shape(config))
     except UserError as error:
         raise UserError(f"{path / CONFIG}: {error}") from error
     except Exception as error:  # layers fail in many ways on sizes that nobody has

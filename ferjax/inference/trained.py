@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from ferjax.data import builders
 from ferjax.errors import UserError
 from ferjax.scores.unsure import Unsure
-from ferjax.training.steps import make_predict_step
+from ferjax.training.predict_step import make_predict_step
 
 # `data.name` of a network that was imported: what it was trained on is unknown.
 IMPORTED = "imported"
