@@ -1,4 +1,4 @@
-"""`python -m ferjax export --out=DIR [--workdir=RUN] [--formats=stablehlo,onnx,bundle,zip]`: writes files.
+"""`python -m ferjax export --out=DIR [--workdir=RUN] [--formats=NAMES]`: exports a network in some formats.
 
 stablehlo  DIR/network.stablehlo, one program for CPU, CUDA and TPU that needs jax and nothing else
 onnx       DIR/network.onnx, for onnxruntime and others; needs pip install 'ferjax[onnx]'
