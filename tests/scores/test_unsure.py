@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferjax.scores import unsure
 
 
-def predictions(seed, count=200):
+def predictions(seed, count=60):
     """Labels, and log-probabilities that know a little of them."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 4, count)
@@ -25,6 +25,7 @@ def slowly(labels, logs, below):
     return sum(answers) / len(answers), len(answers) / len(labels)
 
 
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 99), level=st.floats(0.3, 0.99))
 def test_the_smallest_threshold_that_reaches_the_level(seed, level):
     labels, logs = predictions(seed)
