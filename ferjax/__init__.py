@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         layers,
         models,
         platform,
+        pretrained,
         recipes,
         registry,
         report,
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "audit", "augment", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy", "errors",
-    "experiments", "explain", "inference", "interop", "layers", "models", "platform", "process", "recipes",
-    "registry", "report", "runs", "scores", "training",
+    "experiments", "explain", "inference", "interop", "layers", "models", "platform", "pretrained", "process",
+    "recipes", "registry", "report", "runs", "scores", "training",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy_modules(

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 from ml_collections import ConfigDict
-from scipy.special import betaincinv
 
 from ferjax.augment.boxes import fill
 from ferjax.augment.draws import Draws
@@ -69,6 +68,8 @@ def _own_shares(
 
 def _beta(units: Float[Array, " B"], alpha: float) -> Float[Array, " B"]:
     """Turns uniform draws into Beta(α, α): its quantile function, linear between the points of a table."""
+    from scipy.special import betaincinv  # a quarter of a second that predictions need not wait
+
     table = jnp.asarray(betaincinv(alpha, alpha, np.linspace(0, 1, _QUANTILES + 1)), jnp.float32)
     place = units * _QUANTILES
     below = jnp.minimum(place.astype(jnp.int32), _QUANTILES - 1)

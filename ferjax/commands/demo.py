@@ -1,7 +1,8 @@
-"""`python -m ferjax demo --workdir=RUN`: serves a local page to try a network with pictures or the camera.
+"""`python -m ferjax demo [--workdir=RUN]`: serves a local page to try a network with pictures or the camera.
 
 The page shows the faces of a picture, the probabilities of each, and where the network looked. RUN may be a
-bundle. Only this computer can open the page; ^C ends it. It needs pip install 'ferjax[demo]'.
+bundle; without it the network is the one that ferjax ships. Only this computer can open the page; ^C ends it.
+It needs pip install 'ferjax[demo]'.
 """
 
 import os
@@ -13,10 +14,11 @@ from absl import flags
 
 from ferjax import demo
 from ferjax.commands import framework
+from ferjax.commands.chosen_network import chosen_network, workdir_flag
 from ferjax.errors import UserError
 from ferjax.registry import verb
 
-_WORKDIR = framework.path_flag("workdir", None, "The run's folder, or a bundle.", required=True)
+_WORKDIR = workdir_flag()
 _PORT = flags.DEFINE_integer(
     "port", 8501, "The page's port; 0: any that is free.", lower_bound=0, upper_bound=65535
 )
@@ -43,7 +45,7 @@ def main(argv: list[str]) -> None:
         raise UserError(f"demo needs the package {error.name}: pip install 'ferjax[demo]'") from error
     from ferjax.inference.open_run import open_network
 
-    workdir = Path(_WORKDIR.value).resolve()
+    workdir = chosen_network(_WORKDIR.value).resolve()
     open_network(workdir)  # an error appears here, and not on the page
     page = Path(demo.__file__).with_name("server.py")
     options = [f"--{setting}" for setting in (*_SETTINGS, f"server.port={_free_port(_PORT.value)}")]

@@ -1,9 +1,9 @@
-"""`python -m ferjax explain --workdir=RUN [--images=FILES]`: shows what a trained network looks at.
+"""`python -m ferjax explain [--workdir=RUN] [--images=FILES]`: shows what a trained network looks at.
 
 Without --images it explains examples of the run's own data set: right and sure ones of every class, and the
 surest mistakes. With --images (files, folders, patterns; more may follow as plain arguments) it explains
 the faces of pictures, which are found and turned upright as in predict (pip install 'ferjax[faces]'); with
---cropped every picture is one face already.
+--cropped every picture is one face already. Without --workdir it explains the network that ferjax ships.
 
 It writes index.html, one page that opens offline, and heat.npz with the maps as numbers. With --measure it
 measures the methods on the embedded data set, whose parts of the face are known.
@@ -15,6 +15,7 @@ from pathlib import Path
 from absl import flags
 
 from ferjax.commands import framework
+from ferjax.commands.chosen_network import chosen_network, workdir_flag
 from ferjax.deploy.faces import Detector
 from ferjax.errors import UserError
 from ferjax.explain import gallery, heat_file, subjects
@@ -26,9 +27,10 @@ from ferjax.inference.classifier import Classifier
 from ferjax.inference.open_run import open_network
 from ferjax.platform import outputs
 from ferjax.platform.machine import keep_compiled
+from ferjax.pretrained.places import is_shipped
 from ferjax.registry import verb
 
-_WORKDIR = framework.path_flag("workdir", None, "The run's folder, or a bundle.", required=True)
+_WORKDIR = workdir_flag()
 _IMAGES = flags.DEFINE_multi_string("images", [], "A file, folder or pattern; may be given several times.")
 _CROPPED = flags.DEFINE_bool("cropped", False, "Every picture is one face already; no face is searched for.")
 _SCORE = flags.DEFINE_float(
@@ -48,7 +50,9 @@ _CLASS = flags.DEFINE_string(
     "of_class", PREDICTED, "The class to explain: predicted, actual, or a class's name."
 )
 _DATA_DIR = framework.path_flag("data_dir", "", "Folder of the built data sets; the run's own if empty.")
-_OUT = framework.path_flag("out", "", "Folder to write to; WORKDIR/explanations if empty.")
+_OUT = framework.path_flag(
+    "out", "", "Folder to write to; WORKDIR/explanations if empty, without a workdir explanations."
+)
 _MEASURE = flags.DEFINE_bool("measure", False, "Measure the methods on a toons set instead.")
 _MEASURE_IMAGES = flags.DEFINE_integer(
     "measure_images", 20, "With --measure: images of each class.", 1, 10_000
@@ -64,10 +68,12 @@ def main(argv: list[str]) -> int:
     """Writes the page and prints its path; returns 1 if a named file could not be read."""
     keep_compiled()
     named = [*_IMAGES.value, *argv[1:]]
-    network = open_network(_WORKDIR.value)
-    out = outputs.make_folder(Path(_OUT.value or Path(_WORKDIR.value, "explanations")))
+    workdir = chosen_network(_WORKDIR.value)
+    network = open_network(workdir)
+    beside = Path() if is_shipped(workdir) else workdir
+    out = outputs.make_folder(Path(_OUT.value or beside / "explanations"))
     if _MEASURE.value:
-        return _measure(out, named)
+        return _measure(workdir, out, named)
     outputs.check(gallery.VERB, out / gallery.PAGE, out / heat_file.FILE)
     methods = choose_methods(network, _METHODS.value)
     layer = check_layer(network.model, (network.image_size, network.image_size), _LAYER.value)
@@ -79,7 +85,7 @@ def main(argv: list[str]) -> int:
         chosen = subjects.from_split(network, classifier, _SPLIT.value, _COUNT.value, _DATA_DIR.value)
     explained = explain(network, classifier, chosen, methods, layer, _CLASS.value)
     title = f"What {network.config.model.name} looks at"
-    subtitle = f"{network.origin.capitalize()}; {_WORKDIR.value}"
+    subtitle = f"{network.origin.capitalize()}; {workdir.name if is_shipped(workdir) else workdir}"
     heat_file.save(explained, out / heat_file.FILE)
     print(gallery.write_gallery(explained, out, title, subtitle))
     for name, reason in chosen.skipped:
@@ -89,7 +95,7 @@ def main(argv: list[str]) -> int:
     return SOME_FAILED if chosen.unread else 0
 
 
-def _measure(out: Path, named: list[str]) -> int:
+def _measure(workdir: Path, out: Path, named: list[str]) -> int:
     if named:
         raise UserError(
             "--measure takes images of a toons set, whose parts of the face are known: leave the files out"
@@ -99,7 +105,7 @@ def _measure(out: Path, named: list[str]) -> int:
     methods = check_methods(_METHODS.value, tuple(METHODS)) or None
     print(
         measure_run(
-            Path(_WORKDIR.value),
+            workdir,
             out,
             dataset=_MEASURE_SET.value,
             split=_SPLIT.value,

@@ -1,11 +1,12 @@
-"""`python -m ferjax export --workdir=RUN --out=DIR [--formats=stablehlo,onnx,bundle,zip]`: exports a network.
+"""`python -m ferjax export --out=DIR [--workdir=RUN] [--formats=NAMES]`: exports a network in some formats.
 
 stablehlo  DIR/network.stablehlo, one program for CPU, CUDA and TPU that needs jax and nothing else
 onnx       DIR/network.onnx, for onnxruntime and others; needs pip install 'ferjax[onnx]'
 bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
 
 The first two map uint8 pictures to calibrated probabilities, and are compared with the network before they
-are kept. DIR/MODEL_CARD.md states what the network is for and how good it is. RUN may be a bundle.
+are kept. DIR/MODEL_CARD.md states what the network is for and how good it is. RUN may be a bundle;
+without it the network is the one that ferjax ships.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pathlib import Path
 from absl import flags
 
 from ferjax.commands import framework
+from ferjax.commands.chosen_network import chosen_network, workdir_flag
 from ferjax.deploy import export_check
 from ferjax.deploy.model_card import model_card
 from ferjax.errors import UserError
@@ -29,7 +31,7 @@ from ferjax.runs.result import read_result
 from ferjax.runs.weights import check_new
 from ferjax.runs.workdir import RESULT
 
-_WORKDIR = framework.path_flag("workdir", None, "The run's folder, or a bundle.", required=True)
+_WORKDIR = workdir_flag()
 _OUT = framework.path_flag("out", None, "The folder to write: new or empty.", required=True)
 _FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], "Any of stablehlo, onnx, bundle, zip.")
 
@@ -42,7 +44,7 @@ def main(argv: list[str]) -> None:
     unknown = [name for name in formats if name not in _WRITERS]
     if unknown or not formats:
         raise UserError(f"--formats takes some of {', '.join(_WRITERS)}, not {', '.join(unknown) or 'none'}")
-    workdir, out = Path(_WORKDIR.value), Path(_OUT.value)
+    workdir, out = chosen_network(_WORKDIR.value), Path(_OUT.value)
     check_new(out)
     if "onnx" in formats:
         from ferjax.deploy import onnx

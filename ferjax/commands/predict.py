@@ -1,9 +1,10 @@
-"""`python -m ferjax predict INPUT… --workdir=RUN`: predicts the emotions of the faces in pictures and videos.
+"""`python -m ferjax predict INPUT…`: predicts the emotions of the faces in pictures and videos.
 
-INPUT is a picture, a folder, a pattern ('*.jpg'), a video, or webcam (webcam:1 is the second one).
---bundle=PATH takes a network that `python -m ferjax export` wrote, instead of a run's folder. Faces are found
-and turned upright (pip install 'ferjax[faces]'); with --cropped every picture is one face already.
-Probabilities are calibrated.
+INPUT is a picture, a folder, a pattern ('*.jpg'), a video, or webcam (webcam:1 is the second one). The
+network is the one that ferjax ships; --workdir=RUN takes that of a run instead, and --bundle=PATH one that
+`python -m ferjax export` wrote. Faces are found and turned upright (pip install 'ferjax[faces]'); with
+--cropped every picture is one face already. Probabilities are calibrated; a face whose most likely class has
+less than --unsure_below is called unsure.
 
 The exit code is 0 if all went well, 1 if an input could not be read (its row says why, and the others are
 still predicted) or nothing was read, 2 if the command itself was wrong.
@@ -19,6 +20,7 @@ from typing import TextIO
 from absl import flags
 
 from ferjax.commands import framework
+from ferjax.commands.chosen_network import chosen_network, workdir_flag
 from ferjax.deploy import output_rows, video
 from ferjax.deploy.faces import Detector
 from ferjax.deploy.predict import Options, predict
@@ -33,8 +35,16 @@ from ferjax.report.wording import count_of
 
 SOME_FAILED = 1
 
-_WORKDIR = framework.path_flag("workdir", "", "The run's folder.")
+_WORKDIR = workdir_flag()
 _BUNDLE = framework.path_flag("bundle", "", "An exported bundle, instead of a run.")
+_UNSURE = flags.DEFINE_float(
+    "unsure_below",
+    None,
+    "A face is unsure if its most likely class has less than this; the network's own threshold if not given; "
+    "0: no face is.",
+    0,
+    1,
+)
 _CROPPED = flags.DEFINE_bool("cropped", False, "Every picture is one face already; no face is searched for.")
 _SCORE = flags.DEFINE_float(
     "min_score", 0.6, "The lowest confidence at which the detector reports a face.", 0, 1
@@ -56,10 +66,8 @@ def main(argv: list[str]) -> int:
         UserError: no input, no network, or a file that cannot be written.
     """
     if len(argv) < 2:
-        raise UserError(
-            "name pictures, folders, videos or webcam: python -m ferjax predict INPUT… --workdir=RUN"
-        )
-    if bool(_WORKDIR.value) == bool(_BUNDLE.value):
+        raise UserError("name pictures, folders, videos or webcam: python -m ferjax predict INPUT…")
+    if _WORKDIR.value and _BUNDLE.value:
         raise UserError("name one network: --workdir=RUN or --bundle=PATH")
     keep_compiled()
     inputs = list(
@@ -73,7 +81,8 @@ def main(argv: list[str]) -> int:
         outputs.check("predict", Path(_OUT.value))
     if any(item.kind in ("video", "camera") for item in inputs):
         video.opencv()  # if it is not installed, the error comes first
-    network = classifier.load(_WORKDIR.value or _BUNDLE.value)
+    network = classifier.load(chosen_network(_WORKDIR.value or _BUNDLE.value))
+    unsure_below = network.unsure_below if _UNSURE.value is None else _UNSURE.value
     options = Options(
         detector=None if _CROPPED.value else Detector(_SCORE.value),
         keep=bool(_ANNOTATE.value),
@@ -89,10 +98,14 @@ def main(argv: list[str]) -> int:
             from ferjax.deploy.annotated_files import AnnotatedFiles  # draws with Matplotlib
 
             folder = Path(_ANNOTATE.value)
-            annotated = AnnotatedFiles(folder, network.label_names, _TOP_K.value, _EVERY.value, inputs)
+            annotated = AnnotatedFiles(
+                folder, network.label_names, _TOP_K.value, _EVERY.value, inputs, unsure_below
+            )
             ending.callback(annotated.finish)
         out = ending.enter_context(_opened())
-        rows = output_rows.writer(_FORMAT.value, network.label_names, _TOP_K.value, out, live=live)
+        rows = output_rows.writer(
+            _FORMAT.value, network.label_names, _TOP_K.value, out, live=live, unsure_below=unsure_below
+        )
         ending.callback(rows.close)
         try:
             for outcome in predict(inputs, network, options):

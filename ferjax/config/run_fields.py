@@ -8,8 +8,8 @@ WEIGHT = Range(0, 1_000_000)
 
 INIT = (
     Field("init.from", "", Place("a file or a folder"), "",
-          "Weights to begin from: a workdir, one of its checkpoints, an import, .safetensors or .pth; "
-          "empty: random."),
+          "Weights to begin from: a workdir, one of its checkpoints, an import, a bundle, .safetensors, "
+          ".pth, or faces, the network that ferjax ships; empty: random."),
     Field("init.into", "", Text("a module's name"), "",
           "The module that takes the weights, such as backbone; empty: the whole network."),
     Field("init.new", "", Pattern(), "", "Arrays that begin at random all the same, by their paths."),

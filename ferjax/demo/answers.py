@@ -36,11 +36,13 @@ class Look(NamedTuple):
         seen: uint8 `[H, W, 3]`, the network's input, enlarged.
         heat: the same below the heat map of the most likely class; None without a method.
         chances: class → probability, the highest first.
+        unsure: the highest is below the network's threshold.
     """
 
     seen: np.ndarray
     heat: np.ndarray | None
     chances: dict[str, float]
+    unsure: bool = False
 
 
 class Answer(NamedTuple):
@@ -91,12 +93,16 @@ class Demo:
         shown = faces[:MOST_FACES]
         crops = self.classifier.preprocess([image] if whole else [crop(image, face) for face in shown])
         probabilities = self.classifier.probabilities(crops)
-        names = self.network.label_names
+        names, below = self.network.label_names, self.classifier.unsure_below
         looks = [
-            Look(*self._pictures(face[None], chances, method), output_rows.top_classes(chances, names, 0))
+            Look(
+                *self._pictures(face[None], chances, method),
+                output_rows.top_classes(chances, names, 0),
+                output_rows.is_unsure(chances, below),
+            )
             for face, chances in zip(crops, probabilities, strict=True)
         ]
-        marked = None if whole else _marked(image, shown, probabilities, names)
+        marked = None if whole else _marked(image, shown, probabilities, names, below)
         return Answer(marked, looks, len(faces) - len(shown))
 
     def _find(self, image: np.ndarray) -> list[Face]:
@@ -126,7 +132,11 @@ class Demo:
 
 
 def _marked(
-    image: np.ndarray, faces: Sequence[Face], probabilities: np.ndarray, label_names: Sequence[str]
+    image: np.ndarray,
+    faces: Sequence[Face],
+    probabilities: np.ndarray,
+    label_names: Sequence[str],
+    unsure_below: float,
 ) -> np.ndarray:
     """Draws the faces' boxes and most likely classes, and resizes the picture for the page."""
     shorter, longer = sorted(image.shape[:2])
@@ -140,6 +150,6 @@ def _marked(
         left, top, right, bottom = face.box
         box = (scale * left, scale * top, scale * right, scale * bottom)
         marks.append(Row("", output_rows.OK, box=box, probabilities=chances))
-    shown = Image.fromarray(annotate(image, marks, label_names, top_k=1))
+    shown = Image.fromarray(annotate(image, marks, label_names, 1, unsure_below))
     shown.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))
     return np.asarray(shown)

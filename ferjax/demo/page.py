@@ -93,6 +93,8 @@ def _show(answer: Answer, method: str) -> None:
         if look.heat is not None:
             caption = f"{_heat_caption(look, method)} {next(iter(look.chances))}"
             explained.image(look.heat, caption=caption, alt="its heat map")
+        if look.unsure:
+            bars.caption(f"Unsure: {next(iter(look.chances))} is only the most likely.")
         for name, chance in look.chances.items():
             bars.progress(chance, text=f"{name} {percent(chance, 0)}")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ferjax.deploy.output_rows import Row, top_classes
+from ferjax.deploy.output_rows import Row, is_unsure, top_classes
 from ferjax.report.palette import DARK, LIGHT, SERIES
 
 _LETTER = 1 / 34  # height of letters, as a share of the picture's shorter side
@@ -14,7 +14,11 @@ _SMALLEST, _LARGEST = 9, 64  # pixels
 
 
 def annotate(
-    image: np.ndarray, rows: Sequence[Row], label_names: Sequence[str], top_k: int = 3
+    image: np.ndarray,
+    rows: Sequence[Row],
+    label_names: Sequence[str],
+    top_k: int = 3,
+    unsure_below: float = 0.0,
 ) -> np.ndarray:
     """Draws onto a copy of a picture.
 
@@ -23,6 +27,7 @@ def annotate(
         rows: its faces; for a face without a box the panel is in the upper left corner.
         label_names: the K classes.
         top_k: how many of a face's classes are written; 0: all.
+        unsure_below: a face whose most likely class has less than this is drawn in grey, and called unsure.
 
     Returns:
         uint8 `[H, W, 3]`.
@@ -33,10 +38,16 @@ def annotate(
     for row in rows:
         if row.probabilities is None:
             continue
-        colour = LIGHT[SERIES[int(row.probabilities.argmax()) % len(SERIES)]]
+        unsure = is_unsure(row.probabilities, unsure_below)
+        colour = LIGHT["muted" if unsure else SERIES[int(row.probabilities.argmax()) % len(SERIES)]]
         if row.box is not None:
             draw.rounded_rectangle(row.box, size / 3, outline=colour, width=max(2, size // 6))
         chances = top_classes(row.probabilities, label_names, top_k)
+        if unsure:
+            first, *_ = chances
+            chances = {
+                f"unsure: {first}" if name == first else name: chance for name, chance in chances.items()
+            }
         _label(draw, shown.size, row.box or (0, 0, 0, 0), chances, colour, size)
     return np.asarray(shown)
 

@@ -31,6 +31,7 @@ class AnnotatedFiles:
         top_k: how many of a face's classes are written onto a picture; 0: all.
         every: seconds between a video's frames; 0: as many as it has.
         inputs: what will be added; none of their files is overwritten.
+        unsure_below: see `ferjax.deploy.annotate.annotate`.
 
     Raises:
         UserError: the folder cannot be written, or a file in it that would be replaced is an input or was not
@@ -44,7 +45,9 @@ class AnnotatedFiles:
         top_k: int,
         every: float,
         inputs: Sequence[Input] = (),
+        unsure_below: float = 0.0,
     ) -> None:
+        self._unsure_below = unsure_below
         self._folder, self._label_names, self._top_k, self._every = folder, label_names, top_k, every
         self._taken: set[Path] = set()
         self._video: tuple[Input, Path, video.Writer] | None = None
@@ -58,7 +61,7 @@ class AnnotatedFiles:
             self.finish()
         if outcome.image is None:
             return
-        shown = annotate(outcome.image, outcome.rows, self._label_names, self._top_k)
+        shown = annotate(outcome.image, outcome.rows, self._label_names, self._top_k, self._unsure_below)
         if outcome.rows[0].time is None:
             outputs.write(_VERB, self._path(outcome.input, ".jpg"), _jpeg(shown))
             return

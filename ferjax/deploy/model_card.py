@@ -4,6 +4,7 @@ Source: Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019). Every nu
 `result.json`; the card says what was not measured.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ _DOMAINS = {
     "ckplus": "It has only seen expressions posed in a laboratory, from the front.",
     "jaffe": "It has only seen ten women who posed, in grey, from the front.",
     "taiwan": "It has only seen posed expressions.",
+    "fer2013": "It has only seen grey pictures of 48×48 pixels from the web, cropped closely. Their labels "
+    "are uncertain: people name 65 ± 5 % of the pictures as the set does (Goodfellow et al. 2013).",
 }
 _USE = """\
 To sort pictures of faces by the expression that they show, where a person looks at what comes out: research,
@@ -39,12 +42,18 @@ Union forbids emotion recognition at work and in education, but for medical and 
 (Regulation 2024/1689, article 5)."""
 
 
-def model_card(network: Trained, result: dict[str, Any] | None) -> str:
+def model_card(
+    network: Trained, result: dict[str, Any] | None, notes: Mapping[str, str] | None = None
+) -> str:
     """Writes the whole card.
 
     Args:
         network: the network that the card describes.
         result: the content of the run's `result.json`; None if the run is not finished.
+        notes: the heading of a section → Markdown that is added at its end.
+
+    Raises:
+        ValueError: the card has no such section.
     """
     name, dataset = network.config.model.name, network.config.data.name
     title = f"{plain(name)}, {network.origin}" if network.imported else f"{plain(name)} on {plain(dataset)}"
@@ -66,6 +75,10 @@ def model_card(network: Trained, result: dict[str, Any] | None) -> str:
         "## How it was trained",
         _training(network, result),
     ]
+    for heading, note in (notes or {}).items():
+        start = parts.index(f"## {heading}")
+        end = next((i for i in range(start + 1, len(parts)) if parts[i].startswith("## ")), len(parts))
+        parts.insert(end, note)
     return "\n\n".join(parts) + "\n"
 
 
@@ -106,6 +119,16 @@ def _data(network: Trained, result: dict[str, Any] | None) -> str:
     if result is not None:
         digests = ", ".join(f"{split} `{digest[:16]}`" for split, digest in result["split_digests"].items())
         lines.append(f"Digests of the splits: {digests}.")
+    left_out = [
+        f"images of {split} whose exact pixels are also in {others}"
+        for split, others, dropped in (
+            ("train", "validation or test", data.drop_leaks),
+            ("validation", "test", data.drop_validation_leaks),
+        )
+        if dropped
+    ]
+    if left_out:
+        lines.append(f"Left out: {'; '.join(left_out)}.")
     lines.append("The best step was chosen on validation; test was read once, at the end.")
     return "\n".join(lines)
 
@@ -126,6 +149,12 @@ def _limits(network: Trained, result: dict[str, Any] | None) -> str:
         items += _weaknesses(result)
     if network.temperature is None:
         items.append("Its probabilities are not calibrated.")
+    if network.unsure is not None:
+        below, accuracy, coverage = (percent(share, 0) for share in network.unsure)
+        items.append(
+            f"It is unsure of a face whose most likely class has less than {below}. That threshold was "
+            f"chosen on validation: of the other faces there, {coverage} of all, {accuracy} were right."
+        )
     items += [
         "Every face is given one of its classes, even a face that shows none of them.",
         "Not measured: whether it is equally good for every age, gender and skin colour; faces from the "

@@ -51,6 +51,11 @@ def top_classes(probabilities: np.ndarray, label_names: Sequence[str], top_k: in
     return {label_names[int(index)]: float(probabilities[index]) for index in order}
 
 
+def is_unsure(probabilities: np.ndarray, below: float) -> bool:
+    """Tells whether the most likely class of a face has less than a threshold."""
+    return bool(probabilities.max() < below)
+
+
 class Writer(Protocol):
     """Takes rows one after the other."""
 
@@ -61,7 +66,14 @@ class Writer(Protocol):
         """Writes the rows that were kept."""
 
 
-def writer(kind: str, label_names: Sequence[str], top_k: int, out: TextIO, live: bool = False) -> Writer:
+def writer(
+    kind: str,
+    label_names: Sequence[str],
+    top_k: int,
+    out: TextIO,
+    live: bool = False,
+    unsure_below: float = 0.0,
+) -> Writer:
     """Creates a writer to an open file.
 
     Args:
@@ -70,18 +82,21 @@ def writer(kind: str, label_names: Sequence[str], top_k: int, out: TextIO, live:
         top_k: how many classes are written for a face, the most likely first; 0: all. CSV has all.
         out: the file.
         live: the table gets a line for every frame of a video at once, instead of means at its end.
+        unsure_below: a face whose most likely class has less than this is called unsure; 0: nothing is said.
     """
     if kind == "table":
-        return _Table(label_names, top_k, out, live)
-    return _Csv(label_names, out) if kind == "csv" else _JsonLines(label_names, top_k, out)
+        return _Table(label_names, top_k, out, live, unsure_below)
+    if kind == "csv":
+        return _Csv(label_names, out, unsure_below)
+    return _JsonLines(label_names, top_k, out, unsure_below)
 
 
 class _JsonLines:
-    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO) -> None:
-        self._label_names, self._top_k, self._out = label_names, top_k, out
+    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, below: float) -> None:
+        self._label_names, self._top_k, self._out, self._below = label_names, top_k, out, below
 
     def write(self, row: Row) -> None:
-        print(_json(row, self._label_names, self._top_k), file=self._out, flush=True)
+        print(_json(row, self._label_names, self._top_k, self._below), file=self._out, flush=True)
 
     def close(self) -> None:
         pass
@@ -90,13 +105,19 @@ class _JsonLines:
 class _Csv:
     """Writes a column for every class."""
 
-    def __init__(self, label_names: Sequence[str], out: TextIO) -> None:
-        self._label_names, self._table = label_names, csv.writer(out, lineterminator="\n")
+    def __init__(self, label_names: Sequence[str], out: TextIO, below: float) -> None:
+        self._label_names, self._below = label_names, below
+        self._table = csv.writer(out, lineterminator="\n")
         head = ("source", "status", "reason", "time", "face", *_SIDES, "score", "label", "probability")
-        self._table.writerow([*head, *(f"p_{name}" for name in label_names)])
+        self._table.writerow([*head, *(f"p_{name}" for name in label_names), "unsure"])
 
     def write(self, row: Row) -> None:
-        self._table.writerow(_cells(row, self._label_names))
+        self._table.writerow([*_cells(row, self._label_names), self._unsure(row)])
+
+    def _unsure(self, row: Row) -> str | None:
+        if row.probabilities is None or not self._below:
+            return None
+        return json.dumps(is_unsure(row.probabilities, self._below))
 
     def close(self) -> None:
         pass
@@ -105,22 +126,26 @@ class _Csv:
 class _Table:
     """Writes a line a face; for a video, at its end, the mean of each of its faces."""
 
-    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, live: bool) -> None:
+    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, live: bool, below: float) -> None:
         self._label_names, self._top_k, self._out, self._live = label_names, top_k, out, live
+        self._below = below
         self._video: list[Row] = []
 
     def write(self, row: Row) -> None:
         if self._video and (row.time is None or row.source != self._video[0].source):
             self.close()
         if row.time is None or self._live:
-            print(line(row, self._label_names, self._top_k), file=self._out, flush=True)
+            self._print(row)
         else:
             self._video.append(row._replace(box=None))
 
     def close(self) -> None:
         for row in video_means(self._video):
-            print(line(row, self._label_names, self._top_k), file=self._out, flush=True)
+            self._print(row)
         self._video = []
+
+    def _print(self, row: Row) -> None:
+        print(line(row, self._label_names, self._top_k, self._below), file=self._out, flush=True)
 
 
 def video_means(video: Sequence[Row]) -> list[Row]:
@@ -143,7 +168,7 @@ def video_means(video: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _json(row: Row, label_names: Sequence[str], top_k: int) -> str:
+def _json(row: Row, label_names: Sequence[str], top_k: int, below: float) -> str:
     fields = row._asdict()
     del fields["probabilities"], fields["lasts"]
     known = {name: value for name, value in fields.items() if value not in (None, "")}
@@ -151,6 +176,8 @@ def _json(row: Row, label_names: Sequence[str], top_k: int) -> str:
         chances = top_classes(row.probabilities, label_names, top_k)
         label = next(iter(chances))
         known |= {"label": label, "probability": chances[label], "probabilities": chances}
+        if below:
+            known["unsure"] = is_unsure(row.probabilities, below)
     # JSON leaves control characters above 127 as they are, and some terminals obey them.
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(plain(known), ensure_ascii=False))
 
@@ -169,17 +196,17 @@ def _number(value: float | None) -> str | None:
     return None if value is None else f"{value:.6g}"
 
 
-def line(row: Row, label_names: Sequence[str], top_k: int) -> str:
-    """Formats a row as a line of the table."""
+def line(row: Row, label_names: Sequence[str], top_k: int, below: float = 0.0) -> str:
+    """Formats a row as a line of the table, with `unsure` at its end if no class has `below` or more."""
     name = row.source if len(row.source) <= _NAME_WIDTH else f"…{row.source[1 - _NAME_WIDTH :]}"
     name = printable(name)
     when = "" if row.time is None else f"{row.time:8.2f} s"
     if row.probabilities is None:
         reason = f": {printable(row.reason)}" if row.reason else ""
         return f"{name:{_NAME_WIDTH}}{when}  {row.status}{reason}"
-    return (
-        f"{name:{_NAME_WIDTH}}{when}  face {row.face:<4}{_percentages(row.probabilities, label_names, top_k)}"
-    )
+    chances = _percentages(row.probabilities, label_names, top_k)
+    end = "  unsure" if is_unsure(row.probabilities, below) else ""
+    return f"{name:{_NAME_WIDTH}}{when}  face {row.face:<4}{chances}{end}"
 
 
 def _percentages(probabilities: np.ndarray, label_names: Sequence[str], top_k: int) -> str:

@@ -1,11 +1,11 @@
 """A bundle: a trained network in one folder or .zip, which predictions read without the run's folder.
 
-It holds `weights.safetensors`, the run's `config.json`, `network.json` (classes and calibration), the model
-card, and `manifest.json` with the format's version and the size and SHA-256 of each of them. Nothing in it is
-executed or unpickled, and code that its config names is not imported unless the user trusts it, see
-`ferjax.inference.trusted_code`. The hashes find damage and careless changes. They do not stop somebody who
-also rewrites the manifest: to find that, compare the manifest's own hash with what `python -m ferjax export`
-printed.
+It holds `weights.safetensors`, the run's `config.json`, `network.json` (classes, calibration, what it was
+trained on), the model card, and `manifest.json` with the format's version and the size and SHA-256 of each of
+them. Nothing in it is executed or unpickled, and code that its config names is not imported unless the user
+trusts it, see `ferjax.inference.trusted_code`. The hashes find damage and careless changes. They do not stop
+somebody who also rewrites the manifest: to find that, compare the manifest's own hash with what
+`python -m ferjax export` printed.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
+import jax
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -28,12 +29,15 @@ from ferjax.files import to_json, user_path
 from ferjax.inference.bundle_files import (
     CARD,
     CONFIG,
+    DAMAGED,
     FILES,
+    FLOAT32_VERSION,
     FORMAT,
     MANIFEST,
     NETWORK,
     VERSION,
     WEIGHTS,
+    again,
     content_of,
     manifest_of,
     opened,
@@ -45,8 +49,10 @@ from ferjax.inference.trusted_code import check_trusted
 from ferjax.platform.console import one_line
 from ferjax.runs.finite import check_finite
 from ferjax.runs.stored_config import completed
+from ferjax.scores import unsure
 from ferjax.scores.calibration import is_temperature
-from ferjax.training import setup
+from ferjax.training import network as networks
+from ferjax.training.trained_on import is_record
 
 _HEADER, _HEADER_OF_ARRAY = 2**16, 2**10  # bytes of the weights' file beside the arrays
 _COLLECTIONS = ("params", "batch_stats")
@@ -59,17 +65,26 @@ _SHOWN = 120  # letters of a reason that a library gives
 
 
 def is_bundle(path: Path) -> bool:
-    """Tells a folder with a manifest, or a .zip, from anything else; does not check its content."""
-    return (path / MANIFEST).is_file() if path.is_dir() else path.is_file() and zipfile.is_zipfile(path)
+    """Tells a folder or a .zip with a manifest from anything else; does not check its content."""
+    if path.is_dir():
+        return (path / MANIFEST).is_file()
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MANIFEST in archive.namelist()
+    except DAMAGED:
+        return False
 
 
-def write(network: Trained, card: str, path: Path) -> str:
+def write(network: Trained, card: str, path: Path, half: bool = False) -> str:
     """Writes a bundle.
 
     Args:
         network: the network; paths of this machine are left out of its config.
         card: Markdown, see `ferjax.deploy.model_card`.
         path: the file to write if it ends in `.zip`, else the folder; must not exist.
+        half: parameters are stored as float16, in half the bytes; `read` widens them. See `halved`.
 
     Returns:
         The SHA-256 of its manifest, which in turn holds the hash of every other file.
@@ -80,8 +95,14 @@ def write(network: Trained, card: str, path: Path) -> str:
         "label_names": network.label_names,
         "temperature": network.temperature,
         "grey": network.grey,
+        "unsure": network.unsure and network.unsure._asdict(),
+        "trained_on": [_without_paths(one) for one in network.trained_on],
     }
-    weights = flatten_dict({key: network.variables[key] for key in _COLLECTIONS}, sep="/")
+    weights: dict[str, Any] = flatten_dict({key: network.variables[key] for key in _COLLECTIONS}, sep="/")
+    if half:
+        weights = {
+            key: _half(value) if key.startswith("params/") else value for key, value in weights.items()
+        }
     files = {
         WEIGHTS: safetensors.numpy.save({key: np.ascontiguousarray(value) for key, value in weights.items()}),
         CONFIG: to_json(config.to_dict()),
@@ -90,7 +111,7 @@ def write(network: Trained, card: str, path: Path) -> str:
     }
     manifest = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if half else FLOAT32_VERSION,
         "ferjax": ferjax.__version__,
         "files": {
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -107,6 +128,20 @@ def write(network: Trained, card: str, path: Path) -> str:
         for name, content in files.items():
             (path / name).write_bytes(content)
     return hashlib.sha256(files[MANIFEST]).hexdigest()
+
+
+def halved(network: Trained) -> Trained:
+    """Returns the network as `read` gives it after `write(…, half=True)`: parameters rounded to float16."""
+    rounded = jax.tree.map(lambda leaf: _half(leaf).astype(leaf.dtype), network.variables["params"])
+    return network._replace(variables={**network.variables, "params": rounded})
+
+
+def _half(array: np.ndarray) -> np.ndarray:
+    return np.asarray(array).astype(np.float16)
+
+
+def _without_paths(trained_on: Mapping[str, Any]) -> dict[str, Any]:
+    return {**trained_on, "data": {**trained_on["data"], "dir": ""}}
 
 
 def read(path: Path | str) -> Trained:
@@ -136,7 +171,8 @@ def read(path: Path | str) -> Trained:
         stored = parsed(path, CONFIG, texts[CONFIG])
         check_trusted(stored, path)  # first: completing a config looks its names up
         config = completed(stored, path / CONFIG)
-        names, temperature, grey = _facts(path, texts[NETWORK])
+        facts = _facts(path, texts[NETWORK])
+        names = tuple(facts["label_names"])
         model, needed = _network(path, config, len(names))
         if files[WEIGHTS]["bytes"] > _most_bytes(needed):
             raise UserError(_other_weights(path))
@@ -147,8 +183,10 @@ def read(path: Path | str) -> Trained:
         config=config,
         label_names=names,
         image_size=config.data.image_size,
-        temperature=temperature,
-        grey=trained_on_grey(grey, config.data.name),
+        temperature=facts["temperature"],
+        grey=trained_on_grey(facts.get("grey"), config.data.name),
+        unsure=unsure.parsed(facts.get("unsure")),
+        trained_on=tuple(facts.get("trained_on") or ()),
     )
 
 
@@ -163,15 +201,17 @@ def read_card(path: Path) -> str:
         return content_of(path, open_file, CARD, manifest["files"][CARD]).decode(errors="replace")
 
 
-def _facts(path: Path, content: bytes) -> tuple[tuple[str, ...], float | None, object]:
-    """Reads the classes, the temperature, and whether faces are made grey (None before 0.2)."""
+def _facts(path: Path, content: bytes) -> dict[str, Any]:
+    """Reads the classes and the temperature, and what earlier versions did not write; all of its kind."""
     facts = parsed(path, NETWORK, content)
     if isinstance(facts, dict):
         names, temperature = facts.get("label_names"), facts.get("temperature")
         usual = temperature is None or is_temperature(temperature)
-        if usual and isinstance(names, list) and _are_names(names):
-            return tuple(names), temperature, facts.get("grey")
-    raise UserError(f"{path / NETWORK} does not hold classes and temperature; fetch the bundle again")
+        later = facts.get("unsure") is None or unsure.parsed(facts["unsure"]) is not None
+        seen = facts.get("trained_on") is None or is_record(facts["trained_on"])
+        if usual and later and seen and isinstance(names, list) and _are_names(names):
+            return {**facts, "temperature": temperature}
+    raise UserError(f"{path / NETWORK} does not hold classes and temperature; {again(path)}")
 
 
 def _are_names(names: list[Any]) -> bool:
@@ -190,8 +230,8 @@ def _network(path: Path, config: ConfigDict, classes: int) -> tuple[nn.Module, S
         UserError: there is no such network, or it is too large for this machine.
     """
     try:
-        model = setup.create_model(config, classes)
-        shapes, picture = shapes_and_bytes(model, setup.image_shape(config))
+        model = networks.create_model(config, classes)
+        shapes, picture = shapes_and_bytes(model, networks.image_shape(config))
     except UserError as error:
         raise UserError(f"{path / CONFIG}: {error}") from error
     except Exception as error:  # layers fail in many ways on sizes that nobody has
@@ -215,8 +255,7 @@ def _most_bytes(needed: Shapes) -> int:
 
 def _other_weights(path: Path) -> str:
     return (
-        f"{path / WEIGHTS} does not fit the network in {CONFIG}: its arrays or shapes differ; fetch the "
-        "bundle again"
+        f"{path / WEIGHTS} does not fit the network in {CONFIG}: its arrays or shapes differ; {again(path)}"
     )
 
 
@@ -226,7 +265,9 @@ def _variables(path: Path, content: bytes, needed: Shapes) -> dict[str, Any]:
         arrays = safetensors.numpy.load(content)
     except (safetensors.SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
         reason = one_line(error)[:_SHOWN]
-        raise UserError(f"{path / WEIGHTS} is no .safetensors ({reason}); fetch the bundle again") from error
+        raise UserError(f"{path / WEIGHTS} is no .safetensors ({reason}); {again(path)}") from error
+    halves = {key for key, array in arrays.items() if array.dtype == np.float16}
+    arrays = {key: array.astype(np.float32) if key in halves else array for key, array in arrays.items()}
     if {key: (array.shape, array.dtype) for key, array in arrays.items()} != needed:
         raise UserError(_other_weights(path))
     check_finite(arrays, path / WEIGHTS)

@@ -13,9 +13,11 @@ from typing import IO, Any
 
 import ferjax
 from ferjax.errors import UserError
+from ferjax.pretrained.places import is_shipped
 from ferjax.runs.file_kinds import describe, read_head
 
-FORMAT, VERSION = "ferjax bundle", 1
+FORMAT, VERSION = "ferjax bundle", 2
+FLOAT32_VERSION = 1  # what earlier versions of ferjax read; since 2, weights may be stored as float16
 MANIFEST, WEIGHTS, CONFIG, NETWORK, CARD = (
     "manifest.json", "weights.safetensors", "config.json", "network.json", "MODEL_CARD.md",
 )  # fmt: skip
@@ -25,9 +27,15 @@ FILES = (WEIGHTS, CONFIG, NETWORK, CARD)
 _LARGEST_MANIFEST, _LARGEST_TEXT = 2**20, 2**20
 _DENSEST = 50  # times that weights can be compressed; trained ones hardly can
 # What reading a .zip raises: damage, an unknown compression, a password.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
 
 Open = Callable[[str], IO[bytes]]  # opens a file of the bundle by its name
+_REINSTALL = "install ferjax again (pip install --force-reinstall --no-deps ferjax)"
+
+
+def again(path: Path) -> str:
+    """Says how a bundle is got anew; `path` is the bundle or a file in it."""
+    return _REINSTALL if is_shipped(path) else "fetch the bundle again"
 
 
 @contextlib.contextmanager
@@ -47,7 +55,7 @@ def opened(path: Path) -> Iterator[Open]:
         raise UserError(f"{path} is neither a folder nor a file; name a run's workdir or a bundle")
     try:
         archive = zipfile.ZipFile(path)
-    except (*_DAMAGED, OSError) as error:
+    except (*DAMAGED, OSError) as error:
         raise _not_a_zip(path, error) from error
     with archive:
         yield partial(_open_in_zip, archive, path)
@@ -55,7 +63,7 @@ def opened(path: Path) -> Iterator[Open]:
 
 def _not_a_zip(path: Path, error: Exception) -> UserError:
     what = describe(read_head(path)) if isinstance(error, zipfile.BadZipFile) else ""
-    reason = f"(it is {what})" if what else f"({error}): it is not a bundle, or damaged; fetch it again"
+    reason = f"(it is {what})" if what else f"({error}): it is not a bundle, or damaged; {again(path)}"
     return UserError(f"{path} cannot be read as a .zip {reason}")
 
 
@@ -72,9 +80,9 @@ def _open_in_zip(archive: zipfile.ZipFile, path: Path, name: str) -> IO[bytes]:
 def _open_in_folder(folder: Path, name: str) -> IO[bytes]:
     place = folder / name
     if place.is_symlink():
-        raise UserError(f"{place} is a link, and links out of a bundle are not followed; fetch it again")
+        raise UserError(f"{place} is a link, and links out of a bundle are not followed; {again(place)}")
     if place.exists() and not (place.is_file() or place.is_dir()):  # opening a pipe would wait for ever
-        raise UserError(f"{place} is no file, but a pipe or a device; fetch the bundle again")
+        raise UserError(f"{place} is no file, but a pipe or a device; {again(place)}")
     return place.open("rb")
 
 
@@ -85,8 +93,9 @@ def _bytes(path: Path, open_file: Open, name: str, limit: int) -> bytes:
             return file.read(limit + 1)
     except (FileNotFoundError, KeyError):
         problem = "is no bundle: it has no" if name == MANIFEST else "lacks its"
-        raise UserError(f"{path} {problem} {name}; python -m ferjax export writes one") from None
-    except _DAMAGED as error:
+        way = _REINSTALL if is_shipped(path / name) else "python -m ferjax export writes one"
+        raise UserError(f"{path} {problem} {name}; {way}") from None
+    except DAMAGED as error:
         raise _not_a_zip(path, error) from error
     except OSError as error:
         raise UserError(f"{path / name} cannot be read: {error.strerror or error}") from error
@@ -101,7 +110,7 @@ def parsed(path: Path, name: str, content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path / name} is not valid JSON; fetch the bundle again") from error
+        raise UserError(f"{path / name} is not valid JSON; {again(path)}") from error
 
 
 def manifest_of(path: Path, open_file: Open) -> dict[str, Any]:
@@ -123,13 +132,13 @@ def manifest_of(path: Path, open_file: Open) -> dict[str, Any]:
     files = manifest.get("files")
     versioned = type(version) is int and version > 0
     if not (versioned and isinstance(files, dict) and all(map(_is_entry, files.values()))):
-        raise UserError(f"{path / MANIFEST} is damaged; fetch the bundle again")
+        raise UserError(f"{path / MANIFEST} is damaged; {again(path)}")
     if unknown := sorted(files.keys() - set(FILES)):
         raise UserError(f"{path / MANIFEST} names {unknown[0]!r}, no file of a bundle; do not trust it")
     if large := _too_large(files):
-        raise UserError(f"{path / MANIFEST} is damaged: {large[0]} is not so large; fetch the bundle again")
+        raise UserError(f"{path / MANIFEST} is damaged: {large[0]} is not so large; {again(path)}")
     if missing := [name for name in FILES if name not in files]:
-        raise UserError(f"{path / MANIFEST} does not name {', '.join(missing)}; fetch the bundle again")
+        raise UserError(f"{path / MANIFEST} does not name {', '.join(missing)}; {again(path)}")
     return manifest
 
 
@@ -161,5 +170,5 @@ def content_of(path: Path, open_file: Open, name: str, entry: Mapping[str, Any])
     """
     content = _bytes(path, open_file, name, entry["bytes"])
     if len(content) != entry["bytes"] or hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise UserError(f"{path / name} was changed (its SHA-256 is another); fetch the bundle again")
+        raise UserError(f"{path / name} was changed (its SHA-256 is another); {again(path)}")
     return content

@@ -30,6 +30,7 @@ class Classifier:
         temperature: divides the logits; 1 if the run has none.
         batches: the batch sizes that are compiled, ascending; the last few faces are padded up to one.
         predict: maps uint8 `[B, S, S, 3]` to float32 `[B, K]` on the device; compiled once for each B.
+        unsure_below: the network is unsure of a face whose most likely class has less than this; 0: never.
     """
 
     label_names: tuple[str, ...]
@@ -39,6 +40,7 @@ class Classifier:
     temperature: float
     batches: tuple[int, ...]
     predict: Callable[[np.ndarray], jax.Array]
+    unsure_below: float = 0.0
 
     @classmethod
     def of(cls, network: Trained) -> "Classifier":
@@ -56,6 +58,7 @@ class Classifier:
             temperature=network.temperature or 1.0,
             batches=tuple(sorted({min(size, largest) for size in (1, _FEW, largest)})),
             predict=lambda images: compiled(variables, images),
+            unsure_below=network.unsure.below if network.unsure else 0.0,
         )
 
     def preprocess(self, crops: Sequence[np.ndarray]) -> np.ndarray:

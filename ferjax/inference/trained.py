@@ -1,6 +1,6 @@
 """A trained network: model, weights, config and classes, for explanations, predictions and exports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -11,7 +11,8 @@ from ml_collections import ConfigDict
 
 from ferjax.data import builders
 from ferjax.errors import UserError
-from ferjax.training.steps import make_predict_step
+from ferjax.scores.unsure import Unsure
+from ferjax.training.predict_step import make_predict_step
 
 # `data.name` of a network that was imported: what it was trained on is unknown.
 IMPORTED = "imported"
@@ -31,6 +32,9 @@ class Trained(NamedTuple):
         temperature: divides the logits so that probabilities are calibrated, see `ferjax.scores.calibration`;
             None before a run is finished.
         grey: whether the network was trained on images without colour; then faces are made grey for it.
+        unsure: the probability below which it is unsure; None if none was chosen.
+        trained_on: the data that made the weights, see `ferjax.training.contamination.seen_by`; empty where
+            unknown.
     """
 
     model: nn.Module
@@ -40,6 +44,8 @@ class Trained(NamedTuple):
     image_size: int
     temperature: float | None
     grey: bool = False
+    unsure: Unsure | None = None
+    trained_on: Sequence[Mapping[str, Any]] = ()
 
     @property
     def imported(self) -> bool:

@@ -27,18 +27,6 @@ def seen_by(
     return [{"data": config.data.to_dict(), "split_digests": digests}, *map(dict, earlier)]
 
 
-def is_record(value: object) -> bool:
-    """Checks that a value, read from a file, is a list as `seen_by` makes it."""
-    known = {name: type(default) for name, default in defaults().data.to_dict().items()}
-    return isinstance(value, list) and all(
-        isinstance(one, dict)
-        and isinstance(one.get("data"), dict)
-        and isinstance(one["data"].get("name"), str)
-        and all(type(held) is known.get(name) for name, held in one["data"].items())
-        for one in value
-    )
-
-
 def find(scored: Source, trained_on: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Counts the scored images whose exact pixels are in the data that made the weights.
 

@@ -1,19 +1,22 @@
-"""Reads weights to start from: of an earlier run, an import or a file."""
+"""Reads weights to start from: of an earlier run, an import, a bundle or a file."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from ferjax.config import model_options
 from ferjax.errors import UserError
-from ferjax.files import user_path
+from ferjax.pretrained.places import is_shipped, locate, names
 from ferjax.runs import weights
 from ferjax.runs.finite import check_finite
 from ferjax.runs.result import read_result
 from ferjax.runs.workdir import RESULT
 from ferjax.training.paths import by_path
+
+if TYPE_CHECKING:
+    from ferjax.inference.trained import Trained
 
 
 class Origin(NamedTuple):
@@ -25,7 +28,7 @@ class Origin(NamedTuple):
         arrays: `params/…` and `batch_stats/…` → array; the averaged ones if the run kept averages.
         label_names: the classes, None if unknown.
         image_size: pixels, both sides, of the images it was trained on, None if unknown.
-        step: the checkpoint's, None for a file.
+        step: the checkpoint's, None for a file or a bundle.
         trained_on: the data that made the weights, see `ferjax.training.contamination`; empty where unknown.
     """
 
@@ -44,7 +47,11 @@ def read(config: ConfigDict) -> Origin:
     Raises:
         UserError: there is nothing, it is damaged, or a file is of another network.
     """
-    path = user_path(config.init["from"])
+    from ferjax.inference import bundle  # above training: only who starts from other weights needs it
+
+    path = locate(config.init["from"])
+    if bundle.is_bundle(path) or is_shipped(path):
+        return _of_bundle(bundle.read(path), path, config)
     if path.is_file():
         if config.init.into:
             raise UserError(
@@ -62,8 +69,8 @@ def read(config: ConfigDict) -> Origin:
         return Origin(str(path), config.model.name, by_path(variables), None, None, None, [])
     if not path.is_dir():
         raise UserError(
-            f"init.from={path} is no folder; name a workdir, one of its checkpoints, an import, or a file of "
-            "PyTorch's weights"
+            f"init.from={path} is no folder; name a workdir, one of its checkpoints, an import, a bundle, a "
+            f"file of PyTorch's weights, or {', '.join(names())}"
         )
     variables, meta = weights.load(path)
     check_finite(by_path(variables), path)
@@ -76,6 +83,20 @@ def read(config: ConfigDict) -> Origin:
         image_size=meta.get("image_size"),
         step=meta.get("step"),
         trained_on=meta.get("trained_on", []),
+    )
+
+
+def _of_bundle(network: "Trained", path: Path, config: ConfigDict) -> Origin:
+    """Takes a bundle's weights; the sets that made them are looked for where the run's own set lies."""
+    here = {"dir": config.data.dir}
+    return Origin(
+        path=str(path),
+        network=network.config.model.name,
+        arrays=by_path(network.variables),
+        label_names=network.label_names,
+        image_size=network.image_size,
+        step=None,
+        trained_on=[{**one, "data": {**one["data"], **here}} for one in network.trained_on],
     )
 
 

@@ -14,7 +14,7 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from ferjax import data, models
+from ferjax import data
 from ferjax.cluster.mesh import (
     batch_sharding,
     batches_sharding,
@@ -23,39 +23,16 @@ from ferjax.cluster.mesh import (
     replicated,
     state_shardings,
 )
-from ferjax.config import model_options, stages_of
-from ferjax.config.text_fields import parse_l2
+from ferjax.config import stages_of
 from ferjax.data.balance import epochs
 from ferjax.data.pipeline import check_workers, train_batches
 from ferjax.data.sources import Source, StreamSource, check_fits, into_memory
-from ferjax.training import losses, memory, optimizers, schedules, stages, state, steps
+from ferjax.training import memory, optimizers, schedules, stages, state, steps
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.losses import class_weights
+from ferjax.training.network import build_model, create_model, image_shape
 from ferjax.training.plan import Plan, plan
 from ferjax.training.state import TrainState
-
-
-def create_model(config: ConfigDict, num_classes: int) -> nn.Module:
-    """Creates the network of the group `model` in the precision of `train`."""
-    dtype = jnp.dtype(config.train.precision)
-    return models.create(config.model.name, num_classes, dtype=dtype, **model_options(config))
-
-
-def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
-    """Creates the network, and checks it with the config's image size and `loss.l2`; nothing is computed.
-
-    Raises:
-        UserError: it cannot take such images, or has not the weights that `loss.l2` names.
-    """
-    model = create_model(config, num_classes)
-    variables = models.initial_shapes(model, image_shape(config))
-    jax.eval_shape(partial(losses.l2_penalty, rules=parse_l2(config.loss.l2)), variables["params"])
-    return model
-
-
-def image_shape(config: ConfigDict) -> tuple[int, int, int]:
-    """Returns (H, W, C) of the images that the network takes."""
-    return (config.data.image_size, config.data.image_size, 3)
 
 
 def open_mesh(config: ConfigDict) -> Mesh:

@@ -9,25 +9,24 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float, Key, UInt8
+from jaxtyping import Array, Bool, Float, Key
 from ml_collections import ConfigDict
 
 from ferjax.augment import augment, mix, normalise
-from ferjax.augment.crops import random_crop, views
+from ferjax.augment.crops import random_crop
 from ferjax.config.text_fields import parse_l2
 from ferjax.errors import UserError
 from ferjax.training import losses
 from ferjax.training.losses import cross_entropy, example_weights, l2_penalty
 from ferjax.training.optimizers import without_frozen
 from ferjax.training.paths import map_with_path
+from ferjax.training.predict_step import make_predict_step
 from ferjax.training.remat import rematerialised
 from ferjax.training.stages import Rules, auxiliary_loss, join, split, statistics_kept
 from ferjax.training.state import TrainState
 
 Batch = dict[str, Any]
 Sums = dict[str, Array]
-Images = UInt8[Array | np.ndarray, "B H W C"]
-Logits = Float[Array, "B K"]
 
 
 def gather(batch: Batch) -> Batch:
@@ -276,32 +275,3 @@ def make_eval_step(
         }
 
     return eval_step
-
-
-def make_predict_step(
-    model: nn.Module, dtype: DTypeLike, image_size: int | None = None, crops: str = "none"
-) -> Callable[[Any, Images], Logits]:
-    """Builds `predict_step(variables, images) -> logits`: uint8 `[B, H, W, C]` to `[B, K]`.
-
-    Args:
-        model: the network.
-        dtype: compute dtype.
-        image_size: what the network takes, cut out of larger images; the whole images if None.
-        crops: "none" cuts the centre; "five" and "ten" average the probabilities of as many crops, see
-            `ferjax.augment.crops.views`.
-    """
-
-    def logits_of(variables: Any, images: Images) -> Logits:
-        logits: Any = model.apply(variables, normalise(images, dtype), train=False)
-        return logits
-
-    def predict_step(variables: Any, images: Images) -> Logits:
-        if image_size is None:
-            return logits_of(variables, images)
-        logits = jnp.stack([logits_of(variables, view) for view in views(images, image_size, crops)])
-        if len(logits) == 1:
-            return logits[0]
-        chances = jax.nn.log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
-        return jax.nn.logsumexp(chances, axis=0) - jnp.log(len(logits))
-
-    return predict_step

@@ -10,12 +10,12 @@ from ml_collections import ConfigDict
 
 from ferjax.errors import UserError
 from ferjax.files import read_json, write_json_atomic
-from ferjax.training import contamination
 from ferjax.training.array_outcomes import LOADED, NEW, SKIPPED, Row, check, decide, inside, record, table
 from ferjax.training.initial_weights import Origin, read
 from ferjax.training.paths import by_path, from_paths
 from ferjax.training.setup import Parts
 from ferjax.training.state import TrainState
+from ferjax.training.trained_on import is_record
 
 RECORD = "init.json"
 
@@ -80,7 +80,7 @@ def recorded(config: ConfigDict, workdir: Path) -> dict[str, Any] | None:
     if not config.init["from"]:
         return None
     taken = read_json(workdir / RECORD)
-    if not isinstance(taken, dict) or not contamination.is_record(taken.get("trained_on")):
+    if not isinstance(taken, dict) or not is_record(taken.get("trained_on")):
         raise UserError(
             f"{workdir / RECORD} is not what a run has written of its init.from; restore the file"
         )

@@ -1,6 +1,7 @@
 """The demo: what it finds in pictures, and its page in a real browser."""
 
 import contextlib
+import dataclasses
 import os
 import re
 import subprocess
@@ -72,6 +73,13 @@ def test_a_narrow_picture_stays_small(shape):
     marked = answers._marked(np.zeros(shape, np.uint8), [], np.zeros((0, 7)), LABELS)
     assert max(marked.shape) == 1280
     assert min(marked.shape[:2]) <= 9
+
+
+@pytest.mark.parametrize("below", [0.0, 1.0])
+def test_an_unsure_face_is_told(asked, astronaut, monkeypatch, below):
+    monkeypatch.setattr(asked, "classifier", dataclasses.replace(asked.classifier, unsure_below=below))
+    (look,) = asked.ask(astronaut, whole=True).looks
+    assert look.unsure == (max(look.chances.values()) < below)
 
 
 def test_a_crowd_is_cut_short(asked, astronaut, monkeypatch):

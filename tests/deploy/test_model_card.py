@@ -9,6 +9,7 @@ from results import result_of
 
 from ferjax.data.labels import FER7
 from ferjax.deploy.model_card import model_card
+from ferjax.scores.unsure import Unsure
 
 MATRIX = np.diag([40, 8, 30, 90, 50, 40, 60])
 MATRIX[1, 3] = 12  # disgust is taken for happy more often than not
@@ -92,3 +93,25 @@ def test_no_path_of_the_machine_is_in_it(card):
 def test_images_that_were_trained_on_are_told(card):
     seen = {"images": 335, "train": 12, "validation": 0, "earlier": 0, "unchecked": []}
     assert "12 in the training data" in card(finished(overlap=seen))
+
+
+def test_it_says_below_what_the_network_is_unsure(tiny_model):
+    network = trained_network()._replace(unsure=Unsure(0.55, 0.801, 0.77))
+    text = model_card(network, finished())
+    assert "unsure of a face whose most likely class has less than 55%" in text
+    assert "of the other faces there, 77% of all, 80% were right" in text
+    assert "unsure" not in model_card(trained_network(), finished())
+
+
+def test_images_that_were_left_out_are_told(card):
+    told = "Left out: images of train whose exact pixels are also in validation or test"
+    assert told in card(finished(), data__drop_leaks=True)
+    assert told not in card(finished())
+
+
+def test_a_note_stands_at_the_end_of_its_section(tiny_model):
+    text = model_card(trained_network(), finished(), {"Data": "Of the web.", "How it was trained": "Slowly."})
+    assert "Of the web.\n\n## How good it is\n" in text
+    assert text.endswith("Slowly.\n")
+    with pytest.raises(ValueError, match="Date"):
+        model_card(trained_network(), finished(), {"Date": "today"})

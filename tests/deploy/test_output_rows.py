@@ -24,9 +24,9 @@ ROWS = [
 ]
 
 
-def written(kind, top_k=2):
+def written(kind, top_k=2, **options):
     out = io.StringIO()
-    writer = output_rows.writer(kind, LABELS, top_k, out)
+    writer = output_rows.writer(kind, LABELS, top_k, out, **options)
     for row in ROWS:
         writer.write(row)
     writer.close()
@@ -64,6 +64,24 @@ def test_csv_can_be_read_back():
     assert none["source"] == "b,\n.jpg"
     assert (failed["status"], failed["reason"], failed["label"]) == ("failed", "is damaged", "")
     assert video[1]["time"] == "2"
+
+
+@pytest.mark.parametrize(("below", "unsure"), [(0.6, False), (0.63, True)])
+def test_an_unsure_face_is_called_so(below, unsure):
+    """The faces of the pictures have 62.5 %; the first face of the video has 50 % on average."""
+    lines = written("table", unsure_below=below).splitlines()
+    assert [line.endswith("  unsure") for line in lines] == [unsure, False, False, True, unsure]
+    first, none, *_ = map(json.loads, written("jsonl", unsure_below=below).splitlines())
+    assert first["unsure"] is unsure
+    assert "unsure" not in none
+    first, none, *_ = csv.DictReader(io.StringIO(written("csv", unsure_below=below)))
+    assert (first["unsure"], none["unsure"]) == (str(unsure).lower(), "")
+
+
+def test_without_a_threshold_nothing_is_said_of_it():
+    assert "unsure" not in written("table") + written("jsonl")
+    assert written("csv").splitlines()[0].endswith(",p_time,unsure")
+    assert {row["unsure"] for row in csv.DictReader(io.StringIO(written("csv")))} == {""}
 
 
 def test_the_table_has_a_line_a_face_and_means_of_videos():

@@ -154,6 +154,17 @@ def test_boxes_are_drawn_around_faces_and_labels_stay_inside(astronaut):
     )
 
 
+def test_an_unsure_face_is_drawn_otherwise():
+    grey = np.full((200, 200, 3), 120, np.uint8)
+    row = output_rows.Row(
+        "a", output_rows.OK, box=(20, 20, 120, 120), probabilities=np.float32([0.4, 0.3, 0.3])
+    )
+    sure, unsure = (annotate(grey, [row], ("sad", "happy", "fear"), 1, below) for below in (0.3, 0.5))
+    assert (sure != annotate(grey, [row], ("sad", "happy", "fear"), 1)).sum() == 0
+    assert (sure[20:120, 20] != unsure[20:120, 20]).any()  # the colour of the box
+    assert np.ptp(unsure[70, 20]) < np.ptp(sure[70, 20])  # grey
+
+
 @pytest.fixture(scope="module")
 def done(shell, colour_run, folder, tmp_path_factory):
     """The command on the whole folder, with everything it can write."""
@@ -203,7 +214,6 @@ def test_the_command_ends_well_where_all_went_well(shell, colour_run, folder):
     ("arguments", "message"),
     [
         ([], "name pictures, folders, videos or webcam"),
-        (["a.jpg"], "name one network: --workdir=RUN or --bundle=PATH"),
         (["a.jpg", "--workdir=nowhere"], "nowhere does not exist"),
         (["a.jpg", "--workdir=a", "--bundle=b"], "name one network"),
         (["a.jpg", "--workdir=a", "--format=xml"], "format"),

@@ -22,8 +22,10 @@ from ferjax.errors import UserError
 from ferjax.inference import bundle, bundle_files, needed_memory
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.open_run import open_network
+from ferjax.scores.unsure import Unsure
 
 CARD = "# A network\n"
+SEEN = [{"data": {"name": "fer2013", "dir": "/home/somebody/data"}, "split_digests": {"train": "1"}}]
 NAMES = ("weights.safetensors", "config.json", "network.json", "MODEL_CARD.md")
 
 
@@ -140,6 +142,33 @@ def test_a_changed_manifest_is_told_or_does_not_matter(written, network, tmp_pat
     jax.tree.map(np.testing.assert_array_equal, read.variables, network.variables)
 
 
+@pytest.mark.parametrize("name", ["half", "half.zip"])
+def test_half_the_bytes_give_the_rounded_network(network, tmp_path, name):
+    network = network._replace(unsure=Unsure(0.4, 0.8, 0.7), trained_on=SEEN)
+    bundle.write(network, CARD, tmp_path / name, half=True)
+    read = bundle.read(tmp_path / name)
+    jax.tree.map(np.testing.assert_array_equal, read.variables, bundle.halved(network).variables)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=2**-11, atol=2**-24),
+        read.variables["params"],
+        network.variables["params"],
+    )
+    jax.tree.map(
+        np.testing.assert_array_equal, read.variables["batch_stats"], network.variables["batch_stats"]
+    )
+    assert {leaf.dtype for leaf in jax.tree.leaves(read.variables)} == {np.dtype("float32")}
+    assert read.unsure == network.unsure
+    assert read.trained_on == ({**SEEN[0], "data": {"name": "fer2013", "dir": ""}},)
+
+
+def test_only_half_weights_need_a_newer_ferjax(network, tmp_path):
+    for half, version in ((False, 1), (True, 2)):
+        bundle.write(network, CARD, tmp_path / f"{half}", half=half)
+        assert json.loads((tmp_path / f"{half}" / "manifest.json").read_text())["version"] == version
+    sizes = [(tmp_path / name / "weights.safetensors").stat().st_size for name in ("True", "False")]
+    assert sizes[0] < sizes[1]
+
+
 def cut(name):
     def spoil(folder):
         (folder / name).write_bytes((folder / name).read_bytes()[:-1])
@@ -236,7 +265,7 @@ BAD = {
     "huge manifest": (lambda folder: (folder / "manifest.json").write_text(" " * 2**21), "is no bundle"),
     "a list": (lambda folder: (folder / "manifest.json").write_text("[]"), "is no bundle"),
     "another format": (manifest(format="zip"), "is no bundle"),
-    "newer": (manifest(version=2), f"of format 2, and ferjax {__version__} reads formats up to 1: upgrade"),
+    "newer": (manifest(version=3), f"of format 3, and ferjax {__version__} reads formats up to 2: upgrade"),
     "version as text": (manifest(version="1"), "manifest.json is damaged"),
     "version 0": (manifest(version=0), "manifest.json is damaged"),
     "no files": (manifest(files=None), "manifest.json is damaged"),
@@ -257,6 +286,9 @@ BAD = {
     "temperature 0": (says(temperature=0.0), "does not hold classes and temperature"),
     "temperature near 0": (says(temperature=1e-12), "does not hold classes and temperature"),
     "temperature True": (says(temperature=True), "does not hold classes and temperature"),
+    "a threshold of 2": (says(unsure={"below": 2, "accuracy": 1, "coverage": 1}), "does not hold classes"),
+    "a threshold alone": (says(unsure=0.5), "does not hold classes and temperature"),
+    "trained on a name": (says(trained_on=["fer2013"]), "does not hold classes and temperature"),
     "classes twice": (says(label_names=["a"] * 7), "does not hold classes and temperature"),
     "an escape in a class": (says(label_names=[*"abcdef", "\x1b[2J"]), "does not hold classes"),
     "a large text": (entry("config.json", {**GOOD, "bytes": 2**21}), "config.json is not so large"),

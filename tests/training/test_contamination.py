@@ -16,6 +16,7 @@ from ferjax.inference.score_run import evaluate_run
 from ferjax.training import contamination
 from ferjax.training.loop import train_and_evaluate
 from ferjax.training.setup import load_split
+from ferjax.training.trained_on import is_record
 
 pytestmark = pytest.mark.usefixtures("tiny_model")
 
@@ -128,4 +129,4 @@ def test_no_field_chooses_on_test(field):
     ],
 )
 def test_a_record_that_somebody_edited_is_none(value, good):
-    assert contamination.is_record(value) == good
+    assert is_record(value) == good

@@ -1,0 +1,34 @@
+"""The network that a command opens: a run, a bundle, or one that ferjax ships."""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from ferjax.commands import framework
+from ferjax.inference.bundle_files import CARD
+from ferjax.pretrained.places import DEFAULT, is_shipped, locate
+
+# What `workdir_flag` defines belongs to the command that calls it.
+flags.disclaim_key_flags()
+
+
+def workdir_flag() -> flags.FlagHolder:
+    """Defines --workdir of a command that can do without a run."""
+    return framework.path_flag(
+        "workdir", "", f"The run's folder, or a bundle; {DEFAULT}, which ferjax ships, if empty."
+    )
+
+
+def chosen_network(named: str) -> Path:
+    """Returns the path of the network to open, and says on stderr if it is one that ferjax ships.
+
+    Args:
+        named: a path or the name of a shipped network; empty: the usual one.
+    """
+    path = locate(named or DEFAULT)
+    if is_shipped(path):
+        print(
+            f"the network is {path.name}, which ferjax ships; its model card: {path / CARD}", file=sys.stderr
+        )
+    return path

@@ -1,0 +1,36 @@
+"""The network of a config, without data, optimizer or steps: all that a prediction needs of a training."""
+
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from ferjax import models
+from ferjax.config import model_options
+from ferjax.config.text_fields import parse_l2
+from ferjax.training import losses
+
+
+def create_model(config: ConfigDict, num_classes: int) -> nn.Module:
+    """Creates the network of the group `model` in the precision of `train`."""
+    dtype = jnp.dtype(config.train.precision)
+    return models.create(config.model.name, num_classes, dtype=dtype, **model_options(config))
+
+
+def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
+    """Creates the network, and checks it with the config's image size and `loss.l2`; nothing is computed.
+
+    Raises:
+        UserError: it cannot take such images, or has not the weights that `loss.l2` names.
+    """
+    model = create_model(config, num_classes)
+    variables = models.initial_shapes(model, image_shape(config))
+    jax.eval_shape(partial(losses.l2_penalty, rules=parse_l2(config.loss.l2)), variables["params"])
+    return model
+
+
+def image_shape(config: ConfigDict) -> tuple[int, int, int]:
+    """Returns (H, W, C) of the images that the network takes."""
+    return (config.data.image_size, config.data.image_size, 3)
