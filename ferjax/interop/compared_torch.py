@@ -143,10 +143,13 @@ class Side:
         """Computes logits, and the modules' outputs in the order of computation, images as `[B, H, W, C]`."""
         outputs: dict[str, list[np.ndarray]] = {}
 
-        def keep(name: str, _module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        def keep(name: str, module: torch.nn.Module, _inputs: Any, output: Any) -> None:
             parts = output if isinstance(output, tuple | list) else (output,)
+            # These two work on the last axis, wherever they stand.
+            last = type(module) in (torch.nn.Linear, torch.nn.LayerNorm)
             # Copied at once, as the next layer may work in place.
-            outputs.setdefault(name, []).extend(_channels_last(_array(part)) for part in parts)
+            arrays = [_array(part) if last else _channels_last(_array(part)) for part in parts]
+            outputs.setdefault(name, []).extend(arrays)
 
         hooks = [module.register_forward_hook(partial(keep, name)) for name, module in self._modules.items()]
         logits = self._net(images)

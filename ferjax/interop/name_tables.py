@@ -118,6 +118,14 @@ def _transposed(x: np.ndarray) -> np.ndarray:
     return x.T
 
 
+def _oi11_to_io(x: np.ndarray) -> np.ndarray:
+    return x[:, :, 0, 0].T
+
+
+def _io_to_oi11(x: np.ndarray) -> np.ndarray:
+    return x.T[:, :, None, None]
+
+
 def vector(torch: str, flax: str, collection: str = "params") -> Leaf:
     """Describes an array that both frameworks lay out alike."""
     return Leaf(torch, collection, flax, _same, _same)
@@ -125,6 +133,8 @@ def vector(torch: str, flax: str, collection: str = "params") -> Leaf:
 
 CONV = (Leaf("weight", "params", "kernel", _oihw_to_hwio, _hwio_to_oihw), vector("bias", "bias"))
 LINEAR = (Leaf("weight", "params", "kernel", _transposed, _transposed), vector("bias", "bias"))
+# A 1×1 convolution there, a linear layer of `ferjax.layers` here.
+POINTWISE = (Leaf("weight", "params", "kernel", _oi11_to_io, _io_to_oi11), vector("bias", "bias"))
 LAYER_NORM = (vector("weight", "scale"), vector("bias", "bias"))
 BATCH_NORM = (
     vector("weight", "scale"),

@@ -113,7 +113,7 @@ class VisionTransformer(nn.Module):
         heads: of every self-attention; they divide the width.
         pool: what the classifier reads: `mean`, the patches' tokens averaged and then normalised (`fc_norm`),
             or `token`, the class token after all tokens were normalised (`norm`).
-        registers: tokens without a place in the image that stand behind the class token; DINOv2 has 4 or none.
+        registers: tokens without a place in the image, behind the class token; DINOv2 has 4 or none.
         layer_scale: initial factor of every branch, see `ferjax.layers.layer_scale`; 0: there is none. DINOv2
             has it, and began with 1e-5.
         pre_norm: whether tokens are normalised before the first block, and patches have no bias, as in CLIP.
@@ -179,8 +179,8 @@ class VisionTransformer(nn.Module):
         height, width = images.shape[1:3]
         if height % self.patch or width % self.patch:
             raise UserError(
-                f"{self.registered} cuts images into squares of {self.patch}×{self.patch}, which do not divide "
-                f"{height}×{width}: set data.image_size to a multiple of {self.patch}, or model.patch"
+                f"{self.registered} cuts images into squares of {self.patch}×{self.patch}, which do not "
+                f"divide {height}×{width}: set data.image_size to a multiple of {self.patch}, or model.patch"
             )
         if self.width % self.heads:
             raise UserError(f"model.heads {self.heads} does not divide model.width {self.width}")

@@ -27,8 +27,9 @@ def layer_rates(model: nn.Module, paths: Iterable[str], decay: float) -> dict[st
     layer_of = getattr(model, "layer_of", None)
     if layer_of is None:
         raise UserError(
-            f"optimizer.layer_decay needs a network with the method layer_of, which {type(model).__name__} has "
-            f"not; these have it: {', '.join(_with_layers())}; stages.stageN.depth_decay works with all networks"
+            "optimizer.layer_decay needs a network with the method layer_of, which "
+            f"{type(model).__name__} has not; these have it: {', '.join(_with_layers())}; "
+            "stages.stageN.depth_decay works with all networks"
         )
     layers = {path: layer_of(path) for path in paths}
     last = max(layers.values())

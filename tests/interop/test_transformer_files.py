@@ -1,4 +1,4 @@
-"""Files of MAE, FMAE, DINOv2, timm and CLIP become ferjax's vision transformers, and what is left out is told."""
+"""Files of MAE, FMAE, DINOv2, timm and CLIP become vision transformers, and what is left out is told."""
 
 import logging
 

@@ -19,7 +19,8 @@ def drawn(*shape, seed=0):
 
 def test_layer_normalisation_is_pytorchs():
     x, scale, bias = drawn(2, 5, 8), drawn(8, seed=1), drawn(8, seed=2)
-    expected = torch.nn.functional.layer_norm(*map(torch.tensor, (x,)), (8,), *map(torch.tensor, (scale, bias)), 1e-3)  # fmt: skip
+    given, *weights = map(torch.tensor, (x, scale, bias))
+    expected = torch.nn.functional.layer_norm(given, (8,), *weights, 1e-3)
     with jax.enable_x64(True):
         found = LayerNorm(1e-3).apply({"params": {"scale": scale, "bias": bias}}, x)
         np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -35,7 +35,8 @@ def test_a_residual_network_has_a_layer_a_block():
 
 
 def test_a_network_without_layers_is_refused_with_those_that_have_them():
-    with pytest.raises(UserError, match=r"which FERCNN has not; these have it: .*resnet18.*vit_tiny48; stages") as error:  # fmt: skip
+    names = r"which FERCNN has not; these have it: .*resnet18.*vit_tiny48; stages"
+    with pytest.raises(UserError, match=names) as error:
         rates("fer_cnn", 48)
     assert len(str(error.value)) <= 400
 
