@@ -8,8 +8,8 @@ From scratch at 64×64 pixels. Not measured yet.
     python -m ferjax.main --config=configs/vit_s16.py:rafdb --config.init.from=VIT
 
 Ning et al. (2024) fine-tune a larger one (L/16), pre-trained on faces, and claim 93.09 % on RAF-DB. ferjax
-has not run it: the images are licensed, and nothing was measured on a GPU. docs/networks.md lists the files that
-torch-import reads and the options that they need.
+has not run it: the images are licensed, and nothing was measured on a GPU. docs/networks.md lists the files
+that torch-import reads and the options that they need.
 """
 
 from functools import partial

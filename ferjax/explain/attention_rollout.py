@@ -31,8 +31,8 @@ def attention_rollout(
         classes: int32 `[B]`; the map is the same for every class.
 
     Returns:
-        float32 `[B, H, W]`, at least 0; before enlarging, a map's sum is at most 1, and 1 less what comes from
-        tokens that are no patches.
+        float32 `[B, H, W]`, at least 0; before enlarging, a map's sum is 1 less what comes from tokens that
+        are no patches.
 
     Raises:
         UserError: the network has no layers of self-attention between patches.
@@ -46,8 +46,8 @@ def attention_rollout(
     sown: Any = flatten_dict(state.get("intermediates", {}), sep="/")
     if not layers or PATCHES not in sown or READ not in sown:
         raise UserError(
-            f"{type(model).__name__} has no self-attention between an image's patches, which attention_rollout "
-            "shows: take grad_cam or occlusion"
+            f"{type(model).__name__} has no self-attention between an image's patches, which "
+            "attention_rollout shows: take grad_cam or occlusion"
         )
     tokens = jnp.broadcast_to(sown[READ][-1], (len(images), sown[READ][-1].shape[0]))
     for layer in reversed(layers):

@@ -38,7 +38,6 @@ METHODS: dict[str, Callable[..., Array]] = {
     "grad_cam_plus_plus": grad_cam_plus_plus,
     "cam": class_activation_map,
     "attention_rollout": attention_rollout,
-    "attention_rollout": attention_rollout,
     "occlusion": occlusion,
     "integrated_gradients": integrated_gradients,
     "smoothgrad": smoothgrad,

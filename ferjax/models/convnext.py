@@ -129,7 +129,7 @@ class ConvNeXt(nn.Module):
         """Adds a loss of the pooled features; ConvNeXt has none."""
 
     def _downsampled(self, x: Float[Array, "B H W C"], stage: int) -> Float[Array, "B h w C2"]:
-        """Convolves with a stride as long as the kernel; normalises before it, in the first stage after it."""
+        """Convolves what is normalised with a stride as long as the kernel; at first normalises after it."""
         name, side = f"downsample_layers_{stage}", 4 if stage == 0 else 2
         if stage:
             x = LayerNorm(name=f"{name}_norm")(x)
