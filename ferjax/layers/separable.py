@@ -1,5 +1,7 @@
 """Depthwise and separable convolution, and max pooling, with TensorFlow's "same" padding."""
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -91,6 +93,8 @@ def _taps(x: Array, size: int, stride: int) -> list[Array]:
     ]
 
 
+# Traced once for each shape, as a network has many such layers and each has a slice for every tap.
+@partial(jax.jit, static_argnums=2)
 def _shifted_products(x: Array, kernel: Array, stride: int) -> Array:
     """Adds up the products of what each tap reads with its weights."""
     out = jnp.zeros((), x.dtype)
@@ -111,9 +115,23 @@ def _dense_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]
 
 def _dense_backward(inputs: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
     x, kernel = inputs
-    views = _taps(lax.optimization_barrier(x), len(kernel), 1)
-    by_kernel = jnp.stack([(view * dy).sum((0, 1, 2)) for view in views]).reshape(kernel.shape)
-    return _shifted_products(dy, kernel[::-1, ::-1], 1), by_kernel
+    return _shifted_products(dy, kernel[::-1, ::-1], 1), _kernel_gradient(x, dy, len(kernel))
+
+
+@partial(jax.jit, static_argnums=2)
+def _kernel_gradient(x: Array, dy: Array, size: int) -> Array:
+    """Sums the products of what each tap reads with the gradient by the output: `[k, k, 1, C]`.
+
+    The taps are a loop: as fast as their sums written out or faster, and compiled in a fraction of the time.
+    """
+    padded = pad_same(x, size, 1)
+    places = jnp.stack(jnp.divmod(jnp.arange(size * size), size), axis=-1)
+
+    def of_tap(place: Array) -> Array:
+        view = lax.dynamic_slice(padded, (0, place[0], place[1], 0), dy.shape)
+        return (view * dy).sum((0, 1, 2))
+
+    return lax.map(of_tap, places).reshape(size, size, 1, -1)
 
 
 _dense.defvjp(_dense_forward, _dense_backward)

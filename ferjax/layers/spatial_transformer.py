@@ -173,10 +173,10 @@ def by_gather(
 class SpatialTransformer(nn.Module):
     """Chooses θ by a localisation network, and gives the view of its own input under θ, at the same size.
 
-    The localisation network is (convolution → 2×2 max pool → ReLU) several times, then two linear layers; with
-    `norm` each convolution is batch-normalised. The last layer starts with zero weights and the identity as
-    its bias: every image starts unmoved. θ is computed in float32 whatever `dtype` is, for with eight bits it
-    would move the grid by pixels.
+    The localisation network is (convolution → 2×2 max pool → ReLU) several times, then two linear layers;
+    with `norm` each convolution is batch-normalised. The last layer starts with zero weights and the identity
+    as its bias: every image starts unmoved. θ is computed in float32 whatever `dtype` is, for with eight bits
+    it would move the grid by pixels.
 
     θ and the view are sown as `intermediates/theta` and `intermediates/view` for explanations.
 
