@@ -97,10 +97,12 @@ def _taps(x: Array, size: int, stride: int) -> list[Array]:
 @partial(jax.jit, static_argnums=2)
 def _shifted_products(x: Array, kernel: Array, stride: int) -> Array:
     """Adds up the products of what each tap reads with its weights."""
-    out = jnp.zeros((), x.dtype)
-    for view, tap in zip(_taps(x, len(kernel), stride), kernel.reshape(-1, kernel.shape[-1]), strict=True):
+    wide = jnp.promote_types(x.dtype, jnp.float32)  # so many terms would be rounded to bfloat16
+    out = jnp.zeros((), wide)
+    taps = kernel.astype(wide).reshape(-1, kernel.shape[-1])
+    for view, tap in zip(_taps(x.astype(wide), len(kernel), stride), taps, strict=True):
         out = out + view * tap
-    return out
+    return out.astype(x.dtype)
 
 
 @jax.custom_vjp
@@ -129,7 +131,7 @@ def _kernel_gradient(x: Array, dy: Array, size: int) -> Array:
 
     def of_tap(place: Array) -> Array:
         view = lax.dynamic_slice(padded, (0, place[0], place[1], 0), dy.shape)
-        return (view * dy).sum((0, 1, 2))
+        return (view * dy).sum((0, 1, 2), dtype=jnp.promote_types(x.dtype, jnp.float32)).astype(x.dtype)
 
     return lax.map(of_tap, places).reshape(size, size, 1, -1)
 

@@ -14,6 +14,7 @@ import numpy as np
 from flax.typing import Dtype
 from jaxtyping import Array, Float
 
+from ferjax.errors import UserError
 from ferjax.layers.conv import Conv
 from ferjax.layers.drop_path import DropPath, rising_rates
 from ferjax.layers.init import HE_FAN_OUT
@@ -29,6 +30,7 @@ EPSILON = 1e-3  # of batch normalisation
 SMALLEST_IMAGE = 32  # five halvings
 SQUEEZE = 4  # a block's input channels to hidden units
 STEM, HEAD = 32, 1280
+LARGEST = 8  # factor on width and depth; B7 has 2.0 and 3.1
 
 
 class Stage(NamedTuple):
@@ -154,9 +156,14 @@ class EfficientNet(nn.Module):
         """Computes logits of normalised images `[B, H, W, 3]`.
 
         Raises:
-            UserError: the image is too small or has not three channels.
+            UserError: the image is too small or has not three channels, or a factor is out of range.
         """
         images = check_images(self.registered, images, SMALLEST_IMAGE)
+        if not (0 < self.width <= LARGEST and 0 < self.depth <= LARGEST):
+            raise UserError(
+                f"model.width {self.width:g} and model.depth {self.depth:g} must be above 0 and at most "
+                f"{LARGEST}"
+            )
         x = pad_same(images.astype(self.dtype or images.dtype), 3, 2)
         stem, head = (scaled_channels(channels, self.width) for channels in (STEM, HEAD))
         x = Conv(stem, 3, 2, use_bias=False, dtype=self.dtype, kernel_init=HE_FAN_OUT, name="conv_stem")(x)

@@ -28,6 +28,7 @@ from ferjax.registry import network
 NORMAL = nn.initializers.normal(0.02)
 INIT = {"kernel_init": NORMAL, "bias_init": nn.initializers.zeros}
 MLP_RATIO = 4
+DEEPEST = 48  # blocks, twice those of the largest network whose weights are read
 
 
 def activated(x: Float[Array, "*axes"], how: str) -> Float[Array, "*axes"]:
@@ -139,13 +140,27 @@ class VisionTransformer(nn.Module):
     drop_path: float = 0.1
     dtype: Dtype | None = None
 
+    def __post_init__(self) -> None:
+        """Checks numbers against each other.
+
+        Raises:
+            UserError: the heads do not divide the width, there are too many blocks, or fewer than no registers.
+        """
+        if self.depth > DEEPEST:
+            raise UserError(f"model.depth is {self.depth}; it must be at most {DEEPEST}")
+        if self.registers < 0:
+            raise UserError(f"model.registers is {self.registers}; it must be at least 0")
+        if self.width % self.heads:
+            raise UserError(f"model.heads {self.heads} does not divide model.width {self.width}")
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
         """Computes logits of normalised images `[B, H, W, 3]`.
 
         Raises:
             UserError: the image is too small, its sides are no multiples of the patch's or it has not three
-                channels; or the heads do not divide the width.
+                channels.
         """
         images = self._checked(check_images(self.registered, images, self.patch))
         x = images.astype(self.dtype or images.dtype)
@@ -182,8 +197,6 @@ class VisionTransformer(nn.Module):
                 f"{self.registered} cuts images into squares of {self.patch}×{self.patch}, which do not "
                 f"divide {height}×{width}: set data.image_size to a multiple of {self.patch}, or model.patch"
             )
-        if self.width % self.heads:
-            raise UserError(f"model.heads {self.heads} does not divide model.width {self.width}")
         return images
 
     def _with_tokens(self, patches: Float[Array, "B N C"]) -> Float[Array, "B T C"]:

@@ -7,6 +7,7 @@ import pytest
 from timm_networks import logits_and_gradient, timm_network
 
 from ferjax import models
+from ferjax.errors import UserError
 from ferjax.interop.torch_weights import import_state_dict
 from ferjax.models.efficientnet import stages
 
@@ -25,6 +26,13 @@ def test_parameters_are_those_of_the_authors(name, classes, count):
     model = models.create(name, num_classes=classes)
     variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, 64, 64, 3))))
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == count
+
+
+@pytest.mark.parametrize("options", [{"width": 0.0}, {"depth": 1e6}])
+def test_factors_out_of_range_are_refused(options):
+    model = models.create("efficientnet_b0", **options)
+    with pytest.raises(UserError, match=r"must be above 0 and at most 8"):
+        jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
 
 
 def test_b2_is_b0_scaled():

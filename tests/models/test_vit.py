@@ -91,21 +91,23 @@ def test_parameters_are_those_of_the_authors(name, options, count):
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == count
 
 
+def test_an_image_that_the_patches_do_not_divide():
+    model = models.create("vit_s16")
+    with pytest.raises(UserError, match="squares of 16×16, which do not divide 50×50: set data.image_size"):
+        jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 50, 50, 3)))
+
+
 @pytest.mark.parametrize(
-    ("options", "size", "message"),
+    ("options", "message"),
     [
-        (
-            {},
-            50,
-            r"vit_s16 cuts images into squares of 16×16, which do not divide 50×50: set data\.image_size",
-        ),
-        ({"heads": 5}, 32, r"model\.heads 5 does not divide model\.width 384"),
+        ({"heads": 5}, r"model\.heads 5 does not divide model\.width 384"),
+        ({"depth": 49}, r"model\.depth is 49; it must be at most 48"),
+        ({"registers": -1}, r"model\.registers is -1; it must be at least 0"),
     ],
 )
-def test_sizes_that_do_not_fit(options, size, message):
-    model = models.create("vit_s16", **options)
+def test_numbers_that_do_not_fit(options, message):
     with pytest.raises(UserError, match=message):
-        jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
+        models.create("vit_s16", **options)
 
 
 def test_a_choice_is_one_of_two():

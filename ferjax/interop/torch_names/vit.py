@@ -11,8 +11,8 @@ import numpy as np
 
 from ferjax.interop.name_tables import CONV, LAYER_NORM, LINEAR, Fitted, Network, Row, renamed, vector
 from ferjax.layers.positions import grid_side, resampled
+from ferjax.models.vit import DEEPEST
 
-_DEEPEST = 48  # blocks that the option `depth` may ask for
 _SCALE = (vector("gamma", "gamma"),)
 _TOKENS = tuple(vector(name, name) for name in ("cls_token", "reg_token", "pos_embed"))
 # MAE's decoder and the heads and tokens of pre-training.
@@ -120,11 +120,11 @@ def _floats(value: Any) -> np.ndarray | None:
     return array if np.issubdtype(array.dtype, np.floating) else None
 
 
-def _rows(depth: int, deepest: int = _DEEPEST) -> Iterator[Row]:
+def _rows(depth: int) -> Iterator[Row]:
     yield Row("", "", _TOKENS)
     yield Row("patch_embed.proj", "patch_embed/proj", CONV)
     yield Row("norm_pre", "norm_pre", LAYER_NORM, optional=True)
-    for block in range(deepest):
+    for block in range(DEEPEST):
         torch, flax, more = f"blocks.{block}", f"blocks_{block}", block >= depth
         yield Row(f"{torch}.norm1", f"{flax}/norm1", LAYER_NORM, more)
         yield Row(f"{torch}.attn.qkv", f"{flax}/attn/qkv", LINEAR, more)
