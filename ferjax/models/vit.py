@@ -144,7 +144,7 @@ class VisionTransformer(nn.Module):
         """Checks numbers against each other.
 
         Raises:
-            UserError: the heads do not divide the width, there are too many blocks, or fewer than no registers.
+            UserError: the heads do not divide the width, there are too many blocks or registers below 0.
         """
         if self.depth > DEEPEST:
             raise UserError(f"model.depth is {self.depth}; it must be at most {DEEPEST}")
