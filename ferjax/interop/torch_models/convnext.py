@@ -15,9 +15,9 @@ BLOCKS = (3, 3, 9, 3)
 class ChannelNorm(nn.LayerNorm):
     """Layer normalisation of `[B, C, H, W]` over C."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Normalises."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class Block(nn.Module):
@@ -109,9 +109,16 @@ class EmoNeXt(ConvNeXt):
 
     squeeze = True
 
-    def __init__(self, num_classes: int = 7, image_size: int = 64, **options: float) -> None:
+    def __init__(
+        self,
+        num_classes: int = 7,
+        image_size: int = 64,
+        width: int = 96,
+        layer_scale: float = 1e-6,
+        drop_path: float = 0.1,
+    ) -> None:
         self.pixels = 10 * (((image_size - 6) // 2 - 4) // 2) ** 2
-        super().__init__(num_classes, **options)
+        super().__init__(num_classes, width, layer_scale, drop_path)
 
     def _before(self) -> None:
         layers = []

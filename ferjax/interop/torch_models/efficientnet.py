@@ -16,14 +16,14 @@ class SameConv(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Pads and convolves `[B, C, H, W]`."""
         (kernel, _), (stride, _) = self.kernel_size, self.stride
         pads = []
-        for size in (x.shape[3], x.shape[2]):
+        for size in (input.shape[3], input.shape[2]):
             total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
             pads += [total // 2, total - total // 2]
-        return super().forward(functional.pad(x, pads))
+        return super().forward(functional.pad(input, pads))
 
 
 class SqueezeExcitation(nn.Module):
