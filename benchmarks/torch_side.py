@@ -27,7 +27,7 @@ def on_device(network: str, images: np.ndarray, channels_last: bool) -> tuple[to
     memory = torch.channels_last if channels_last else torch.contiguous_format
     placed = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory).to(DEVICE)
     torch.manual_seed(0)
-    return placed, counterpart(network, 7).to(DEVICE, memory_format=memory)
+    return placed, counterpart(network, 7, images.shape[1]).to(DEVICE, memory_format=memory)
 
 
 class TorchTraining:

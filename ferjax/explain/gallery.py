@@ -28,6 +28,10 @@ TITLES = {
         "Gradient times activation of a layer, place by place; any kind of layer may follow.",
     ),
     "cam": ("CAM", "The contribution of each place to the class's score."),
+    "attention_rollout": (
+        "Attention rollout",
+        "How much of each patch reaches what the classifier reads, whatever the class.",
+    ),
     "occlusion": ("Occlusion", "How much covering a place lowers the odds of the class."),
     "integrated_gradients": ("Integrated gradients", "The class's score, divided among the pixels."),
     "smoothgrad": ("SmoothGrad", "How much each pixel changes the class's score, averaged over noise."),

@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from jaxtyping import Array
 
 from ferjax.errors import UserError, nearest
+from ferjax.explain.attention_rollout import attention_rollout
 from ferjax.explain.class_activation_map import class_activation_map
 from ferjax.explain.grad_cam import grad_cam, grad_cam_plus_plus, hires_cam
 from ferjax.explain.integrated_gradients import integrated_gradients
@@ -36,6 +37,7 @@ METHODS: dict[str, Callable[..., Array]] = {
     "grad_cam": grad_cam,
     "grad_cam_plus_plus": grad_cam_plus_plus,
     "cam": class_activation_map,
+    "attention_rollout": attention_rollout,
     "occlusion": occlusion,
     "integrated_gradients": integrated_gradients,
     "smoothgrad": smoothgrad,

@@ -39,15 +39,21 @@ class Side:
         variables: `{"params", "batch_stats"}`.
         precision: `float64` or `float32`.
         options: the network's.
+        image_size: pixels, where layers depend on them; None: as the variables' shapes show.
     """
 
     def __init__(
-        self, name: str, variables: Mapping[str, Any], precision: str, options: Mapping[str, Any]
+        self,
+        name: str,
+        variables: Mapping[str, Any],
+        precision: str,
+        options: Mapping[str, Any],
+        image_size: int | None = None,
     ) -> None:
         table = network(name)
         head = next(row.flax for row in table.rows if row.torch == table.head)
         classes = len(variables["params"][head]["bias"])
-        self._name, self._options = name, options
+        self._name, self._options, self._image_size = name, options, image_size
         self._dtype = jnp.dtype(precision)
         self._model = models.create(name, classes, dtype=self._dtype, **options)
         self._variables = jax.tree.map(lambda x: np.asarray(x, precision), dict(variables))
@@ -141,7 +147,8 @@ class Side:
 
     def _named(self, params: Any, batch_stats: Any) -> tuple[dict, dict]:
         variables = {"params": params, "batch_stats": batch_stats}
-        return split_state(self._name, export_state_dict(self._name, variables, **self._options))
+        state = export_state_dict(self._name, variables, image_size=self._image_size, **self._options)
+        return split_state(self._name, state)
 
     def _captured(self, updates: Mapping[str, Any]) -> dict[str, np.ndarray]:
         captured = flatten_dict(updates.get("intermediates", {}), sep="/")

@@ -4,8 +4,9 @@ The model itself says which arrays exist; a row only says what they are called a
 So a bias or a stage that a network's options leave out needs no row of its own.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,11 +41,13 @@ class Row(NamedTuple):
         torch: the layer's name in PyTorch; empty for arrays that the network itself holds.
         flax: its path in Flax; likewise.
         kind: the layer's arrays, such as `CONV`.
+        optional: whether the network has it only with some of its options.
     """
 
     torch: str
     flax: str
     kind: tuple[Leaf, ...]
+    optional: bool = False
 
     def torch_key(self, leaf: Leaf) -> str:
         """Returns the state dict's name of an array of this layer."""
@@ -53,6 +56,18 @@ class Row(NamedTuple):
     def path(self, leaf: Leaf) -> str:
         """Returns the path of an array in the variables, such as `params/conv1/kernel`."""
         return "/".join(filter(None, (leaf.collection, self.flax, leaf.flax)))
+
+
+class Fitted(NamedTuple):
+    """A state dict that was brought nearer to a network.
+
+    Attributes:
+        entries: names and arrays.
+        told: what was done, a clause each; it is printed.
+    """
+
+    entries: dict[str, Any]
+    told: tuple[str, ...]
 
 
 class Network(NamedTuple):
@@ -68,6 +83,13 @@ class Network(NamedTuple):
             images `[B, 3, H, W]` to logits `[B, num_classes]`. In training mode it leaves an auxiliary loss
             `[B]`, where the network has one, in its attribute `auxiliary_loss`.
         blocks: (PyTorch's module, Flax's path) of modules above the layers whose outputs are equal.
+        dialects: functions from the entries of a file to those under the names of `rows`, for authors who
+            named the same layers otherwise; each returns None for a file that is not in its dialect.
+        unused: pattern on the names of arrays that authors' files have and the network does not need, such as
+            a decoder for pre-training; they are left out, which is told. Empty: there are none.
+        adapt: function `(entries, shapes, resize)` that mends entries whose names fit already: the network's
+            names and PyTorch shapes are given, and whether the image size is known, so that what belongs to
+            another one is to be resampled.
     """
 
     rows: tuple[Row, ...]
@@ -75,6 +97,9 @@ class Network(NamedTuple):
     image_size: int
     counterpart: str
     blocks: tuple[tuple[str, str], ...] = ()
+    dialects: tuple[Callable[[Mapping[str, Any]], Fitted | None], ...] = ()
+    unused: str = ""
+    adapt: Callable[[dict[str, Any], Mapping[str, tuple[int, ...]], bool], Fitted] | None = None
 
 
 def _same(x: np.ndarray) -> np.ndarray:
@@ -93,6 +118,14 @@ def _transposed(x: np.ndarray) -> np.ndarray:
     return x.T
 
 
+def _oi11_to_io(x: np.ndarray) -> np.ndarray:
+    return x[:, :, 0, 0].T
+
+
+def _io_to_oi11(x: np.ndarray) -> np.ndarray:
+    return x.T[:, :, None, None]
+
+
 def vector(torch: str, flax: str, collection: str = "params") -> Leaf:
     """Describes an array that both frameworks lay out alike."""
     return Leaf(torch, collection, flax, _same, _same)
@@ -100,6 +133,9 @@ def vector(torch: str, flax: str, collection: str = "params") -> Leaf:
 
 CONV = (Leaf("weight", "params", "kernel", _oihw_to_hwio, _hwio_to_oihw), vector("bias", "bias"))
 LINEAR = (Leaf("weight", "params", "kernel", _transposed, _transposed), vector("bias", "bias"))
+# A 1×1 convolution there, a linear layer of `ferjax.layers` here.
+POINTWISE = (Leaf("weight", "params", "kernel", _oi11_to_io, _io_to_oi11), vector("bias", "bias"))
+LAYER_NORM = (vector("weight", "scale"), vector("bias", "bias"))
 BATCH_NORM = (
     vector("weight", "scale"),
     vector("bias", "bias"),
@@ -116,4 +152,20 @@ def numbered(name: str, kind: tuple[Leaf, ...], count: int) -> Iterator[Row]:
 def under(name: str, rows: Iterable[Row]) -> Iterator[Row]:
     """Yields the rows of a network that is the module `name` of another one."""
     for row in rows:
-        yield Row(f"{name}.{row.torch}", f"{name}/{row.flax}", row.kind)
+        yield Row(f"{name}.{row.torch}", f"{name}/{row.flax}", row.kind, row.optional)
+
+
+def renamed(entries: Mapping[str, Any], rules: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Replaces parts of names, in the order of the rules.
+
+    Args:
+        entries: names and arrays.
+        rules: (pattern, replacement) of `re.sub`; a pattern begins where a name or a part between dots does.
+    """
+    compiled = [(re.compile(rf"(?:(?<=\.)|^)(?:{pattern})"), replacement) for pattern, replacement in rules]
+    result = {}
+    for name, value in entries.items():
+        for pattern, replacement in compiled:
+            name = pattern.sub(replacement, name)
+        result[name] = value
+    return result

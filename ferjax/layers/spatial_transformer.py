@@ -16,6 +16,7 @@ from ferjax.errors import UserError
 from ferjax.layers.conv import Conv
 from ferjax.layers.flatten import flatten_channels_first
 from ferjax.layers.linear import Linear
+from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import max_pool_2x2
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -172,9 +173,10 @@ def by_gather(
 class SpatialTransformer(nn.Module):
     """Chooses θ by a localisation network, and gives the view of its own input under θ, at the same size.
 
-    The localisation network is (convolution → 2×2 max pool → ReLU) several times, then two linear layers. The
-    last one starts with zero weights and the identity as its bias: every image starts unmoved. θ is computed
-    in float32 whatever `dtype` is, for with eight bits it would move the grid by pixels.
+    The localisation network is (convolution → 2×2 max pool → ReLU) several times, then two linear layers;
+    with `norm` each convolution is batch-normalised. The last layer starts with zero weights and the identity
+    as its bias: every image starts unmoved. θ is computed in float32 whatever `dtype` is, for with eight bits
+    it would move the grid by pixels.
 
     θ and the view are sown as `intermediates/theta` and `intermediates/view` for explanations.
 
@@ -183,6 +185,8 @@ class SpatialTransformer(nn.Module):
         kernel_sizes: of each convolution.
         same_size: whether convolutions pad, so that only pools make the image smaller.
         hidden: outputs of the first linear layer.
+        norm: whether convolutions are normalised.
+        align_corners: of the view, see `affine_sample`.
         kernel_init: of all weights but the last layer's; biases are 0 then. PyTorch's defaults if None.
         dtype: compute dtype.
     """
@@ -191,18 +195,24 @@ class SpatialTransformer(nn.Module):
     kernel_sizes: tuple[int, ...]
     same_size: bool = True
     hidden: int = 32
+    norm: bool = False
+    align_corners: bool = False
     kernel_init: Initializer | None = None
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Float[Array | np.ndarray, "B H W C"]) -> Float[Array, "B H W C"]:
-        """Shows the view of each image."""
+    def __call__(
+        self, images: Float[Array | np.ndarray, "B H W C"], train: bool = False
+    ) -> Float[Array, "B H W C"]:
+        """Shows the view of each image; `train` is read where convolutions are normalised."""
         init = {"kernel_init": self.kernel_init, "bias_init": self.kernel_init and nn.initializers.zeros}
         x = images = jnp.asarray(images)
         layers = zip(self.features, self.kernel_sizes, strict=True)
         for layer, (features, size) in enumerate(layers, start=1):
             padding = size // 2 if self.same_size else 0
             x = Conv(features, size, padding=padding, dtype=self.dtype, name=f"conv{layer}", **init)(x)
+            if self.norm:
+                x = BatchNorm(name=f"bn{layer}")(x, train)
             x = nn.relu(max_pool_2x2(x))
         x = nn.relu(Linear(self.hidden, dtype=self.dtype, name="fc1", **init)(flatten_channels_first(x)))
         theta = Linear(
@@ -212,7 +222,7 @@ class SpatialTransformer(nn.Module):
             bias_init=lambda key, shape, dtype: jnp.array(IDENTITY, dtype),
             name="fc2",
         )(x).reshape(-1, 2, 3)
-        view = affine_sample(images, theta, (images.shape[1], images.shape[2]))
+        view = affine_sample(images, theta, (images.shape[1], images.shape[2]), self.align_corners)
         self.sow("intermediates", "theta", theta)
         self.sow("intermediates", "view", view)
         return view

@@ -1,7 +1,9 @@
 """Squeeze-and-excitation channel attention (Hu et al., 2018; Roy et al., 2024, equations 2 to 6)."""
 
+from collections.abc import Callable
+
 import flax.linen as nn
-from flax.typing import Dtype
+from flax.typing import Dtype, Initializer
 from jaxtyping import Array, Float
 
 from ferjax.layers.linear import Linear
@@ -15,10 +17,18 @@ class SqueezeExcitation(nn.Module):
 
     Attributes:
         reduction: ratio r of channels to hidden units.
+        hidden: hidden units, where they do not follow the channels; 0: by `reduction`.
+        use_bias: whether both layers have a bias.
+        activation: of the hidden units.
+        kernel_init: of both layers; PyTorch's default if None.
         dtype: compute dtype.
     """
 
     reduction: int = 16
+    hidden: int = 0
+    use_bias: bool = False
+    activation: Callable[[Array], Array] = nn.relu
+    kernel_init: Initializer | None = None
     dtype: Dtype | None = None
 
     @nn.compact
@@ -26,7 +36,8 @@ class SqueezeExcitation(nn.Module):
         """Scales the channels by weights in (0, 1)."""
         channels = u.shape[-1]
         z = global_average_pool(u)
-        z = nn.relu(Linear(channels // self.reduction, use_bias=False, dtype=self.dtype, name="fc1")(z))
-        s = nn.sigmoid(Linear(channels, use_bias=False, dtype=self.dtype, name="fc2")(z))
+        init = {"kernel_init": self.kernel_init, "use_bias": self.use_bias, "dtype": self.dtype}
+        z = self.activation(Linear(self.hidden or channels // self.reduction, name="fc1", **init)(z))
+        s = nn.sigmoid(Linear(channels, name="fc2", **init)(z))
         self.sow("intermediates", "weights", s)
         return u * s[:, None, None, :]

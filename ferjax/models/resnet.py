@@ -121,6 +121,14 @@ class ResNet(nn.Module):
         x = global_average_pool(x)
         return Linear(self.num_classes, dtype=self.dtype, name="fc")(x) if self.num_classes else x
 
+    def layer_of(self, path: str) -> int:
+        """Returns the layer of a parameter for decay by layer: 0 before the blocks, then one a block."""
+        module, blocks = path.partition("/")[0], STAGES[self.depth]
+        if module.startswith("layer"):
+            stage, block = map(int, module.removeprefix("layer").split("_"))
+            return sum(blocks[: stage - 1]) + block + 1
+        return 0 if module in ("conv1", "bn1") else sum(blocks) + 1
+
 
 for _depth in STAGES:
     _facts = {"smallest": SMALLEST_IMAGE, "usual": USUAL_IMAGE, "depth": _depth}

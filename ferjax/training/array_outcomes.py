@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from ferjax import models
 from ferjax.data.label_spaces import meaning
 from ferjax.errors import UserError, listed, nearest
+from ferjax.layers.positions import grid_side
 from ferjax.runs.checksum import checksum
 from ferjax.training.initial_weights import Origin
 from ferjax.training.stages import parameter_shapes
@@ -150,6 +151,9 @@ def _row(
         return Row(path, shape, LOADED)
     if array is not None and _of_other_channels(array.shape, shape):
         return Row(path, shape, LOADED, f"from {array.shape[2]} input channels")
+    if array is not None and _are_positions(path, array.shape, shape):
+        old, new = (grid_side(each[1]) for each in (array.shape, shape))
+        return Row(path, shape, LOADED, f"resampled from {old}×{old} to {new}×{new} patches")
     if array is not None and at_source_size.get(path) == array.shape:
         return Row(path, shape, NEW, f"{_text(array.shape)} in the source, at {origin.image_size} pixels")
     if array is not None:
@@ -174,6 +178,13 @@ def _of_other_channels(source: tuple[int, ...], target: tuple[int, ...]) -> bool
         and {source[2], target[2]} == {1, 3}
         and source[:2] + source[3:] == target[:2] + target[3:]
     )
+
+
+def _are_positions(path: str, source: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Checks whether two arrays are positions of a vision transformer, for images of different sizes."""
+    alike = len(source) == len(target) == 3 and source[::2] == target[::2]
+    sides = [grid_side(shape[1]) for shape in (source, target)] if alike else [None]
+    return path.endswith("pos_embed") and all(sides)
 
 
 def check(origin: Origin, rows: Sequence[Row], network: str) -> None:

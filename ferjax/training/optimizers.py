@@ -10,18 +10,21 @@ from ml_collections import ConfigDict
 from ferjax.registry import OPTIMIZERS, optimizer
 from ferjax.training.paths import map_with_path
 
+# Learnt inputs of vision transformers, which their authors treat as biases.
+_TOKENS = ("cls_token", "reg_token", "pos_embed")
+
 
 def _matrices(params: optax.Params) -> optax.Params:
-    """True for weights, False for biases and normalisation scales, which are vectors."""
-    return jax.tree.map(lambda p: p.ndim > 1, params)
+    """True for weights, False for biases, normalisation scales and learnt tokens and positions."""
+    return map_with_path(lambda path, p: p.ndim > 1 and path.rpartition("/")[2] not in _TOKENS, params)
 
 
 def create(config: ConfigDict, schedule: optax.Schedule) -> optax.GradientTransformation:
     """Clipping, then the optimizer of the group `optimizer`.
 
     Args:
-        config: the group `optimizer`. `clip_norm` 0 is off; `decay_vectors` also decays biases and
-            normalisation scales, as PyTorch does by default.
+        config: the group `optimizer`. `clip_norm` 0 is off; `decay_vectors` also decays biases,
+            normalisation scales, and learnt tokens and positions, as PyTorch does by default.
         schedule: learning rate by optimizer step.
 
     Raises:

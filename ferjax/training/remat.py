@@ -40,7 +40,8 @@ def rematerialised(model: nn.Module, how: str) -> Callable[..., Any]:
     Args:
         model: the network.
         how: `none`: all is kept. `layers`: what convolutions and linear layers give is kept; normalisation,
-            activations, dropout, pooling and attention are computed again from it, without a matrix product.
+            activations, dropout, pooling and attention are computed again from it, with no matrix product but
+            those of self-attention.
 
     Returns:
         A function of `(variables, images, rngs=…, **options)` as `model.apply`; options are Python values.

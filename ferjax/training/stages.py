@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from ferjax.errors import UserError, listed
 from ferjax.layers.norm import BatchNorm
+from ferjax.training.layer_decay import layer_rates
 from ferjax.training.paths import by_path, from_paths
 
 _SHOWN = 6  # paths that an error spells out
@@ -48,7 +49,8 @@ def rules(config: ConfigDict, stage: ConfigDict, model: nn.Module, image_shape: 
     """Turns a stage's patterns into paths of the network's parameters.
 
     Raises:
-        UserError: the pattern `freeze` matches none or all of them.
+        UserError: the pattern `freeze` matches none or all of them, or `optimizer.layer_decay` does not work
+            with the network.
     """
     frozen = _frozen(stage.freeze, model, image_shape) if stage.freeze else frozenset()
     rates = {}
@@ -56,6 +58,9 @@ def rules(config: ConfigDict, stage: ConfigDict, model: nn.Module, image_shape: 
         groups = depth_groups(model, image_shape)
         for depth, group in enumerate(reversed(groups)):
             rates |= dict.fromkeys(group, stage.depth_decay**depth)
+    if (decay := config.optimizer.layer_decay) != 1:
+        for path, factor in layer_rates(model, parameter_shapes(model, image_shape), decay).items():
+            rates[path] = rates.get(path, 1.0) * factor
     return Rules(
         frozen=frozen,
         running_statistics=config.init.freeze_statistics,

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from ferjax.errors import UserError
 from ferjax.files import read_json, write_json_atomic
+from ferjax.layers.positions import resampled
 from ferjax.training.array_outcomes import LOADED, NEW, SKIPPED, Row, check, decide, inside, record, table
 from ferjax.training.initial_weights import Origin, read
 from ferjax.training.paths import by_path, from_paths
@@ -94,7 +95,7 @@ def _without_parameters(taken: Mapping[str, Any]) -> dict[str, Any]:
 def apply(state: TrainState, origin: Origin, rows: Sequence[Row], into: str) -> TrainState:
     """Replaces initial arrays by the loaded ones, laid out alike; averages start from them too."""
     arrays = {inside(path, into): value for path, value in origin.arrays.items()}
-    taken = {row.path: _with_channels(arrays[row.path], row.shape) for row in rows if row.outcome == LOADED}
+    taken = {row.path: _fitted(arrays[row.path], row.shape) for row in rows if row.outcome == LOADED}
 
     def replaced(tree: dict[str, Any]) -> dict[str, Any]:
         leaves = by_path(tree, keep_empty=True)
@@ -106,10 +107,12 @@ def apply(state: TrainState, origin: Origin, rows: Sequence[Row], into: str) -> 
     return state if state.ema is None else state.replace(ema=replaced(state.ema))
 
 
-def _with_channels(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Changes a kernel's input channels so that its answer to a grey image stays the same."""
+def _fitted(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Resamples positions, or changes a kernel's input channels so that its answer to a grey image stays."""
     if array.shape == shape:
         return array
+    if array.ndim == 3:
+        return resampled(array, shape[1])
     summed = array.sum(2, keepdims=True)
     return np.repeat(summed / shape[2], shape[2], axis=2)
 

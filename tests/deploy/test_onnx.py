@@ -18,13 +18,14 @@ pytest.importorskip("torch")
 
 from ferjax.deploy import onnx
 
-# The centre and its mirror image, bfloat16, a flatten; grey, a spatial transformer, another size.
+# The centre and its mirror image, bfloat16, a flatten; grey, a spatial transformer, another size; attention.
 NETWORKS = {
     "fer_cnn": {
         "options": {"hidden": 16}, "data__name": "toons/avataaars", "data__image_size": 48,
         "data__source_size": 54, "eval__crops": "flip", "train__precision": "bfloat16",
     },
     "attentional_cnn": {"data__name": "fer2013", "data__image_size": 40},
+    "vit_tiny48": {"options": {"depth": 2, "registers": 1}, "data__image_size": 24},
 }  # fmt: skip
 
 

@@ -221,7 +221,8 @@ def test_a_split_is_explained(shell, workdir, tiny_run):
     assert Outline(read(page)).tags.count("article") == 6
     with np.load(workdir / "explanations" / "heat.npz") as kept:
         shown = {name for name in kept if name.startswith("heat/")}
-        assert shown == {f"heat/{method}" for method in METHODS if method != "cam"}
+        others = ("cam", "attention_rollout")  # they need other networks
+        assert shown == {f"heat/{method}" for method in METHODS if method not in others}
         assert np.isfinite(kept["heat/occlusion"]).all()
         np.testing.assert_allclose(kept["probabilities"].sum(1), 1, rtol=1e-5)
 

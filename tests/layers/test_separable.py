@@ -16,11 +16,11 @@ def by_xla(x, kernel, stride):
     )
 
 
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (5, 2), (7, 1)])
 @pytest.mark.parametrize("shape", [(2, 6, 7, 3), (1, 1, 2, 4)])
-def test_depthwise_convolution_is_xla_s_grouped_one(shape, stride):
+def test_depthwise_convolution_is_xla_s_grouped_one(shape, size, stride):
     rng = np.random.default_rng(0)
-    x, kernel = (jnp.asarray(rng.normal(size=s), jnp.float32) for s in (shape, (3, 3, 1, shape[-1])))
+    x, kernel = (jnp.asarray(rng.normal(size=s), jnp.float32) for s in (shape, (size, size, 1, shape[-1])))
     expected, back = jax.vjp(lambda x, kernel: by_xla(x, kernel, stride), x, kernel)
     result, own_back = jax.vjp(lambda x, kernel: depthwise_conv2d(x, kernel, stride), x, kernel)
     np.testing.assert_allclose(result, expected, atol=1e-5)

@@ -108,9 +108,9 @@ def test_grey_and_colour_kernels_answer_a_grey_image_alike():
     rows = accounted(source._replace(arrays={**source.arrays, "params/conv1/kernel": grey}))
     (row,) = [row for row in rows if row.path == "params/conv1/kernel"]
     assert (row.outcome, row.why) == (LOADED, "from 1 input channels")
-    colour = transfer._with_channels(grey, (3, 3, 3, 8))
+    colour = transfer._fitted(grey, (3, 3, 3, 8))
     np.testing.assert_allclose(colour.sum(2, keepdims=True), grey, rtol=1e-6)
-    np.testing.assert_allclose(transfer._with_channels(colour, grey.shape), grey, rtol=1e-6)
+    np.testing.assert_allclose(transfer._fitted(colour, grey.shape), grey, rtol=1e-6)
 
 
 class Flat(nn.Module):
@@ -143,6 +143,18 @@ def test_layers_whose_size_follows_the_images_are_new():
     for other in (source._replace(image_size=None), source._replace(image_size=32)):
         found = outcomes(decide(other, config, Flat(), FER7, shapes_of(Flat(), 8)))
         assert found["params/body/kernel"] == MISFIT
+
+
+def test_positions_of_another_image_size_are_resampled():
+    model = models.create("vit_tiny48", width=8, depth=1, heads=2)
+    config = tiny.tiny_configuration(data__image_size=24)
+    source = without_statistics(origin(model=model, size=12))
+    found = {row.path: row for row in decide(source, config, model, FER7, shapes_of(model, 24))}
+    row = found.pop("params/pos_embed")
+    assert (row.outcome, row.why) == (LOADED, "resampled from 2×2 to 4×4 patches")
+    assert {row.outcome for row in found.values()} == {LOADED}
+    moved = transfer._fitted(source.arrays["params/pos_embed"], row.shape)
+    np.testing.assert_allclose(moved, np.ones((1, 17, 8)), rtol=1e-6)
 
 
 class Around(nn.Module):

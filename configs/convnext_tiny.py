@@ -1,0 +1,35 @@
+"""ConvNeXt-T: the embedded toons by default, a fine-tuning by layers with any other set.
+
+    python -m ferjax.main --config=configs/convnext_tiny.py
+
+From scratch at 64×64 pixels; what a block adds begins at a tenth and not at a millionth, for there are few
+steps. Not measured yet.
+
+    python -m ferjax torch-import convnext_tiny_22k_224.pth --model=convnext_tiny --head=new --out=CONVNEXT
+    python -m ferjax.main --config=configs/convnext_tiny.py:rafdb --config.init.from=CONVNEXT
+
+The recipe is ferjax's: FMAE's, with a smaller step between layers. ferjax has not run it: the images are
+licensed, and nothing was measured on a GPU.
+"""
+
+from functools import partial
+
+from ml_collections import ConfigDict
+
+from ferjax.recipes.build import build, toons
+from ferjax.recipes.fmae_2024 import fine_tuned
+
+
+def get_config(argument: str = "") -> ConfigDict:
+    return build(
+        argument,
+        model={"name": "convnext_tiny", "layer_scale": 1e-6, "drop_path": 0.1},
+        toons=partial(
+            toons,
+            epochs=5.0,
+            learning_rate=1e-3,
+            optimizer="adamw",
+            model={"layer_scale": 0.1, "drop_path": 0.0},
+        ),
+        paper=partial(fine_tuned, layer_decay=0.8),
+    )

@@ -1,0 +1,36 @@
+"""A vision transformer B/16: the embedded toons by default, FMAE's fine-tuning with any other set.
+
+    python -m ferjax.main --config=configs/vit_b16.py
+
+From scratch at 48×48 pixels: 85.8 million parameters for nine patches, which is of no use but to try it out.
+Not measured yet.
+
+    python -m ferjax torch-import mae_pretrain_vit_base.pth --model=vit_b16 --head=new --out=MAE
+    python -m ferjax.main --config=configs/vit_b16.py:rafdb --config.init.from=MAE
+
+The recipe is that of Ning et al. (2024), see `configs/vit_s16.py`. ferjax has not run it: the images are
+licensed, and nothing was measured on a GPU.
+"""
+
+from functools import partial
+
+from ml_collections import ConfigDict
+
+from ferjax.recipes.build import build, toons
+from ferjax.recipes.fmae_2024 import fine_tuned
+
+
+def get_config(argument: str = "") -> ConfigDict:
+    return build(
+        argument,
+        model={"name": "vit_b16", "pool": "mean", "drop_path": 0.1},
+        toons=partial(
+            toons,
+            epochs=4.0,
+            learning_rate=5e-4,
+            image_size=48,
+            optimizer="adamw",
+            model={"drop_path": 0.0},
+        ),
+        paper=fine_tuned,
+    )

@@ -1,0 +1,29 @@
+"""A vision transformer S/16: the embedded toons by default, FMAE's fine-tuning with any other set.
+
+    python -m ferjax.main --config=configs/vit_s16.py
+
+From scratch at 64×64 pixels. Not measured yet.
+
+    python -m ferjax torch-import WEIGHTS.pth --model=vit_s16 --head=new --out=VIT
+    python -m ferjax.main --config=configs/vit_s16.py:rafdb --config.init.from=VIT
+
+Ning et al. (2024) fine-tune a larger one (L/16), pre-trained on faces, and claim 93.09 % on RAF-DB. ferjax
+has not run it: the images are licensed, and nothing was measured on a GPU. docs/networks.md lists the files
+that torch-import reads and the options that they need.
+"""
+
+from functools import partial
+
+from ml_collections import ConfigDict
+
+from ferjax.recipes.build import build, toons
+from ferjax.recipes.fmae_2024 import fine_tuned
+
+
+def get_config(argument: str = "") -> ConfigDict:
+    return build(
+        argument,
+        model={"name": "vit_s16", "pool": "mean", "drop_path": 0.1},
+        toons=partial(toons, epochs=8.0, learning_rate=1e-3, optimizer="adamw", model={"drop_path": 0.0}),
+        paper=fine_tuned,
+    )
