@@ -2,8 +2,8 @@
 
 Without --images it explains examples of the run's own data set: right and sure ones of every class, and the
 surest mistakes. With --images (files, folders, patterns; more may follow as plain arguments) it explains
-the faces of pictures, which are found and turned upright as in predict (pip install 'ferjax[faces]'); with
---cropped every picture is one face already.
+the faces of pictures, which are found and turned upright as in predict; with --cropped every picture is one
+face already.
 
 It writes index.html, one page that opens offline, and heat.npz with the maps as numbers. With --measure it
 measures the methods on the embedded data set, whose parts of the face are known.

@@ -2,7 +2,7 @@
 
 INPUT is a picture, a folder, a pattern ('*.jpg'), a video, or webcam (webcam:1 is the second one).
 --bundle=PATH takes a network that `python -m ferjax export` wrote, instead of a run's folder. Faces are found
-and turned upright (pip install 'ferjax[faces]'); with --cropped every picture is one face already.
+and turned upright; with --cropped every picture is one face already.
 Probabilities are calibrated.
 
 The exit code is 0 if all went well, 1 if an input could not be read (its row says why, and the others are
@@ -20,7 +20,7 @@ from absl import flags
 
 from ferjax.commands import framework
 from ferjax.deploy import output_rows, video
-from ferjax.deploy.faces import Detector
+from ferjax.deploy.faces import TILES, Detector
 from ferjax.deploy.predict import Options, predict
 from ferjax.errors import UserError
 from ferjax.files import real_path
@@ -38,6 +38,13 @@ _BUNDLE = framework.path_flag("bundle", "", "An exported bundle, instead of a ru
 _CROPPED = flags.DEFINE_bool("cropped", False, "Every picture is one face already; no face is searched for.")
 _SCORE = flags.DEFINE_float(
     "min_score", 0.6, "The lowest confidence at which the detector reports a face.", 0, 1
+)
+_TILES = flags.DEFINE_integer(
+    "tiles",
+    None,
+    "How many tiles a large picture is searched in at most, for small faces; 0: only as a whole. If "
+    f"not given {TILES} for pictures and 0 for videos.",
+    0,
 )
 _TOP_K = flags.DEFINE_integer("top_k", 3, "How many classes are written for a face; 0: all.", 0)
 _FORMAT = flags.DEFINE_enum("format", "table", output_rows.FORMATS, "The format of the rows.")
@@ -76,6 +83,7 @@ def main(argv: list[str]) -> int:
     network = classifier.load(_WORKDIR.value or _BUNDLE.value)
     options = Options(
         detector=None if _CROPPED.value else Detector(_SCORE.value),
+        tiles=_TILES.value,
         keep=bool(_ANNOTATE.value),
         smooth=_SMOOTH.value,
         every=_EVERY.value,

