@@ -140,6 +140,11 @@ def _print_summary(counts: Counter[str]) -> None:
     parts = [count_of(counts[output_rows.OK], "face")]
     parts += [f"{counts[status]:,} {words}" for status, words in _WORDS.items() if counts[status]]
     print(", ".join(parts), file=sys.stderr)
+    if counts[output_rows.NO_FACE] and not counts[output_rows.OK]:
+        print(
+            "The detector is made for photographs; for drawings and faces that are cut out already: --cropped",
+            file=sys.stderr,
+        )
 
 
 _WORDS = {output_rows.NO_FACE: "without a face", output_rows.FAILED: "failed", output_rows.SKIPPED: "skipped"}

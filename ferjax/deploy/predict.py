@@ -12,7 +12,7 @@ from ferjax.deploy import output_rows, video
 from ferjax.deploy.face import Face, crop
 from ferjax.deploy.faces import Detector
 from ferjax.deploy.output_rows import Row
-from ferjax.deploy.tracks import Smoother, Tracks
+from ferjax.deploy.tracks import Smoother, Tracks, look
 from ferjax.inference import pictures
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.inputs import Input
@@ -59,7 +59,10 @@ class Outcome(NamedTuple):
 
 
 class _Scene(NamedTuple):
-    """A picture or frame with its faces cut out: `images` is uint8 `[n, S, S, 3]`."""
+    """A picture or frame with its faces cut out: `images` is uint8 `[n, S, S, 3]`.
+
+    `looks` are those of the faces of a frame, see `ferjax.deploy.tracks.look`.
+    """
 
     input: Input
     time: float | None
@@ -69,6 +72,7 @@ class _Scene(NamedTuple):
     status: str = output_rows.OK
     reason: str = ""
     lasts: float = 0.0
+    looks: Sequence[np.ndarray] = ()
 
 
 def predict(inputs: Iterable[Input], classifier: Classifier, options: Options) -> Iterator[Outcome]:
@@ -135,7 +139,8 @@ def _scene(job: _Job, classifier: Classifier, options: Options) -> _Scene:
     kept = image if options.keep else None
     status = output_rows.OK if faces else output_rows.NO_FACE
     lasts = job.frame.lasts if job.frame else 0.0
-    return _Scene(item, time, kept, faces, classifier.preprocess(crops), status, lasts=lasts)
+    looks = [look(image, face) for face in faces if face and job.frame]
+    return _Scene(item, time, kept, faces, classifier.preprocess(crops), status, lasts=lasts, looks=looks)
 
 
 def _read_ahead(read: Callable[[_Job], _Scene], jobs: Iterable[_Job]) -> Iterator[_Scene]:
@@ -187,7 +192,9 @@ class _Follower:
                 self._tracks = Tracks(self._options.every)
                 self._smoother = Smoother(self._options.smooth)
             if self._options.detector is not None:
-                numbers = self._tracks.follow(scene.time, [face.box for face in scene.faces if face])
+                numbers = self._tracks.follow(
+                    scene.time, [face.box for face in scene.faces if face], scene.looks
+                )
             smoothed = map(self._smoother.smooth, numbers, [scene.time] * len(numbers), probabilities)
             probabilities = np.stack(list(smoothed))
         return [

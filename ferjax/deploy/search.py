@@ -87,7 +87,7 @@ def _found(image: np.ndarray, scale: float, min_score: float) -> list[Face]:
         sure = scores >= min_score
         if left or top or width > SIDE or height > SIDE:
             sure &= _whole(boxes, (left, top), (width, height))
-        place = np.float32((left, top))
+        place = np.array((left, top), np.float32)
         for score, box, pair in zip(scores[sure], boxes[sure], eyes[sure], strict=True):
             (left_x, top_y), (right_x, bottom_y) = ((box.reshape(2, 2) + place) / scale).tolist()
             (first_x, first_y), (second_x, second_y) = ((pair + place) / scale).tolist()
