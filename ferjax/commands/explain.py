@@ -10,6 +10,7 @@ measures the methods on the embedded data set, whose parts of the face are known
 """
 
 import logging
+from functools import partial
 from pathlib import Path
 
 from absl import flags
@@ -73,7 +74,7 @@ def main(argv: list[str]) -> int:
     layer = check_layer(network.model, (network.image_size, network.image_size), _LAYER.value)
     classifier = Classifier.of(network)
     if named:
-        cut = None if _CROPPED.value else Detector(_SCORE.value).cut
+        cut = None if _CROPPED.value else partial(Detector(_SCORE.value).cut, margin=classifier.margin)
         chosen = subjects.from_files(named, classifier, cut)
     else:
         chosen = subjects.from_split(network, classifier, _SPLIT.value, _COUNT.value, _DATA_DIR.value)

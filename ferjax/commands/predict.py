@@ -142,7 +142,7 @@ def _print_summary(counts: Counter[str]) -> None:
     print(", ".join(parts), file=sys.stderr)
     if counts[output_rows.NO_FACE] and not counts[output_rows.OK]:
         print(
-            "The detector is made for photographs; for drawings and faces that are cut out already: --cropped",
+            "the detector is made for photographs; take drawings and cut-out faces whole with --cropped",
             file=sys.stderr,
         )
 

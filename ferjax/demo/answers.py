@@ -86,7 +86,9 @@ class Demo:
         """
         faces = [] if whole else self._detector.find(image)
         shown = faces[:MOST_FACES]
-        crops = self.classifier.preprocess([image] if whole else [crop(image, face) for face in shown])
+        crops = self.classifier.preprocess(
+            [image] if whole else [crop(image, face, self.classifier.margin) for face in shown]
+        )
         probabilities = self.classifier.probabilities(crops)
         names = self.network.label_names
         looks = [

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-MARGIN = 0.1  # added on each side of the detector's box, as a share of its longer side
+from ferjax.inference.trained import USUAL_MARGIN
+
 _LEVEL = math.radians(1)  # a face that is tilted by less is not turned
 
 
@@ -24,7 +25,7 @@ class Face(NamedTuple):
     eyes: tuple[tuple[float, float], tuple[float, float]]
 
 
-def crop(image: np.ndarray, face: Face, margin: float = MARGIN) -> np.ndarray:
+def crop(image: np.ndarray, face: Face, margin: float = USUAL_MARGIN) -> np.ndarray:
     """Cuts out a square around a face, turned so that the eyes are level.
 
     Beyond the picture its edges are repeated.
@@ -32,7 +33,8 @@ def crop(image: np.ndarray, face: Face, margin: float = MARGIN) -> np.ndarray:
     Args:
         image: uint8 `[H, W, 3]`.
         face: a face of that picture.
-        margin: room added on each side, as a share of the box's longer side.
+        margin: room added on each side, as a share of the box's longer side; a network's own is
+            `ferjax.inference.classifier.Classifier.margin`.
 
     Returns:
         uint8 `[side, side, 3]`; the picture's own pixels if the face is level.

@@ -8,6 +8,7 @@ from PIL import Image
 from ferjax.deploy import search
 from ferjax.deploy.face import Face, area, crop, square, tilt
 from ferjax.deploy.tracks import overlap
+from ferjax.inference.trained import USUAL_MARGIN
 
 TILES = 15  # that a large picture is searched in at most: a photograph of 16:9 at 2,560 pixels, 5 × 3
 # In a whole picture the detector places the eyes of tilted heads almost level; in a close crop it sees the
@@ -40,9 +41,14 @@ class Detector:
         faces = search.find(image, self._tiles if tiles is None else tiles, self._min_score)
         return sorted((_closer(image, face) for face in faces), key=area, reverse=True)
 
-    def cut(self, image: np.ndarray) -> list[np.ndarray]:
-        """Finds the faces of a picture and cuts each out, the largest first: uint8 `[side, side, 3]`."""
-        return [crop(image, face) for face in self.find(image)]
+    def cut(self, image: np.ndarray, margin: float = USUAL_MARGIN) -> list[np.ndarray]:
+        """Finds the faces of a picture and cuts each out, the largest first: uint8 `[side, side, 3]`.
+
+        Args:
+            image: uint8 `[H, W, 3]`, RGB, upright.
+            margin: see `ferjax.deploy.face.crop`.
+        """
+        return [crop(image, face, margin) for face in self.find(image)]
 
 
 def _closer(image: np.ndarray, face: Face) -> Face:

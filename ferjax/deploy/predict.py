@@ -135,7 +135,7 @@ def _scene(job: _Job, classifier: Classifier, options: Options) -> _Scene:
     faces: Sequence[Face | None] = [None]
     if options.detector is not None:
         faces = options.detector.find(image, tiles)
-    crops = [image if face is None else crop(image, face) for face in faces]
+    crops = [image if face is None else crop(image, face, classifier.margin) for face in faces]
     kept = image if options.keep else None
     status = output_rows.OK if faces else output_rows.NO_FACE
     lasts = job.frame.lasts if job.frame else 0.0

@@ -61,13 +61,13 @@ def test_a_higher_bar_leaves_faces_out(astronaut):
 @pytest.mark.parametrize("angle", [-20, 20])
 def test_a_tilted_head_is_turned_upright(detector, astronaut, angle):
     tilted = np.asarray(Image.fromarray(astronaut).rotate(angle, Image.Resampling.BICUBIC))
-    upright = face.crop(astronaut, detector.find(astronaut)[0])
-    found = face.crop(tilted, detector.find(tilted)[0])
+    upright = face.crop(astronaut, detector.find(astronaut)[0], 0.1)
+    found = face.crop(tilted, detector.find(tilted)[0], 0.1)
 
     def small(image):
         return np.asarray(Image.fromarray(image).convert("L").resize((24, 24)), float).ravel()
 
-    plain = face.crop(tilted, detector.find(tilted)[0]._replace(eyes=((0, 0), (1, 0))))
+    plain = face.crop(tilted, detector.find(tilted)[0]._replace(eyes=((0, 0), (1, 0))), 0.1)
     alike = np.corrcoef(small(found), small(upright))[0, 1]
     assert alike > 0.75
     assert alike > np.corrcoef(small(plain), small(upright))[0, 1] + 0.1

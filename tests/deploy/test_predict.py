@@ -81,7 +81,7 @@ def test_probabilities_are_the_models_own(asked, detector, colour_run, folder):
     step = trained.predict_step(network)
     image = np.asarray(Image.open(folder / "one.jpg"))
     (face,) = detector.find(image)
-    seen = asked.preprocess([crop(image, face)])
+    seen = asked.preprocess([crop(image, face, asked.margin)])
     (row,) = all_rows(outcomes(asked, detector, folder / "one.jpg"))
     expected = np.exp(jax.jit(step)(network.variables, seen))[0]
     np.testing.assert_allclose(row.probabilities, expected, atol=1e-6)

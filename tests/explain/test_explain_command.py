@@ -159,8 +159,8 @@ def workdir(never_killed, tmp_path_factory):
 
 
 UNUSED = Classifier(
-    label_names=("sad", "happy"), image_size=2, resize="pil", grey=False, temperature=1.0, batches=(1,),
-    predict=lambda images: np.zeros((len(images), 2)),
+    label_names=("sad", "happy"), image_size=2, resize="pil", grey=False, temperature=1.0, margin=0.1,
+    batches=(1,), predict=lambda images: np.zeros((len(images), 2)),
 )  # fmt: skip
 
 
