@@ -23,7 +23,7 @@ from ferjax.inference.classifier import Classifier
 from ferjax.inference.inputs import expand
 
 HERE = Path(__file__).parent
-RATE, SECONDS = 10.0, 6.0
+RATE, SECONDS = 20.0, 6.0
 WIDTH, HEIGHT = 640, 360
 GREY = (70, 74, 80)
 
@@ -45,7 +45,7 @@ def write_video(path: Path) -> None:
     writer = video.Writer(path, RATE)
     for time in np.arange(0, SECONDS, 1 / RATE):
         frame = Image.new("RGB", (WIDTH, HEIGHT), GREY)
-        frame.paste(first, (round(40 - 420 * np.exp(-(((time - 3) / 0.8) ** 4))), 30))
+        frame.paste(first, (round(40 - 420 * np.exp(-(((time - 3) / 1.4) ** 2))), 30))
         frame.paste(second, (round(360 + 340 * min(1, abs(time - 3.2) / 2)), 30))
         writer.write(np.asarray(frame))
     writer.close()
