@@ -14,6 +14,7 @@ _MEMORY = 1.0  # seconds that a face may be missing and still be known by its pl
 # collar. They tell the people of one scene apart while light and clothes stay; they are no recognition of
 # faces, and rather give a known person a new number than two people one.
 _ROOM, _COLOURS, _ALIKE = 0.5, 8, 0.8
+_OPEN = 1.0  # seconds in which a new face may still turn out to be an earlier one
 _KEPT = 0.9  # weight of a face's look so far when a new frame is added
 
 
@@ -31,6 +32,8 @@ class Tracks:
         self._memory = max(_MEMORY, 2 * every)
         self._last: dict[int, tuple[float, Box]] = {}
         self._looks: dict[int, np.ndarray] = {}
+        self._since: dict[int, float] = {}
+        self._count = 0
 
     def follow(self, time: float, boxes: Sequence[Box], looks: Sequence[np.ndarray]) -> list[int]:
         """Returns the number of each face of a frame.
@@ -52,25 +55,39 @@ class Tracks:
         for shared, index, number in pairs:
             if shared >= _SAME and index not in numbers and number not in numbers.values():
                 numbers[index] = number
-        self._recognise(numbers, looks)
+        self._recognise(time, numbers, looks)
         for index, (box, seen) in enumerate(zip(boxes, looks, strict=True)):
-            number = numbers.setdefault(index, len(self._looks) + 1)
+            if index not in numbers:
+                self._count += 1
+                numbers[index] = self._count
+            number = numbers[index]
             self._last[number] = (time, box)
+            self._since.setdefault(number, time)
             mean = _KEPT * self._looks.get(number, seen) + (1 - _KEPT) * seen
             self._looks[number] = mean / max(float(np.linalg.norm(mean)), 1e-9)
         return [numbers[index] for index in range(len(boxes))]
 
-    def _recognise(self, numbers: dict[int, int], looks: Sequence[np.ndarray]) -> None:
-        """Adds the faces that come back to the numbers by face, those most alike first."""
+    def _recognise(self, time: float, numbers: dict[int, int], looks: Sequence[np.ndarray]) -> None:
+        """Gives faces that come back their earlier numbers, those most alike first.
+
+        Who comes in from the side is half a face at first. So a number stays open for a while: until then the
+        face may still be known as an earlier one, and takes that number from there on.
+        """
+        opened = [i for i in range(len(looks)) if i not in numbers or time - self._since[numbers[i]] < _OPEN]
         gone = [number for number in self._looks if number not in numbers.values()]
         pairs = sorted(
-            ((float(seen @ self._looks[number]), index, number) for index, seen in enumerate(looks)
-             for number in gone if index not in numbers),
+            ((float(looks[index] @ self._looks[number]), index, number) for index in opened for number in gone
+             if index not in numbers or number < numbers[index]),
             key=lambda pair: (-pair[0], pair[1:]),
         )  # fmt: skip
+        known: set[int] = set()
         for alike, index, number in pairs:
-            if alike >= _ALIKE and index not in numbers and number not in numbers.values():
+            if alike >= _ALIKE and index not in known and number not in numbers.values():
+                if index in numbers:
+                    for kept in (self._last, self._looks, self._since):
+                        del kept[numbers[index]]
                 numbers[index] = number
+                known.add(index)
 
 
 def look(image: np.ndarray, face: Face) -> np.ndarray:

@@ -95,6 +95,19 @@ def test_a_face_that_returns_elsewhere_is_known_by_its_look():
     assert sorted(tracks.follow(199.0, [square(0), square(99)], [person(1), person(1)])) == [2, 4]
 
 
+def test_a_face_that_comes_in_from_the_side_is_known_when_it_is_whole():
+    tracks = Tracks()
+    tracks.follow(0.0, [square(50)], [person(0)])
+    half = (person(0) + 2 * person(1)) / np.sqrt(5)
+    assert tracks.follow(5.0, [square(0)], [half]) == [2]
+    assert tracks.follow(5.1, [square(4)], [person(0)]) == [1]
+    assert tracks.follow(5.2, [square(8)], [half]) == [1]
+    assert tracks.follow(9.0, [square(90), square(0)], [person(2), half]) == [3, 4]
+    assert tracks.follow(9.9, [square(90)], [person(3)]) == [3]
+    # Who was there for longer keeps the number whatever it looks like.
+    assert tracks.follow(10.1, [square(90)], [person(0)]) == [3]
+
+
 def test_frames_that_are_far_apart_are_followed():
     tracks = Tracks(every=5.0)
     assert tracks.follow(0.0, [square(0)], [person(0)]) == [1]
