@@ -1,7 +1,8 @@
-"""Makes the pictures of docs/predict.md: `python docs/make_predict_pictures.py --workdir=RUN`.
+"""Makes the pictures of docs/predict.md: `python docs/make_predict_pictures.py [--workdir=RUN]`.
 
-RUN is one on toons/avataaars. The photograph is scikit-image's; the video is made of drawings of the test
-split, one of each class, that fade into one another.
+Without RUN by the network that ferjax ships. Both photographs are in the public domain: Eileen Collins (NASA,
+shipped with scikit-image) and Grace Hopper (US Navy, shipped with Matplotlib). In the video they come in from
+the sides, leave, and return.
 """
 
 import argparse
@@ -9,54 +10,80 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from matplotlib import cbook
 from PIL import Image
 from skimage import data as photographs
 
-from ferjax import data
 from ferjax.deploy import video
 from ferjax.deploy.annotated_files import AnnotatedFiles
 from ferjax.deploy.faces import Detector
 from ferjax.deploy.predict import Options, predict
 from ferjax.inference import classifier
+from ferjax.inference.classifier import Classifier
 from ferjax.inference.inputs import expand
 
 HERE = Path(__file__).parent
-RATE, STILL, FADE = 20.0, 14, 8  # frames a second; frames that a drawing stays and that it fades for
-SIDE = 128
+RATE, SECONDS = 20.0, 6.0
+WIDTH, HEIGHT = 640, 360
+GREY = (70, 74, 80)
+
+
+def people() -> list[Image.Image]:
+    """Head and shoulders of both."""
+    with cbook.get_sample_data("grace_hopper.jpg") as file:
+        hopper = Image.open(file).convert("RGB")
+    collins = Image.fromarray(photographs.astronaut())
+    return [
+        collins.crop((112, 20, 352, 320)).resize((256, 320)),
+        hopper.crop((40, 20, 480, 570)).resize((256, 320)),
+    ]
 
 
 def write_video(path: Path) -> None:
-    """One drawing of each class after the other."""
-    source = data.load("toons/avataaars", "test", cache="stream", image_size=SIDE)
-    labels = source.labels
-    drawings = [
-        source[int(np.flatnonzero(labels == label)[0])]["image"] for label in range(len(source.label_names))
-    ]
+    """The first stays, leaves in the middle and returns; the second comes once."""
+    first, second = people()
     writer = video.Writer(path, RATE)
-    for before, after in zip(drawings, [*drawings[1:], drawings[-1]], strict=True):
-        for share in [0.0] * STILL + list(np.linspace(0, 1, FADE, endpoint=False)):
-            writer.write(np.rint((1 - share) * before + share * after).astype(np.uint8))
+    for time in np.arange(0, SECONDS, 1 / RATE):
+        frame = Image.new("RGB", (WIDTH, HEIGHT), GREY)
+        frame.paste(first, (round(40 - 420 * np.exp(-(((time - 3) / 1.4) ** 2))), 30))
+        frame.paste(second, (round(360 + 340 * min(1, abs(time - 3.2) / 2)), 30))
+        writer.write(np.asarray(frame))
     writer.close()
+
+
+def opened(workdir: str) -> Classifier:
+    """The network of a run, or the one that ferjax ships."""
+    if workdir:
+        return classifier.load(workdir)
+    from ferjax import pretrained
+
+    return pretrained.load()
 
 
 def main() -> None:
     """Writes docs/predict.png and docs/predict_timeline.png."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workdir", required=True)
-    network = classifier.load(parser.parse_args().workdir)
+    parser.add_argument("--workdir", default="")
+    parser.add_argument("--out", type=Path, default=HERE)
+    args = parser.parse_args()
+    network = opened(args.workdir)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        Image.fromarray(photographs.astronaut()).save(folder / "astronaut.png")
-        write_video(folder / "drawings.mp4")
+        both = Image.new("RGB", (768, 512), GREY)
+        both.paste(Image.fromarray(photographs.astronaut()).crop((40, 0, 440, 512)), (0, 0))
+        with cbook.get_sample_data("grace_hopper.jpg") as file:
+            both.paste(Image.open(file).convert("RGB").crop((60, 30, 472, 600)).resize((368, 512)), (400, 0))
+        both.save(folder / "two.png")
+        write_video(folder / "video.mp4")
         drawn = AnnotatedFiles(folder / "out", network.label_names, top_k=3, every=0.0)
-        for file, detector in (("astronaut.png", Detector()), ("drawings.mp4", None)):
-            options = Options(detector, keep=True, smooth=0.1)
+        for file in ("two.png", "video.mp4"):
+            options = Options(Detector(), keep=True, smooth=0.3)
             for outcome in predict(expand([str(folder / file)]), network, options):
                 drawn.add(outcome)
         drawn.finish()
-        with Image.open(folder / "out" / "astronaut.jpg") as image:
-            image.save(HERE / "predict.png", optimize=True)
-        (HERE / "predict_timeline.png").write_bytes((folder / "out" / "drawings-timeline.png").read_bytes())
+        with Image.open(folder / "out" / "two.jpg") as image:
+            image.save(args.out / "predict.png", optimize=True)
+        (args.out / "predict_timeline.png").write_bytes((folder / "out" / "video-timeline.png").read_bytes())
 
 
 if __name__ == "__main__":

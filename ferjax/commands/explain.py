@@ -2,14 +2,15 @@
 
 Without --images it explains examples of the run's own data set: right and sure ones of every class, and the
 surest mistakes. With --images (files, folders, patterns; more may follow as plain arguments) it explains
-the faces of pictures, which are found and turned upright as in predict (pip install 'ferjax[faces]'); with
---cropped every picture is one face already. Without --workdir it explains the network that ferjax ships.
+the faces of pictures, which are found and turned upright as in predict; with --cropped every picture is one
+face already. Without --workdir it explains the network that ferjax ships.
 
 It writes index.html, one page that opens offline, and heat.npz with the maps as numbers. With --measure it
 measures the methods on the embedded data set, whose parts of the face are known.
 """
 
 import logging
+from functools import partial
 from pathlib import Path
 
 from absl import flags
@@ -79,7 +80,7 @@ def main(argv: list[str]) -> int:
     layer = check_layer(network.model, (network.image_size, network.image_size), _LAYER.value)
     classifier = Classifier.of(network)
     if named:
-        cut = None if _CROPPED.value else Detector(_SCORE.value).cut
+        cut = None if _CROPPED.value else partial(Detector(_SCORE.value).cut, margin=classifier.margin)
         chosen = subjects.from_files(named, classifier, cut)
     else:
         chosen = subjects.from_split(network, classifier, _SPLIT.value, _COUNT.value, _DATA_DIR.value)

@@ -2,9 +2,9 @@
 
 INPUT is a picture, a folder, a pattern ('*.jpg'), a video, or webcam (webcam:1 is the second one). The
 network is the one that ferjax ships; --workdir=RUN takes that of a run instead, and --bundle=PATH one that
-`python -m ferjax export` wrote. Faces are found and turned upright (pip install 'ferjax[faces]'); with
---cropped every picture is one face already. Probabilities are calibrated; a face whose most likely class has
-less than --unsure_below is called unsure.
+`python -m ferjax export` wrote. Faces are found and turned upright; with --cropped every picture is one face
+already. Probabilities are calibrated; a face whose most likely class has less than --unsure_below is called
+unsure.
 
 The exit code is 0 if all went well, 1 if an input could not be read (its row says why, and the others are
 still predicted) or nothing was read, 2 if the command itself was wrong.
@@ -22,7 +22,7 @@ from absl import flags
 from ferjax.commands import framework
 from ferjax.commands.chosen_network import chosen_network, workdir_flag
 from ferjax.deploy import output_rows, video
-from ferjax.deploy.faces import Detector
+from ferjax.deploy.faces import TILES, Detector
 from ferjax.deploy.predict import Options, predict
 from ferjax.errors import UserError
 from ferjax.files import real_path
@@ -48,6 +48,13 @@ _UNSURE = flags.DEFINE_float(
 _CROPPED = flags.DEFINE_bool("cropped", False, "Every picture is one face already; no face is searched for.")
 _SCORE = flags.DEFINE_float(
     "min_score", 0.6, "The lowest confidence at which the detector reports a face.", 0, 1
+)
+_TILES = flags.DEFINE_integer(
+    "tiles",
+    None,
+    "How many tiles a large picture is searched in at most, for small faces; 0: only as a whole. If "
+    f"not given {TILES} for pictures and 0 for videos.",
+    0,
 )
 _TOP_K = flags.DEFINE_integer("top_k", 3, "How many classes are written for a face; 0: all.", 0)
 _FORMAT = flags.DEFINE_enum("format", "table", output_rows.FORMATS, "The format of the rows.")
@@ -85,6 +92,7 @@ def main(argv: list[str]) -> int:
     unsure_below = network.unsure_below if _UNSURE.value is None else _UNSURE.value
     options = Options(
         detector=None if _CROPPED.value else Detector(_SCORE.value),
+        tiles=_TILES.value,
         keep=bool(_ANNOTATE.value),
         smooth=_SMOOTH.value,
         every=_EVERY.value,
@@ -145,6 +153,11 @@ def _print_summary(counts: Counter[str]) -> None:
     parts = [count_of(counts[output_rows.OK], "face")]
     parts += [f"{counts[status]:,} {words}" for status, words in _WORDS.items() if counts[status]]
     print(", ".join(parts), file=sys.stderr)
+    if counts[output_rows.NO_FACE] and not counts[output_rows.OK]:
+        print(
+            "the detector is made for photographs; take drawings and cut-out faces whole with --cropped",
+            file=sys.stderr,
+        )
 
 
 _WORDS = {output_rows.NO_FACE: "without a face", output_rows.FAILED: "failed", output_rows.SKIPPED: "skipped"}

@@ -56,6 +56,9 @@ DATA = (
           "oversample: an epoch shows every class as often as the largest one."),
     Field("data.soft_labels", False, SWITCH, "",
           "Trains on the annotators' votes where the data set stores them (ferplus)."),
+    Field("data.face_margin", -1.0, Range(-1, 2), "of the box",
+          "Room around the detector's box, on each side, when a photograph's faces are cut out for the "
+          "network; -1: what was measured for the data set, or 0.1.", free=True),
 )  # fmt: skip
 
 # The geometric ones are one resampling together. 0 is off.

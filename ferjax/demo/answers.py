@@ -76,7 +76,7 @@ class Demo:
         self.methods = tuple(name for name in choose_methods(self.network, ()) if name in METHODS)
         self._variables = jax.device_put(self.network.variables)
         self._maps = {name: jax.jit(partial(METHODS[name], self.network.model)) for name in self.methods}
-        self._detector: Detector | None = None
+        self._detector = Detector()
 
     def ask(self, image: np.ndarray, whole: bool, method: str = "") -> Answer:
         """Finds and classifies the faces of a picture.
@@ -85,13 +85,12 @@ class Demo:
             image: uint8 `[H, W, 3]`.
             whole: the picture is one face, already cut out.
             method: one of `methods`, for the heat map of the most likely class; empty: no heat map.
-
-        Raises:
-            UserError: the picture is not one whole face, and the detector's package is not installed.
         """
-        faces = [] if whole else self._find(image)
+        faces = [] if whole else self._detector.find(image)
         shown = faces[:MOST_FACES]
-        crops = self.classifier.preprocess([image] if whole else [crop(image, face) for face in shown])
+        crops = self.classifier.preprocess(
+            [image] if whole else [crop(image, face, self.classifier.margin) for face in shown]
+        )
         probabilities = self.classifier.probabilities(crops)
         names, below = self.network.label_names, self.classifier.unsure_below
         looks = [
@@ -104,10 +103,6 @@ class Demo:
         ]
         marked = None if whole else _marked(image, shown, probabilities, names, below)
         return Answer(marked, looks, len(faces) - len(shown))
-
-    def _find(self, image: np.ndarray) -> list[Face]:
-        self._detector = self._detector or Detector()
-        return self._detector.find(image)
 
     def _pictures(
         self, face: np.ndarray, chances: np.ndarray, method: str

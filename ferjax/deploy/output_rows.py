@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TextIO
 
@@ -149,14 +150,14 @@ class _Table:
 
 
 def video_means(video: Sequence[Row]) -> list[Row]:
-    """Averages the rows of a video for each face; `time` becomes the seconds that it was visible."""
+    """Averages the rows of a video for each face; `time` becomes the seconds of the frames that show it."""
     first: dict[int, Row] = {}
-    seconds: dict[int, float] = {}
+    seconds: defaultdict[int, float] = defaultdict(float)
     probabilities: dict[int, list[np.ndarray]] = {}
     for row in video:
         if row.probabilities is not None and row.face is not None:
-            start = first.setdefault(row.face, row).time
-            seconds[row.face] = (row.time or 0.0) - (start or 0.0) + row.lasts
+            first.setdefault(row.face, row)
+            seconds[row.face] += row.lasts
             probabilities.setdefault(row.face, []).append(row.probabilities)
     if not first:
         return [video[0]._replace(time=(video[-1].time or 0.0) + video[-1].lasts)] if video else []

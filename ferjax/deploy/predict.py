@@ -9,9 +9,10 @@ import numpy as np
 
 from ferjax.data.images import BadImage
 from ferjax.deploy import output_rows, video
-from ferjax.deploy.faces import Detector, Face, crop
+from ferjax.deploy.face import Face, crop
+from ferjax.deploy.faces import Detector
 from ferjax.deploy.output_rows import Row
-from ferjax.deploy.tracks import Smoother, Tracks
+from ferjax.deploy.tracks import Smoother, Tracks, look
 from ferjax.inference import pictures
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.inputs import Input
@@ -27,6 +28,8 @@ class Options(NamedTuple):
 
     Attributes:
         detector: finds faces; None: every whole picture is a face.
+        tiles: how many tiles a large picture or frame is searched in at most, see `ferjax.deploy.search`;
+            None: as many as the detector says for pictures, none for the frames of videos.
         keep: outcomes hold their pictures, to be drawn on.
         smooth: seconds, see `ferjax.deploy.tracks.Smoother`.
         every: seconds between frames of videos; 0: all.
@@ -34,6 +37,7 @@ class Options(NamedTuple):
     """
 
     detector: Detector | None
+    tiles: int | None = None
     keep: bool = False
     smooth: float = 0.0
     every: float = 0.0
@@ -55,7 +59,10 @@ class Outcome(NamedTuple):
 
 
 class _Scene(NamedTuple):
-    """A picture or frame with its faces cut out: `images` is uint8 `[n, S, S, 3]`."""
+    """A picture or frame with its faces cut out: `images` is uint8 `[n, S, S, 3]`.
+
+    `looks` are those of the faces of a frame, see `ferjax.deploy.tracks.look`.
+    """
 
     input: Input
     time: float | None
@@ -65,6 +72,7 @@ class _Scene(NamedTuple):
     status: str = output_rows.OK
     reason: str = ""
     lasts: float = 0.0
+    looks: Sequence[np.ndarray] = ()
 
 
 def predict(inputs: Iterable[Input], classifier: Classifier, options: Options) -> Iterator[Outcome]:
@@ -123,12 +131,16 @@ def _scene(job: _Job, classifier: Classifier, options: Options) -> _Scene:
     except BadImage as error:
         return _Scene(item, None, None, (), no_faces, output_rows.FAILED, str(error))
     time = job.frame.time if job.frame else None
-    faces: Sequence[Face | None] = [None] if options.detector is None else options.detector.find(image)
-    crops = [image if face is None else crop(image, face) for face in faces]
+    tiles = 0 if job.frame and options.tiles is None else options.tiles
+    faces: Sequence[Face | None] = [None]
+    if options.detector is not None:
+        faces = options.detector.find(image, tiles)
+    crops = [image if face is None else crop(image, face, classifier.margin) for face in faces]
     kept = image if options.keep else None
     status = output_rows.OK if faces else output_rows.NO_FACE
     lasts = job.frame.lasts if job.frame else 0.0
-    return _Scene(item, time, kept, faces, classifier.preprocess(crops), status, lasts=lasts)
+    looks = [look(image, face) for face in faces if face and job.frame]
+    return _Scene(item, time, kept, faces, classifier.preprocess(crops), status, lasts=lasts, looks=looks)
 
 
 def _read_ahead(read: Callable[[_Job], _Scene], jobs: Iterable[_Job]) -> Iterator[_Scene]:
@@ -180,7 +192,9 @@ class _Follower:
                 self._tracks = Tracks(self._options.every)
                 self._smoother = Smoother(self._options.smooth)
             if self._options.detector is not None:
-                numbers = self._tracks.follow(scene.time, [face.box for face in scene.faces if face])
+                numbers = self._tracks.follow(
+                    scene.time, [face.box for face in scene.faces if face], scene.looks
+                )
             smoothed = map(self._smoother.smooth, numbers, [scene.time] * len(numbers), probabilities)
             probabilities = np.stack(list(smoothed))
         return [

@@ -10,6 +10,7 @@ from ferjax.report.figures import legend_above, new_figure, quiet
 from ferjax.report.palette import LIGHT, SERIES
 
 _FACES = 6  # the ones with the most frames
+_GONE = 1.0  # seconds between two frames from which a face counts as gone, if frames are not that rare
 _DASHES = ("-", "--", ":")  # more classes than colours
 
 
@@ -32,7 +33,7 @@ def draw(tracks: Mapping[int, Track], label_names: Sequence[str], title: str) ->
     figure = new_figure(9.0, 0.6 + 2.3 * len(longest))
     panels = figure.subplots(len(longest), sharex=True, squeeze=False)[:, 0]
     for axes, number in zip(panels, sorted(longest), strict=True):
-        times, chances = np.asarray(tracks[number].times), np.asarray(tracks[number].probabilities)
+        times, chances = _broken(tracks[number])
         for index, name in enumerate(label_names):
             colour = LIGHT[SERIES[index % len(SERIES)]]
             dash = _DASHES[index // len(SERIES) % len(_DASHES)]
@@ -45,3 +46,11 @@ def draw(tracks: Mapping[int, Track], label_names: Sequence[str], title: str) ->
         axes.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
     legend_above(panels[0], columns=min(len(label_names), 8))
     return figure
+
+
+def _broken(track: Track) -> tuple[np.ndarray, np.ndarray]:
+    """Returns times `[T]` and probabilities `[T, K]`, with a row of NaN wherever the face was gone."""
+    times, chances = np.asarray(track.times, float), np.asarray(track.probabilities, float)
+    steps = np.diff(times)
+    gone = 1 + np.flatnonzero(steps > max(_GONE, 3 * np.median(steps))) if len(steps) else []
+    return np.insert(times, gone, np.nan), np.insert(chances, gone, np.nan, axis=0)

@@ -28,6 +28,7 @@ class Classifier:
         resize: the filter of its training, see `ferjax.data.resize.resize`.
         grey: the network was trained on images without colour.
         temperature: divides the logits; 1 if the run has none.
+        margin: room around the detector's box when a face is cut out, as a share of its longer side.
         batches: the batch sizes that are compiled, ascending; the last few faces are padded up to one.
         predict: maps uint8 `[B, S, S, 3]` to float32 `[B, K]` on the device; compiled once for each B.
         unsure_below: the network is unsure of a face whose most likely class has less than this; 0: never.
@@ -38,6 +39,7 @@ class Classifier:
     resize: str
     grey: bool
     temperature: float
+    margin: float
     batches: tuple[int, ...]
     predict: Callable[[np.ndarray], jax.Array]
     unsure_below: float = 0.0
@@ -56,6 +58,7 @@ class Classifier:
             resize=network.config.data.resize,
             grey=network.grey,
             temperature=network.temperature or 1.0,
+            margin=network.face_margin,
             batches=tuple(sorted({min(size, largest) for size in (1, _FEW, largest)})),
             predict=lambda images: compiled(variables, images),
             unsure_below=network.unsure.below if network.unsure else 0.0,

@@ -20,6 +20,13 @@ IMPORTED = "imported"
 LUMA, HALF, SHIFT = (19595, 38470, 7471), 1 << 15, 16
 
 
+USUAL_MARGIN = 0.1
+# Of sets whose own crops the detector's box was compared with: benchmarks/face_crops.py. FER+ has FER2013's
+# images.
+MARGINS = {"fer2013": 0.0, "ferplus": 0.0}
+_MEASURED = -1.0  # data.face_margin: as measured
+
+
 class Trained(NamedTuple):
     """A network with its best weights.
 
@@ -56,6 +63,12 @@ class Trained(NamedTuple):
     def origin(self) -> str:
         """Says where it comes from: "trained on fer2013"."""
         return "imported from another program" if self.imported else f"trained on {self.config.data.name}"
+
+    @property
+    def face_margin(self) -> float:
+        """Room around the detector's box when a face is cut out for it, as a share of the longer side."""
+        set_to, name = self.config.data.face_margin, self.config.data.name
+        return MARGINS.get(name, USUAL_MARGIN) if set_to == _MEASURED else set_to
 
     @property
     def input_size(self) -> int:

