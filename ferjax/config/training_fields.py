@@ -24,6 +24,8 @@ LOSS = (
           "Focal loss: the larger, the less the examples count that the network is sure of; 0 is off."),
     Field("loss.l2", "", Text("PATTERN:NUMBER,…", parse_l2), "",
           "Adds 0.5·λ·ΣW² of the parameters whose paths match: fc1/kernel:0.001,fc2/kernel:0.01."),
+    Field("loss.eac", 0.0, Range(0, 1_000_000), "",
+          "Weight of the difference between an image's class maps and its mirror image's (EAC); 0 is off."),
 )  # fmt: skip
 
 OPTIMIZER = (
@@ -43,6 +45,10 @@ OPTIMIZER = (
     Field("optimizer.clip_norm", 0.0, Range(0, 1e30), "", "Largest global norm of the gradients; 0 is off."),
     Field("optimizer.ema_decay", 0.0, BELOW_ONE, "",
           "Decay of the average of weights and statistics that is evaluated; 0 is off."),
+    Field("optimizer.sam_rho", 0.0, Range(0, 100), "",
+          "Sharpness-aware minimisation: the gradient is taken this far up the slope; 0 is off."),
+    Field("optimizer.sam_statistics", "first", Choices(("first", "second")), "",
+          "Which of its two passes moves batch normalisation's running statistics."),
 )  # fmt: skip
 
 SCHEDULE = (

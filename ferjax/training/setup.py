@@ -28,10 +28,12 @@ from ferjax.config.text_fields import parse_l2
 from ferjax.data.balance import epochs
 from ferjax.data.pipeline import check_workers, train_batches
 from ferjax.data.sources import Source, StreamSource, check_fits, into_memory
+from ferjax.models import class_maps
 from ferjax.training import losses, memory, optimizers, schedules, stages, state, steps
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.losses import class_weights
 from ferjax.training.plan import Plan, plan
+from ferjax.training.several_steps import make_several_steps
 from ferjax.training.state import TrainState
 
 
@@ -42,14 +44,17 @@ def create_model(config: ConfigDict, num_classes: int) -> nn.Module:
 
 
 def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
-    """Creates the network, and checks it with the config's image size and `loss.l2`; nothing is computed.
+    """Creates the network, and checks it with the config's image size and losses; nothing is computed.
 
     Raises:
-        UserError: it cannot take such images, or has not the weights that `loss.l2` names.
+        UserError: it cannot take such images, has not the weights that `loss.l2` names, or a method that the
+            config switches on does not work with it.
     """
     model = create_model(config, num_classes)
     variables = models.initial_shapes(model, image_shape(config))
     jax.eval_shape(partial(losses.l2_penalty, rules=parse_l2(config.loss.l2)), variables["params"])
+    if config.loss.eac:
+        class_maps.check_fits(model, image_shape(config), "loss.eac")
     return model
 
 
@@ -121,7 +126,7 @@ class Parts:
         rules: of each stage.
         train_steps: of each stage, jitted `(state, batch) -> (state, sums)`; the state is donated.
         several_steps: of each stage, likewise for `train.steps_per_call` batches, see
-            `ferjax.training.steps.make_several_steps`; `fewer_steps` for as many as they say.
+            `ferjax.training.several_steps.make_several_steps`; `fewer_steps` for as many as they say.
         eval_step: jitted `(variables, batch) -> sums`.
         model: the network.
     """
@@ -191,7 +196,7 @@ def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Sche
         jitted = partial(jax.jit, out_shardings=(shardings, replicated(mesh)), donate_argnums=0)
         train_steps.append(jitted(step, in_shardings=(shardings, one)))
         for calls, length in ((several_steps, together), (fewer_steps, None)):
-            calls.append(jitted(steps.make_several_steps(step, length), in_shardings=(shardings, several)))
+            calls.append(jitted(make_several_steps(step, length), in_shardings=(shardings, several)))
     return Parts(
         plan=lengths,
         init=jax.jit(init, out_shardings=shardings),

@@ -14,14 +14,13 @@ from ml_collections import ConfigDict
 
 from ferjax.augment import augment, mix, normalise
 from ferjax.augment.crops import random_crop, views
-from ferjax.config.text_fields import parse_l2
-from ferjax.errors import UserError
-from ferjax.training import losses
-from ferjax.training.losses import cross_entropy, example_weights, l2_penalty
+from ferjax.training import sam
+from ferjax.training.gradient_parts import in_parts
+from ferjax.training.losses import cross_entropy, example_weights
+from ferjax.training.objective import Whole, make_objective
 from ferjax.training.optimizers import without_frozen
 from ferjax.training.paths import map_with_path
-from ferjax.training.remat import rematerialised
-from ferjax.training.stages import Rules, auxiliary_loss, join, split, statistics_kept
+from ferjax.training.stages import Rules, join, split
 from ferjax.training.state import TrainState
 
 Batch = dict[str, Any]
@@ -44,75 +43,6 @@ def gather(batch: Batch) -> Batch:
     }
     # What comes after is compiled, and so rounded, as where the rows come from the host.
     return jax.lax.optimization_barrier(rows)
-
-
-def make_several_steps(
-    train_step: Callable[[TrainState, Batch], tuple[TrainState, Sums]], length: int | None
-) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
-    """Builds `several_steps(state, batches) -> (state, sums)`: one call that takes a step for each batch.
-
-    However many steps a call has, each one is the same loop's body, and so the same in every bit. (The same
-    step outside a loop is compiled, and so rounded, a little differently.)
-
-    Args:
-        train_step: as `make_train_step` builds it.
-        length: S, all of the batches; None takes the first `batches["count"]` of them, a number that the
-            program is told each time, for which a GPU has to wait.
-
-    Returns:
-        A pure function as `train_step`, of arrays with one more axis in front, over the steps: batches
-        `[S, B, …]`, sums `[S]`, of which only those of steps that were taken mean anything. What is `held` is
-        the same in all steps and has no such axis.
-    """
-
-    def several_steps(state: TrainState, batches: Batch) -> tuple[TrainState, Sums]:
-        stacked = {name: values for name, values in batches.items() if name not in ("held", "count")}
-        shared = {name: values for name, values in batches.items() if name == "held"}
-
-        def taken(state: TrainState, step: Array | int) -> tuple[TrainState, Sums]:
-            batch = {name: values[step] for name, values in stacked.items()}
-            return train_step(state, {**batch, **shared})
-
-        def body(step: Array, carry: tuple[TrainState, Sums]) -> tuple[TrainState, Sums]:
-            state, sums = carry
-            state, own = taken(state, step)
-            return state, {name: values.at[step].set(own[name]) for name, values in sums.items()}
-
-        most = len(next(iter(stacked.values())))
-        shapes = jax.eval_shape(taken, state, 0)[1]
-        sums = {name: jnp.zeros((most, *shape.shape), shape.dtype) for name, shape in shapes.items()}
-        return jax.lax.fori_loop(0, batches["count"] if length is None else length, body, (state, sums))
-
-    return several_steps
-
-
-def _accumulate(
-    gradients: Callable[..., tuple[Any, Any, Sums]],
-    batch_stats: Any,
-    batch: Batch,
-    key: Key[Array, ""],
-    parts: int,
-) -> tuple[Any, Any, Sums]:
-    """Adds the gradients of `parts` smaller batches one after another.
-
-    Part a takes rows a, a + parts, …: on a sharded batch every device keeps its own rows.
-    """
-
-    def split(x: Array) -> Array:
-        return x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1)
-
-    def body(carry: tuple[Any, Any, Sums], item: tuple[Batch, Array]) -> tuple[tuple[Any, Any, Sums], None]:
-        grads, stats, sums = carry
-        rows, index = item
-        new_grads, stats, new_sums = gradients(stats, rows, jax.random.fold_in(key, index))
-        return (jax.tree.map(jnp.add, grads, new_grads), stats, jax.tree.map(jnp.add, sums, new_sums)), None
-
-    parts_of_batch = jax.tree.map(split, batch)
-    first = jax.tree.map(lambda x: x[0], parts_of_batch)
-    shapes, _, sums = jax.eval_shape(gradients, batch_stats, first, key)
-    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), (shapes, sums))
-    carry = (zeros[0], batch_stats, zeros[1])
-    return jax.lax.scan(body, carry, (parts_of_batch, jnp.arange(parts)))[0]
 
 
 def make_train_step(
@@ -149,10 +79,8 @@ def make_train_step(
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
     )
-    loss_of_examples, l2 = losses.create(config.loss), parse_l2(config.loss.l2)
-    apply = rematerialised(model, config.train.remat)
-    mutable = ["batch_stats", "losses"] if rules.auxiliary else ["batch_stats"]
-    parts = config.train.accumulate_steps
+    objective = make_objective(model, config, weights, dtype, rules)
+    parts, rho = config.train.accumulate_steps, config.optimizer.sam_rho
     decay = config.optimizer.ema_decay
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
@@ -165,50 +93,31 @@ def make_train_step(
         images = augment(augment_key, images, config.augment)
         images, labels = mix(augment_key, images, labels, model.num_classes, config.augment)
         total = len(labels) if weights is None else example_weights(labels, weights).sum()
+        whole, rows = Whole(total, len(labels), parts), {"image": images, "label": labels}
 
         trained, frozen = split(state.params, rules.frozen)
 
         def loss_of(
-            trained: Any, stats: Any, rows: Batch, dropout_key: Key[Array, ""]
+            trained: Any, stats: Any, rows: Batch, key: Key[Array, ""]
         ) -> tuple[Float[Array, ""], Any]:
-            params = join(trained, frozen)
-            with nn.intercept_methods(statistics_kept(rules)):
-                logits, updates = apply(
-                    {"params": params, "batch_stats": stats},
-                    normalise(rows["image"], dtype),
-                    train=True,
-                    mutable=mutable,
-                    rngs={"dropout": dropout_key},
-                )
-            loss, weight = loss_of_examples(logits, rows["label"], weights)
-            actual = rows["label"] if rows["label"].ndim == 1 else rows["label"].argmax(-1)
-            sums = {
-                "loss": loss.sum(),
-                "weight": weight.sum(),
-                "correct": (logits.argmax(-1) == actual).sum(dtype=jnp.float32),
-                "count": jnp.float32(loss.size),
-            }
-            own = auxiliary_loss(updates.get("losses", {}), rules, loss.size) if rules.auxiliary else None
-            if own is None and not rules.cross_entropy:
-                raise UserError("a stage has cross_entropy 0 and the network has no loss of its own")
-            # Divided by the whole batch's weight, so that the parts' gradients add up to the batch's.
-            value = l2_penalty(params, l2) / parts
-            if rules.cross_entropy:
-                value += rules.cross_entropy * loss.sum() / total
-            if own is not None:
-                sums["auxiliary_loss"] = own.sum()
-                value += rules.auxiliary * own.sum() / len(labels)
-            return value, (updates.get("batch_stats", {}), sums)
+            return objective(join(trained, frozen), stats, rows, key, whole)
 
-        def gradients(stats: Any, rows: Batch, dropout_key: Key[Array, ""]) -> tuple[Any, Any, Sums]:
-            grads, (stats, sums) = jax.grad(loss_of, has_aux=True)(trained, stats, rows, dropout_key)
-            return grads, stats, sums
+        def gradients_at(trained: Any) -> tuple[Any, Any, Sums]:
+            """Gradients, new statistics and sums of the whole batch."""
 
-        rows = {"image": images, "label": labels}
-        if parts > 1:
-            grads, stats, sums = _accumulate(gradients, state.batch_stats, rows, dropout_key, parts)
-        else:
-            grads, stats, sums = gradients(state.batch_stats, rows, dropout_key)
+            def of_rows(stats: Any, rows: Batch, key: Key[Array, ""]) -> tuple[Any, Any, Sums]:
+                grads, (stats, sums) = jax.grad(loss_of, has_aux=True)(trained, stats, rows, key)
+                return grads, stats, sums
+
+            if parts > 1:
+                return in_parts(of_rows, state.batch_stats, rows, dropout_key, parts)
+            return of_rows(state.batch_stats, rows, dropout_key)
+
+        grads, stats, sums = gradients_at(trained)
+        if rho:
+            # The same images and dropout: the same function of the weights, a little further up.
+            grads, second_stats, _ = gradients_at(sam.ascended(trained, grads, rho))
+            stats = second_stats if config.optimizer.sam_statistics == "second" else stats
 
         grads = join(grads, jax.tree.map(jnp.zeros_like, frozen))
         updates, opt_state = tx.update(grads, state.opt_state, state.params)

@@ -52,7 +52,7 @@ class Meter:
     def report(self) -> dict[str, float]:
         """Returns means: `loss`, `accuracy`, `learning_rate`, and `images_per_second` unless a step compiled.
 
-        Where the network has losses of its own, also their mean, `auxiliary_loss`.
+        Also the mean of every further loss: `auxiliary_loss`, the network's own, and those of methods.
 
         Raises:
             UserError: a loss is not finite.
@@ -71,8 +71,7 @@ class Meter:
             "accuracy": total["correct"] / total["count"],
             "learning_rate": rows[-1][1]["learning_rate"],
         }
-        if "auxiliary_loss" in total:
-            values["auxiliary_loss"] = total["auxiliary_loss"] / total["count"]
+        values |= {name: total[name] / total["count"] for name in total if name.endswith("_loss")}
         if self._began is not None:
             seconds = time.perf_counter() - self._began
             values["images_per_second"] = total["count"] / seconds
