@@ -92,5 +92,7 @@ def _check_together(config: ConfigDict) -> None:
             f"data.balance={data.balance} and loss.class_weights={config.loss.class_weights} both make up "
             "for rare classes: set one of them to none"
         )
+    if data.label_noise and data.soft_labels:
+        raise UserError("data.label_noise changes classes, and data.soft_labels takes votes: leave one out")
     if data.workers and data.cache != "stream":
         raise UserError("data.workers decode a streamed set: set data.cache=stream or data.workers=0")

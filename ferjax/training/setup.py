@@ -101,6 +101,8 @@ def load_split(
         train_fraction=config.data.train_fraction,
         # Scores are against the one right class.
         soft_labels=config.data.soft_labels and split == "train",
+        label_noise=config.data.label_noise,
+        label_noise_seed=config.data.label_noise_seed,
     )
 
 
