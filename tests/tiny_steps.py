@@ -24,7 +24,7 @@ def initial(norm):
     return tiny.TinyNet(norm=norm).init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
 
 
-def built(class_weights=None, dtype=jnp.float32, norm=True, rules=Rules(), **fields):  # noqa: B008
+def built(class_weights=None, dtype=jnp.float32, norm=True, rules=Rules(), teachers=(), **fields):  # noqa: B008
     """The network, a first state and a jitted step."""
     config = tiny.tiny_configuration(**fields)
     model = tiny.TinyNet(dropout=config.model.dropout, norm=norm, dtype=dtype)
@@ -40,7 +40,7 @@ def built(class_weights=None, dtype=jnp.float32, norm=True, rules=Rules(), **fie
         rng=jax.random.key(1),
         lr_scale=jnp.float32(1),
     )
-    step = steps.make_train_step(model, tx, SCHEDULE, config, class_weights, dtype, rules)
+    step = steps.make_train_step(model, tx, SCHEDULE, config, class_weights, dtype, rules, teachers)
     return model, first, jax.jit(step)
 
 

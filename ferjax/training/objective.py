@@ -15,7 +15,8 @@ from ferjax.config.text_fields import parse_l2
 from ferjax.errors import UserError
 from ferjax.models.class_maps import class_weights as class_weights_of
 from ferjax.models.observed import Seen, observed
-from ferjax.training import eac, losses
+from ferjax.training import eac, losses, scn
+from ferjax.training.distillation import distillation_loss
 from ferjax.training.losses import l2_penalty
 from ferjax.training.remat import rematerialised
 from ferjax.training.stages import Rules, auxiliary_loss, statistics_kept
@@ -38,31 +39,39 @@ class Whole(NamedTuple):
     parts: int
 
 
-Objective = Callable[[Any, Any, Rows, Key[Array, ""], Whole], tuple[Float[Array, ""], tuple[Any, Sums]]]
+Objective = Callable[[Any, Any, Any, Rows, Key[Array, ""], Whole], tuple[Float[Array, ""], tuple[Any, Sums]]]
 
 
 def make_objective(
-    model: nn.Module, config: ConfigDict, class_weights: Float[Array, " K"] | None, dtype: Dtype, rules: Rules
+    model: nn.Module,
+    config: ConfigDict,
+    class_weights: Float[Array, " K"] | None,
+    dtype: Dtype,
+    rules: Rules,
+    classifier: str = "",
 ) -> Objective:
-    """Builds `objective(params, stats, rows, key, whole) -> (value, (stats, sums))`.
+    """Builds `objective(params, head, stats, rows, key, whole) -> (value, (stats, sums))`.
 
     Args:
         model: the network.
-        config: the groups `data`, `loss` and `train` are read.
+        config: the groups `data`, `distill`, `loss` and `train` are read.
         class_weights: `[K]` or None.
         dtype: compute dtype.
         rules: which statistics stay, and which losses count.
+        classifier: path of the layer whose input the head of the self-cure method reads; empty without it.
 
     Returns:
-        A function of parameters, batch statistics, augmented rows `{"image": [b, H, W, C], "label": [b] or
-        [b, K]}`, the key of dropout, and the whole batch. It gives the part of the batch's loss that these
-        rows make, the new statistics, and the sums that `ferjax.training.steps.make_train_step` describes.
+        A function of parameters, those of the self-cure head, batch statistics, augmented rows `{"image": [b, H, W, C], "label": [b] or
+        [b, K]}` (with teachers also `soft` `[b, K]`, what they say), the key of dropout, and the whole batch.
+        It gives the part of the batch's loss that these rows make, the new statistics, and the sums that
+        `ferjax.training.steps.make_train_step` describes.
 
     Raises:
         UserError: when called, if no loss counts.
     """
     loss_of_examples, l2 = losses.create(config.loss), parse_l2(config.loss.l2)
-    apply = rematerialised(observed(model.apply, maps=config.loss.eac > 0), config.train.remat)
+    apply = rematerialised(observed(model.apply, config.loss.eac > 0, classifier), config.train.remat)
+    taught = config.distill.weight if config.distill["from"] else 0.0
     shape = (config.data.image_size, config.data.image_size, 3)
     mutable = ["batch_stats", "losses"] if rules.auxiliary else ["batch_stats"]
 
@@ -93,10 +102,13 @@ def make_objective(
         return eac.inconsistency(maps, mirrored_maps, weights), stats
 
     def objective(
-        params: Any, stats: Any, rows: Rows, key: Key[Array, ""], whole: Whole
+        params: Any, head: Any, stats: Any, rows: Rows, key: Key[Array, ""], whole: Whole
     ) -> tuple[Float[Array, ""], tuple[Any, Sums]]:
         logits, updates, seen = forward(params, stats, rows["image"], key, mutable)
         stats = updates.get("batch_stats", {})
+        if classifier:
+            weights = scn.importance(head, seen.features)
+            logits = weights * logits
         loss, weight = loss_of_examples(logits, rows["label"], class_weights)
         actual = rows["label"] if rows["label"].ndim == 1 else rows["label"].argmax(-1)
         sums = {
@@ -110,11 +122,20 @@ def make_objective(
             raise UserError("a stage has cross_entropy 0 and the network has no loss of its own")
         value: Any = l2_penalty(params, l2) / whole.parts
         if rules.cross_entropy:
-            value += rules.cross_entropy * loss.sum() / whole.weight
+            value += rules.cross_entropy * (1 - taught) * loss.sum() / whole.weight
+        if rules.cross_entropy and taught:
+            behind = distillation_loss(logits, rows["soft"], config.distill.temperature)
+            sums["distillation_loss"] = behind.sum()
+            value += rules.cross_entropy * taught * behind.sum() / whole.examples
         if rules.cross_entropy and config.loss.eac:
             apart, stats = apart_when_mirrored(params, stats, rows["image"], key, seen.maps)
             sums["eac_loss"] = apart.sum()
             value += rules.cross_entropy * config.loss.eac * apart.sum() / whole.examples
+        if rules.cross_entropy and classifier:
+            apart = scn.rank_loss(weights, config.loss.scn_ratio, config.loss.scn_margin)
+            sums["rank_loss"] = apart * whole.examples
+            sums["proposed"] = scn.proposals(logits, rows["label"], config.loss.scn_relabel_margin)
+            value += rules.cross_entropy * config.loss.scn * apart
         if own is not None:
             sums["auxiliary_loss"] = own.sum()
             value += rules.auxiliary * own.sum() / whole.examples

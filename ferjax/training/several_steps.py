@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ferjax.training.state import TrainState
-from ferjax.training.steps import Batch, Sums
+from ferjax.training.steps import SHARED, Batch, Sums
 
 
 def make_several_steps(
@@ -25,13 +25,13 @@ def make_several_steps(
 
     Returns:
         A pure function as `train_step`, of arrays with one more axis in front, over the steps: batches
-        `[S, B, …]`, sums `[S]`, of which only those of steps that were taken mean anything. What is `held` is
-        the same in all steps and has no such axis.
+        `[S, B, …]`, sums `[S]`, of which only those of steps that were taken mean anything. What
+        `SHARED` names is the same in all steps and has no such axis.
     """
 
     def several_steps(state: TrainState, batches: Batch) -> tuple[TrainState, Sums]:
-        stacked = {name: values for name, values in batches.items() if name not in ("held", "count")}
-        shared = {name: values for name, values in batches.items() if name == "held"}
+        stacked = {name: values for name, values in batches.items() if name not in (*SHARED, "count")}
+        shared = {name: values for name, values in batches.items() if name in SHARED}
 
         def taken(state: TrainState, step: Array | int) -> tuple[TrainState, Sums]:
             batch = {name: values[step] for name, values in stacked.items()}

@@ -1,6 +1,6 @@
 """The pure steps: one update, one evaluated batch, one predicted batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -14,7 +14,8 @@ from ml_collections import ConfigDict
 
 from ferjax.augment import augment, mix, normalise
 from ferjax.augment.crops import random_crop, views
-from ferjax.training import sam
+from ferjax.training import sam, scn
+from ferjax.training.distillation import Teacher, make_soft_targets
 from ferjax.training.gradient_parts import in_parts
 from ferjax.training.losses import cross_entropy, example_weights
 from ferjax.training.objective import Whole, make_objective
@@ -24,6 +25,8 @@ from ferjax.training.stages import Rules, join, split
 from ferjax.training.state import TrainState
 
 Batch = dict[str, Any]
+# What a batch holds beside its rows; the same in all steps.
+SHARED = ("held", "teachers")
 Sums = dict[str, Array]
 Images = UInt8[Array | np.ndarray, "B H W C"]
 Logits = Float[Array, "B K"]
@@ -53,6 +56,8 @@ def make_train_step(
     class_weights: Float[np.ndarray, " K"] | None,
     dtype: DTypeLike,
     rules: Rules = Rules(),  # noqa: B008  (it is frozen)
+    teachers: Sequence[Teacher] = (),
+    cure: scn.Cure | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
     """Builds `train_step(state, batch) -> (state, sums)`, to be jitted with shardings.
 
@@ -64,14 +69,17 @@ def make_train_step(
         class_weights: `[K]` or None.
         dtype: compute dtype.
         rules: what stays, how fast the rest moves, and which losses count.
+        teachers: networks to learn from.
+        cure: what the self-cure method needs; None without it.
 
     Returns:
         A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`, or indices
-        of what is held on the devices, see `gather`. Its sums
-        are `loss` (weighted), `weight`, `correct` and `count`, totals over the batch, and this step's
-        `learning_rate`: float32 scalars; beside them `auxiliary_loss`, a total, where the network sows
-        losses that count. Labels may also be distributions, float32 [B, K]; `correct` then counts the
-        largest.
+        of what is held on the devices, see `gather`; with teachers, `teachers` are their variables, with
+        `cure` also `index`, int32 [B]. Labels may also be distributions, float32 [B, K]. Its sums are `loss` (weighted), `weight`, `correct` (by the
+        largest class of a distribution) and `count`, totals over the batch, and this step's `learning_rate`:
+        float32 scalars; beside them totals of further losses: `auxiliary_loss` where the network sows some
+        that count, `eac_loss`, `distillation_loss`, `rank_loss`; and `relabelled`, the number of examples whose
+        label was replaced so far.
 
     Raises:
         UserError: when traced, if no loss counts.
@@ -79,46 +87,54 @@ def make_train_step(
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
     )
-    objective = make_objective(model, config, weights, dtype, rules)
+    objective = make_objective(model, config, weights, dtype, rules, cure.classifier if cure else "")
     parts, rho = config.train.accumulate_steps, config.optimizer.sam_rho
     decay = config.optimizer.ema_decay
+    soft_targets = make_soft_targets(teachers, config)
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(state.rng, state.step)
         augment_key, dropout_key = jax.random.split(key)
-        batch = gather(batch)
+        given, batch = batch, gather(batch)
         images, labels = batch["image"], batch["label"]
         if config.data.source_size:
             images = random_crop(augment_key, images, config.data.image_size)
         images = augment(augment_key, images, config.augment)
         images, labels = mix(augment_key, images, labels, model.num_classes, config.augment)
+        if cure:
+            labels = scn.current(state.cure["labels"], given["index"], labels)
         total = len(labels) if weights is None else example_weights(labels, weights).sum()
         whole, rows = Whole(total, len(labels), parts), {"image": images, "label": labels}
+        if teachers:
+            rows["soft"] = soft_targets(given["teachers"], jnp.asarray(images))
 
         trained, frozen = split(state.params, rules.frozen)
 
         def loss_of(
-            trained: Any, stats: Any, rows: Batch, key: Key[Array, ""]
+            weights: tuple[Any, Any], stats: Any, rows: Batch, key: Key[Array, ""]
         ) -> tuple[Float[Array, ""], Any]:
-            return objective(join(trained, frozen), stats, rows, key, whole)
+            trained, head = weights
+            return objective(join(trained, frozen), head, stats, rows, key, whole)
 
-        def gradients_at(trained: Any) -> tuple[Any, Any, Sums]:
+        def gradients_at(weights: tuple[Any, Any]) -> tuple[Any, Any, Sums]:
             """Gradients, new statistics and sums of the whole batch."""
 
             def of_rows(stats: Any, rows: Batch, key: Key[Array, ""]) -> tuple[Any, Any, Sums]:
-                grads, (stats, sums) = jax.grad(loss_of, has_aux=True)(trained, stats, rows, key)
+                grads, (stats, sums) = jax.grad(loss_of, has_aux=True)(weights, stats, rows, key)
                 return grads, stats, sums
 
             if parts > 1:
                 return in_parts(of_rows, state.batch_stats, rows, dropout_key, parts)
             return of_rows(state.batch_stats, rows, dropout_key)
 
-        grads, stats, sums = gradients_at(trained)
+        here = trained, state.cure["params"] if cure else {}
+        grads, stats, sums = gradients_at(here)
         if rho:
             # The same images and dropout: the same function of the weights, a little further up.
-            grads, second_stats, _ = gradients_at(sam.ascended(trained, grads, rho))
+            grads, second_stats, _ = gradients_at(sam.ascended(here, grads, rho))
             stats = second_stats if config.optimizer.sam_statistics == "second" else stats
 
+        grads, head_grads = grads
         grads = join(grads, jax.tree.map(jnp.zeros_like, frozen))
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         if rules.frozen:
@@ -131,9 +147,16 @@ def make_train_step(
             new = {"params": params, "batch_stats": stats}
             # In this form the average of what does not change is the same in every bit.
             ema = jax.tree.map(lambda old, x: old + (1 - decay) * (x - old), ema, new)
+        cured = state.cure
+        if cure:
+            proposed = sums.pop("proposed")
+            cured = scn.updated(
+                cure, cured, tx, head_grads, state.lr_scale, state.step, given["index"], proposed
+            )
+            sums["relabelled"] = (cured["labels"] >= 0).sum(dtype=jnp.float32)
         sums["learning_rate"] = jnp.asarray(schedule(state.step) * state.lr_scale, jnp.float32)
         state = state.replace(
-            step=state.step + 1, params=params, batch_stats=stats, opt_state=opt_state, ema=ema
+            step=state.step + 1, params=params, batch_stats=stats, opt_state=opt_state, ema=ema, cure=cured
         )
         return state, sums
 

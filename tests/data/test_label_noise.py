@@ -57,5 +57,5 @@ def test_only_train_is_wrong_and_all_agree_on_it(tiny_run, cache, caplog):
 
 
 def test_votes_have_no_wrong_class(tiny_model, tiny_run):
-    with pytest.raises(UserError, match="data.label_noise changes classes"):
+    with pytest.raises(UserError, match=r"data\.label_noise changes classes"):
         validate(tiny_run.config(data__label_noise=0.2, data__soft_labels=True))
