@@ -61,10 +61,11 @@ def make_objective(
         classifier: path of the layer whose input the head of the self-cure method reads; empty without it.
 
     Returns:
-        A function of parameters, those of the self-cure head, batch statistics, augmented rows `{"image": [b, H, W, C], "label": [b] or
-        [b, K]}` (with teachers also `soft` `[b, K]`, what they say), the key of dropout, and the whole batch.
-        It gives the part of the batch's loss that these rows make, the new statistics, and the sums that
-        `ferjax.training.steps.make_train_step` describes.
+        A function of parameters, those of the self-cure head, batch statistics, augmented rows
+        `{"image": [b, H, W, C], "label": [b] or [b, K]}` (with teachers also `soft` `[b, K]`, what they say),
+        the key of dropout, and the whole batch. It gives the part of the batch's loss that these rows make,
+        the new statistics, and the sums that `ferjax.training.steps.make_train_step` describes; for the
+        self-cure method also `proposed`, int32 `[b]`, see `ferjax.training.scn.proposals`.
 
     Raises:
         UserError: when called, if no loss counts.

@@ -1,8 +1,8 @@
-"""Self-cure network: a head weighs each example's importance, and labels that the network doubts are replaced.
+"""Self-cure network: a head weighs each example's importance, and doubtful labels are replaced.
 
-As the authors' code does it, which replaces labels of all examples of a batch; the paper's text speaks of those
-of the less important group alone. The head is used in training only: importance is above zero and multiplies
-all logits of an example, so that the predicted class is that of the plain network.
+As in the authors' code, labels of all examples of a batch may be; the paper's text speaks of those of the less
+important group alone. The head is used in training only: importance is above zero and multiplies all logits of
+an example, so that the predicted class is that of the plain network.
 
 References:
     Wang et al., Suppressing uncertainties for large-scale facial expression recognition, CVPR 2020, equations
@@ -69,8 +69,8 @@ def initial(cure: Cure, tx: optax.GradientTransformation, key: Key[Array, ""]) -
     """Makes the part of a state that belongs to the method.
 
     Returns:
-        `params`: of the head, PyTorch's initial values; `opt_state`: its optimizer's; `labels`: int32 `[N]`, −1
-        where an example has the label of the data set.
+        `params`: of the head, PyTorch's initial values; `opt_state`: its optimizer's; `labels`: int32 `[N]`,
+        −1 where an example has the label of the data set.
     """
     first, second = jax.random.split(key)
     init = uniform_fan_in(cure.features)

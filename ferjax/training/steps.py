@@ -75,11 +75,11 @@ def make_train_step(
     Returns:
         A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`, or indices
         of what is held on the devices, see `gather`; with teachers, `teachers` are their variables, with
-        `cure` also `index`, int32 [B]. Labels may also be distributions, float32 [B, K]. Its sums are `loss` (weighted), `weight`, `correct` (by the
-        largest class of a distribution) and `count`, totals over the batch, and this step's `learning_rate`:
-        float32 scalars; beside them totals of further losses: `auxiliary_loss` where the network sows some
-        that count, `eac_loss`, `distillation_loss`, `rank_loss`; and `relabelled`, the number of examples whose
-        label was replaced so far.
+        `cure` there is `index`, int32 [B]. Labels may also be distributions, float32 [B, K]. Its sums are
+        `loss` (weighted), `weight`, `correct` (by the largest class of a distribution) and `count`, totals
+        over the batch, and this step's `learning_rate`: float32 scalars; beside them totals of further
+        losses: `auxiliary_loss` where the network sows some that count, `eac_loss`, `distillation_loss`,
+        `rank_loss`; and `relabelled`, how many examples have had their label replaced.
 
     Raises:
         UserError: when traced, if no loss counts.
@@ -148,7 +148,7 @@ def make_train_step(
             # In this form the average of what does not change is the same in every bit.
             ema = jax.tree.map(lambda old, x: old + (1 - decay) * (x - old), ema, new)
         cured = state.cure
-        if cure:
+        if cure and rules.cross_entropy:
             proposed = sums.pop("proposed")
             cured = scn.updated(
                 cure, cured, tx, head_grads, state.lr_scale, state.step, given["index"], proposed
