@@ -99,9 +99,9 @@ def _last_average(model: nn.Module, image_shape: ImageShape) -> tuple[int, tuple
         shapes.append(maps.shape)
         return maps
 
-    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    variables, images = _shapes(model, image_shape), jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     with before_averages(see):
-        jax.eval_shape(partial(model.apply, train=False), _shapes(model, image_shape), images)
+        jax.eval_shape(partial(model.apply, train=False), variables, images)
     return len(shapes) - 1, shapes[-1] if shapes else (0, 0, 0, 0)
 
 

@@ -1,8 +1,8 @@
 """Self-cure network: a head weighs each example's importance, and doubtful labels are replaced.
 
-As in the authors' code, labels of all examples of a batch may be; the paper's text speaks of those of the less
-important group alone. The head is used in training only: importance is above zero and multiplies all logits of
-an example, so that the predicted class is that of the plain network.
+As in the authors' code, labels of all examples of a batch may be; the paper's text speaks of those of the
+less important group alone. The head is used in training only: importance is above zero and multiplies all
+logits of an example, so that the predicted class is that of the plain network.
 
 References:
     Wang et al., Suppressing uncertainties for large-scale facial expression recognition, CVPR 2020, equations

@@ -111,16 +111,16 @@ def make_train_step(
         trained, frozen = split(state.params, rules.frozen)
 
         def loss_of(
-            weights: tuple[Any, Any], stats: Any, rows: Batch, key: Key[Array, ""]
+            at: tuple[Any, Any], stats: Any, rows: Batch, key: Key[Array, ""]
         ) -> tuple[Float[Array, ""], Any]:
-            trained, head = weights
+            trained, head = at
             return objective(join(trained, frozen), head, stats, rows, key, whole)
 
-        def gradients_at(weights: tuple[Any, Any]) -> tuple[Any, Any, Sums]:
-            """Gradients, new statistics and sums of the whole batch."""
+        def gradients_at(at: tuple[Any, Any]) -> tuple[Any, Any, Sums]:
+            """Returns gradients, new statistics and sums of the whole batch."""
 
             def of_rows(stats: Any, rows: Batch, key: Key[Array, ""]) -> tuple[Any, Any, Sums]:
-                grads, (stats, sums) = jax.grad(loss_of, has_aux=True)(weights, stats, rows, key)
+                grads, (stats, sums) = jax.grad(loss_of, has_aux=True)(at, stats, rows, key)
                 return grads, stats, sums
 
             if parts > 1:

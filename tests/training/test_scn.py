@@ -143,7 +143,8 @@ def test_networks_and_options_that_do_not_fit():
 def test_a_killed_run_ends_as_one_that_was_not(tiny_run, tmp_path, cache):
     flags = (
         "--config.loss.scn=1.0", "--config.loss.scn_relabel_epoch=1.3",
-        "--config.loss.scn_relabel_margin=0.0", "--config.loss.scn_margin=0.5", "--config.train.epochs=2.0", f"--config.data.cache={cache}",
+        "--config.loss.scn_relabel_margin=0.0", "--config.loss.scn_margin=0.5",
+        "--config.train.epochs=2.0", f"--config.data.cache={cache}",
     )  # fmt: skip
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     tiny_run.run(whole, *flags)
