@@ -4,7 +4,7 @@
                                      [--image_size 32] [--workdir DIR] [--json FILE]
 
 The small residual network trains from scratch, plainly and with each method, with the same seeds; a seed is
-also that of the wrong labels. Test labels are right. Each method is compared with plain training seed by seed.
+also that of the wrong labels. Test labels are right. Methods are compared with plain training seed by seed.
 Random erasing, which EAC needs, is on for all of them. Started again with the same --workdir it goes on.
 
 `--noise 0.2 --seeds 2 --epochs 1` tries it.

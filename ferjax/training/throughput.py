@@ -68,7 +68,9 @@ class Meter:
                     f"the loss is {sums['loss']} at step {step}: the run has diverged; lower "
                     "schedule.learning_rate or set optimizer.clip_norm, in a new --workdir"
                 )
-        total = {name: sum(sums[name] for _, sums in rows) for name in rows[0][1]}
+        # Where a stage ends among them, not all have the same losses.
+        names = [name for name in rows[0][1] if all(name in sums for _, sums in rows)]
+        total = {name: sum(sums[name] for _, sums in rows) for name in names}
         values = {
             "loss": total["loss"] / total["weight"],
             "accuracy": total["correct"] / total["count"],
