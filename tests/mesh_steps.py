@@ -55,9 +55,8 @@ def trained(fsdp: int, accumulate_steps: int, **fields: object) -> dict[str, np.
     )
     mesh = make_mesh(config.mesh)
     with tiny.registered():
-        parts = setup.assemble(
-            config, source(), mesh, teachers=teachers(mesh) if config.distill["from"] else ()
-        )
+        taught_by = teachers(mesh) if config.distill["from"] else ()
+        parts = setup.assemble(config, source(), mesh, teachers=taught_by)
     state = parts.init(np.uint32(config.train.seed))
     found = {}
     for step in range(STEPS):

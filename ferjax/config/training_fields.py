@@ -67,6 +67,8 @@ DISTILL = (
           "Part of the loss that is the distance from what they say; the rest is the loss of the labels."),
     Field("distill.temperature", 4.0, Range(0, 1000, above=True), "",
           "Divides the logits of both sides: the higher, the more unlikely classes count."),
+    Field("distill.attention", 0.0, Range(0, 1_000_000), "",
+          "Weight of the difference of where the last maps are strong (attention transfer); 0 is off."),
 )  # fmt: skip
 
 SCHEDULE = (

@@ -67,15 +67,38 @@ def check_fits(model: nn.Module, image_shape: ImageShape, needed_by: str, instea
         )
 
 
+def check_averages(model: nn.Module, image_shape: ImageShape, needed_by: str) -> None:
+    """Refuses a network that averages no maps of single images over places; nothing is computed.
+
+    Args:
+        model: the network.
+        image_shape: `(H, W, C)` of its images.
+        needed_by: what needs them, for the message.
+
+    Raises:
+        UserError: it does not, and which networks do.
+    """
+    if reason := _without_average(model, image_shape):
+        raise UserError(
+            f"{needed_by} needs a network that averages maps over places; {reason}: these do: "
+            f"{', '.join(FITTING)}"
+        )
+
+
+def _without_average(model: nn.Module, image_shape: ImageShape) -> str:
+    """Says why the maps that a network averages last are not those of its images; empty if they are."""
+    number, shape = _last_average(model, image_shape)
+    if number < 0:
+        return f"{type(model).__name__} has no such average"
+    return "" if shape[0] == 1 else f"{type(model).__name__} averages {shape[0]} views of an image"
+
+
 @lru_cache(maxsize=64)
 def _misfit(model: nn.Module, image_shape: ImageShape) -> str:
     """Says why a network has no class-activation maps; empty if it has."""
-    name = type(model).__name__
-    number, shape = _last_average(model, image_shape)
-    if number < 0:
-        return f"{name} has no such average"
-    if shape[0] != 1:
-        return f"{name} averages {shape[0]} views of an image"
+    if reason := _without_average(model, image_shape):
+        return reason
+    _, shape = _last_average(model, image_shape)
     variables, maps = _shapes(model, image_shape), jax.ShapeDtypeStruct(shape, jnp.float32)
 
     def transposed(variables: Any) -> Any:
@@ -86,7 +109,7 @@ def _misfit(model: nn.Module, image_shape: ImageShape) -> str:
     try:
         jax.eval_shape(transposed, variables)
     except Exception:  # each operation that cannot be transposed raises another exception
-        return f"what {name} does after its last average is not linear"
+        return f"what {type(model).__name__} does after its last average is not linear"
     return ""
 
 

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from ferjax.augment import normalise
 from ferjax.augment.tone import luma
 from ferjax.errors import UserError, listed
+from ferjax.models.observed import observed
 
 
 class Teacher(NamedTuple):
@@ -40,36 +41,46 @@ class Teacher(NamedTuple):
 
 def make_soft_targets(
     teachers: Sequence[Teacher], config: ConfigDict
-) -> Callable[[Sequence[Any], Array], Float[Array, "B K"]]:
-    """Builds `targets(variables, images) -> probabilities`, those of the teachers, softened, on average.
+) -> Callable[[Sequence[Any], Array], dict[str, Array]]:
+    """Builds `targets(variables, images) -> what the teachers say`, on average.
 
     Args:
         teachers: at least one; their variables are given anew to the function.
         config: the groups `distill` and `train` are read.
 
     Returns:
-        A function of each teacher's variables and uint8 images `[B, H, W, C]`. Images are resized to the size
-        that a teacher takes; one that was trained on grey images sees them grey. With parts of a batch,
-        teachers see these one after another too.
+        A function of each teacher's variables and uint8 images `[B, H, W, C]`, which gives `soft`,
+        probabilities at the temperature `[B, K]`, and with `distill.attention` also `attention`, see
+        `attention_map`, as large as the first teacher's. Images are resized to the size that a teacher takes;
+        one that was trained on grey images sees them grey. With parts of a batch, teachers see these one
+        after another too.
     """
-    temperature, parts = config.distill.temperature, config.train.accumulate_steps
+    parts = config.train.accumulate_steps
 
-    def targets(variables: Sequence[Any], images: Array) -> Float[Array, "B K"]:
-        def of_rows(rows: Array) -> Array:
-            chances = [_chances(*pair, rows, temperature) for pair in zip(teachers, variables, strict=True)]
-            return jnp.stack(chances).mean(0)
+    def targets(variables: Sequence[Any], images: Array) -> dict[str, Array]:
+        def of_rows(rows: Array) -> dict[str, Array]:
+            said = [_said(*pair, rows, config.distill) for pair in zip(teachers, variables, strict=True)]
+            chances = jnp.stack([soft for soft, _ in said]).mean(0)
+            if not config.distill.attention:
+                return {"soft": chances}
+            size = said[0][1].shape
+            maps = [jax.image.resize(each, size, "linear") for _, each in said]
+            return {"soft": chances, "attention": jnp.stack(maps).mean(0)}
 
         if parts == 1:
             return of_rows(images)
         # As in `ferjax.training.gradient_parts`: on a sharded batch every device keeps its own rows.
         split = images.reshape(len(images) // parts, parts, *images.shape[1:]).swapaxes(0, 1)
-        found = jax.lax.map(of_rows, split).swapaxes(0, 1)
-        return found.reshape(len(images), -1)
+        found = jax.lax.map(of_rows, split)
+        return jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(len(images), *x.shape[2:]), found)
 
     return targets
 
 
-def _chances(teacher: Teacher, variables: Any, images: Array, temperature: float) -> Float[Array, "B K"]:
+def _said(
+    teacher: Teacher, variables: Any, images: Array, config: ConfigDict
+) -> tuple[Float[Array, "B K"], Any]:
+    """Returns a teacher's probabilities, and its attention map where that is asked for."""
     images = images.astype(jnp.float32)
     if teacher.grey:
         images = luma(images)
@@ -77,8 +88,37 @@ def _chances(teacher: Teacher, variables: Any, images: Array, temperature: float
     if images.shape != size:
         images = jax.image.resize(images, size, "linear")
     dtype = getattr(teacher.model, "dtype", None) or jnp.float32
-    logits: Any = teacher.model.apply(variables, normalise(images, dtype), train=False)
-    return jax.nn.softmax(logits.astype(jnp.float32) / temperature)[:, jnp.asarray(teacher.order)]
+    apply = observed(teacher.model.apply, maps=config.attention > 0)
+    logits, seen = apply(variables, normalise(images, dtype), train=False)
+    chances = jax.nn.softmax(logits.astype(jnp.float32) / config.temperature)
+    return chances[:, jnp.asarray(teacher.order)], None if seen.maps is None else attention_map(seen.maps)
+
+
+def attention_map(maps: Float[Array, "B h w C"]) -> Float[Array, "B h w"]:
+    """Returns the mean squared value over the channels at each place, float32."""
+    return jnp.square(maps.astype(jnp.float32)).mean(-1)
+
+
+def attention_loss(maps: Float[Array, "B h w C"], targets: Float[Array, "B h2 w2"]) -> Float[Array, " B"]:
+    """‖Q / ‖Q‖ − T / ‖T‖‖² of the attention maps of network and teachers, each as a vector.
+
+    Args:
+        maps: what the network averages last.
+        targets: the teachers' attention maps, resized to the network's here; no gradient reaches them.
+
+    References:
+        Zagoruyko & Komodakis, Paying more attention to attention, ICLR 2017, equation 2
+        with p = 2, of one layer.
+    """
+    own = attention_map(maps)
+    targets = jax.image.resize(targets, own.shape, "linear")
+    own, targets = (_unit(each.reshape(len(each), -1)) for each in (own, targets))
+    return jnp.square(own - targets).sum(-1)
+
+
+def _unit(rows: Float[Array, "B N"]) -> Float[Array, "B N"]:
+    """Divides each row by its length."""
+    return rows * jax.lax.rsqrt(jnp.square(rows).sum(-1, keepdims=True) + 1e-12)
 
 
 def distillation_loss(

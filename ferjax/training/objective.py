@@ -16,7 +16,7 @@ from ferjax.errors import UserError
 from ferjax.models.class_maps import class_weights as class_weights_of
 from ferjax.models.observed import Seen, observed
 from ferjax.training import eac, losses, scn
-from ferjax.training.distillation import distillation_loss
+from ferjax.training.distillation import attention_loss, distillation_loss
 from ferjax.training.losses import l2_penalty
 from ferjax.training.remat import rematerialised
 from ferjax.training.stages import Rules, auxiliary_loss, statistics_kept
@@ -62,7 +62,7 @@ def make_objective(
 
     Returns:
         A function of parameters, those of the self-cure head, batch statistics, augmented rows
-        `{"image": [b, H, W, C], "label": [b] or [b, K]}` (with teachers also `soft` `[b, K]`, what they say),
+        `{"image": [b, H, W, C], "label": [b] or [b, K]}` (with teachers also what they say),
         the key of dropout, and the whole batch. It gives the part of the batch's loss that these rows make,
         the new statistics, and the sums that `ferjax.training.steps.make_train_step` describes; for the
         self-cure method also `proposed`, int32 `[b]`, see `ferjax.training.scn.proposals`.
@@ -70,9 +70,12 @@ def make_objective(
     Raises:
         UserError: when called, if no loss counts.
     """
+    taught, attention = (
+        (config.distill.weight, config.distill.attention) if config.distill["from"] else (0, 0)
+    )
     loss_of_examples, l2 = losses.create(config.loss), parse_l2(config.loss.l2)
-    apply = rematerialised(observed(model.apply, config.loss.eac > 0, classifier), config.train.remat)
-    taught = config.distill.weight if config.distill["from"] else 0.0
+    maps = config.loss.eac > 0 or attention > 0
+    apply = rematerialised(observed(model.apply, maps, classifier), config.train.remat)
     shape = (config.data.image_size, config.data.image_size, 3)
     mutable = ["batch_stats", "losses"] if rules.auxiliary else ["batch_stats"]
 
@@ -128,6 +131,10 @@ def make_objective(
             behind = distillation_loss(logits, rows["soft"], config.distill.temperature)
             sums["distillation_loss"] = behind.sum()
             value += rules.cross_entropy * taught * behind.sum() / whole.examples
+        if rules.cross_entropy and attention:
+            apart = attention_loss(seen.maps, rows["attention"])
+            sums["attention_loss"] = apart.sum()
+            value += rules.cross_entropy * attention * apart.sum() / whole.examples
         if rules.cross_entropy and config.loss.eac:
             apart, stats = apart_when_mirrored(params, stats, rows["image"], key, seen.maps)
             sums["eac_loss"] = apart.sum()

@@ -57,6 +57,8 @@ def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
     jax.eval_shape(partial(losses.l2_penalty, rules=parse_l2(config.loss.l2)), variables["params"])
     if config.loss.eac:
         class_maps.check_fits(model, image_shape(config), "loss.eac")
+    if config.distill["from"] and config.distill.attention:
+        class_maps.check_averages(model, image_shape(config), "distill.attention")
     if config.loss.scn:
         classifier_of(model, image_shape(config), scn.NEEDED_BY)
     return model

@@ -79,7 +79,7 @@ def make_train_step(
         `loss` (weighted), `weight`, `correct` (by the largest class of a distribution) and `count`, totals
         over the batch, and this step's `learning_rate`: float32 scalars; beside them totals of further
         losses: `auxiliary_loss` where the network sows some that count, `eac_loss`, `distillation_loss`,
-        `rank_loss`; and `relabelled`, how many examples have had their label replaced.
+        `attention_loss`, `rank_loss`; and `relabelled`, how many examples have had their label replaced.
 
     Raises:
         UserError: when traced, if no loss counts.
@@ -106,7 +106,7 @@ def make_train_step(
         total = len(labels) if weights is None else example_weights(labels, weights).sum()
         whole, rows = Whole(total, len(labels), parts), {"image": images, "label": labels}
         if teachers:
-            rows["soft"] = soft_targets(given["teachers"], jnp.asarray(images))
+            rows |= soft_targets(given["teachers"], jnp.asarray(images))
 
         trained, frozen = split(state.params, rules.frozen)
 

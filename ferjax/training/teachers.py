@@ -13,6 +13,7 @@ from ferjax.data.label_spaces import meaning
 from ferjax.errors import UserError
 from ferjax.files import user_path
 from ferjax.inference.open_run import open_network
+from ferjax.models.class_maps import check_averages
 from ferjax.runs import weights
 from ferjax.runs.checksum import checksum
 from ferjax.training.distillation import Teacher
@@ -30,10 +31,10 @@ def open_teachers(config: ConfigDict, label_names: Sequence[str], mesh: Mesh) ->
         UserError: one is neither a run nor a bundle, is damaged, or has other classes.
     """
     paths = [part.strip() for part in config.distill["from"].split(",") if part.strip()]
-    return tuple(_opened(path, label_names, mesh) for path in paths)
+    return tuple(_opened(path, config, label_names, mesh) for path in paths)
 
 
-def _opened(path: str, label_names: Sequence[str], mesh: Mesh) -> Teacher:
+def _opened(path: str, config: ConfigDict, label_names: Sequence[str], mesh: Mesh) -> Teacher:
     network = open_network(path)
     own, theirs = ([meaning(name) for name in names] for names in (label_names, network.label_names))
     if sorted(own) != sorted(theirs):
@@ -41,6 +42,9 @@ def _opened(path: str, label_names: Sequence[str], mesh: Mesh) -> Teacher:
             f"the teacher {path} knows {', '.join(network.label_names)[:100]}; it must have the "
             f"classes of the data set: {', '.join(label_names)[:100]}"
         )
+    if config.distill.attention:
+        shape = (network.image_size, network.image_size, 3)
+        check_averages(network.model, shape, f"the teacher {path} with distill.attention")
     return Teacher(
         path=path,
         model=network.model,

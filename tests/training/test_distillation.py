@@ -13,7 +13,14 @@ from ferjax.augment.tone import luma
 from ferjax.cluster.mesh import make_mesh
 from ferjax.errors import UserError
 from ferjax.runs import weights
-from ferjax.training.distillation import Teacher, check_same, distillation_loss, facts
+from ferjax.training.distillation import (
+    Teacher,
+    attention_loss,
+    attention_map,
+    check_same,
+    distillation_loss,
+    facts,
+)
 from ferjax.training.teachers import open_teachers
 
 TAUGHT = {**PLAIN, "optimizer__momentum": 0.0, "distill__from": "x", "distill__weight": 0.25}
@@ -83,12 +90,28 @@ def test_a_step_learns_from_the_mean_of_what_the_teachers_say():
     assert float(sums["distillation_loss"]) == pytest.approx(16 * float(apart), rel=1e-3)
 
 
+def test_attention_is_where_maps_are_strong():
+    generator = np.random.default_rng(0)
+    maps, others = generator.normal(size=(2, 3, 4, 5, 6))
+    expected = []
+    for own, other in zip(maps, others, strict=True):
+        q, t = ((x**2).sum(-1).ravel() for x in (own, other))
+        expected.append((((q / np.linalg.norm(q)) - (t / np.linalg.norm(t))) ** 2).sum())
+    found = attention_loss(jnp.asarray(maps), attention_map(jnp.asarray(others)))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(attention_loss(jnp.asarray(maps), 3 * attention_map(maps)), 0, atol=1e-6)
+
+
 @pytest.mark.slow
 def test_parts_of_a_batch_are_taught_alike():
     found = []
     for parts in (1, 4):
-        _, current, step, rows = taught((teacher(5),), norm=False, train__accumulate_steps=parts)
+        _, current, step, rows = taught(
+            (teacher(5), teacher(6, size=24)), norm=False, train__accumulate_steps=parts,
+            distill__attention=10.0,
+        )  # fmt: skip
         current, sums = step(current, rows)
+        assert float(sums["attention_loss"]) > 0
         found.append((current.params, sums))
     tiny.assert_near(*found, rtol=1e-4, atol=1e-6)
 
