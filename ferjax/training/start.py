@@ -91,8 +91,9 @@ def begin_run(
         "grey": ready.train.grey,
         "set": data_set,
         "config": config_check.fixed_fields(config.to_dict()),
-        "teachers": distillation.facts(ready.parts.teachers),
     }
+    if ready.parts.teachers:
+        facts["teachers"] = distillation.facts(ready.parts.teachers)
     return Begun(state, progress, int(state.step) if restored else None, taken, facts, overlap)
 
 

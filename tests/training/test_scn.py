@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from test_resume import assert_as_never_killed
 from tiny_steps import PLAIN, SCHEDULE, batch, initial
 
+from ferjax import models
 from ferjax.augment import normalise
 from ferjax.config import defaults, validate
 from ferjax.errors import UserError
+from ferjax.models.observed import classifier_of
+from ferjax.registry import NETWORKS
 from ferjax.training import optimizers, scn, setup, state, steps
+from ferjax.training.stages import parameter_shapes
 
 CURED = {**PLAIN, "optimizer__momentum": 0.0, "loss__scn": 0.5, "loss__scn_margin": 0.4}
 SIZE, EXAMPLES = (16, 16, 3), 40
@@ -136,6 +140,19 @@ def test_networks_and_options_that_do_not_fit():
     config.train.accumulate_steps = 2
     with pytest.raises(UserError, match="ranks the examples of a whole batch"):
         validate(config)
+
+
+@pytest.mark.relative
+@pytest.mark.parametrize("name", models.names())
+def test_networks_that_end_in_a_linear_layer(name):
+    size = max(48, NETWORKS.find(name).facts.smallest)
+    model, shape = models.create(name, num_classes=2), (size, size, 3)
+    if "xception" in name:  # it averages maps of the classes
+        with pytest.raises(UserError, match="linear layer"):
+            classifier_of(model, shape, "a test")
+    else:
+        kernel = parameter_shapes(model, shape)[f"{classifier_of(model, shape, 'a test')}/kernel"]
+        assert kernel[-1] == 2
 
 
 @pytest.mark.slow
