@@ -8,16 +8,28 @@ import sys
 import jax
 import numpy as np
 import tiny
+from jax.sharding import Mesh
 
-from ferjax.cluster.mesh import global_batch, make_mesh
+from ferjax.cluster.mesh import global_batch, make_mesh, replicated
 from ferjax.data.sources import MemorySource
 from ferjax.runs.checksum import checksum
 from ferjax.training import setup
+from ferjax.training.distillation import Teacher
 from ferjax.training.evaluate import evaluate
 
 STEPS = 3
-# name → (fsdp, accumulate_steps)
-CASES = {"data": (1, 1), "fsdp 2": (2, 1), "two parts, fsdp 4": (4, 2)}
+# Every training method at once.
+METHODS = {
+    "optimizer__sam_rho": 0.1, "loss__eac": 1.0, "distill__from": "a teacher", "loss__scn": 0.5,
+    "loss__scn_relabel_epoch": 1.0, "loss__scn_relabel_margin": 0.02,
+}  # fmt: skip
+# name → (fsdp, accumulate_steps, fields)
+CASES = {
+    "data": (1, 1, {}),
+    "fsdp 2": (2, 1, {}),
+    "two parts, fsdp 4": (4, 2, {}),
+    "methods, fsdp 2": (2, 1, METHODS),
+}
 
 
 def source(count: int = 40) -> MemorySource:
@@ -28,6 +40,14 @@ def source(count: int = 40) -> MemorySource:
     return MemorySource(images, labels, label_names=tuple("abcdefg"), name="random", split="train")
 
 
+def teachers(mesh: Mesh) -> tuple[Teacher, ...]:
+    """One teacher, with random weights."""
+    model = tiny.TinyNet()
+    variables = jax.jit(model.init)(jax.random.key(3), np.zeros((1, 16, 16, 3), np.float32))
+    variables = jax.device_put(variables, replicated(mesh))
+    return (Teacher("a teacher", model, variables, tuple(range(7)), 16, grey=False, checksum=0),)
+
+
 def trained(fsdp: int, accumulate_steps: int, **fields: object) -> dict[str, np.ndarray]:
     """Trains on the mesh of all devices and evaluates; everything as plain arrays."""
     config = tiny.tiny_configuration(
@@ -35,12 +55,14 @@ def trained(fsdp: int, accumulate_steps: int, **fields: object) -> dict[str, np.
     )
     mesh = make_mesh(config.mesh)
     with tiny.registered():
-        parts = setup.assemble(config, source(), mesh)
+        taught_by = teachers(mesh) if config.distill["from"] else ()
+        parts = setup.assemble(config, source(), mesh, teachers=taught_by)
     state = parts.init(np.uint32(config.train.seed))
     found = {}
     for step in range(STEPS):
-        rows = source().take((np.arange(32) + 7 * step) % 40)
-        state, sums = parts.train_steps[0](state, global_batch(rows, mesh))
+        index = (np.arange(32) + 7 * step) % 40
+        rows = source().take(index) | ({"index": index.astype(np.int32)} if config.loss.scn else {})
+        state, sums = parts.train_steps[0](state, {**global_batch(rows, mesh), **parts.shared})
         found |= {f"sums {step} {name}": np.asarray(value) for name, value in sums.items()}
     loss, confusion = evaluate(parts.eval_step, state.variables, source(), 16, mesh)
     placed = {str(tuple(leaf.sharding.spec)) for leaf in jax.tree.leaves(state.params)}
@@ -57,7 +79,7 @@ def trained(fsdp: int, accumulate_steps: int, **fields: object) -> dict[str, np.
 if __name__ == "__main__":
     everything = {
         f"{case}/{name}": value
-        for case, (fsdp, parts) in CASES.items()
-        for name, value in trained(fsdp, parts).items()
+        for case, (fsdp, parts, fields) in CASES.items()
+        for name, value in trained(fsdp, parts, **fields).items()
     }
     np.savez(sys.argv[1], **everything)

@@ -52,13 +52,17 @@ DATA = (
           "Leaves out of train the images that also stand in validation or test."),
     Field("data.drop_validation_leaks", False, SWITCH, "",
           "Leaves out of validation, which chooses the weights, the images that also stand in test."),
-    Field("data.balance", "none", Choices(("none", "oversample")), "",
-          "oversample: an epoch shows every class as often as the largest one."),
+    Field("data.balance", "none", Choices(("none", "oversample", "draw")), "",
+          "oversample: an epoch shows every class as often as the largest one; draw: every image is drawn "
+          "with replacement, each class equally likely."),
     Field("data.soft_labels", False, SWITCH, "",
           "Trains on the annotators' votes where the data set stores them (ferplus)."),
     Field("data.face_margin", -1.0, Range(-1, 2), "of the box",
           "Room around the detector's box, on each side, when a photograph's faces are cut out for the "
           "network; -1: what was measured for the data set, or 0.1.", free=True),
+    Field("data.label_noise", 0.0, BELOW_ONE, "of train",
+          "Part of the training labels that is made wrong, to measure methods against wrong labels."),
+    Field("data.label_noise_seed", 0, Range(0, 2**32, below=True), "", "Which labels, and to what."),
 )  # fmt: skip
 
 # The geometric ones are one resampling together. 0 is off.

@@ -1,7 +1,7 @@
 """The schema of the groups loss, optimizer, schedule and train: how a network is trained."""
 
 from ferjax import registry
-from ferjax.config.data_fields import BELOW_ONE, INSIDE, SWITCH
+from ferjax.config.data_fields import BELOW_ONE, FRACTION, INSIDE, SWITCH
 from ferjax.config.field import Anything, Choices, Field, Range, Registered, Text
 from ferjax.config.text_fields import parse_l2
 
@@ -24,6 +24,17 @@ LOSS = (
           "Focal loss: the larger, the less the examples count that the network is sure of; 0 is off."),
     Field("loss.l2", "", Text("PATTERN:NUMBER,…", parse_l2), "",
           "Adds 0.5·λ·ΣW² of the parameters whose paths match: fc1/kernel:0.001,fc2/kernel:0.01."),
+    Field("loss.eac", 0.0, Range(0, 1_000_000), "",
+          "Weight of the difference between an image's class maps and its mirror image's (EAC); 0 is off."),
+    Field("loss.scn", 0.0, Range(0, 1_000_000), "",
+          "Self-cure network: weight of the loss that ranks examples by importance; 0 is off."),
+    Field("loss.scn_ratio", 0.7, INSIDE, "of the batch", "scn: the more important examples."),
+    Field("loss.scn_margin", 0.15, FRACTION, "",
+          "scn: how far the mean importance of these shall lie above that of the others."),
+    Field("loss.scn_relabel_epoch", 10.0, Range(1, 1_000_000, also=0), "",
+          "scn: the epoch, counted from 1, from which labels are replaced; 0: never."),
+    Field("loss.scn_relabel_margin", 0.2, FRACTION, "",
+          "scn: a label is replaced by a class that is so much more probable."),
 )  # fmt: skip
 
 OPTIMIZER = (
@@ -45,6 +56,21 @@ OPTIMIZER = (
     Field("optimizer.clip_norm", 0.0, Range(0, 1e30), "", "Largest global norm of the gradients; 0 is off."),
     Field("optimizer.ema_decay", 0.0, BELOW_ONE, "",
           "Decay of the average of weights and statistics that is evaluated; 0 is off."),
+    Field("optimizer.sam_rho", 0.0, Range(0, 100), "",
+          "Sharpness-aware minimisation: the gradient is taken this far up the slope; 0 is off."),
+    Field("optimizer.sam_statistics", "first", Choices(("first", "second")), "",
+          "Which of its two passes moves batch normalisation's running statistics."),
+)  # fmt: skip
+
+DISTILL = (
+    Field("distill.from", "", Text("RUN_OR_BUNDLE,…"), "",
+          "Trained networks that say what they see in the same images; empty: none."),
+    Field("distill.weight", 0.5, Range(0, 1, above=True), "",
+          "Part of the loss that is the distance from what they say; the rest is the loss of the labels."),
+    Field("distill.temperature", 4.0, Range(0, 1000, above=True), "",
+          "Divides the logits of both sides: the higher, the more unlikely classes count."),
+    Field("distill.attention", 0.0, Range(0, 1_000_000), "",
+          "Weight of the difference of where the last maps are strong (attention transfer); 0 is off."),
 )  # fmt: skip
 
 SCHEDULE = (

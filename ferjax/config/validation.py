@@ -92,5 +92,26 @@ def _check_together(config: ConfigDict) -> None:
             f"data.balance={data.balance} and loss.class_weights={config.loss.class_weights} both make up "
             "for rare classes: set one of them to none"
         )
+    if config.loss.scn:
+        _check_scn(config)
+    if data.label_noise and data.soft_labels:
+        raise UserError("data.label_noise changes classes, and data.soft_labels takes votes: leave one out")
     if data.workers and data.cache != "stream":
         raise UserError("data.workers decode a streamed set: set data.cache=stream or data.workers=0")
+
+
+def _check_scn(config: ConfigDict) -> None:
+    """Checks what the self-cure method cannot do: it replaces classes, and ranks whole batches."""
+    mixing = {
+        "augment.mixup": config.augment.mixup,
+        "augment.cutmix": config.augment.cutmix,
+        "data.soft_labels": config.data.soft_labels,
+    }
+    for field, value in mixing.items():
+        if value:
+            raise UserError(f"loss.scn replaces labels that are one class each: switch {field} off")
+    if config.train.accumulate_steps > 1 or config.train.batch_size < 2:
+        raise UserError(
+            "loss.scn ranks the examples of a whole batch: set train.accumulate_steps to 1 and "
+            "train.batch_size above 1"
+        )

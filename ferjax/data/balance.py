@@ -9,7 +9,7 @@ import numpy as np
 from ferjax.data.seeded import Draws
 from ferjax.data.sources import Source
 
-NAMES = ("none", "oversample")
+NAMES = ("none", "oversample", "draw")
 
 
 class Epochs(abc.ABC):
@@ -69,6 +69,37 @@ class Oversampled(Epochs):
         return np.concatenate(visited)[Draws("epoch", seed, epoch).order(len(self))]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Drawn(Epochs):
+    """Draws as many examples as there are, with replacement, every class equally likely.
+
+    This is what PyTorch's `WeightedRandomSampler` does with weights of 1 / (examples of the class), known in
+    this field as ImbalancedDatasetSampler. Of a large class an epoch leaves out many examples.
+
+    Attributes:
+        labels: int [N].
+    """
+
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @functools.cached_property
+    def _classes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The examples sorted by class, and where each class that occurs begins and how many it has."""
+        _, counts = np.unique(self.labels, return_counts=True)
+        return np.argsort(self.labels, kind="stable"), np.cumsum(counts) - counts, counts
+
+    def order(self, seed: int, epoch: int) -> np.ndarray:  # noqa: D102
+        members, starts, counts = self._classes
+        draws = Draws("draw", seed, epoch)
+        chosen = draws.below_each(np.full(len(self), len(counts)))
+        return members[starts[chosen] + draws.below_each(counts[chosen])]
+
+
 def epochs(source: Source, balance: str) -> Epochs:
     """Returns the epochs of a split; `balance` is one of `NAMES`."""
-    return Oversampled(source.labels) if balance == "oversample" else Once(len(source))
+    if balance == "oversample":
+        return Oversampled(source.labels)
+    return Drawn(source.labels) if balance == "draw" else Once(len(source))

@@ -98,9 +98,8 @@ class DiskSource(Source):
 
 def _votes(stream: StreamSource) -> np.ndarray:
     """Returns the soft labels of a stream, float32 [N, K], without decoding its images."""
-    starts = range(0, len(stream), CHUNK)
-    parts = [stream.targets(stream.read(range(i, min(i + CHUNK, len(stream))))) for i in starts]
-    return np.concatenate(parts)
+    chunks = [range(i, min(i + CHUNK, len(stream))) for i in range(0, len(stream), CHUNK)]
+    return np.concatenate([stream.targets(stream.read(chunk), chunk) for chunk in chunks])
 
 
 def onto_disk(stream: StreamSource, folder: Path) -> DiskSource:

@@ -10,6 +10,7 @@ import numpy as np
 from ferjax.data import builders
 from ferjax.data.carving import subset
 from ferjax.data.disk_cache import onto_disk
+from ferjax.data.label_noise import with_wrong_labels
 from ferjax.data.leaks import without_leaks
 from ferjax.data.sources import Source, StreamSource, into_memory
 from ferjax.data.split_choice import choose
@@ -35,6 +36,8 @@ def load(
     drop_validation_leaks: bool = False,
     train_fraction: float = 1.0,
     soft_labels: bool = False,
+    label_noise: float = 0.0,
+    label_noise_seed: int = 0,
 ) -> Source:
     """Opens a split of a data set.
 
@@ -67,6 +70,9 @@ def load(
         train_fraction: the part of "train" that is kept, 0 < f ≤ 1, of every class alike; after all else
             was taken out of it, see `ferjax.data.carving.subset`.
         soft_labels: batches hold the annotators' votes as distributions, see `StreamSource`.
+        label_noise: the part of "train" that gets a wrong label, see `ferjax.data.label_noise`; drawn after
+            all else was taken out of it.
+        label_noise_seed: any integer; which labels, and to what.
 
     Raises:
         UserError: unknown name, split or fold, a licensed set that is not built yet, a damaged set, or images
@@ -86,6 +92,14 @@ def load(
         before = np.arange(len(records)) if indices is None else indices
         indices = before[subset(records.index.labels[before], train_fraction)]
         _log_once(f"{len(indices)} of {len(before)} training examples of {name} are kept (train_fraction)")
+    labels = None
+    if label_noise and split == "train":
+        right = records.index.labels if indices is None else records.index.labels[indices]
+        labels = with_wrong_labels(right, len(records.label_names), label_noise, label_noise_seed)
+        _log_once(
+            f"{(labels != right).sum():,} of {len(right):,} training labels of {name} are made wrong "
+            f"(label_noise={label_noise:g}, seed {label_noise_seed})"
+        )
     stream = StreamSource(
         records,
         indices=indices,
@@ -94,6 +108,7 @@ def load(
         channels=channels,
         resize=resize,
         soft_labels=soft_labels,
+        labels=labels,
     )
     if cache == "memory":
         return into_memory(stream)

@@ -31,6 +31,7 @@ def train_batches(
     process_count: int = 1,
     workers: int = 0,
     balance: str = "none",
+    indexed: bool = False,
 ) -> grain.DatasetIterator:
     """Iterates over shuffled batches without end.
 
@@ -45,8 +46,9 @@ def train_batches(
         process_index: of this process, 0 … process_count − 1.
         process_count: of all processes that train together.
         workers: processes that read and decode a streamed source; 0 uses threads.
-        balance: "none", or "oversample" for as many examples of every class as the largest has, see
-            `ferjax.data.balance`.
+        balance: one of `ferjax.data.balance.NAMES`; "oversample" shows as many examples of every class as the
+            largest has.
+        indexed: whether batches also hold `index`, int32 [b], the examples' places in the source.
 
     Returns:
         An iterator of {"image": uint8 [b, H, W, C], "label": int32 [b]} with b = batch_size //
@@ -59,7 +61,7 @@ def train_batches(
         raise UserError("decoded data needs no workers: set workers=0, or cache='stream'")
     order = _ShuffledOrder(epochs(source, balance), batch_size, seed)
     rows = _rows(batch_size, process_index, process_count)
-    steps = grain.MapDataset.range(sys.maxsize).map(_TrainBatch(source, order, rows))
+    steps = grain.MapDataset.range(sys.maxsize).map(_TrainBatch(source, order, rows, indexed))
     batches = steps[start_step:].to_iter_dataset(_read_options(source, workers))
     if workers:
         batches = batches.mp_prefetch(
@@ -140,9 +142,12 @@ class _TrainBatch:
     source: Source
     order: _ShuffledOrder
     rows: slice
+    indexed: bool
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
-        return self.source.take(self.order(step)[self.rows])
+        indices = self.order(step)[self.rows]
+        batch = self.source.take(indices)
+        return {**batch, "index": indices.astype(np.int32)} if self.indexed else batch
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,6 +37,10 @@ class Draws:
         """Draws an integer in [0, n)."""
         return int(self._bits.random_raw()) % n
 
+    def below_each(self, limits: np.ndarray) -> np.ndarray:
+        """Draws an integer in [0, n) for each n of `limits`: int64."""
+        return (self._bits.random_raw(len(limits)) % limits.astype(np.uint64)).astype(np.int64)
+
     def pick(self, options: Sequence[T]) -> T:
         """Draws one of the options, each equally likely."""
         return options[self.below(len(options))]

@@ -95,6 +95,7 @@ class StreamSource(Source):
         resize: one of `ferjax.data.resize.FILTERS`.
         soft_labels: `take` gives the stored distributions over the classes, `votes`, as labels. All else
             goes by the class of the label.
+        labels: int32 [len], which replace the stored ones; not with `soft_labels`.
 
     Raises:
         UserError: the stored images differ in size or channels, so these must be given; or soft labels are
@@ -111,6 +112,7 @@ class StreamSource(Source):
         channels: int | None = None,
         resize: str = "pil",
         soft_labels: bool = False,
+        labels: np.ndarray | None = None,
     ) -> None:
         stored_height, stored_width, stored_channels = records.image_shape
         height, width = image_size or stored_height, image_size or stored_width
@@ -129,6 +131,7 @@ class StreamSource(Source):
         self._image_size = image_size
         self.resize = resize
         self.soft_labels = soft_labels
+        self._labels = labels
 
     def __len__(self) -> int:
         return len(self._records) if self._indices is None else len(self._indices)
@@ -138,7 +141,7 @@ class StreamSource(Source):
         return {
             **extras(record),
             "image": self.decode(record),
-            "label": np.int32(record["label"]),
+            "label": np.int32(record["label"] if self._labels is None else self._labels[index]),
         }
 
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
@@ -146,10 +149,14 @@ class StreamSource(Source):
         images = np.empty((len(records), *self.image_shape), np.uint8)
         for place, record in enumerate(records):
             images[place] = self.decode(record)
-        return {"image": images, "label": self.targets(records)}
+        return {"image": images, "label": self.targets(records, indices)}
 
-    def targets(self, records: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """Returns the labels of records as `take` gives them: int32 [N], or float32 [N, K] if soft."""
+    def targets(
+        self, records: Sequence[Mapping[str, Any]], indices: Sequence[int] | np.ndarray
+    ) -> np.ndarray:
+        """Returns the labels of the records at indices, as `take`: int32 [N], or float32 [N, K] if soft."""
+        if self._labels is not None:
+            return self._labels[np.asarray(indices, np.int64)]
         if self.soft_labels:
             votes = [record["votes"] for record in records]
             return np.array(votes, np.float32).reshape(len(records), len(self.label_names))
@@ -157,14 +164,18 @@ class StreamSource(Source):
 
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
+        if self._labels is not None:
+            return self._labels
         labels = self._records.index.labels
         return labels if self._indices is None else labels[self._indices]
 
     def digest(self) -> str:  # noqa: D102
-        whole = self._records.index.digest
-        if self._indices is None:
-            return whole
-        return hashlib.sha256(whole.encode() + self._indices.astype("<i8").tobytes()).hexdigest()
+        digest = self._records.index.digest
+        if self._indices is not None:
+            digest = hashlib.sha256(digest.encode() + self._indices.astype("<i8").tobytes()).hexdigest()
+        if self._labels is not None:
+            digest = hashlib.sha256(digest.encode() + self._labels.astype("<i4").tobytes()).hexdigest()
+        return digest
 
     @property
     def stored(self) -> tuple[Records, np.ndarray]:
@@ -292,7 +303,7 @@ def into_memory(stream: StreamSource) -> MemorySource:
     check_fits([stream])
     shape = (len(stream), *stream.image_shape)
     images = np.empty(shape, np.uint8)
-    targets = stream.targets([])
+    targets = stream.targets([], [])
     targets = np.empty((len(stream), *targets.shape[1:]), targets.dtype)
     others: list[dict[str, Any]] = [{}] * len(stream)
 
@@ -302,7 +313,7 @@ def into_memory(stream: StreamSource) -> MemorySource:
         for place, record in enumerate(records, start):
             images[place] = stream.decode(record)
             others[place] = extras(record)
-        targets[start:stop] = stream.targets(records)
+        targets[start:stop] = stream.targets(records, range(start, stop))
         return stop - start
 
     with (

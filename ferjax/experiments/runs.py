@@ -14,7 +14,8 @@ from ml_collections import ConfigDict
 from ferjax.files import to_json, write_atomic
 from ferjax.platform import outputs
 from ferjax.training.loop import Stopped, train_and_evaluate
-from ferjax.training.setup import Prepared, prepare
+from ferjax.training.prepared import prepare
+from ferjax.training.setup import Prepared
 
 logger = logging.getLogger(__name__)
 

@@ -3,22 +3,21 @@
 from typing import Any
 
 import flax.linen as nn
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ferjax.errors import UserError
-from ferjax.explain.layers import activation, image_hw, logits_from, spatial_layers
+from ferjax.explain.layers import image_hw
 from ferjax.explain.projection import onto_images
+from ferjax.models import class_maps
+from ferjax.models.observed import observed
 
 
 def class_activation_map(
     model: nn.Module, variables: Any, images: Float[Array, "B H W 3"], classes: Int[Array, " B"]
 ) -> Float[Array, "B H W"]:
-    """Computes Σ_k w_kc A_k of the last spatial layer A, where logit_c = Σ_k w_kc · mean(A_k) + b_c.
+    """Computes Σ_k w_kc A_k of the maps A that are averaged last, where logit_c = Σ_k w_kc · mean(A_k) + b_c.
 
     The function from A to the logits must be linear, as in a ResNet, which ends in global average pooling and
-    one linear layer; transposing it gives the weights.
+    one linear layer.
 
     Args:
         model: the network.
@@ -35,26 +34,12 @@ def class_activation_map(
     References:
         Zhou et al., Learning deep features for discriminative localization, CVPR 2016, equation 2.
     """
-    layers = spatial_layers(model, image_hw(images))
-    name = type(model).__name__
-    if not layers:
-        raise UserError(
-            f"{name} has no layer whose result has rows and columns, which class-activation maps show"
-        )
-    layer = list(layers)[-1]
-    maps = activation(model, variables, images, layer)
-
-    def tail(given: Array) -> Array:
-        return logits_from(model, variables, images, layer, given)
-
-    try:
-        transposed = jax.linear_transpose(tail, maps)
-        logits = jax.eval_shape(tail, maps)
-        (weights,) = transposed(jax.nn.one_hot(classes, logits.shape[-1], dtype=logits.dtype))
-    except Exception as error:  # each operation that cannot be transposed raises another exception
-        raise UserError(
-            f"class-activation maps need a network that ends in an average over places and one linear layer; "
-            f"what {name} does after {layer} is not linear: take grad_cam"
-        ) from error
-    contributions = (weights.astype(jnp.float32) * maps.astype(jnp.float32)).sum(axis=-1)
-    return onto_images(contributions, len(images), image_hw(images))
+    height, width = image_hw(images)
+    shape = (height, width, 3)
+    class_maps.check_fits(model, shape, "a class-activation map", instead="take grad_cam")
+    maps = observed(model.apply, maps=True)(variables, images)[1].maps
+    assert maps is not None  # as it fits
+    weights = class_maps.class_weights(model, variables, shape, maps.dtype).astype("float32")
+    places = maps.shape[1] * maps.shape[2]
+    contributions = (maps.astype("float32") * weights.T[classes][:, None, None, :]).sum(axis=-1) / places
+    return onto_images(contributions, len(images), (height, width))

@@ -57,7 +57,7 @@ from ferjax.training.trained_on import is_record
 _HEADER, _HEADER_OF_ARRAY = 2**16, 2**10  # bytes of the weights' file beside the arrays
 _COLLECTIONS = ("params", "batch_stats")
 # Paths on the machine that trained: useless elsewhere, and private.
-_PRIVATE = ("data.dir", "init.from")
+_PRIVATE = ("data.dir", "init.from", "distill.from")
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same .zip
 
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype]]

@@ -1,5 +1,8 @@
 """Pooling whose gradient is elementwise: a reduce-window's is a scatter, four times as slow on a CPU."""
 
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import partial
 
 import jax
@@ -135,6 +138,20 @@ def _window_means(length: int, size: int) -> np.ndarray:
     return inside / inside.sum(1, keepdims=True)
 
 
+_before_average: ContextVar[Callable[[Array], Array] | None] = ContextVar("before_average", default=None)
+
+
 def global_average_pool(x: Float[Array, "B H W C"]) -> Float[Array, "B C"]:
     """Averages over height and width."""
-    return x.mean(axis=(1, 2))
+    function = _before_average.get()
+    return (x if function is None else function(x)).mean(axis=(1, 2))
+
+
+@contextlib.contextmanager
+def before_averages(function: Callable[[Array], Array]) -> Iterator[None]:
+    """Inside, `global_average_pool` averages what a function makes of its maps, or maps that it only saw."""
+    token = _before_average.set(function)
+    try:
+        yield
+    finally:
+        _before_average.reset(token)

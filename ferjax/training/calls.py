@@ -8,7 +8,6 @@ import numpy as np
 
 from ferjax.cluster.mesh import global_batch, global_batches
 from ferjax.platform.allocator import give_back_freed
-from ferjax.training.device_source import DeviceSource
 from ferjax.training.setup import Prepared
 from ferjax.training.state import TrainState
 from ferjax.training.steps import Sums
@@ -29,14 +28,13 @@ class StepCalls:
             most: steps of a full call, `train.steps_per_call`.
         """
         self._mesh, self._parts, self._most = ready.mesh, ready.parts, most
-        self._held = {"held": ready.train.held} if isinstance(ready.train, DeviceSource) else {}
         self._compiled: set[Any] = set()
 
     def batch(self, rows: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
         """Moves this process's rows `[b, …]` of each step to the devices."""
         if self._most == 1:
-            return {**global_batch(rows[0], self._mesh), **self._held}
-        return {**global_batches(rows, self._mesh, self._most), **self._held}
+            return {**global_batch(rows[0], self._mesh), **self._parts.shared}
+        return {**global_batches(rows, self._mesh, self._most), **self._parts.shared}
 
     def compiles(self, stage: int, count: int) -> bool:
         """Checks whether the next call of `count` steps of a stage compiles first."""

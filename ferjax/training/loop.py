@@ -25,7 +25,8 @@ from ferjax.training.calls import StepCalls
 from ferjax.training.evaluate import evaluate, scores
 from ferjax.training.finish import finish
 from ferjax.training.metric_writers import Writer
-from ferjax.training.setup import Prepared, open_mesh, prepare, train_rows
+from ferjax.training.prepared import prepare
+from ferjax.training.setup import Prepared, open_mesh, train_rows
 from ferjax.training.signals import Interrupts
 from ferjax.training.start import Begun, begin_run, open_writers
 from ferjax.training.state import TrainState

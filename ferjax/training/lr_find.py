@@ -22,6 +22,7 @@ from ferjax.errors import UserError
 from ferjax.training import transfer
 from ferjax.training.schedules import rate_factor
 from ferjax.training.setup import assemble, load_split, open_mesh, train_rows
+from ferjax.training.teachers import open_teachers
 
 SMOOTHING = 0.9  # share of the average that is kept at each step
 DIVERGED = 4.0  # the test ends when the smoothed loss is so many times its best
@@ -104,7 +105,8 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
     whole = config.copy_and_resolve_references()
     whole.train.max_steps = 0  # which could leave out the stage
     schedule = rising(low, high, steps)
-    parts = assemble(whole, train, mesh, schedule)
+    teachers = open_teachers(config, train.label_names, mesh)
+    parts = assemble(whole, train, mesh, schedule, teachers)
     state = parts.init(np.uint32(config.train.seed))
     if start := transfer.read_source(config, out, parts, train.label_names):
         state, _ = transfer.begin(config, out, parts, state, start)
@@ -113,7 +115,7 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
     rates, losses, smoothed, diverged = [], [], np.array([]), False
     with contextlib.closing(train_rows(config, train)) as batches:
         for step in range(steps):
-            state, sums = train_step(state, global_batch(next(batches), mesh))
+            state, sums = train_step(state, {**global_batch(next(batches), mesh), **parts.shared})
             values = {name: float(value) for name, value in sums.items()}
             loss = rules.cross_entropy * values["loss"] / values["weight"]
             loss += rules.auxiliary * values.get("auxiliary_loss", 0.0) / values["count"]

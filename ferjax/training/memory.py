@@ -132,7 +132,7 @@ def step_bytes(config: ConfigDict, stage: ConfigDict, model: nn.Module, rows: in
     whole = jax.eval_shape(
         partial(state.create, model, tx, shape, ema=config.optimizer.ema_decay > 0), np.uint32(0)
     )
-    rules, apply = stages.rules(config, stage, model, shape), rematerialised(model, config.train.remat)
+    rules, apply = stages.rules(config, stage, model, shape), rematerialised(model.apply, config.train.remat)
     trained, frozen = stages.split(whole.params, rules.frozen)
     images = jax.ShapeDtypeStruct((rows, *shape), _dtype(config))
 

@@ -34,26 +34,26 @@ def _kept(primitive: Any, *avals: Any, **params: Any) -> bool:
     return _named(primitive, *avals, **params)
 
 
-def rematerialised(model: nn.Module, how: str) -> Callable[..., Any]:
-    """`model.apply` with fewer arrays kept for the backward pass; values and names stay the same.
+def rematerialised(apply: Callable[..., Any], how: str) -> Callable[..., Any]:
+    """A network's `apply` with fewer arrays kept for the backward pass; values and names stay the same.
 
     Args:
-        model: the network.
+        apply: `model.apply`, or a function that calls it and takes the same arguments.
         how: `none`: all is kept. `layers`: what convolutions and linear layers give is kept; normalisation,
             activations, dropout, pooling and attention are computed again from it, with no matrix product but
             those of self-attention.
 
     Returns:
-        A function of `(variables, images, rngs=…, **options)` as `model.apply`; options are Python values.
+        A function of `(variables, images, rngs=…, **options)` as `apply`; options are Python values.
     """
     if how == "none":
-        return model.apply
+        return apply
 
-    def apply(variables: Any, images: jax.Array, rngs: Any, **options: Any) -> Any:
+    def again(variables: Any, images: jax.Array, rngs: Any, **options: Any) -> Any:
         def forward(variables: Any, images: jax.Array, rngs: Any) -> Any:
             with nn.intercept_methods(_tag):
-                return model.apply(variables, images, rngs=rngs, **options)
+                return apply(variables, images, rngs=rngs, **options)
 
         return jax.checkpoint(forward, policy=_kept)(variables, images, rngs)
 
-    return apply
+    return again

@@ -1,7 +1,7 @@
 """From a config to the parts of a run: data, network, optimizer, shardings and jitted steps."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -26,13 +26,31 @@ from ferjax.cluster.mesh import (
 from ferjax.config import stages_of
 from ferjax.data.balance import epochs
 from ferjax.data.pipeline import check_workers, train_batches
-from ferjax.data.sources import Source, StreamSource, check_fits, into_memory
-from ferjax.training import memory, optimizers, schedules, stages, state, steps
+from ferjax.data.sources import Source
+from ferjax.models import class_maps
+from ferjax.models.observed import classifier_of
+from ferjax.training import memory, optimizers, schedules, scn, stages, state, steps
 from ferjax.training.device_source import DeviceSource
+from ferjax.training.distillation import Teacher
 from ferjax.training.losses import class_weights
 from ferjax.training.network import build_model, create_model, image_shape
 from ferjax.training.plan import Plan, plan
+from ferjax.training.several_steps import make_several_steps
 from ferjax.training.state import TrainState
+
+
+def check_methods(config: ConfigDict, model: nn.Module) -> None:
+    """Checks that the network fits the training methods that the config switches on; nothing is computed.
+
+    Raises:
+        UserError: a method does not work with it.
+    """
+    if config.loss.eac:
+        class_maps.check_fits(model, image_shape(config), "loss.eac")
+    if config.distill["from"] and config.distill.attention:
+        class_maps.check_averages(model, image_shape(config), "distill.attention")
+    if config.loss.scn:
+        classifier_of(model, image_shape(config), scn.NEEDED_BY)
 
 
 def open_mesh(config: ConfigDict) -> Mesh:
@@ -44,6 +62,7 @@ def open_mesh(config: ConfigDict) -> Mesh:
     """
     with memory.measured_layers() as layers:
         model = build_model(config, num_classes=2)
+    check_methods(config, model)
     mesh = make_mesh(config.mesh)
     check_batch(config.train.batch_size, config.train.accumulate_steps, mesh, "train.batch_size")
     check_batch(config.eval.batch_size, 1, mesh, "eval.batch_size")
@@ -73,6 +92,8 @@ def load_split(
         train_fraction=config.data.train_fraction,
         # Scores are against the one right class.
         soft_labels=config.data.soft_labels and split == "train",
+        label_noise=config.data.label_noise,
+        label_noise_seed=config.data.label_noise_seed,
     )
 
 
@@ -98,9 +119,12 @@ class Parts:
         rules: of each stage.
         train_steps: of each stage, jitted `(state, batch) -> (state, sums)`; the state is donated.
         several_steps: of each stage, likewise for `train.steps_per_call` batches, see
-            `ferjax.training.steps.make_several_steps`; `fewer_steps` for as many as they say.
+            `ferjax.training.several_steps.make_several_steps`; `fewer_steps` for as many as they say.
         eval_step: jitted `(variables, batch) -> sums`.
         model: the network.
+        shared: what every batch holds beside its rows, on every device: the split of `data.cache=device` as
+            `held`, the teachers' variables as `teachers`.
+        teachers: what the steps learn from.
     """
 
     plan: Plan
@@ -113,14 +137,20 @@ class Parts:
     fewer_steps: tuple[Callable[..., Any], ...]
     eval_step: Callable[..., Any]
     model: nn.Module
+    shared: dict[str, Any]
+    teachers: tuple[Teacher, ...]
 
 
 def state_layout(
-    config: ConfigDict, model: nn.Module, tx: optax.GradientTransformation, mesh: Mesh
+    config: ConfigDict,
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    mesh: Mesh,
+    cure: scn.Cure | None = None,
 ) -> tuple[Callable[..., TrainState], Any]:
     """Returns the function that makes an initial state from a seed, and its shapes with their shardings."""
     averaging = config.optimizer.ema_decay > 0
-    init = partial(state.create, model, tx, image_shape(config), ema=averaging)
+    init = partial(state.create, model, tx, image_shape(config), ema=averaging, cure=cure)
     shapes = jax.eval_shape(init, np.uint32(0))
     like = jax.tree.map(
         lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
@@ -130,7 +160,13 @@ def state_layout(
     return init, like
 
 
-def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Schedule | None = None) -> Parts:
+def assemble(
+    config: ConfigDict,
+    train: Source,
+    mesh: Mesh,
+    schedule: optax.Schedule | None = None,
+    teachers: Sequence[Teacher] = (),
+) -> Parts:
     """Builds network, optimizer and steps for a training split on a mesh; nothing is computed yet.
 
     Args:
@@ -138,6 +174,7 @@ def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Sche
         train: the training split.
         mesh: the devices.
         schedule: the learning rate of every stage, by its own steps; the group `schedule`'s if None.
+        teachers: what `distill.from` names.
     """
     num_classes = len(train.label_names)
     lengths = plan(config, len(epochs(train, config.data.balance)))
@@ -147,9 +184,14 @@ def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Sche
 
     # The rate is no part of the state: one layout serves all stages.
     tx = optimizers.create(config.optimizer, lambda step: 0.0)
-    init, like = state_layout(config, model, tx, mesh)
+    cure = scn.cure_of(config, model, image_shape(config), len(train), lengths.per_epoch)
+    init, like = state_layout(config, model, tx, mesh, cure)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
-    one, several = _batch_layouts(train, mesh)
+    shared: dict[str, Any] = {"held": train.held} if isinstance(train, DeviceSource) else {}
+    if teachers:
+        shared["teachers"] = [teacher.variables for teacher in teachers]
+    rows = ("index",) if "held" in shared else ("image", "label", *(["index"] if cure else []))
+    one, several = _batch_layouts(mesh, rows, shared)
     together = config.train.steps_per_call
     rules, train_steps, several_steps, fewer_steps = [], [], [], []
     for stage, start, end in zip(stages_of(config), lengths.starts, lengths.ends, strict=False):
@@ -163,12 +205,14 @@ def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Sche
             weights,
             dtype,
             rule,
+            teachers,
+            cure,
         )
         rules.append(rule)
         jitted = partial(jax.jit, out_shardings=(shardings, replicated(mesh)), donate_argnums=0)
         train_steps.append(jitted(step, in_shardings=(shardings, one)))
         for calls, length in ((several_steps, together), (fewer_steps, None)):
-            calls.append(jitted(steps.make_several_steps(step, length), in_shardings=(shardings, several)))
+            calls.append(jitted(make_several_steps(step, length), in_shardings=(shardings, several)))
     return Parts(
         plan=lengths,
         init=jax.jit(init, out_shardings=shardings),
@@ -180,14 +224,18 @@ def assemble(config: ConfigDict, train: Source, mesh: Mesh, schedule: optax.Sche
         fewer_steps=tuple(fewer_steps),
         eval_step=jax.jit(build_eval_step(config, model), out_shardings=replicated(mesh)),
         model=model,
+        shared=shared,
+        teachers=tuple(teachers),
     )
 
 
-def _batch_layouts(train: Source, mesh: Mesh) -> tuple[Any, Any]:
+def _batch_layouts(mesh: Mesh, rows: Iterable[str], shared: Iterable[str]) -> tuple[Any, Any]:
     """Returns the shardings of one step's batch, and of the batches of several steps."""
-    rows, whole = ("index",) if isinstance(train, DeviceSource) else ("image", "label"), replicated(mesh)
-    shared = {"held": whole} if isinstance(train, DeviceSource) else {}
-    one, several = (dict.fromkeys(rows, where(mesh)) | shared for where in (batch_sharding, batches_sharding))
+    whole = replicated(mesh)
+    everywhere = dict.fromkeys(shared, whole)
+    one, several = (
+        dict.fromkeys(rows, where(mesh)) | everywhere for where in (batch_sharding, batches_sharding)
+    )
     return one, {**several, "count": whole}
 
 
@@ -221,30 +269,6 @@ class Prepared(NamedTuple):
     test: Source
 
 
-def prepare(config: ConfigDict, mesh: Mesh) -> Prepared:
-    """Opens the data and builds the steps; `train.seed` is not read.
-
-    Raises:
-        UserError: a split is missing or damaged, or the config does not fit it.
-    """
-    test = load_split(config, "test", cache="stream")  # a set without one fails before others are decoded
-    train, validation = _load_decoded(config)
-    if config.data.cache == "device":
-        train = DeviceSource(train, mesh)
-    return Prepared(mesh, assemble(config, train, mesh), train, validation, test)
-
-
-def _load_decoded(config: ConfigDict) -> tuple[Source, Source]:
-    """Opens the training and the validation split; of both together it is known first whether they fit."""
-    if config.data.cache not in ("memory", "device"):
-        return load_split(config, "train"), load_split(config, "validation")
-    train, validation = (load_split(config, split, cache="stream") for split in ("train", "validation"))
-    check_fits([train, validation])
-    assert isinstance(train, StreamSource)  # as cache="stream" says
-    assert isinstance(validation, StreamSource)
-    return into_memory(train), into_memory(validation)
-
-
 def train_rows(config: ConfigDict, train: Source, start_step: int = 0) -> grain.DatasetIterator:
     """Opens the endless batches of the training split for this process, see `train_batches`."""
     return train_batches(
@@ -256,4 +280,5 @@ def train_rows(config: ConfigDict, train: Source, start_step: int = 0) -> grain.
         process_count=jax.process_count(),
         workers=config.data.workers,
         balance=config.data.balance,
+        indexed=config.loss.scn > 0,
     )

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from ferjax.runs import config_check, set_record
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.workdir import CONFIG, METRICS, TENSORBOARD
-from ferjax.training import contamination, transfer
+from ferjax.training import contamination, distillation, transfer
 from ferjax.training.metric_writers import ConsoleWriter, JsonlWriter, MultiWriter, TensorBoardWriter, Writer
 from ferjax.training.progress import Progress
 from ferjax.training.setup import Prepared
@@ -68,6 +68,7 @@ def begin_run(
     def check(meta: Mapping[str, Any]) -> None:
         config_check.check_unchanged(meta, config.to_dict(), workdir / CONFIG)
         set_record.check(meta, data_set, config.data.name)
+        distillation.check_same(meta, ready.parts.teachers)
 
     parts, restored = ready.parts, checkpoints.restore_newest(ready.parts.like, check)
     if restored:
@@ -79,7 +80,8 @@ def begin_run(
         state, taken = transfer.begin(config, workdir, parts, state, source)
     else:
         taken = transfer.recorded(config, workdir)
-    earlier = taken["trained_on"] if taken else []
+    earlier = list(taken["trained_on"]) if taken else []
+    earlier += [data for teacher in ready.parts.teachers for data in teacher.trained_on]
     trained_on = contamination.seen_by(config, (ready.train, ready.validation), earlier)
     overlap = _overlap(config, ready, trained_on)
     facts = {
@@ -90,6 +92,8 @@ def begin_run(
         "set": data_set,
         "config": config_check.fixed_fields(config.to_dict()),
     }
+    if ready.parts.teachers:
+        facts["teachers"] = distillation.facts(ready.parts.teachers)
     return Begun(state, progress, int(state.step) if restored else None, taken, facts, overlap)
 
 

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ferjax.training import scn
+
 
 class TrainState(flax.struct.PyTreeNode):
     """The whole state of a run; a checkpoint is this and a few counters of the loop.
@@ -20,6 +22,7 @@ class TrainState(flax.struct.PyTreeNode):
         ema: averaged `{"params", "batch_stats"}`, or None without averaging.
         rng: typed key; step n uses `fold_in(rng, n)`.
         lr_scale: float32, the plateau schedule's factor on every update.
+        cure: of the self-cure method, see `ferjax.training.scn.initial`; None without it.
     """
 
     step: jax.Array
@@ -29,6 +32,7 @@ class TrainState(flax.struct.PyTreeNode):
     ema: Any
     rng: jax.Array
     lr_scale: jax.Array
+    cure: Any = None
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -42,6 +46,7 @@ def create(
     image_shape: tuple[int, int, int],
     seed: int | jax.Array,
     ema: bool,
+    cure: scn.Cure | None = None,
 ) -> TrainState:
     """Makes the initial state; pure, so that it can be jitted with sharded outputs.
 
@@ -51,6 +56,7 @@ def create(
         image_shape: `(H, W, C)`.
         seed: of the weights and, folded, of dropout and augmentation; uint32 where it is traced.
         ema: whether averaged weights are kept.
+        cure: what the self-cure method needs; None without it.
     """
     init_key, rng = jax.random.split(jax.random.key(seed))
     variables = model.init(init_key, jnp.zeros((1, *image_shape)), train=False)
@@ -64,9 +70,11 @@ def create(
         ema=jax.tree.map(jnp.copy, average) if ema else None,
         rng=rng,
         lr_scale=jnp.ones((), jnp.float32),
+        cure=scn.initial(cure, tx, jax.random.fold_in(init_key, 1)) if cure else None,
     )
 
 
 def restarted(state: TrainState, tx: optax.GradientTransformation) -> TrainState:
     """Resets the optimizer and the plateau's factor, as a new stage begins."""
-    return state.replace(opt_state=tx.init(state.params), lr_scale=jnp.ones_like(state.lr_scale))
+    cure = state.cure and {**state.cure, "opt_state": tx.init(state.cure["params"])}
+    return state.replace(opt_state=tx.init(state.params), lr_scale=jnp.ones_like(state.lr_scale), cure=cure)

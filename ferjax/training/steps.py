@@ -1,6 +1,6 @@
 """The pure steps: one update, one evaluated batch, one predicted batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -12,20 +12,22 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Key
 from ml_collections import ConfigDict
 
-from ferjax.augment import augment, mix, normalise
+from ferjax.augment import augment, mix
 from ferjax.augment.crops import random_crop
-from ferjax.config.text_fields import parse_l2
-from ferjax.errors import UserError
-from ferjax.training import losses
-from ferjax.training.losses import cross_entropy, example_weights, l2_penalty
+from ferjax.training import sam, scn
+from ferjax.training.distillation import Teacher, make_soft_targets
+from ferjax.training.gradient_parts import in_parts
+from ferjax.training.losses import cross_entropy, example_weights
+from ferjax.training.objective import Whole, make_objective
 from ferjax.training.optimizers import without_frozen
 from ferjax.training.paths import map_with_path
 from ferjax.training.predict_step import make_predict_step
-from ferjax.training.remat import rematerialised
-from ferjax.training.stages import Rules, auxiliary_loss, join, split, statistics_kept
+from ferjax.training.stages import Rules, join, split
 from ferjax.training.state import TrainState
 
 Batch = dict[str, Any]
+# What a batch holds beside its rows; the same in all steps.
+SHARED = ("held", "teachers")
 Sums = dict[str, Array]
 
 
@@ -45,75 +47,6 @@ def gather(batch: Batch) -> Batch:
     return jax.lax.optimization_barrier(rows)
 
 
-def make_several_steps(
-    train_step: Callable[[TrainState, Batch], tuple[TrainState, Sums]], length: int | None
-) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
-    """Builds `several_steps(state, batches) -> (state, sums)`: one call that takes a step for each batch.
-
-    However many steps a call has, each one is the same loop's body, and so the same in every bit. (The same
-    step outside a loop is compiled, and so rounded, a little differently.)
-
-    Args:
-        train_step: as `make_train_step` builds it.
-        length: S, all of the batches; None takes the first `batches["count"]` of them, a number that the
-            program is told each time, for which a GPU has to wait.
-
-    Returns:
-        A pure function as `train_step`, of arrays with one more axis in front, over the steps: batches
-        `[S, B, …]`, sums `[S]`, of which only those of steps that were taken mean anything. What is `held` is
-        the same in all steps and has no such axis.
-    """
-
-    def several_steps(state: TrainState, batches: Batch) -> tuple[TrainState, Sums]:
-        stacked = {name: values for name, values in batches.items() if name not in ("held", "count")}
-        shared = {name: values for name, values in batches.items() if name == "held"}
-
-        def taken(state: TrainState, step: Array | int) -> tuple[TrainState, Sums]:
-            batch = {name: values[step] for name, values in stacked.items()}
-            return train_step(state, {**batch, **shared})
-
-        def body(step: Array, carry: tuple[TrainState, Sums]) -> tuple[TrainState, Sums]:
-            state, sums = carry
-            state, own = taken(state, step)
-            return state, {name: values.at[step].set(own[name]) for name, values in sums.items()}
-
-        most = len(next(iter(stacked.values())))
-        shapes = jax.eval_shape(taken, state, 0)[1]
-        sums = {name: jnp.zeros((most, *shape.shape), shape.dtype) for name, shape in shapes.items()}
-        return jax.lax.fori_loop(0, batches["count"] if length is None else length, body, (state, sums))
-
-    return several_steps
-
-
-def _accumulate(
-    gradients: Callable[..., tuple[Any, Any, Sums]],
-    batch_stats: Any,
-    batch: Batch,
-    key: Key[Array, ""],
-    parts: int,
-) -> tuple[Any, Any, Sums]:
-    """Adds the gradients of `parts` smaller batches one after another.
-
-    Part a takes rows a, a + parts, …: on a sharded batch every device keeps its own rows.
-    """
-
-    def split(x: Array) -> Array:
-        return x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1)
-
-    def body(carry: tuple[Any, Any, Sums], item: tuple[Batch, Array]) -> tuple[tuple[Any, Any, Sums], None]:
-        grads, stats, sums = carry
-        rows, index = item
-        new_grads, stats, new_sums = gradients(stats, rows, jax.random.fold_in(key, index))
-        return (jax.tree.map(jnp.add, grads, new_grads), stats, jax.tree.map(jnp.add, sums, new_sums)), None
-
-    parts_of_batch = jax.tree.map(split, batch)
-    first = jax.tree.map(lambda x: x[0], parts_of_batch)
-    shapes, _, sums = jax.eval_shape(gradients, batch_stats, first, key)
-    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), (shapes, sums))
-    carry = (zeros[0], batch_stats, zeros[1])
-    return jax.lax.scan(body, carry, (parts_of_batch, jnp.arange(parts)))[0]
-
-
 def make_train_step(
     model: nn.Module,
     tx: optax.GradientTransformation,
@@ -122,6 +55,8 @@ def make_train_step(
     class_weights: Float[np.ndarray, " K"] | None,
     dtype: DTypeLike,
     rules: Rules = Rules(),  # noqa: B008  (it is frozen)
+    teachers: Sequence[Teacher] = (),
+    cure: scn.Cure | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
     """Builds `train_step(state, batch) -> (state, sums)`, to be jitted with shardings.
 
@@ -133,14 +68,17 @@ def make_train_step(
         class_weights: `[K]` or None.
         dtype: compute dtype.
         rules: what stays, how fast the rest moves, and which losses count.
+        teachers: networks to learn from.
+        cure: what the self-cure method needs; None without it.
 
     Returns:
         A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`, or indices
-        of what is held on the devices, see `gather`. Its sums
-        are `loss` (weighted), `weight`, `correct` and `count`, totals over the batch, and this step's
-        `learning_rate`: float32 scalars; beside them `auxiliary_loss`, a total, where the network sows
-        losses that count. Labels may also be distributions, float32 [B, K]; `correct` then counts the
-        largest.
+        of what is held on the devices, see `gather`; with teachers, `teachers` are their variables, with
+        `cure` there is `index`, int32 [B]. Labels may also be distributions, float32 [B, K]. Its sums are
+        `loss` (weighted), `weight`, `correct` (by the largest class of a distribution) and `count`, totals
+        over the batch, and this step's `learning_rate`: float32 scalars; beside them totals of further
+        losses: `auxiliary_loss` where the network sows some that count, `eac_loss`, `distillation_loss`,
+        `attention_loss`, `rank_loss`; and `relabelled`, how many examples have had their label replaced.
 
     Raises:
         UserError: when traced, if no loss counts.
@@ -148,67 +86,54 @@ def make_train_step(
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
     )
-    loss_of_examples, l2 = losses.create(config.loss), parse_l2(config.loss.l2)
-    apply = rematerialised(model, config.train.remat)
-    mutable = ["batch_stats", "losses"] if rules.auxiliary else ["batch_stats"]
-    parts = config.train.accumulate_steps
+    objective = make_objective(model, config, weights, dtype, rules, cure.classifier if cure else "")
+    parts, rho = config.train.accumulate_steps, config.optimizer.sam_rho
     decay = config.optimizer.ema_decay
+    soft_targets = make_soft_targets(teachers, config)
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(state.rng, state.step)
         augment_key, dropout_key = jax.random.split(key)
-        batch = gather(batch)
+        given, batch = batch, gather(batch)
         images, labels = batch["image"], batch["label"]
         if config.data.source_size:
             images = random_crop(augment_key, images, config.data.image_size)
         images = augment(augment_key, images, config.augment)
         images, labels = mix(augment_key, images, labels, model.num_classes, config.augment)
+        if cure:
+            labels = scn.current(state.cure["labels"], given["index"], labels)
         total = len(labels) if weights is None else example_weights(labels, weights).sum()
+        whole, rows = Whole(total, len(labels), parts), {"image": images, "label": labels}
+        if teachers:
+            rows |= soft_targets(given["teachers"], jnp.asarray(images))
 
         trained, frozen = split(state.params, rules.frozen)
 
         def loss_of(
-            trained: Any, stats: Any, rows: Batch, dropout_key: Key[Array, ""]
+            at: tuple[Any, Any], stats: Any, rows: Batch, key: Key[Array, ""]
         ) -> tuple[Float[Array, ""], Any]:
-            params = join(trained, frozen)
-            with nn.intercept_methods(statistics_kept(rules)):
-                logits, updates = apply(
-                    {"params": params, "batch_stats": stats},
-                    normalise(rows["image"], dtype),
-                    train=True,
-                    mutable=mutable,
-                    rngs={"dropout": dropout_key},
-                )
-            loss, weight = loss_of_examples(logits, rows["label"], weights)
-            actual = rows["label"] if rows["label"].ndim == 1 else rows["label"].argmax(-1)
-            sums = {
-                "loss": loss.sum(),
-                "weight": weight.sum(),
-                "correct": (logits.argmax(-1) == actual).sum(dtype=jnp.float32),
-                "count": jnp.float32(loss.size),
-            }
-            own = auxiliary_loss(updates.get("losses", {}), rules, loss.size) if rules.auxiliary else None
-            if own is None and not rules.cross_entropy:
-                raise UserError("a stage has cross_entropy 0 and the network has no loss of its own")
-            # Divided by the whole batch's weight, so that the parts' gradients add up to the batch's.
-            value = l2_penalty(params, l2) / parts
-            if rules.cross_entropy:
-                value += rules.cross_entropy * loss.sum() / total
-            if own is not None:
-                sums["auxiliary_loss"] = own.sum()
-                value += rules.auxiliary * own.sum() / len(labels)
-            return value, (updates.get("batch_stats", {}), sums)
+            trained, head = at
+            return objective(join(trained, frozen), head, stats, rows, key, whole)
 
-        def gradients(stats: Any, rows: Batch, dropout_key: Key[Array, ""]) -> tuple[Any, Any, Sums]:
-            grads, (stats, sums) = jax.grad(loss_of, has_aux=True)(trained, stats, rows, dropout_key)
-            return grads, stats, sums
+        def gradients_at(at: tuple[Any, Any]) -> tuple[Any, Any, Sums]:
+            """Returns gradients, new statistics and sums of the whole batch."""
 
-        rows = {"image": images, "label": labels}
-        if parts > 1:
-            grads, stats, sums = _accumulate(gradients, state.batch_stats, rows, dropout_key, parts)
-        else:
-            grads, stats, sums = gradients(state.batch_stats, rows, dropout_key)
+            def of_rows(stats: Any, rows: Batch, key: Key[Array, ""]) -> tuple[Any, Any, Sums]:
+                grads, (stats, sums) = jax.grad(loss_of, has_aux=True)(at, stats, rows, key)
+                return grads, stats, sums
 
+            if parts > 1:
+                return in_parts(of_rows, state.batch_stats, rows, dropout_key, parts)
+            return of_rows(state.batch_stats, rows, dropout_key)
+
+        here = trained, state.cure["params"] if cure else {}
+        grads, stats, sums = gradients_at(here)
+        if rho:
+            # The same images and dropout: the same function of the weights, a little further up.
+            grads, second_stats, _ = gradients_at(sam.ascended(here, grads, rho))
+            stats = second_stats if config.optimizer.sam_statistics == "second" else stats
+
+        grads, head_grads = grads
         grads = join(grads, jax.tree.map(jnp.zeros_like, frozen))
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         if rules.frozen:
@@ -221,9 +146,16 @@ def make_train_step(
             new = {"params": params, "batch_stats": stats}
             # In this form the average of what does not change is the same in every bit.
             ema = jax.tree.map(lambda old, x: old + (1 - decay) * (x - old), ema, new)
+        cured = state.cure
+        if cure and rules.cross_entropy:
+            proposed = sums.pop("proposed")
+            cured = scn.updated(
+                cure, cured, tx, head_grads, state.lr_scale, state.step, given["index"], proposed
+            )
+            sums["relabelled"] = (cured["labels"] >= 0).sum(dtype=jnp.float32)
         sums["learning_rate"] = jnp.asarray(schedule(state.step) * state.lr_scale, jnp.float32)
         state = state.replace(
-            step=state.step + 1, params=params, batch_stats=stats, opt_state=opt_state, ema=ema
+            step=state.step + 1, params=params, batch_stats=stats, opt_state=opt_state, ema=ema, cure=cured
         )
         return state, sums
 

@@ -14,6 +14,8 @@ from ferjax.training.progress import Progress
 # Calls that may be queued on the device before the host waits: enough to keep it busy, few enough that
 # a stop request is obeyed soon.
 IN_FLIGHT = 2
+# What is no total of a batch: the last step's value is reported.
+_LAST = ("learning_rate", "relabelled")
 
 
 class Meter:
@@ -52,7 +54,8 @@ class Meter:
     def report(self) -> dict[str, float]:
         """Returns means: `loss`, `accuracy`, `learning_rate`, and `images_per_second` unless a step compiled.
 
-        Where the network has losses of its own, also their mean, `auxiliary_loss`.
+        Also the mean of every further loss: `auxiliary_loss`, the network's own, and those of methods; and
+        `relabelled`, how many examples have had their label replaced.
 
         Raises:
             UserError: a loss is not finite.
@@ -65,14 +68,15 @@ class Meter:
                     f"the loss is {sums['loss']} at step {step}: the run has diverged; lower "
                     "schedule.learning_rate or set optimizer.clip_norm, in a new --workdir"
                 )
-        total = {name: sum(sums[name] for _, sums in rows) for name in rows[0][1]}
+        # Where a stage ends among them, not all have the same losses.
+        names = [name for name in rows[0][1] if all(name in sums for _, sums in rows)]
+        total = {name: sum(sums[name] for _, sums in rows) for name in names}
         values = {
             "loss": total["loss"] / total["weight"],
             "accuracy": total["correct"] / total["count"],
-            "learning_rate": rows[-1][1]["learning_rate"],
+            **{name: rows[-1][1][name] for name in _LAST if name in total},
         }
-        if "auxiliary_loss" in total:
-            values["auxiliary_loss"] = total["auxiliary_loss"] / total["count"]
+        values |= {name: total[name] / total["count"] for name in total if name.endswith("_loss")}
         if self._began is not None:
             seconds = time.perf_counter() - self._began
             values["images_per_second"] = total["count"] / seconds

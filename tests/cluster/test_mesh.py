@@ -39,10 +39,10 @@ def eight_devices(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parts", [1, 2])
-def test_eight_devices_are_one(eight_devices, parts):
-    one = mesh_steps.trained(1, parts)
-    cases = [case for case, (_, accumulate) in mesh_steps.CASES.items() if accumulate == parts]
+@pytest.mark.parametrize(("parts", "fields"), [(1, {}), (2, {}), (1, mesh_steps.METHODS)])
+def test_eight_devices_are_one(eight_devices, parts, fields):
+    one = mesh_steps.trained(1, parts, **fields)
+    cases = [case for case, given in mesh_steps.CASES.items() if given[1:] == (parts, fields)]
     for case in cases:
         eight = eight_devices[case]
         assert eight.keys() == one.keys()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferjax import config as configs
-from ferjax.data.balance import Oversampled, epochs
+from ferjax.data.balance import Drawn, Oversampled, epochs
 from ferjax.data.labels import FER7
 from ferjax.data.pipeline import train_batches
 from ferjax.data.sources import MemorySource
@@ -101,6 +101,35 @@ def test_the_oversampled_order_is_pinned():
     assert [[number for number, _ in step] for step in taken(batches, 2)] == [
         [4, 5, 2, 1, 3, 4, 3, 3, 0],
         [4, 3, 3, 3, 2, 5, 0, 1, 5],
+    ]
+
+
+@given(labels=some_labels, seed=seeds, epoch=st.integers(0, 50))
+@settings(deadline=None, max_examples=40)
+def test_drawn_epochs_hold_as_many_as_there_are_of_classes_that_occur(labels, seed, epoch):
+    order = Drawn(labels).order(seed, epoch)
+    assert len(order) == len(Drawn(labels)) == len(labels)
+    assert set(order) <= set(range(len(labels)))
+    np.testing.assert_array_equal(order, Drawn(labels).order(seed, epoch))
+
+
+def test_drawn_with_replacement_every_class_is_as_likely_as_the_published_weights_make_it():
+    labels = np.array([0] * 900 + [2] * 90 + [1] * 10)
+    orders = np.concatenate([Drawn(labels).order(0, epoch) for epoch in range(30)])
+    weights = 1 / np.bincount(labels)[labels]  # ImbalancedDatasetSampler's
+    expected = len(orders) * weights / weights.sum()
+    for label in range(3):
+        found = np.bincount(orders, minlength=len(labels))[labels == label]
+        assert found.sum() == pytest.approx(expected[labels == label].sum(), rel=0.05)
+        assert found.std() > 0  # with replacement
+    np.testing.assert_allclose(np.bincount(orders)[-10:], expected[-10:], rtol=0.15)
+
+
+def test_the_drawn_order_is_pinned():
+    batches = train_batches(numbered(np.array([0, 0, 0, 1, 2, 2])), batch_size=9, seed=0, balance="draw")
+    assert [[number for number, _ in step] for step in taken(batches, 2)] == [
+        [3, 3, 2, 2, 3, 5, 3, 3, 3],
+        [3, 5, 1, 5, 5, 3, 0, 2, 3],
     ]
 
 

@@ -20,6 +20,7 @@ from ferjax.layers.linear import Linear
 from ferjax.layers.regions import REGIONS, RegionAttention, crop_regions, region_boxes
 from ferjax.layers.spatial_transformer import SpatialTransformer, affine_sample
 from ferjax.layers.squeeze_excitation import SqueezeExcitation
+from ferjax.models import class_maps
 from ferjax.registry import NETWORKS
 
 # Image sides → what is looked at by default; the grids are 8×8, 7×7, 6×6 and 4×4.
@@ -87,7 +88,7 @@ def traced(name, method, dtype=jnp.float32):
 @pytest.mark.parametrize("name", models.names())
 def test_every_network_is_explained(name):
     traced(name, "grad_cam")
-    if "resnet" in name or "xception" in name or name in ("facenet", "face_expression_net"):
+    if name in class_maps.FITTING:
         traced(name, "cam")
     else:
         with pytest.raises(UserError, match="take grad_cam"):

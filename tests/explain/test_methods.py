@@ -113,7 +113,7 @@ def test_class_activation_map_adds_up_to_the_logit():
 
 
 def test_class_activation_maps_need_one_linear_layer_after_the_average(net):
-    with pytest.raises(UserError, match=r"what SlowNet does after second is not linear: take grad_cam"):
+    with pytest.raises(UserError, match=r"SlowNet does after its last average is not linear: take grad_cam"):
         heat_of(net, "cam")
 
 

@@ -14,7 +14,7 @@ from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.loop import Stopped, train_and_evaluate
-from ferjax.training.setup import prepare
+from ferjax.training.prepared import prepare
 from ferjax.training.signals import Interrupts
 
 pytestmark = pytest.mark.usefixtures("tiny_model")

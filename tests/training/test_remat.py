@@ -16,7 +16,7 @@ def step(model, how, variables, images):
     """A pure function from parameters to gradients and new statistics."""
 
     def loss(params):
-        logits, updates = rematerialised(model, how)(
+        logits, updates = rematerialised(model.apply, how)(
             {**variables, "params": params},
             images,
             rngs={"dropout": jax.random.key(1)},
@@ -35,7 +35,7 @@ def kept(model, how, batch=4, size=16):
 
     def forward(params, stats, images):
         return jax.vjp(
-            lambda params: rematerialised(model, how)(
+            lambda params: rematerialised(model.apply, how)(
                 {"params": params, "batch_stats": stats}, images, rngs={"dropout": jax.random.key(1)},
                 train=True, mutable=["batch_stats"],
             )[0],
@@ -70,7 +70,7 @@ def test_every_network_keeps_its_names(name):
 
     def applied(variables, images, how):
         rngs = {"dropout": jax.random.key(1)}
-        apply = rematerialised(model, how)
+        apply = rematerialised(model.apply, how)
         return apply(variables, images, rngs=rngs, train=True, mutable=["batch_stats"])
 
     plain, less = (jax.eval_shape(partial(applied, how=how), variables, images) for how in ("none", "layers"))

@@ -1,0 +1,34 @@
+"""Opens what a run needs before its first step: its teachers, its data, and its compiled parts."""
+
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from ferjax.data.sources import Source, StreamSource, check_fits, into_memory
+from ferjax.training.device_source import DeviceSource
+from ferjax.training.setup import Prepared, assemble, load_split
+from ferjax.training.teachers import open_teachers
+
+
+def prepare(config: ConfigDict, mesh: Mesh) -> Prepared:
+    """Opens the data and builds the steps; `train.seed` is not read.
+
+    Raises:
+        UserError: a split or a teacher is missing or damaged, or the config does not fit it.
+    """
+    test = load_split(config, "test", cache="stream")  # a set without one fails before others are decoded
+    teachers = open_teachers(config, test.label_names, mesh)
+    train, validation = _load_decoded(config)
+    if config.data.cache == "device":
+        train = DeviceSource(train, mesh)
+    return Prepared(mesh, assemble(config, train, mesh, teachers=teachers), train, validation, test)
+
+
+def _load_decoded(config: ConfigDict) -> tuple[Source, Source]:
+    """Opens the training and the validation split; of both together it is known first whether they fit."""
+    if config.data.cache not in ("memory", "device"):
+        return load_split(config, "train"), load_split(config, "validation")
+    train, validation = (load_split(config, split, cache="stream") for split in ("train", "validation"))
+    check_fits([train, validation])
+    assert isinstance(train, StreamSource)  # as cache="stream" says
+    assert isinstance(validation, StreamSource)
+    return into_memory(train), into_memory(validation)

@@ -1,0 +1,62 @@
+"""Opens the networks that a run learns from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from ferjax.cluster.mesh import replicated
+from ferjax.data.label_spaces import meaning
+from ferjax.errors import UserError
+from ferjax.files import user_path
+from ferjax.inference.open_run import open_network
+from ferjax.models.class_maps import check_averages
+from ferjax.runs import weights
+from ferjax.runs.checksum import checksum
+from ferjax.training.distillation import Teacher
+
+
+def open_teachers(config: ConfigDict, label_names: Sequence[str], mesh: Mesh) -> tuple[Teacher, ...]:
+    """Opens what `distill.from` names, and puts the weights on every device; nothing without it.
+
+    Args:
+        config: the group `distill` is read.
+        label_names: the run's classes.
+        mesh: the devices.
+
+    Raises:
+        UserError: one is neither a run nor a bundle, is damaged, or has other classes.
+    """
+    paths = [part.strip() for part in config.distill["from"].split(",") if part.strip()]
+    return tuple(_opened(path, config, label_names, mesh) for path in paths)
+
+
+def _opened(path: str, config: ConfigDict, label_names: Sequence[str], mesh: Mesh) -> Teacher:
+    network = open_network(path)
+    own, theirs = ([meaning(name) for name in names] for names in (label_names, network.label_names))
+    if sorted(own) != sorted(theirs):
+        raise UserError(
+            f"the teacher {path} knows {', '.join(network.label_names)[:100]}; it must have the "
+            f"classes of the data set: {', '.join(label_names)[:100]}"
+        )
+    if config.distill.attention:
+        shape = (network.image_size, network.image_size, 3)
+        check_averages(network.model, shape, f"the teacher {path} with distill.attention")
+    return Teacher(
+        path=path,
+        model=network.model,
+        variables=jax.device_put(network.variables, replicated(mesh)),
+        order=tuple(theirs.index(name) for name in own),
+        image_size=network.image_size,
+        grey=network.grey,
+        checksum=checksum(network.variables),
+        trained_on=_trained_on(user_path(path)),
+    )
+
+
+def _trained_on(path: Path) -> list[dict[str, Any]]:
+    """Reads which data made the weights; bundles do not say."""
+    return weights.load_meta(path).get("trained_on", []) if (path / "checkpoints").is_dir() else []
