@@ -47,19 +47,19 @@ def compare(
     options = options or {}
     sides = _sides()
     if weights:
-        variables = import_state_dict(name, read_state_dict(weights), **options)
-        state = export_state_dict(name, variables, **options)
+        variables = import_state_dict(name, read_state_dict(weights), image_size=image_size, **options)
+        state = export_state_dict(name, variables, image_size=image_size, published=False, **options)
     else:
-        state = sides[1].fresh_state(name, 7, seed, options)
-        variables = import_state_dict(name, state, **options)
+        state = sides[1].fresh_state(name, 7, seed, options, image_size)
+        variables = import_state_dict(name, state, image_size=image_size, **options)
     classes = len(state[f"{network(name).head}.weight"])
     batches = comparison.random_batches(max(steps, 1), batch, image_size, classes, seed)
     groups: list[Group] = []
     for precision in precisions:
         with jax.enable_x64(precision == "float64"):
             both = (
-                sides[0].Side(name, variables, precision, options),
-                sides[1].Side(name, state, precision, options),
+                sides[0].Side(name, variables, precision, options, image_size),
+                sides[1].Side(name, state, precision, options, image_size),
             )
             groups += comparison.compare(precision, *(side.evaluation(batches) for side in both))
             if training:

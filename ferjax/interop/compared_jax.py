@@ -17,6 +17,7 @@ from ferjax.augment import normalise
 from ferjax.interop.comparison import Batches, Groups, Recipe, numbered, split_state
 from ferjax.interop.torch_networks import network
 from ferjax.interop.torch_weights import export_state_dict
+from ferjax.layers.auxiliary import loss_by_example
 from ferjax.training import optimizers, schedules
 from ferjax.training.losses import cross_entropy
 from ferjax.training.state import TrainState
@@ -39,15 +40,21 @@ class Side:
         variables: `{"params", "batch_stats"}`.
         precision: `float64` or `float32`.
         options: the network's.
+        image_size: pixels, where layers depend on them; None: as the variables' shapes show.
     """
 
     def __init__(
-        self, name: str, variables: Mapping[str, Any], precision: str, options: Mapping[str, Any]
+        self,
+        name: str,
+        variables: Mapping[str, Any],
+        precision: str,
+        options: Mapping[str, Any],
+        image_size: int | None = None,
     ) -> None:
         table = network(name)
         head = next(row.flax for row in table.rows if row.torch == table.head)
-        classes = len(variables["params"][head]["bias"])
-        self._name, self._options = name, options
+        classes = flatten_dict(variables["params"], sep="/")[f"{head}/kernel"].shape[-1]
+        self._name, self._options, self._image_size = name, options, image_size
         self._dtype = jnp.dtype(precision)
         self._model = models.create(name, classes, dtype=self._dtype, **options)
         self._variables = jax.tree.map(lambda x: np.asarray(x, precision), dict(variables))
@@ -68,7 +75,7 @@ class Side:
             losses, weights = cross_entropy(logits, labels, jnp.asarray(class_weights))
             loss = losses.sum() / weights.sum()
             for auxiliary in jax.tree.leaves(updates.get("losses", {})):
-                loss += auxiliary.mean()
+                loss += loss_by_example(auxiliary, labels).mean()
             return loss, (logits, updates)
 
         def gradients_of(variables: Any, images: Array, labels: Array) -> Any:
@@ -141,7 +148,10 @@ class Side:
 
     def _named(self, params: Any, batch_stats: Any) -> tuple[dict, dict]:
         variables = {"params": params, "batch_stats": batch_stats}
-        return split_state(self._name, export_state_dict(self._name, variables, **self._options))
+        state = export_state_dict(
+            self._name, variables, image_size=self._image_size, published=False, **self._options
+        )
+        return split_state(self._name, state)
 
     def _captured(self, updates: Mapping[str, Any]) -> dict[str, np.ndarray]:
         captured = flatten_dict(updates.get("intermediates", {}), sep="/")

@@ -10,13 +10,16 @@ from torch.nn import functional
 
 from ferjax.augment import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.interop.comparison import Batches, Groups, Recipe, numbered, split_state
+from ferjax.interop.torch_models.drop_path import DropPath
 from ferjax.interop.torch_networks import counterpart, network
 
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 _VECTOR_NOISE, _MATRIX_NOISE = 0.2, 0.01
 
 
-def fresh_state(name: str, num_classes: int, seed: int, options: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def fresh_state(
+    name: str, num_classes: int, seed: int, options: Mapping[str, Any], image_size: int | None = None
+) -> dict[str, np.ndarray]:
     """Draws initial weights as PyTorch does, and adds noise to arrays whose elements are all equal.
 
     Otherwise two arrays of ones could change places unseen, and a layer that starts at zero hides its input.
@@ -24,7 +27,7 @@ def fresh_state(name: str, num_classes: int, seed: int, options: Mapping[str, An
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        state = counterpart(name, num_classes, **options).state_dict()
+        state = counterpart(name, num_classes, image_size, **options).state_dict()
     for values in state.values():
         if values.is_floating_point() and bool((values == values.flatten()[0]).all()):
             noise = _VECTOR_NOISE if values.ndim < 2 else _MATRIX_NOISE
@@ -40,19 +43,28 @@ class Side:
         state_dict: PyTorch names to arrays, all of them.
         precision: `float64` or `float32`.
         options: the network's.
+        image_size: see `ferjax.interop.torch_networks.counterpart`.
     """
 
     def __init__(
-        self, name: str, state_dict: Mapping[str, np.ndarray], precision: str, options: Mapping[str, Any]
+        self,
+        name: str,
+        state_dict: Mapping[str, np.ndarray],
+        precision: str,
+        options: Mapping[str, Any],
+        image_size: int | None = None,
     ) -> None:
         table = network(name)
         self._name, self._dtype = name, _DTYPES[precision]
-        self._net = counterpart(name, len(state_dict[f"{table.head}.weight"]), **options).to(self._dtype)
+        classes = len(state_dict[f"{table.head}.weight"])
+        self._net = counterpart(name, classes, image_size, **options).to(self._dtype)
         self._net.load_state_dict({key: torch.as_tensor(value) for key, value in state_dict.items()})
         self._start = {key: value.clone() for key, value in self._net.state_dict().items()}
         for module in self._net.modules():
             if isinstance(module, torch.nn.modules.dropout._DropoutNd):
                 module.p = 0.0
+            if isinstance(module, DropPath):
+                module.drop_prob = 0.0
         modules = dict(self._net.named_modules())
         named = [row.torch for row in table.rows] + [block for block, _ in table.blocks]
         self._modules = {key: modules[key] for key in named if key in modules and key}
@@ -123,8 +135,11 @@ class Side:
     def _loss(
         self, logits: torch.Tensor, labels: np.ndarray, weights: torch.Tensor | None = None
     ) -> torch.Tensor:
-        loss = functional.cross_entropy(logits, torch.from_numpy(labels).long(), weights)
+        actual = torch.from_numpy(labels).long()
+        loss = functional.cross_entropy(logits, actual, weights)
         auxiliary = getattr(self._net, "auxiliary_loss", None)
+        if auxiliary is not None and auxiliary.ndim == 2:
+            auxiliary = auxiliary.gather(1, actual[:, None])
         return loss if auxiliary is None else loss + auxiliary.mean()
 
     def _forward(self, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, np.ndarray]]:

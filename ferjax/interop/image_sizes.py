@@ -28,14 +28,20 @@ def size_shown(shapes_at: Callable[[int], Shapes], misshapen: Shapes, usual: int
             return {}
         return {key: found[key] for key in misshapen}
 
+    def taken(low: int, high: int) -> int | None:
+        """Finds the first size that the network takes; some take only multiples of a number."""
+        return next((size for size in range(low, high) if shapes(size)), None)
+
     wanted = sum(map(math.prod, misshapen.values()))
     low, high = 1, _LARGEST
     while low < high:  # the smallest size at which the layers are as large
         middle = (low + high) // 2
-        if sum(map(math.prod, shapes(middle).values())) < wanted:
-            low = middle + 1
+        tried = taken(middle, high)
+        if tried is not None and sum(map(math.prod, shapes(tried).values())) < wanted:
+            low = tried + 1
         else:
             high = middle
+    low = taken(low, _LARGEST + 1) or low
     fitting = (size for size in (-(-low // 8) * 8, low) if shapes(size) == dict(misshapen))
     return next(fitting, None)
 

@@ -1,7 +1,8 @@
 """Finds the state dict of a network in what a file holds, or says in one line why there is none."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from ferjax.interop.differences import Difference, compare, shown
 from ferjax.interop.image_sizes import follow_size, size_shown
 from ferjax.interop.name_tables import BATCH_NORM, COUNTER, Network
 from ferjax.interop.network_arrays import Weight, arrays_of
-from ferjax.interop.state_dict_places import Reading, is_array, places, readings
+from ferjax.interop.state_dict_places import Place, Reading, is_array, places, readings
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +60,22 @@ class Fit(NamedTuple):
 
 
 class _Trial(NamedTuple):
-    """A reading compared with the network; `entries` are those that it knows by their names."""
+    """A reading compared with the network.
+
+    Attributes:
+        reading: of a place.
+        weights: what the network takes.
+        entries: those that it knows by their names.
+        difference: what does not fit.
+        told: what was left out or changed, a clause each.
+        image_size: another than the table's, if the arrays show one.
+    """
 
     reading: Reading
     weights: dict[str, Weight]
     entries: dict[str, Any]
     difference: Difference
+    told: tuple[str, ...] = ()
     image_size: int | None = None
 
 
@@ -90,7 +101,12 @@ def find(request: Request, content: Any) -> Fit:
         return described[num_classes]
 
     names = weights(request.num_classes).keys()
-    found = [reading for place in places(content) for reading in readings(place, names)]
+    found = [
+        reading
+        for place in places(content)
+        for spoken in _in_dialects(place, request.network)
+        for reading in readings(spoken, names)
+    ]
     if not found:
         raise UserError(_no_state_dict(content))
     most = max(_common(reading, names) for reading in found)
@@ -105,6 +121,14 @@ def find(request: Request, content: Any) -> Fit:
     trial = _only(fitting)
     _log(request, trial)
     return Fit(trial.weights, trial.entries)
+
+
+def _in_dialects(place: Place, network: Network) -> Iterator[Place]:
+    """Yields a place by its own names, and by those that other authors' stand for."""
+    yield place
+    for dialect in network.dialects:
+        if fitted := dialect(place.entries):
+            yield place._replace(entries=fitted.entries, told=fitted.told)
 
 
 def _no_state_dict(content: Any) -> str:
@@ -127,17 +151,34 @@ def _tried(request: Request, reading: Reading, weights: Describe) -> _Trial:
     if head == "fit":
         head = "strict" if own in (None, classes) else "new"
     expected = weights(classes)
+    given = _without_aliases(network, given)
     counters = {f"{row.torch}.{COUNTER}" for row in network.rows if row.kind is BATCH_NORM}
     given = {key: value for key, value in given.items() if key not in counters}
     if head == "new":
-        expected, given = _without(network.head, expected), _without(network.head, given)
+        for layer in (network.head, *network.with_head):
+            expected, given = _without(layer, expected), _without(layer, given)
+    told = list(reading.place.told)
+    never_called = network.idle(1).keys() if network.idle else ()
+    if network.unused or never_called:
+        idle = [
+            key
+            for key in given
+            if key not in expected
+            and (key in never_called or (network.unused and re.match(network.unused, key)))
+        ]
+        given = {key: value for key, value in given.items() if key not in idle}
+        told += [f"left out, for the network does not use them: {shown(idle, 3)}"] if idle else []
+    if network.adapt:
+        wanted = {key: weight.torch_shape for key, weight in expected.items()}
+        given, more = network.adapt(given, wanted, request.size_known)
+        told += more
     shapes = {key: tuple(np.shape(value)) if key in expected else () for key, value in given.items()}
     difference = compare({key: weight.torch_shape for key, weight in expected.items()}, shapes)
     extra = any(is_array(given[key]) for key in difference.unknown)
     if not (extra or difference.missing or difference.misshapen):
         difference = difference._replace(unknown=[])  # numbers and texts beside the arrays
     known = {key: given[key] for key in expected if key in given}
-    return _Trial(reading, expected, known, difference)
+    return _Trial(reading, expected, known, difference, tuple(told))
 
 
 def _leading(array: Any) -> int | None:
@@ -147,7 +188,17 @@ def _leading(array: Any) -> int | None:
 
 
 def _without(layer: str, entries: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entries.items() if not key.startswith(f"{layer}.")}
+    return {key: value for key, value in entries.items() if not f"{key}.".startswith(f"{layer}.")}
+
+
+def _without_aliases(network: Network, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves second names of a layer out; a layer that has only its second name gets the first."""
+    found = dict(entries)
+    for alias, name in network.aliases:
+        for key in [key for key in found if key.startswith(f"{alias}.")]:
+            value = found.pop(key)
+            found.setdefault(name + key.removeprefix(alias), value)
+    return found
 
 
 def _at_another_size(request: Request, trials: list[_Trial]) -> list[_Trial]:
@@ -204,6 +255,8 @@ def _log(request: Request, trial: _Trial) -> None:
         logger.info("%s: the state dict is taken %s", request.name, words)
     if trial.image_size:
         logger.info("%s: the weights are those for images of %d pixels", request.name, trial.image_size)
+    for clause in trial.told:
+        logger.info("%s: %s", request.name, clause)
     entries = trial.reading.entries
     if extra := [key for key in entries if key not in trial.entries and not is_array(entries[key])]:
         logger.info("%s: left out, for they are no arrays: %s", request.name, shown(extra, 3))

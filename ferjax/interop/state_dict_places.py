@@ -20,11 +20,13 @@ class Place(NamedTuple):
         wrapper: the keys that lead to it, such as `net` or `checkpoint.model`; empty: the content itself.
         entries: its names and values.
         usual: it is the content, or under the keys where PyTorch's tutorials put it.
+        told: what was done to read other authors' names, a clause each.
     """
 
     wrapper: str
     entries: Mapping[str, Any]
     usual: bool
+    told: tuple[str, ...] = ()
 
 
 class Reading(NamedTuple):
