@@ -31,6 +31,7 @@ jax.config.update(_HURRY.lower(), os.environ[_HURRY] != "0")
 RELATIVES = [
     "attentional_cnn", "resnet18", "resnet34", "resnet50", "se_resnet34", "se_resnet50", "vgg16", "vgg16_bn",
     "vgg19", "vgg19_bn", "ran", "facenet", "facenet2expnet", "ran_facenet2expnet",
+    "dan", "ddamfn", "mobilefacenet", "ir50", "poster_v2", "resmaskingnet",
     "affectnet_large_batch", "affectnet_pretrain", "deep_cnn_transfer", "transfer_rafdb",
 ]  # fmt: skip
 _OF_A_RELATIVE = re.compile(rf"\[(?:.*\W)?(?:{'|'.join(RELATIVES)})(?:\W.*)?\]$")

@@ -82,8 +82,8 @@ class Side:
         logits, outputs = self._forward(self._images(batches.images[0]))
         weights = torch.as_tensor(class_weights, dtype=self._dtype)
         loss = self._loss(logits, batches.labels[0], weights)
-        loss.backward()
-        gradients = {name: _array(p.grad) for name, p in self._net.named_parameters() if p.grad is not None}
+        self._backward(loss)
+        gradients = {name: _array(p.grad) for name, p in self._net.named_parameters()}
         statistics, _ = split_state(self._name, _arrays(self._net.state_dict()))
         return {
             "activations, training": outputs,
@@ -109,7 +109,7 @@ class Side:
         for images, labels in zip(*batches, strict=True):
             optimizer.zero_grad()
             loss = self._loss(self._net(self._images(images)), labels)
-            loss.backward()
+            self._backward(loss)
             rates.append(schedule.get_last_lr()[0])
             optimizer.step()
             schedule.step()
@@ -132,6 +132,13 @@ class Side:
         mean, std = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], dtype=self._dtype)
         return ((torch.from_numpy(images).to(self._dtype) / 255 - mean) / std).permute(0, 3, 1, 2)
 
+    def _backward(self, loss: torch.Tensor) -> None:
+        """Computes gradients; they are zero, as in JAX, where the loss does not depend on a parameter."""
+        loss.backward()
+        for parameter in self._net.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+
     def _loss(
         self, logits: torch.Tensor, labels: np.ndarray, weights: torch.Tensor | None = None
     ) -> torch.Tensor:
@@ -146,10 +153,13 @@ class Side:
         """Computes logits, and the modules' outputs in the order of computation, images as `[B, H, W, C]`."""
         outputs: dict[str, list[np.ndarray]] = {}
 
-        def keep(name: str, _module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        def keep(name: str, module: torch.nn.Module, _inputs: Any, output: Any) -> None:
             parts = output if isinstance(output, tuple | list) else (output,)
+            # These two work on the last axis, wherever they stand.
+            last = type(module) in (torch.nn.Linear, torch.nn.LayerNorm)
             # Copied at once, as the next layer may work in place.
-            outputs.setdefault(name, []).extend(_channels_last(_array(part)) for part in parts)
+            arrays = [_array(part) if last else _channels_last(_array(part)) for part in parts]
+            outputs.setdefault(name, []).extend(arrays)
 
         hooks = [module.register_forward_hook(partial(keep, name)) for name, module in self._modules.items()]
         logits = self._net(images)

@@ -17,7 +17,7 @@ class DropPath(nn.Module):
     rate: float
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B *axes"], train: bool) -> Float[Array, "B *axes"]:
+    def __call__(self, x: Float[Array, "*axes"], train: bool) -> Float[Array, "*axes"]:
         """Keeps or leaves out."""
         axes = tuple(range(1, x.ndim))
         return nn.Dropout(self.rate, broadcast_dims=axes, name="drop")(x, deterministic=not train)

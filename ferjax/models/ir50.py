@@ -1,4 +1,4 @@
-"""Improved residual networks of face recognition (IR-50; Deng et al., 2019), as POSTER++ has them as its trunk.
+"""Improved residual networks of face recognition (IR-50; Deng et al., 2019), as the trunk of POSTER++.
 
 The published trunk ends after its third stage, and sees every image at 112×112.
 """

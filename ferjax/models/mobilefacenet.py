@@ -1,4 +1,4 @@
-"""MobileFaceNet (Chen et al., 2018), as POSTER++ has it for landmarks (Mao et al., 2025), with classes instead.
+"""MobileFaceNet (Chen et al., 2018), as POSTER++ has it for landmarks, with classes instead.
 
 Inverted residual blocks: 1×1 to more channels, 3×3 on each channel alone, 1×1 back.
 """

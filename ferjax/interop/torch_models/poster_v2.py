@@ -20,22 +20,20 @@ class WindowCrossAttention(nn.Module):
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         self.qkv = nn.Linear(width, 2 * width)
         self.proj = nn.Linear(width, width)
-        rows, columns = (
-            grid.flatten() for grid in torch.meshgrid(*(2 * [torch.arange(side)]), indexing="ij")
-        )
-        down, right = (place[:, None] - place + side - 1 for place in (rows, columns))
+        place = torch.cartesian_prod(torch.arange(side), torch.arange(side))
+        down, right = (place[:, None] - place + side - 1).unbind(-1)
         self.register_buffer("offsets", down * (2 * side - 1) + right, persistent=False)
 
     def forward(self, x: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
-        """Computes `[B, S, S, C]` from two maps of that shape."""
+        """Computes `[B, C, S, S]` from two maps `[B, S, S, C]`."""
         key, value, query = (
-            part.unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for part in (*self.qkv(x.flatten(1, 2)).chunk(2, dim=2), queries.flatten(1, 2))
+            part.flatten(1, 2).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for part in (*self.qkv(x).chunk(2, dim=3), queries)
         )
         scores = query @ key.mT * query.shape[-1] ** -0.5
         bias = self.relative_position_bias_table[self.get_buffer("offsets")].permute(2, 0, 1)
         read = (scores + bias).softmax(-1) @ value
-        return self.proj(read.transpose(1, 2).flatten(2)).view_as(x)
+        return self.proj(read.transpose(1, 2).reshape(x.shape)).permute(0, 3, 1, 2)
 
 
 class Mlp(nn.Module):
@@ -63,9 +61,9 @@ class FeedForward(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, answer: torch.Tensor, shortcut: torch.Tensor) -> torch.Tensor:
-        """Computes the next map."""
-        x = shortcut + self.drop_path(self.gamma1 * answer)
-        return x + self.drop_path(self.gamma2 * self.mlp(self.norm(x)))
+        """Computes the next map, `[B, C, S, S]`, from `[B, C, S, S]` and `[B, S, S, C]`."""
+        x = shortcut + self.drop_path(self.gamma1 * answer.permute(0, 2, 3, 1))
+        return (x + self.drop_path(self.gamma2 * self.mlp(self.norm(x)))).permute(0, 3, 1, 2)
 
 
 class Normalised(nn.Module):
@@ -197,6 +195,6 @@ class PosterV2(nn.Module):
             )
             normalised = window(conv(x))
             answer = attention(normalised, queries.permute(0, 2, 3, 1))
-            maps.append(further(answer, normalised).permute(0, 3, 1, 2))
+            maps.append(further(answer, normalised))
         tokens = (self.embed_q(maps[0]), self.embed_k(maps[1]), self.embed_v.proj(maps[2]))
         return self.VIT(torch.cat([part.flatten(2).mT for part in tokens], dim=1))
