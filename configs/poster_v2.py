@@ -9,8 +9,8 @@ A smaller one from scratch at 48×48 pixels, whose landmark network is trained t
 
 The paper's recipe, but for its second gradient of each step; it claims 92.21 % on RAF-DB, 67.49 % on
 AffectNet with seven and 63.77 % with eight classes. The authors begin with an IR-50 of face recognition and a
-landmark network; users report 81 % without them. ferjax has not run it: the images are licensed, and nothing was
-measured on a GPU.
+landmark network; users report 81 % without them. ferjax has not run it: the images are licensed, and nothing
+was measured on a GPU.
 """
 
 from functools import partial

@@ -4,8 +4,8 @@
 
 A quarter of the width from scratch at 64×64 pixels. Not measured yet.
 
-    python -m ferjax torch-import RMN.pth --model=resmaskingnet --options=unit_pixels=True --head=new --out=RMN
-    python -m ferjax.main --config=configs/resmaskingnet.py:fer2013 --config.init.from=RMN
+    python -m ferjax torch-import RMN --model=resmaskingnet --options=unit_pixels=True --head=new --out=NET
+    python -m ferjax.main --config=configs/resmaskingnet.py:fer2013 --config.init.from=NET
 
 The paper's recipe; it claims 74.14 % on FER2013's test images. The authors begin with a ResNet-34 of
 ImageNet; users who did not report 60 to 66 %. ferjax has not run it, and nothing was measured on a GPU.
