@@ -39,11 +39,11 @@ def depthwise_conv2d(
         Feature maps of height H2 = (H + zeros − kh) // stride + 1, and likewise of width W2.
     """
     kernel = jnp.asarray(kernel)
+    if x.shape[1:3] == kernel.shape[:2] and not any(map(any, pads)):
+        return (x * kernel[:, :, 0]).sum(axis=(1, 2), keepdims=True)
 
     def on_cpu(x: Array, kernel: Array) -> Array:
         padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-        if padded.shape[1:3] == kernel.shape[:2]:
-            return (padded * kernel[:, :, 0]).sum(axis=(1, 2), keepdims=True)
         if kernel.shape[0] * kernel.shape[1] <= _UNROLLED:
             return _unrolled(padded, kernel, stride)
         return _by_rows(padded, kernel, stride)

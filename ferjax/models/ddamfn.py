@@ -5,6 +5,7 @@ channels are then weighed by row and by column (coordinate attention; Hou et al.
 last maps by row and by column too; a loss pushes them apart.
 """
 
+from collections.abc import Mapping
 from itertools import combinations
 
 import flax.linen as nn
@@ -14,6 +15,7 @@ import numpy as np
 from flax.typing import Dtype
 from jaxtyping import Array, Float
 
+from ferjax.errors import UserError
 from ferjax.layers.auxiliary import losses_wanted, sow_loss
 from ferjax.layers.conv import Conv
 from ferjax.layers.depthwise import DepthwiseConv
@@ -32,6 +34,7 @@ BLOCKS = {
     "conv_45": (256, {3: 256, 5: 256, 7: 256, 9: 256}, 2, 1),
     "conv_5": (256, {3: 172, 5: 170, 7: 170}, 1, 6),
 }
+MOST_HEADS = 8
 REDUCTION = 32  # of the channels inside coordinate attention, which has at least 8
 
 
@@ -44,7 +47,7 @@ class MixedDepthwiseConv(nn.Module):
         dtype: compute dtype.
     """
 
-    split: dict[int, int]
+    split: Mapping[int, int]
     stride: int
     dtype: Dtype | None = None
 
@@ -94,7 +97,7 @@ class MixedBlock(nn.Module):
     """
 
     features: int
-    split: dict[int, int]
+    split: Mapping[int, int]
     stride: int
     residual: bool
     dtype: Dtype | None = None
@@ -172,7 +175,7 @@ class DDAMFN(nn.Module):
 
     Attributes:
         num_classes: number of logits.
-        heads: attention heads, at least 1.
+        heads: attention heads, from 1 to 8.
         diversity: weight of the loss that pushes the heads apart; the authors' is 0.1.
         dtype: compute dtype; the input's if None. Parameters and statistics are float32.
     """
@@ -187,8 +190,10 @@ class DDAMFN(nn.Module):
         """Computes logits of normalised images `[B, H, W, 3]`.
 
         Raises:
-            UserError: the image is too small or has not three channels.
+            UserError: the image is too small or has not three channels, or there are no heads or too many.
         """
+        if not 1 <= self.heads <= MOST_HEADS:
+            raise UserError(f"model.heads is {self.heads}; ddamfn takes 1 to {MOST_HEADS}")
         images = check_images("ddamfn", images, SMALLEST_IMAGE)
         x = Features(dtype=self.dtype, name="features")(images, train)
         heads = [

@@ -110,8 +110,10 @@ class IR50(nn.Module):
         """Computes logits of normalised images `[B, H, W, 3]`.
 
         Raises:
-            UserError: the image is too small or has not three channels, or there is no such depth.
+            UserError: the image is too small or has not three channels, or an option cannot be.
         """
+        if self.resized < 8:
+            raise UserError(f"model.resized is {self.resized}; ir50 halves images three times: at least 8")
         images = check_images("ir50", images, SMALLEST_IMAGE)
         x = nearest(images.astype(self.dtype or images.dtype), self.resized)
         x = feature_maps(x, train, self.depth)[-1]

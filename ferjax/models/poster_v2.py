@@ -161,7 +161,7 @@ class PosterV2(nn.Module):
             raise UserError(
                 f"model.resized is {self.resized}; poster_v2's windows and positions take a multiple of 16"
             )
-        if self.embedding % 8:
+        if self.embedding % 8 or self.embedding < 8:
             raise UserError(f"model.embedding is {self.embedding}; poster_v2's 8 heads must divide it")
 
     def _landmarks(self, images: Array, train: bool) -> list[Array]:

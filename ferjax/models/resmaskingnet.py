@@ -100,8 +100,11 @@ class ResMaskingNet(nn.Module):
         """Computes logits of normalised images `[B, H, W, 3]`; the paper's size is 224×224.
 
         Raises:
-            UserError: the image is too small, its sides are no multiples of 32, or it has not three channels.
+            UserError: the image is too small, its sides are no multiples of 32, it has not three channels, or
+                there is no width.
         """
+        if self.width < 1:
+            raise UserError(f"model.width is {self.width}; resmaskingnet takes at least 1")
         images = check_images("resmaskingnet", images, resnet.SMALLEST_IMAGE)
         height, width = images.shape[1:3]
         if height % 32 or width % 32:

@@ -144,10 +144,8 @@ def test_forward_gradient_jit_and_bfloat16(name):
         )
         return jnp.square(logits).mean(), updates
 
-    # A localisation network ends in zero weights, which would hide what lies behind them.
-    moved = jax.tree.map(
-        lambda leaf: leaf if leaf.ndim < 2 or leaf.any() else leaf + 0.01, variables["params"]
-    )
+    # A localisation network ends in zero weights, a block in zero scales, which would hide what lies behind.
+    moved = jax.tree.map(lambda leaf: leaf if leaf.any() else leaf + 0.01, variables["params"])
     gradients, updates = jax.jit(jax.grad(loss, has_aux=True))(moved)
     norms = {
         jax.tree_util.keystr(path): float(jnp.linalg.norm(leaf))

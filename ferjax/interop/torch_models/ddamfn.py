@@ -125,8 +125,9 @@ class DDAMFN(nn.Module):
         x = self.features(images)
         weights = [self.get_submodule(f"cat_head{number}")(x) for number in range(self.heads)]
         pairs = [functional.mse_loss(one, other) for one, other in combinations(weights, 2)]
-        loss = self.diversity * len(pairs) / (sum(pairs) + sys.float_info.epsilon)
-        self.auxiliary_loss = x.new_zeros(len(x)) + loss
+        if pairs and self.diversity:
+            loss = self.diversity * len(pairs) / (torch.stack(pairs).sum() + sys.float_info.epsilon)
+            self.auxiliary_loss = loss.expand(x.shape[0])
         largest = weights[0]
         for other in weights[1:]:
             largest = torch.maximum(largest, other)

@@ -141,7 +141,7 @@ class Transformer(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Computes logits of `[B, T, C]`."""
-        first = self.cls_token.expand(len(tokens), -1, -1)
+        first = self.cls_token.expand(tokens.shape[0], -1, -1)
         x = self.norm(self.blocks(torch.cat([first, tokens], dim=1) + self.pos_embed))
         return self.head.linear(self.se_block(x[:, 0]))
 
@@ -185,8 +185,9 @@ class PosterV2(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Computes logits of `[B, 3, H, W]`."""
         images = functional.interpolate(images, size=self.resized)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_landmarks):
-            *asked, last = self.face_landback.maps(images)
+        *asked, last = (
+            read if self.train_landmarks else read.detach() for read in self.face_landback.maps(images)
+        )
         asked.append(self.last_face_conv(last))
         maps = []
         for number, (x, queries) in enumerate(zip(self.ir_back.maps(images), asked, strict=True), start=1):

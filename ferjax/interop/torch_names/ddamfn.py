@@ -6,10 +6,9 @@ import numpy as np
 
 from ferjax.interop.name_tables import BATCH_NORM, CONV, LINEAR, Network, Row, idle_arrays
 from ferjax.interop.torch_names.mobilefacenet import block_rows
-from ferjax.models.ddamfn import BLOCKS, DDAMFN
+from ferjax.models.ddamfn import BLOCKS, DDAMFN, MOST_HEADS
 from ferjax.models.mobilefacenet import FEATURES
 
-_MOST_HEADS = 8  # that the option `heads` may ask for
 # The modules of the features have numbers: conv1, conv2_dw, the stages, conv_6_sep.
 _NUMBERS = {name: str(number) for number, name in enumerate(BLOCKS, start=2)}
 _LAST = str(len(BLOCKS) + 2)
@@ -40,7 +39,7 @@ def _rows() -> Iterator[Row]:
         yield from _gates(f"{torch}.CA", f"{flax}/CA")
         yield from block_rows(f"{torch}.project", f"{flax}/project", rectified=False)
     yield from block_rows(f"features.{_LAST}", "features/conv_6_sep")
-    for number in range(_MOST_HEADS):
+    for number in range(MOST_HEADS):
         torch, flax = f"cat_head{number}.CoordAtt", f"cat_head{number}"
         more = number >= DDAMFN.heads
         rows = (
