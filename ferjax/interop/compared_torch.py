@@ -83,7 +83,7 @@ class Side:
         weights = torch.as_tensor(class_weights, dtype=self._dtype)
         loss = self._loss(logits, batches.labels[0], weights)
         self._backward(loss)
-        gradients = {name: _array(p.grad) for name, p in self._net.named_parameters()}
+        gradients = {name: _array(p.grad) for name, p in self._net.named_parameters() if p.grad is not None}
         statistics, _ = split_state(self._name, _arrays(self._net.state_dict()))
         return {
             "activations, training": outputs,

@@ -77,9 +77,11 @@ class Maps(nn.Module):
 
     def maps(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Computes maps of 64, 128 and 512 channels."""
-        first = self.conv_3(self.conv_23(self.conv2_dw(self.conv1(x))))
-        second = self.conv_4(self.conv_34(first))
-        return first, second, self.conv_6_sep(self.conv_5(self.conv_45(second)))
+        x = self.conv2_dw(self.conv1(x))
+        read = {}
+        for name in BLOCKS:
+            read[name] = x = self.get_submodule(name)(x)
+        return read["conv_3"], read["conv_4"], self.conv_6_sep(x)
 
 
 class Output(nn.Module):

@@ -99,8 +99,10 @@ class Block(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width, 1e-6), nn.LayerNorm(width, 1e-6)
-        self.attn, self.mlp = SelfAttention(width), Mlp(width)
+        self.norm1 = nn.LayerNorm(width, 1e-6)
+        self.attn = SelfAttention(width)
+        self.norm2 = nn.LayerNorm(width, 1e-6)
+        self.mlp = Mlp(width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Computes the next tokens."""
@@ -120,6 +122,30 @@ class Gate(nn.Module):
         return x * self.linear2(self.linear1(x).relu()).sigmoid()
 
 
+class Head(nn.Module):
+    """The classifier, under the name `linear`."""
+
+    def __init__(self, width: int, num_classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, num_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Computes logits of `[B, C]`."""
+        return self.linear(x)
+
+
+class Embedding(nn.Module):
+    """A 1×1 convolution, under the name `proj`."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(inputs, width, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Computes the tokens' maps."""
+        return self.proj(x)
+
+
 class Transformer(nn.Module):
     """A class token, positions, two blocks, and the classifier."""
 
@@ -128,8 +154,7 @@ class Transformer(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, tokens + 1, width))
         self.se_block = Gate(width)
-        self.head = nn.Module()
-        self.head.linear = nn.Linear(width, num_classes)
+        self.head = Head(width, num_classes)
         self.blocks = nn.Sequential(Block(width), Block(width))
         self.norm = nn.LayerNorm(width, 1e-6)
         for values in (self.cls_token, self.pos_embed):
@@ -143,7 +168,7 @@ class Transformer(nn.Module):
         """Computes logits of `[B, T, C]`."""
         first = self.cls_token.expand(tokens.shape[0], -1, -1)
         x = self.norm(self.blocks(torch.cat([first, tokens], dim=1) + self.pos_embed))
-        return self.head.linear(self.se_block(x[:, 0]))
+        return self.head(self.se_block(x[:, 0]))
 
 
 class PosterV2(nn.Module):
@@ -170,8 +195,7 @@ class PosterV2(nn.Module):
             nn.Conv2d(64, embedding, 3, 2, 1), nn.Conv2d(embedding, embedding, 3, 2, 1)
         )
         self.embed_k = nn.Sequential(nn.Conv2d(128, embedding, 3, 2, 1))
-        self.embed_v = nn.Module()
-        self.embed_v.proj = nn.Conv2d(256, embedding, 1)
+        self.embed_v = Embedding(256, embedding)
 
     def _part(self, kind: str, number: int, width: int, heads: int) -> nn.Module:
         if kind == "attn":
@@ -197,5 +221,5 @@ class PosterV2(nn.Module):
             normalised = window(conv(x))
             answer = attention(normalised, queries.permute(0, 2, 3, 1))
             maps.append(further(answer, normalised))
-        tokens = (self.embed_q(maps[0]), self.embed_k(maps[1]), self.embed_v.proj(maps[2]))
+        tokens = (self.embed_q(maps[0]), self.embed_k(maps[1]), self.embed_v(maps[2]))
         return self.VIT(torch.cat([part.flatten(2).mT for part in tokens], dim=1))

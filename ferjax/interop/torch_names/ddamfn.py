@@ -43,9 +43,9 @@ def _rows() -> Iterator[Row]:
         torch, flax = f"cat_head{number}.CoordAtt", f"cat_head{number}"
         more = number >= DDAMFN.heads
         rows = (
+            *_gates(torch, f"{flax}/gates"),
             *block_rows(f"{torch}.Linear_h", f"{flax}/Linear_h", rectified=False),
             *block_rows(f"{torch}.Linear_w", f"{flax}/Linear_w", rectified=False),
-            *_gates(torch, f"{flax}/gates"),
         )
         yield from (row._replace(optional=more) for row in rows)
     yield from block_rows("Linear", "Linear", rectified=False)

@@ -11,6 +11,7 @@ from ferjax.interop.name_tables import (
     Network,
     Row,
     idle_arrays,
+    numbered,
     under,
     vector,
 )
@@ -40,13 +41,13 @@ def _rows() -> Iterator[Row]:
         yield Row(f"{torch}.mlp.fc2", f"{flax}/mlp/fc2", LINEAR)
     yield Row("VIT.norm", "norm", LAYER_NORM)
     yield from under("ir_back", trunk_rows())
-    for number in (1, 2, 3):
-        attention, further = f"attn{number}", f"ffn{number}"
+    for attention in ("attn1", "attn2", "attn3"):
         yield Row(attention, attention, _BIASES)
         yield Row(f"{attention}.qkv", f"{attention}/qkv", LINEAR)
         yield Row(f"{attention}.proj", f"{attention}/proj", LINEAR)
-        yield Row(f"window{number}.norm", f"window{number}", LAYER_NORM)
-        yield Row(f"conv{number}", f"conv{number}", CONV)
+    yield from (Row(f"window{number}.norm", f"window{number}", LAYER_NORM) for number in (1, 2, 3))
+    yield from numbered("conv", CONV, 3)
+    for further in ("ffn1", "ffn2", "ffn3"):
         yield Row(further, further, (vector("gamma1", "gamma1"), vector("gamma2", "gamma2")))
         yield Row(f"{further}.mlp.fc1", f"{further}/mlp/fc1", LINEAR)
         yield Row(f"{further}.mlp.fc2", f"{further}/mlp/fc2", LINEAR)
