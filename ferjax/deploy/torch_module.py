@@ -31,7 +31,7 @@ class Deployed(nn.Module):
         name, options = network.config.model.name, model_options(network.config)
         size = network.image_size
         self.network = counterpart(name, len(network.label_names), image_size=size, **options)
-        state = export_state_dict(name, network.variables, image_size=size, **options)
+        state = export_state_dict(name, network.variables, image_size=size, published=False, **options)
         self.network.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
         self.grey, self.size, self.crops = network.grey, network.image_size, network.config.eval.crops
         self.temperature = network.temperature or 1.0

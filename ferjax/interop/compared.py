@@ -48,7 +48,7 @@ def compare(
     sides = _sides()
     if weights:
         variables = import_state_dict(name, read_state_dict(weights), image_size=image_size, **options)
-        state = export_state_dict(name, variables, image_size=image_size, **options)
+        state = export_state_dict(name, variables, image_size=image_size, published=False, **options)
     else:
         state = sides[1].fresh_state(name, 7, seed, options, image_size)
         variables = import_state_dict(name, state, image_size=image_size, **options)

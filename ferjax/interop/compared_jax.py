@@ -17,6 +17,7 @@ from ferjax.augment import normalise
 from ferjax.interop.comparison import Batches, Groups, Recipe, numbered, split_state
 from ferjax.interop.torch_networks import network
 from ferjax.interop.torch_weights import export_state_dict
+from ferjax.layers.auxiliary import loss_by_example
 from ferjax.training import optimizers, schedules
 from ferjax.training.losses import cross_entropy
 from ferjax.training.state import TrainState
@@ -52,7 +53,7 @@ class Side:
     ) -> None:
         table = network(name)
         head = next(row.flax for row in table.rows if row.torch == table.head)
-        classes = len(variables["params"][head]["bias"])
+        classes = np.shape(flatten_dict(variables["params"], sep="/")[f"{head}/kernel"])[-1]
         self._name, self._options, self._image_size = name, options, image_size
         self._dtype = jnp.dtype(precision)
         self._model = models.create(name, classes, dtype=self._dtype, **options)
@@ -74,7 +75,7 @@ class Side:
             losses, weights = cross_entropy(logits, labels, jnp.asarray(class_weights))
             loss = losses.sum() / weights.sum()
             for auxiliary in jax.tree.leaves(updates.get("losses", {})):
-                loss += auxiliary.mean()
+                loss += loss_by_example(auxiliary, labels).mean()
             return loss, (logits, updates)
 
         def gradients_of(variables: Any, images: Array, labels: Array) -> Any:
@@ -147,7 +148,9 @@ class Side:
 
     def _named(self, params: Any, batch_stats: Any) -> tuple[dict, dict]:
         variables = {"params": params, "batch_stats": batch_stats}
-        state = export_state_dict(self._name, variables, image_size=self._image_size, **self._options)
+        state = export_state_dict(
+            self._name, variables, image_size=self._image_size, published=False, **self._options
+        )
         return split_state(self._name, state)
 
     def _captured(self, updates: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -82,7 +82,7 @@ class Side:
         logits, outputs = self._forward(self._images(batches.images[0]))
         weights = torch.as_tensor(class_weights, dtype=self._dtype)
         loss = self._loss(logits, batches.labels[0], weights)
-        loss.backward()
+        self._backward(loss)
         gradients = {name: _array(p.grad) for name, p in self._net.named_parameters() if p.grad is not None}
         statistics, _ = split_state(self._name, _arrays(self._net.state_dict()))
         return {
@@ -109,7 +109,7 @@ class Side:
         for images, labels in zip(*batches, strict=True):
             optimizer.zero_grad()
             loss = self._loss(self._net(self._images(images)), labels)
-            loss.backward()
+            self._backward(loss)
             rates.append(schedule.get_last_lr()[0])
             optimizer.step()
             schedule.step()
@@ -132,11 +132,21 @@ class Side:
         mean, std = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], dtype=self._dtype)
         return ((torch.from_numpy(images).to(self._dtype) / 255 - mean) / std).permute(0, 3, 1, 2)
 
+    def _backward(self, loss: torch.Tensor) -> None:
+        """Computes gradients; they are zero, as in JAX, where the loss does not depend on a parameter."""
+        loss.backward()
+        for parameter in self._net.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+
     def _loss(
         self, logits: torch.Tensor, labels: np.ndarray, weights: torch.Tensor | None = None
     ) -> torch.Tensor:
-        loss = functional.cross_entropy(logits, torch.from_numpy(labels).long(), weights)
+        actual = torch.from_numpy(labels).long()
+        loss = functional.cross_entropy(logits, actual, weights)
         auxiliary = getattr(self._net, "auxiliary_loss", None)
+        if auxiliary is not None and auxiliary.ndim == 2:
+            auxiliary = auxiliary.gather(1, actual[:, None])
         return loss if auxiliary is None else loss + auxiliary.mean()
 
     def _forward(self, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, np.ndarray]]:

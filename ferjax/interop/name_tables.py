@@ -42,12 +42,14 @@ class Row(NamedTuple):
         flax: its path in Flax; likewise.
         kind: the layer's arrays, such as `CONV`.
         optional: whether the network has it only with some of its options.
+        loss_only: whether only the network's own losses read it, so that authors' files do not have it.
     """
 
     torch: str
     flax: str
     kind: tuple[Leaf, ...]
     optional: bool = False
+    loss_only: bool = False
 
     def torch_key(self, leaf: Leaf) -> str:
         """Returns the state dict's name of an array of this layer."""
@@ -81,7 +83,7 @@ class Network(NamedTuple):
         counterpart: `package.module:callable`, imported only for comparisons; `callable(num_classes,
             **options)`, with the options of `ferjax.models.create`, gives a `torch.nn.Module` from normalised
             images `[B, 3, H, W]` to logits `[B, num_classes]`. In training mode it leaves an auxiliary loss
-            `[B]`, where the network has one, in its attribute `auxiliary_loss`.
+            `[B]`, or `[B, K]` by class, where the network has one, in its attribute `auxiliary_loss`.
         blocks: (PyTorch's module, Flax's path) of modules above the layers whose outputs are equal.
         dialects: functions from the entries of a file to those under the names of `rows`, for authors who
             named the same layers otherwise; each returns None for a file that is not in its dialect.
@@ -90,6 +92,12 @@ class Network(NamedTuple):
         adapt: function `(entries, shapes, resize)` that mends entries whose names fit already: the network's
             names and PyTorch shapes are given, and whether the image size is known, so that what belongs to
             another one is to be resampled.
+        with_head: PyTorch's names of other layers or arrays whose size is the number of classes, or that
+            belong to the classifier; they are left out with it.
+        idle: function of the number of classes that gives names and values of arrays that authors' files
+            have for layers which the network never calls. An import leaves them out, which is told; an export
+            in the authors' form writes them.
+        aliases: (name, name in `rows`) of layers that authors' files have under two names.
     """
 
     rows: tuple[Row, ...]
@@ -100,6 +108,9 @@ class Network(NamedTuple):
     dialects: tuple[Callable[[Mapping[str, Any]], Fitted | None], ...] = ()
     unused: str = ""
     adapt: Callable[[dict[str, Any], Mapping[str, tuple[int, ...]], bool], Fitted] | None = None
+    with_head: tuple[str, ...] = ()
+    idle: Callable[[int], dict[str, np.ndarray]] | None = None
+    aliases: tuple[tuple[str, str], ...] = ()
 
 
 def _same(x: np.ndarray) -> np.ndarray:
@@ -112,6 +123,10 @@ def _oihw_to_hwio(x: np.ndarray) -> np.ndarray:
 
 def _hwio_to_oihw(x: np.ndarray) -> np.ndarray:
     return x.transpose(3, 2, 0, 1)
+
+
+def _iohw_to_hwio(x: np.ndarray) -> np.ndarray:
+    return x.transpose(2, 3, 0, 1)  # its own inverse
 
 
 def _transposed(x: np.ndarray) -> np.ndarray:
@@ -135,6 +150,9 @@ CONV = (Leaf("weight", "params", "kernel", _oihw_to_hwio, _hwio_to_oihw), vector
 LINEAR = (Leaf("weight", "params", "kernel", _transposed, _transposed), vector("bias", "bias"))
 # A 1×1 convolution there, a linear layer of `ferjax.layers` here.
 POINTWISE = (Leaf("weight", "params", "kernel", _oi11_to_io, _io_to_oi11), vector("bias", "bias"))
+# Of a transposed convolution: [in, out, h, w] in PyTorch, [h, w, in, out] here.
+CONV_TRANSPOSE = (Leaf("weight", "params", "kernel", _iohw_to_hwio, _iohw_to_hwio), vector("bias", "bias"))
+PRELU = (vector("weight", "slope"),)
 LAYER_NORM = (vector("weight", "scale"), vector("bias", "bias"))
 BATCH_NORM = (
     vector("weight", "scale"),
@@ -152,7 +170,8 @@ def numbered(name: str, kind: tuple[Leaf, ...], count: int) -> Iterator[Row]:
 def under(name: str, rows: Iterable[Row]) -> Iterator[Row]:
     """Yields the rows of a network that is the module `name` of another one."""
     for row in rows:
-        yield Row(f"{name}.{row.torch}", f"{name}/{row.flax}", row.kind, row.optional)
+        torch, flax = f"{name}.{row.torch}".removesuffix("."), f"{name}/{row.flax}".removesuffix("/")
+        yield Row(torch, flax, row.kind, row.optional, row.loss_only)
 
 
 def renamed(entries: Mapping[str, Any], rules: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -169,3 +188,23 @@ def renamed(entries: Mapping[str, Any], rules: Iterable[tuple[str, str]]) -> dic
             name = pattern.sub(replacement, name)
         result[name] = value
     return result
+
+
+def idle_arrays(*layers: tuple[str, str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Makes arrays of layers that are never called: zeros, but ones for scales and variances.
+
+    Args:
+        *layers: name, kind and the weight's shape in PyTorch; the kind is `weight`, `biased` for a weight
+            with a bias of the first axis' length, `norm` for batch normalisation, or `prelu`.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, kind, shape in layers:
+        fill = np.ones if kind in ("norm", "prelu") else np.zeros
+        arrays[f"{name}.weight"] = fill(shape, np.float32)
+        if kind in ("biased", "norm"):
+            arrays[f"{name}.bias"] = np.zeros(shape[0], np.float32)
+        if kind == "norm":
+            arrays[f"{name}.running_mean"] = np.zeros(shape, np.float32)
+            arrays[f"{name}.running_var"] = np.ones(shape, np.float32)
+            arrays[f"{name}.{COUNTER}"] = np.array(0, np.int64)
+    return arrays

@@ -151,13 +151,21 @@ def _tried(request: Request, reading: Reading, weights: Describe) -> _Trial:
     if head == "fit":
         head = "strict" if own in (None, classes) else "new"
     expected = weights(classes)
+    given = _without_aliases(network, given)
     counters = {f"{row.torch}.{COUNTER}" for row in network.rows if row.kind is BATCH_NORM}
     given = {key: value for key, value in given.items() if key not in counters}
     if head == "new":
-        expected, given = _without(network.head, expected), _without(network.head, given)
+        for layer in (network.head, *network.with_head):
+            expected, given = _without(layer, expected), _without(layer, given)
     told = list(reading.place.told)
-    if network.unused:
-        idle = [key for key in given if key not in expected and re.match(network.unused, key)]
+    never_called = network.idle(1).keys() if network.idle else ()
+    if network.unused or never_called:
+        idle = [
+            key
+            for key in given
+            if key not in expected
+            and (key in never_called or (network.unused and re.match(network.unused, key)))
+        ]
         given = {key: value for key, value in given.items() if key not in idle}
         told += [f"left out, for the network does not use them: {shown(idle, 3)}"] if idle else []
     if network.adapt:
@@ -180,7 +188,17 @@ def _leading(array: Any) -> int | None:
 
 
 def _without(layer: str, entries: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entries.items() if not key.startswith(f"{layer}.")}
+    return {key: value for key, value in entries.items() if not f"{key}.".startswith(f"{layer}.")}
+
+
+def _without_aliases(network: Network, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves second names of a layer out; a layer that has only its second name gets the first."""
+    found = dict(entries)
+    for alias, name in network.aliases:
+        for key in [key for key in found if key.startswith(f"{alias}.")]:
+            value = found.pop(key)
+            found.setdefault(name + key.removeprefix(alias), value)
+    return found
 
 
 def _at_another_size(request: Request, trials: list[_Trial]) -> list[_Trial]:

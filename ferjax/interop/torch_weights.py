@@ -74,11 +74,13 @@ def export_state_dict(
     *,
     num_batches_tracked: int = 0,
     image_size: int | None = None,
+    published: bool = True,
     **options: Any,
 ) -> dict[str, np.ndarray]:
     """Turns a network's variables into a PyTorch state dict, in PyTorch's order.
 
-    `module.load_state_dict({k: torch.from_numpy(v) for k, v in exported.items()})` takes it, strictly.
+    `module.load_state_dict({k: torch.from_numpy(v) for k, v in exported.items()})` takes it, strictly: the
+    authors' module, or with `published=False` the counterpart.
 
     Args:
         name: one of `ferjax.models.names()`.
@@ -86,6 +88,9 @@ def export_state_dict(
         num_batches_tracked: value of the counters of batch normalisation; PyTorch reads them only where its
             momentum is None.
         image_size: pixels, where linear layers depend on them; None: as the variables' shapes show.
+        published: as the authors' files: with layers that their module has and never calls, zeros, and second
+            names of layers, and without weights that only the network's own losses read. For most networks
+            this is no difference.
         **options: the network's, as for `ferjax.models.create`; the number of classes is the variables'.
 
     Returns:
@@ -99,11 +104,12 @@ def export_state_dict(
     flat: dict[str, Any] = flatten_dict({key: variables.get(key, {}) for key in COLLECTIONS}, sep="/")
     layer = next(row.flax for row in network.rows if row.torch == network.head)
     shapes = {path: tuple(np.shape(value)) for path, value in flat.items()}
-    bias = shapes.get(f"params/{layer}/bias")
+    kernel = shapes.get(f"params/{layer}/kernel")
+    classes = kernel[-1] if kernel else None
 
     def weights_at(size: int) -> dict[str, Weight]:
         sized = network._replace(image_size=size)
-        return arrays_of(name, sized, bias[0] if bias else None, options)
+        return arrays_of(name, sized, classes, options)
 
     weights = weights_at(image_size or network.image_size)
     difference = compare(_flax_shapes(weights), shapes)
@@ -117,12 +123,19 @@ def export_state_dict(
     arrays = _arrays(flat)
     exported: dict[str, np.ndarray] = {}
     for row in network.rows:
+        if row.loss_only and published:
+            continue
         for leaf in row.kind:
             if weight := weights.get(key := row.torch_key(leaf)):
                 exported[key] = _contiguous(leaf.to_torch(arrays[weight.path]))
         if row.kind is BATCH_NORM and row.torch_key(row.kind[0]) in exported:
             exported[f"{row.torch}.{COUNTER}"] = np.array(num_batches_tracked, np.int64)
-    return exported
+    if not published:
+        return exported
+    for alias, own in network.aliases:
+        same = [key for key in exported if key.startswith(f"{own}.")]
+        exported |= {alias + key.removeprefix(own): exported[key].copy() for key in same}
+    return exported | (network.idle(classes or 1) if network.idle else {})
 
 
 def _flax_shapes(weights: Mapping[str, Weight]) -> dict[str, tuple[int, ...]]:

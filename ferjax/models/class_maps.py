@@ -21,8 +21,9 @@ from ferjax.layers.pooling import before_averages
 
 # Those of ferjax's networks that have such maps, for messages; the tests compare it with what is found.
 FITTING = (
-    "big_xception", "face_expression_net", "facenet", "mini_xception", "resnet18", "resnet34", "resnet50",
-    "se_resnet18", "se_resnet34", "se_resnet50", "small_resnet",
+    "big_xception", "efficientnet_b0", "efficientnet_b2", "face_expression_net", "facenet", "ir50",
+    "mini_xception", "resmaskingnet", "resnet18", "resnet34", "resnet50", "se_resnet18", "se_resnet34",
+    "se_resnet50", "small_resnet",
 )  # fmt: skip
 
 ImageShape = tuple[int, int, int]

@@ -77,6 +77,36 @@ class ResidualBlock(nn.Module):
         return nn.relu(x + y)
 
 
+def stem(x: Float[Array, "B H W 3"], train: bool, width: int = 64) -> Float[Array, "B H2 W2 {width}"]:
+    """Applies the 7×7 convolution and the pool of the calling module, which quarter height and width."""
+    x = Conv(width, 7, 2, 3, use_bias=False, dtype=x.dtype, kernel_init=HE_FAN_OUT, name="conv1")(x)
+    # ReLU after the pool: the same values, a quarter of the work.
+    return nn.relu(max_pool_3x3(BatchNorm(name="bn1")(x, train)))
+
+
+def stage(
+    x: Float[Array, "B H W C"],
+    train: bool,
+    depth: int,
+    number: int,
+    squeeze: bool = False,
+    zero_init_residual: bool = False,
+    width: int = 64,
+) -> Float[Array, "B H2 W2 C2"]:
+    """Applies the residual blocks of stage `number`, from 1 to 4, of the calling module; see `ResNet`."""
+    for block in range(STAGES[depth][number - 1]):
+        x = ResidualBlock(
+            features=width * 2 ** (number - 1),
+            stride=2 if number > 1 and block == 0 else 1,
+            bottleneck=depth >= 50,
+            squeeze=squeeze,
+            zero_init_residual=zero_init_residual,
+            dtype=x.dtype,
+            name=f"layer{number}_{block}",
+        )(x, train)
+    return x
+
+
 class ResNet(nn.Module):
     """Residual networks of 18, 34 or 50 layers; `tests/models/test_registry.py` has their parameter counts.
 
@@ -103,21 +133,9 @@ class ResNet(nn.Module):
             UserError: the image is too small or has not three channels.
         """
         images = check_images(f"{'se_' if self.squeeze else ''}resnet{self.depth}", images, SMALLEST_IMAGE)
-        x = images.astype(self.dtype or images.dtype)
-        x = Conv(64, 7, 2, 3, use_bias=False, dtype=self.dtype, kernel_init=HE_FAN_OUT, name="conv1")(x)
-        # ReLU after the pool: the same values, a quarter of the work.
-        x = nn.relu(max_pool_3x3(BatchNorm(name="bn1")(x, train)))
-        for stage, blocks in enumerate(STAGES[self.depth]):
-            for block in range(blocks):
-                x = ResidualBlock(
-                    features=64 * 2**stage,
-                    stride=2 if stage > 0 and block == 0 else 1,
-                    bottleneck=self.depth >= 50,
-                    squeeze=self.squeeze,
-                    zero_init_residual=self.zero_init_residual,
-                    dtype=self.dtype,
-                    name=f"layer{stage + 1}_{block}",
-                )(x, train)
+        x = stem(images.astype(self.dtype or images.dtype), train)
+        for number in range(1, 5):
+            x = stage(x, train, self.depth, number, self.squeeze, self.zero_init_residual)
         x = global_average_pool(x)
         return Linear(self.num_classes, dtype=self.dtype, name="fc")(x) if self.num_classes else x
 

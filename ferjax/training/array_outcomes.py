@@ -65,7 +65,7 @@ def decide(
     _check_module(config.init.into, shapes)
     side = config.data.image_size
     size = (side, side, 3)
-    head = {f"params/{path}" for path in classifier(model, size)}
+    head = _with_statistics({f"params/{path}" for path in classifier(model, size)}, shapes)
     same = origin.label_names is not None and list(map(meaning, origin.label_names)) == list(
         map(meaning, label_names)
     )
@@ -74,7 +74,7 @@ def decide(
     if config.init.into:
         # The source is a part of this network: its own classifier has no place here.
         own = models.create(origin.network, len(origin.label_names or ()) or 7)
-        dropped = {f"params/{path}" for path in classifier(own, size)}
+        dropped = _with_statistics({f"params/{path}" for path in classifier(own, size)}, arrays)
         arrays = {inside(path, config.init.into): value for path, value in arrays.items()}
         dropped = {inside(path, config.init.into) for path in dropped}
     at_source_size: dict[str, tuple[int, ...]] = {}
@@ -93,6 +93,15 @@ def decide(
         outcome, why = _without_place(path, dropped, shapes, config.init.into)
         rows.append(Row(path, arrays[path].shape, outcome, why))
     return sorted(rows)
+
+
+def _with_statistics(head: set[str], paths: Iterable[str]) -> set[str]:
+    """Adds the running statistics of normalisation that belongs to the classifier."""
+    layers = {path.removeprefix("params").rpartition("/")[0] for path in head} - {""}
+    inside_head = (path for path in paths if path.startswith("batch_stats/"))
+    return head | {
+        path for path in inside_head if path.removeprefix("batch_stats").rpartition("/")[0] in layers
+    }
 
 
 def _check_module(module: str, shapes: Iterable[str]) -> None:

@@ -121,7 +121,7 @@ def make_objective(
             "correct": (logits.argmax(-1) == actual).sum(dtype=jnp.float32),
             "count": jnp.float32(loss.size),
         }
-        own = auxiliary_loss(updates.get("losses", {}), rules, loss.size) if rules.auxiliary else None
+        own = auxiliary_loss(updates.get("losses", {}), rules, rows["label"]) if rules.auxiliary else None
         if own is None and not rules.cross_entropy:
             raise UserError("a stage has cross_entropy 0 and the network has no loss of its own")
         value: Any = l2_penalty(params, l2) / whole.parts

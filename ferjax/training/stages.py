@@ -16,6 +16,7 @@ from jax import Array
 from ml_collections import ConfigDict
 
 from ferjax.errors import UserError, listed
+from ferjax.layers.auxiliary import loss_by_example
 from ferjax.layers.norm import BatchNorm
 from ferjax.training.layer_decay import layer_rates
 from ferjax.training.paths import by_path, from_paths
@@ -149,13 +150,13 @@ def statistics_kept(rules: Rules) -> Callable[..., Any]:
     return call_as
 
 
-def auxiliary_loss(sown: Mapping[str, Any], rules: Rules, examples: int) -> Array | None:
-    """Adds up what the network sowed into `losses`: float32 `[examples]`, or None if it sowed nothing.
+def auxiliary_loss(sown: Mapping[str, Any], rules: Rules, labels: Array) -> Array | None:
+    """Adds up what the network sowed into `losses`: float32 `[B]`, or None if it sowed nothing.
 
     Args:
-        sown: the collection, leaves `[examples]` or scalars that stand for every example.
+        sown: the collection; see `ferjax.layers.auxiliary.sow_loss` for its leaves.
         rules: the pattern `auxiliary_losses`.
-        examples: B.
+        labels: int32 `[B]`, or distributions `[B, K]`.
 
     Raises:
         UserError: the pattern matches none of the names.
@@ -169,7 +170,7 @@ def auxiliary_loss(sown: Mapping[str, Any], rules: Rules, examples: int) -> Arra
         )
     if not chosen:
         return None
-    total = jnp.zeros(examples, jnp.float32)
+    total = jnp.zeros(len(labels), jnp.float32)
     for leaf in (leaf for path in chosen for leaf in named[path]):
-        total = total + leaf
+        total = total + loss_by_example(leaf, labels)
     return total

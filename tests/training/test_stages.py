@@ -12,6 +12,7 @@ from ferjax import models
 from ferjax.augment import normalise
 from ferjax.config import STAGE, defaults, override, set_stages, stages_of, validate
 from ferjax.errors import UserError
+from ferjax.layers.auxiliary import sow_loss
 from ferjax.layers.linear import Linear
 from ferjax.training import optimizers, stages, state, steps
 from ferjax.training.plan import plan
@@ -167,6 +168,45 @@ def test_the_networks_own_losses_are_added_with_their_weight(parts):
         after.params, jax.tree.map(lambda p, g: p - 0.1 * g, first.params, gradient), rtol=1e-4, atol=1e-6
     )
     assert float(sums["auxiliary_loss"]) == pytest.approx(float(small.sum()), rel=1e-5)
+
+
+class ClassLoss(nn.Module):
+    """A loss that depends on the class."""
+
+    num_classes: int = 7
+
+    @nn.compact
+    def __call__(self, images, train=False):
+        x = Linear(self.num_classes, name="fc")(images.reshape(images.shape[0], -1)[:, :6])
+        sow_loss(self, "by_class", jnp.square(x - jnp.arange(self.num_classes)))
+        sow_loss(self, "whole", x.mean())
+        return x
+
+
+def test_a_loss_by_class_is_weighed_with_the_labels():
+    sown = {
+        "by_class": jnp.array([[1.0, 2, 3], [4, 5, 6]]),
+        "each": jnp.array([10.0, 20]),
+        "whole": jnp.float32(0.5),
+    }
+    total = stages.auxiliary_loss(sown, Rules(), jnp.array([2, 0]))
+    np.testing.assert_allclose(total, [13.5, 24.5])
+    mixed = jnp.array([[0.0, 0.5, 0.5], [1, 0, 0]])
+    np.testing.assert_allclose(stages.auxiliary_loss(sown, Rules(), mixed), [13, 24.5])
+    chosen = Rules(auxiliary_losses="by_class")
+    np.testing.assert_allclose(stages.auxiliary_loss(sown, chosen, mixed), [2.5, 4])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mixed", [0.0, 1.0])
+def test_a_step_tells_a_loss_its_labels_also_mixed_ones(mixed):
+    _, rows, _, sums = one_step(ClassLoss(), Rules(auxiliary_losses="by_class"), augment__mixup=mixed)
+    assert 0 < float(sums["auxiliary_loss"]) < np.inf
+    if not mixed:
+        variables = one_step(ClassLoss(), Rules())[0]
+        logits = ClassLoss().apply({"params": variables.params}, normalise(rows["image"]))
+        expected = jnp.square(logits[jnp.arange(16), rows["label"]] - rows["label"]).sum()
+        assert float(sums["auxiliary_loss"]) == pytest.approx(float(expected), rel=1e-5)
 
 
 @pytest.mark.slow
