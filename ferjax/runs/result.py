@@ -270,7 +270,7 @@ def read_result(path: Path | str) -> dict[str, Any]:
     return result
 
 
-def _require_all(path: Path, where: str, value: Any, fields: Fields) -> None:
+def _require_all(path: Path | str, where: str, value: Any, fields: Fields) -> None:
     """Like `_require`, for every field and those of the objects in it."""
     _require(path, where, value, fields)
     for name, kind in fields.items():

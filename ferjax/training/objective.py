@@ -110,7 +110,9 @@ def make_objective(
     ) -> tuple[Float[Array, ""], tuple[Any, Sums]]:
         logits, updates, seen = forward(params, stats, rows["image"], key, mutable)
         stats = updates.get("batch_stats", {})
+        weights = jnp.ones((len(logits), 1), logits.dtype)
         if classifier:
+            assert seen.features is not None  # what the classifier reads was asked for
             weights = scn.importance(head, seen.features)
             logits = weights * logits
         loss, weight = loss_of_examples(logits, rows["label"], class_weights)
@@ -132,6 +134,7 @@ def make_objective(
             sums["distillation_loss"] = behind.sum()
             value += rules.cross_entropy * taught * behind.sum() / whole.examples
         if rules.cross_entropy and attention:
+            assert seen.maps is not None  # as `ferjax.models.class_maps.check_averages` has found
             apart = attention_loss(seen.maps, rows["attention"])
             sums["attention_loss"] = apart.sum()
             value += rules.cross_entropy * attention * apart.sum() / whole.examples
