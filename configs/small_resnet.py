@@ -2,10 +2,14 @@
 
     python -m ferjax.main --config=configs/small_resnet.py
 
+Its result on these cartoons is not measured yet.
+
     python -m ferjax.main --config=configs/small_resnet.py:fer2013
 
 ferjax's own recipe for photographs, see `ferjax/recipes/strong.py`: 40 epochs of random crops of 40×40,
-without copies of scored images.
+without copies of scored images. With `--config.train.epochs=22` 63.9 % of PrivateTest (seed 0; 95 % interval
+62.3 to 65.5; mean class accuracy 54.7 %) in 1 hour 37 minutes on two cores of an AMD EPYC beside other work,
+jax 0.10.2, measured on 2026-11-29: these are the weights that ferjax ships. 40 epochs are not measured.
 """
 
 from functools import partial
