@@ -102,7 +102,7 @@ def make_train_step(
         images = augment(augment_key, images, config.augment)
         images, labels = mix(augment_key, images, labels, model.num_classes, config.augment)
         if cure:
-            labels = scn.current(state.cure["labels"], given["index"], labels)
+            labels = scn.current(state.cure["labels"], given["index"], jnp.asarray(labels))
         total = len(labels) if weights is None else example_weights(labels, weights).sum()
         whole, rows = Whole(total, len(labels), parts), {"image": images, "label": labels}
         if teachers:
