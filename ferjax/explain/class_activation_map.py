@@ -38,7 +38,6 @@ def class_activation_map(
     shape = (height, width, 3)
     class_maps.check_fits(model, shape, "a class-activation map", instead="take grad_cam")
     maps = observed(model.apply, maps=True)(variables, images)[1].maps
-    assert maps is not None  # as it fits
     weights = class_maps.class_weights(model, variables, shape, maps.dtype).astype("float32")
     places = maps.shape[1] * maps.shape[2]
     contributions = (maps.astype("float32") * weights.T[classes][:, None, None, :]).sum(axis=-1) / places

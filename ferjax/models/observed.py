@@ -23,8 +23,8 @@ class Seen(NamedTuple):
         features: what the classifier takes, `[B, F]`.
     """
 
-    maps: Array | None = None
-    features: Array | None = None
+    maps: Any = None
+    features: Any = None
 
 
 def observed(

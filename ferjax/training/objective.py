@@ -99,22 +99,19 @@ def make_objective(
         """Returns how far the class maps of each image are from its mirror image's, and the statistics."""
         mirrored, key = images[:, :, ::-1], jax.random.fold_in(key, 1)
         _, updates, seen = forward(params, stats, mirrored, key, ["batch_stats"])
-        stats, mirrored_maps = updates.get("batch_stats", {}), seen.maps
-        assert mirrored_maps is not None  # as `ferjax.models.class_maps.check_fits` has found
+        stats = updates.get("batch_stats", {})
         variables = jax.lax.stop_gradient({"params": params, "batch_stats": stats})
         weights = class_weights_of(model, variables, shape, maps.dtype)
-        return eac.inconsistency(maps, mirrored_maps, weights), stats
+        return eac.inconsistency(maps, seen.maps, weights), stats
 
     def objective(
         params: Any, head: Any, stats: Any, rows: Rows, key: Key[Array, ""], whole: Whole
     ) -> tuple[Float[Array, ""], tuple[Any, Sums]]:
         logits, updates, seen = forward(params, stats, rows["image"], key, mutable)
         stats = updates.get("batch_stats", {})
-        weights = jnp.ones((len(logits), 1), logits.dtype)
-        if classifier:
-            assert seen.features is not None  # what the classifier reads was asked for
-            weights = scn.importance(head, seen.features)
-            logits = weights * logits
+        importance = scn.importance(head, seen.features) if classifier else None
+        if importance is not None:
+            logits = importance * logits
         loss, weight = loss_of_examples(logits, rows["label"], class_weights)
         actual = rows["label"] if rows["label"].ndim == 1 else rows["label"].argmax(-1)
         sums = {
@@ -142,8 +139,8 @@ def make_objective(
             apart, stats = apart_when_mirrored(params, stats, rows["image"], key, seen.maps)
             sums["eac_loss"] = apart.sum()
             value += rules.cross_entropy * config.loss.eac * apart.sum() / whole.examples
-        if rules.cross_entropy and classifier:
-            apart = scn.rank_loss(weights, config.loss.scn_ratio, config.loss.scn_margin)
+        if rules.cross_entropy and importance is not None:
+            apart = scn.rank_loss(importance, config.loss.scn_ratio, config.loss.scn_margin)
             sums["rank_loss"] = apart * whole.examples
             sums["proposed"] = scn.proposals(logits, rows["label"], config.loss.scn_relabel_margin)
             value += rules.cross_entropy * config.loss.scn * apart

@@ -137,7 +137,7 @@ def test_teachers_are_opened_and_their_classes_put_in_order(opened, tmp_path):
     with pytest.raises(UserError, match="it must have the classes of the data set: neutral, happy") as told:
         opened(path, turned)
     assert len(str(told.value)) <= 400
-    with pytest.raises(UserError, match=r"does not exist; name a run.s workdir or a bundle"):
+    with pytest.raises(UserError, match=r"does not exist; name a run's workdir or a bundle"):
         opened(f"{path}2")
     assert opened("") == ()
 

@@ -157,7 +157,7 @@ def test_networks_that_end_in_a_linear_layer(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cache", ["memory", "device"])
-def test_a_killed_run_ends_as_one_that_was_not(tiny_run, tmp_path, cache):
+def test_a_killed_run_ends_as_one_that_was_not(tiny_run, shell, tmp_path, cache):
     flags = (
         "--config.loss.scn=1.0", "--config.loss.scn_relabel_epoch=1.3",
         "--config.loss.scn_relabel_margin=0.0", "--config.loss.scn_margin=0.5",
@@ -173,3 +173,5 @@ def test_a_killed_run_ends_as_one_that_was_not(tiny_run, tmp_path, cache):
         command.process.kill()
     assert "going on from step" in tiny_run.run(killed, *flags)
     assert_as_never_killed(killed, whole)
+    done = shell("evaluate", f"--workdir={whole}", f"--data_dir={tiny_run.data}")
+    assert done.returncode == 0, done.stderr
