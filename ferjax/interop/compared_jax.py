@@ -53,7 +53,8 @@ class Side:
     ) -> None:
         table = network(name)
         head = next(row.flax for row in table.rows if row.torch == table.head)
-        classes = np.shape(flatten_dict(variables["params"], sep="/")[f"{head}/kernel"])[-1]
+        flat: Any = flatten_dict(dict(variables["params"]), sep="/")
+        classes = flat[f"{head}/kernel"].shape[-1]
         self._name, self._options, self._image_size = name, options, image_size
         self._dtype = jnp.dtype(precision)
         self._model = models.create(name, classes, dtype=self._dtype, **options)
