@@ -1,7 +1,6 @@
 """The perceptron of a transformer's block."""
 
 import flax.linen as nn
-import jax
 from flax.typing import Dtype, Initializer
 from jaxtyping import Array, Float
 
@@ -9,16 +8,18 @@ from ferjax.layers.linear import Linear
 
 
 class Mlp(nn.Module):
-    """Two linear layers with GELU between them; the first is wider.
+    """Two linear layers with an activation between them; the first is wider.
 
     Attributes:
         ratio: how many times as wide.
+        activation: `gelu`, or `quick_gelu`: the x·σ(1.702 x) that CLIP was trained with.
         dtype: compute dtype.
         kernel_init: of both layers; PyTorch's default if None.
         bias_init: likewise.
     """
 
     ratio: int = 4
+    activation: str = "gelu"
     dtype: Dtype | None = None
     kernel_init: Initializer | None = None
     bias_init: Initializer | None = None
@@ -28,4 +29,8 @@ class Mlp(nn.Module):
         """Computes each place by itself."""
         init = {"kernel_init": self.kernel_init, "bias_init": self.bias_init, "dtype": self.dtype}
         hidden = Linear(self.ratio * x.shape[-1], name="fc1", **init)(x)
-        return Linear(x.shape[-1], name="fc2", **init)(jax.nn.gelu(hidden, approximate=False))
+        if self.activation == "quick_gelu":
+            hidden = hidden * nn.sigmoid(1.702 * hidden)
+        else:
+            hidden = nn.gelu(hidden, approximate=False)
+        return Linear(x.shape[-1], name="fc2", **init)(hidden)

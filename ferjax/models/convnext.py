@@ -17,11 +17,11 @@ from jaxtyping import Array, Float
 
 from ferjax.layers.auxiliary import losses_wanted, sow_loss
 from ferjax.layers.conv import Conv
+from ferjax.layers.depthwise import DepthwiseConv
 from ferjax.layers.drop_path import DropPath, rising_rates
 from ferjax.layers.layer_norm import LayerNorm
 from ferjax.layers.linear import Linear
 from ferjax.layers.pooling import global_average_pool
-from ferjax.layers.separable import DepthwiseConv
 from ferjax.layers.spatial_transformer import SpatialTransformer
 from ferjax.layers.squeeze_excitation import SqueezeExcitation
 from ferjax.models.images import check_images
@@ -52,7 +52,7 @@ class Block(nn.Module):
     def __call__(self, x: Float[Array, "B H W C"], train: bool) -> Float[Array, "B H W C"]:
         """Computes the next feature maps."""
         channels = x.shape[-1]
-        y = DepthwiseConv(7, use_bias=True, dtype=self.dtype, name="dwconv", **INIT)(x)
+        y = DepthwiseConv(7, padding=3, use_bias=True, dtype=self.dtype, name="dwconv", **INIT)(x)
         y = LayerNorm(name="norm")(y)
         y = jax.nn.gelu(Linear(4 * channels, dtype=self.dtype, name="pwconv1", **INIT)(y), approximate=False)
         y = Linear(channels, dtype=self.dtype, name="pwconv2", **INIT)(y)

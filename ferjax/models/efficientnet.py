@@ -16,12 +16,13 @@ from jaxtyping import Array, Float
 
 from ferjax.errors import UserError
 from ferjax.layers.conv import Conv
+from ferjax.layers.depthwise import DepthwiseConv
 from ferjax.layers.drop_path import DropPath, rising_rates
 from ferjax.layers.init import HE_FAN_OUT
 from ferjax.layers.linear import Linear
 from ferjax.layers.norm import BatchNorm
 from ferjax.layers.pooling import global_average_pool
-from ferjax.layers.separable import DepthwiseConv, pad_same
+from ferjax.layers.separable import pad_same
 from ferjax.layers.squeeze_excitation import SqueezeExcitation
 from ferjax.models.images import check_images
 from ferjax.registry import network
@@ -116,7 +117,7 @@ class InvertedBottleneck(nn.Module):
 
         y = nn.silu(pointwise(x, stage.expand * channels, "conv_pw")) if stage.expand > 1 else x
         y = DepthwiseConv(
-            stage.kernel, self.stride, dtype=self.dtype, kernel_init=HE_FAN_OUT, name="conv_dw"
+            stage.kernel, self.stride, "same", dtype=self.dtype, kernel_init=HE_FAN_OUT, name="conv_dw"
         )(y)
         y = nn.silu(BatchNorm(epsilon=EPSILON, name=f"bn{layer}")(y, train))
         layer += 1

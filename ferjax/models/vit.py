@@ -9,7 +9,6 @@ al., 2024; registers: Darcet et al., 2024) and CLIP's image tower (Radford et al
 from typing import ClassVar, Literal
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.typing import Dtype
@@ -22,18 +21,13 @@ from ferjax.layers.drop_path import DropPath, rising_rates
 from ferjax.layers.layer_norm import LayerNorm
 from ferjax.layers.layer_scale import LayerScale
 from ferjax.layers.linear import Linear
+from ferjax.layers.mlp import Mlp
 from ferjax.models.images import check_images
 from ferjax.registry import network
 
 NORMAL = nn.initializers.normal(0.02)
 INIT = {"kernel_init": NORMAL, "bias_init": nn.initializers.zeros}
-MLP_RATIO = 4
 DEEPEST = 48  # blocks, twice those of the largest network whose weights are read
-
-
-def activated(x: Float[Array, "*axes"], how: str) -> Float[Array, "*axes"]:
-    """Applies GELU, or the x·σ(1.702 x) that CLIP was trained with."""
-    return x * nn.sigmoid(1.702 * x) if how == "quick_gelu" else jax.nn.gelu(x, approximate=False)
 
 
 class PatchEmbed(nn.Module):
@@ -50,20 +44,6 @@ class PatchEmbed(nn.Module):
         return Conv(
             self.width, self.patch, self.patch, use_bias=self.use_bias, dtype=self.dtype, name="proj"
         )(x)
-
-
-class Mlp(nn.Module):
-    """Two linear layers with an activation between them; the first is four times as wide."""
-
-    activation: str
-    dtype: Dtype | None = None
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "B T C"]) -> Float[Array, "B T C"]:
-        """Computes each token by itself."""
-        width = x.shape[-1]
-        x = activated(Linear(MLP_RATIO * width, dtype=self.dtype, name="fc1", **INIT)(x), self.activation)
-        return Linear(width, dtype=self.dtype, name="fc2", **INIT)(x)
 
 
 class Block(nn.Module):
@@ -89,7 +69,7 @@ class Block(nn.Module):
     def __call__(self, x: Float[Array, "B T C"], train: bool) -> Float[Array, "B T C"]:
         """Computes the next tokens."""
         attention = SelfAttention(self.heads, dtype=self.dtype, name="attn", **INIT)
-        mlp = Mlp(self.activation, dtype=self.dtype, name="mlp")
+        mlp = Mlp(activation=self.activation, dtype=self.dtype, name="mlp", **INIT)
         for number, branch in enumerate((attention, mlp), start=1):
             y = branch(LayerNorm(self.epsilon, name=f"norm{number}")(x))
             if self.layer_scale:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from ferjax.layers.separable import SeparableConv, depthwise_conv2d, max_pool_3x3_same
+from ferjax.layers.depthwise import depthwise_conv2d
+from ferjax.layers.separable import SeparableConv, max_pool_3x3_same, same_pads
 
 
 def by_xla(x, kernel, stride):
@@ -22,7 +23,8 @@ def test_depthwise_convolution_is_xla_s_grouped_one(shape, size, stride):
     rng = np.random.default_rng(0)
     x, kernel = (jnp.asarray(rng.normal(size=s), jnp.float32) for s in (shape, (size, size, 1, shape[-1])))
     expected, back = jax.vjp(lambda x, kernel: by_xla(x, kernel, stride), x, kernel)
-    result, own_back = jax.vjp(lambda x, kernel: depthwise_conv2d(x, kernel, stride), x, kernel)
+    pads = tuple(same_pads(x, size, stride)[1:3])
+    result, own_back = jax.vjp(lambda x, kernel: depthwise_conv2d(x, kernel, stride, pads), x, kernel)
     np.testing.assert_allclose(result, expected, atol=1e-5)
     for own, others in zip(own_back(expected), back(expected), strict=True):
         np.testing.assert_allclose(own, others, atol=1e-4)
