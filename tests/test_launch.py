@@ -108,6 +108,8 @@ def test_local_starts_nothing_again_after_a_signal(tmp_path, code, number):
     command.chmod(0o755)
     started = subprocess.Popen(
         ["bash", str(LAUNCH / "local.sh"), "-n", "2", "-r", "5", *FLAGS], start_new_session=True,
+        # Where the tests run in the background ^C is ignored, and bash cannot trap what it finds ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={**os.environ, "FERJAX": str(command)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
