@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         recipes,
         registry,
         report,
+        robustness,
         runs,
         scores,
         training,
@@ -45,7 +46,7 @@ __version__ = "0.1.0"
 __all__ = [
     "audit", "augment", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy", "errors",
     "experiments", "explain", "inference", "interop", "layers", "models", "platform", "pretrained", "process",
-    "recipes", "registry", "report", "runs", "scores", "training",
+    "recipes", "registry", "report", "robustness", "runs", "scores", "training",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy_modules(
