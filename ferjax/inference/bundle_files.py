@@ -50,7 +50,8 @@ def opened(path: Path) -> Iterator[Open]:
         return
     if not path.exists():
         what = "is a link to nothing" if path.is_symlink() else "does not exist"
-        raise UserError(f"{path} {what}; name a run's workdir or a bundle")
+        mend = _REINSTALL if is_shipped(path) else "name a run's workdir or a bundle"
+        raise UserError(f"{path} {what}; {mend}")
     if not path.is_file():
         raise UserError(f"{path} is neither a folder nor a file; name a run's workdir or a bundle")
     try:

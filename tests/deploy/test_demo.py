@@ -71,7 +71,7 @@ def test_marks_have_room_on_a_small_picture(asked, astronaut, monkeypatch):
 
 @pytest.mark.parametrize("shape", [(1, 20_000, 3), (20_000, 1, 3), (3, 1700, 3)])
 def test_a_narrow_picture_stays_small(shape):
-    marked = answers._marked(np.zeros(shape, np.uint8), [], np.zeros((0, 7)), LABELS)
+    marked = answers._marked(np.zeros(shape, np.uint8), [], np.zeros((0, 7)), LABELS, 0.0)
     assert max(marked.shape) == 1280
     assert min(marked.shape[:2]) <= 9
 

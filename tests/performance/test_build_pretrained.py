@@ -13,7 +13,7 @@ from ferjax.inference import bundle
 from ferjax.inference.open_run import open_network
 from ferjax.runs import predictions
 
-LEVEL = 0.2
+LEVEL = 0.05  # an untrained network is hardly ever right
 
 
 @pytest.fixture(autouse=True)

@@ -129,7 +129,7 @@ def test_the_best_step_is_of_stages_that_train_the_classifier(tiny_run, tmp_path
     validations_give(monkeypatch, 90, 50, 40)
     config = staged(tiny_run, {**STAGES[0], "cross_entropy": 0.0}, *STAGES[1:])
     monkeypatch.setattr(
-        "ferjax.training.steps.auxiliary_loss", lambda sown, rules, labels: jax.numpy.zeros(len(labels))
+        "ferjax.training.objective.auxiliary_loss", lambda sown, rules, labels: jax.numpy.zeros(len(labels))
     )
     result = train_and_evaluate(config, tmp_path / "run")
     assert (result["best_step"], result["validation"]["accuracy"]) == (8, 0.5)

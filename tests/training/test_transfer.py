@@ -285,7 +285,7 @@ def test_sources_that_are_none(tiny_run, never_killed, tmp_path):
     for path, words in (
         (
             tmp_path / "none",
-            "none is no folder; name a workdir, one of its checkpoints, an import, or a file",
+            "none is no folder; name a workdir, one of its checkpoints, an import, a bundle, a file",
         ),
         (tmp_path / "empty", "holds no whole checkpoint"),
         (damaged, "is damaged"),
