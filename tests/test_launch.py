@@ -95,6 +95,14 @@ def test_local_passes_signals_on(tmp_path):
     assert started.returncode == 143
 
 
+# Where the tests run in the background ^C is ignored, and bash cannot trap what it finds ignored.
+HEEDS_INTERRUPTS = (
+    sys.executable, "-c",
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execvp(sys.argv[1], sys.argv[1:])",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("code", [134, 75, 143, 0])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_local_starts_nothing_again_after_a_signal(tmp_path, code, number):
@@ -107,9 +115,8 @@ def test_local_starts_nothing_again_after_a_signal(tmp_path, code, number):
     )
     command.chmod(0o755)
     started = subprocess.Popen(
-        ["bash", str(LAUNCH / "local.sh"), "-n", "2", "-r", "5", *FLAGS], start_new_session=True,
-        # Where the tests run in the background ^C is ignored, and bash cannot trap what it finds ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        [*HEEDS_INTERRUPTS, "bash", str(LAUNCH / "local.sh"), "-n", "2", "-r", "5", *FLAGS],
+        start_new_session=True,
         env={**os.environ, "FERJAX": str(command)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -64,9 +64,9 @@ def test_an_earlier_bundle_is_replaced_and_nothing_else(runs, tmp_path):
     unfinished = runs[0]
     (unfinished / "result.json").unlink()
     (facts,) = build_pretrained.build([unfinished], tmp_path / "faces", LEVEL)
-    assert "Not measured" in bundle.read_card(tmp_path / "faces")
+    assert "**Not measured**" in bundle.read_card(tmp_path / "faces")
     build_pretrained.build(runs[1:], tmp_path / "faces", LEVEL)
-    assert "Not measured" not in bundle.read_card(tmp_path / "faces")
+    assert "**Not measured**" not in bundle.read_card(tmp_path / "faces")
     (tmp_path / "pictures").mkdir()
     with pytest.raises(UserError, match="is no bundle, and is not replaced"):
         build_pretrained.build(runs[1:], tmp_path / "pictures", LEVEL)
