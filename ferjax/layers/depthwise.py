@@ -164,13 +164,13 @@ class DepthwiseConv(nn.Module):
         init = uniform_fan_in(height * width)
         kernel = self.param("kernel", self.kernel_init or init, (height, width, 1, channels), jnp.float32)
         if self.padding == "same":
-            pads = tuple(
+            rows, columns = (
                 same_padding(length, taps, self.stride)
                 for length, taps in zip(x.shape[1:3], (height, width), strict=True)
             )
         else:
-            pads = ((self.padding, self.padding), (self.padding, self.padding))
-        y = depthwise_conv2d(jnp.asarray(x).astype(dtype), kernel.astype(dtype), self.stride, pads)
+            rows = columns = (self.padding, self.padding)
+        y = depthwise_conv2d(jnp.asarray(x).astype(dtype), kernel.astype(dtype), self.stride, (rows, columns))
         if self.use_bias:
             y = y + self.param("bias", self.bias_init or init, (channels,), jnp.float32).astype(dtype)
         return y

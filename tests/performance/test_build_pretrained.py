@@ -70,7 +70,7 @@ def test_an_earlier_bundle_is_replaced_and_nothing_else(runs, tmp_path):
     (tmp_path / "pictures").mkdir()
     with pytest.raises(UserError, match="is no bundle, and is not replaced"):
         build_pretrained.build(runs[1:], tmp_path / "pictures", LEVEL)
-    with pytest.raises(UserError, match="no threshold makes 100% of the answers"):
+    with pytest.raises(UserError, match="no threshold makes 101% of the answers"):
         build_pretrained.build(runs[1:], tmp_path / "faces", 1.01)
     with pytest.raises(UserError, match="is not finished: it cannot be compared"):
         build_pretrained.build(runs, tmp_path / "faces", LEVEL)
