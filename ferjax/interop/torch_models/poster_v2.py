@@ -167,8 +167,8 @@ class Transformer(nn.Module):
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Computes logits of `[B, T, C]`."""
         first = self.cls_token.expand(tokens.shape[0], -1, -1)
-        x = self.norm(self.blocks(torch.cat([first, tokens], dim=1) + self.pos_embed))
-        return self.head(self.se_block(x[:, 0]))
+        x = self.blocks(torch.cat([first, tokens], dim=1) + self.pos_embed)
+        return self.head(self.se_block(self.norm(x[:, 0])))  # the other tokens are not read
 
 
 class PosterV2(nn.Module):
