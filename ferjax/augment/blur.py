@@ -24,8 +24,13 @@ def gaussian_blur(
     Returns:
         Images in 0–255; at the border the kernel is cut off and its weights add up to 1 all the same.
     """
+    height = images.shape[1]
+    return blurred(images, jax.vmap(lambda key: jax.random.uniform(key, maxval=strength * height))(keys))
+
+
+def blurred(images: Float[Array, "B H W C"], deviations: Float[Array, " B"]) -> Float[Array, "B H W C"]:
+    """Blurs each image with a normal kernel of its own standard deviation, in pixels; see `gaussian_blur`."""
     height, width = images.shape[1:3]
-    deviations = jax.vmap(lambda key: jax.random.uniform(key, maxval=strength * height))(keys)
     deviations = jnp.maximum(deviations, SHARPEST)
     rows, columns = _weights(deviations, height), _weights(deviations, width)
     # In full precision: a TPU would round the pixels to bfloat16.

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt8
 
+from ferjax.augment.blur import blurred
 from ferjax.augment.geometry import warp
 from ferjax.augment.tone import contrast as towards_grey
 from ferjax.robustness import jpeg, occlusions
@@ -76,16 +77,7 @@ def _impulse(keys: Keys, images: Images, strength: Strength) -> Images:
 
 
 def _blur(keys: Keys, images: Images, strength: Strength) -> Images:
-    """Applies a normal kernel, cut off at the border."""
-    del keys
-    rows, columns = (_kernel(size, strength * images.shape[1]) for size in images.shape[1:3])
-    exact = jax.lax.Precision.HIGHEST
-    return jnp.einsum("ph,bhwc,qw->bpqc", rows, images, columns, precision=exact)
-
-
-def _kernel(size: int, deviation: Strength) -> Float[Array, "size size"]:
-    distances = jnp.arange(size)[:, None] - jnp.arange(size)
-    return jax.nn.softmax(-jnp.square(distances / deviation) / 2, axis=-1)
+    return blurred(images, jnp.full(len(keys), strength * images.shape[1]))
 
 
 def _motion(keys: Keys, images: Images, strength: Strength) -> Images:
