@@ -1,8 +1,6 @@
 """Opens the networks that a run learns from."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import jax
 from jax.sharding import Mesh
@@ -11,10 +9,7 @@ from ml_collections import ConfigDict
 from ferjax.cluster.mesh import replicated
 from ferjax.data.label_spaces import meaning
 from ferjax.errors import UserError
-from ferjax.files import user_path
-from ferjax.inference.open_run import open_network
 from ferjax.models.class_maps import check_averages
-from ferjax.runs import weights
 from ferjax.runs.checksum import checksum
 from ferjax.training.distillation import Teacher
 
@@ -35,6 +30,8 @@ def open_teachers(config: ConfigDict, label_names: Sequence[str], mesh: Mesh) ->
 
 
 def _opened(path: str, config: ConfigDict, label_names: Sequence[str], mesh: Mesh) -> Teacher:
+    from ferjax.inference.open_run import open_network  # above training: only who has teachers needs it
+
     network = open_network(path)
     own, theirs = ([meaning(name) for name in names] for names in (label_names, network.label_names))
     if sorted(own) != sorted(theirs):
@@ -53,10 +50,9 @@ def _opened(path: str, config: ConfigDict, label_names: Sequence[str], mesh: Mes
         image_size=network.image_size,
         grey=network.grey,
         checksum=checksum(network.variables),
-        trained_on=_trained_on(user_path(path)),
+        # A bundle does not say where its sets lay: they are looked for where the run's own lies.
+        trained_on=[
+            {**one, "data": {**one["data"], "dir": one["data"]["dir"] or config.data.dir}}
+            for one in network.trained_on
+        ],
     )
-
-
-def _trained_on(path: Path) -> list[dict[str, Any]]:
-    """Reads which data made the weights; bundles do not say."""
-    return weights.load_meta(path).get("trained_on", []) if (path / "checkpoints").is_dir() else []
