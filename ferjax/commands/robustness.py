@@ -12,7 +12,6 @@ from pathlib import Path
 from absl import flags
 
 from ferjax.commands import framework
-from ferjax.platform import outputs
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 from ferjax.report.tables import markdown
@@ -40,7 +39,7 @@ def main(argv: list[str]) -> None:
     keep_compiled()
     from ferjax.robustness.run import robustness_run
 
-    out = outputs.make_folder(Path(_OUT.value or Path(_WORKDIR.value, "robustness")))
+    out = Path(_OUT.value or Path(_WORKDIR.value, "robustness"))
     path, measured, about = robustness_run(
         _WORKDIR.value,
         out,

@@ -48,8 +48,8 @@ def robustness_run(
     Raises:
         UserError: a network cannot be read, or has other classes than the set.
     """
-    outputs.check(page.VERB, *page.written_files(out))
     networks = {str(path): open_network(path) for path in (workdir, against) if path is not None}
+    outputs.check(page.VERB, *page.written_files(outputs.make_folder(out)))
     if against is not None and len(networks) < 2:
         raise UserError(f"--against={against} is the same network; name another")
     network = networks[str(workdir)]
