@@ -219,7 +219,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 @pytest.mark.parametrize("kind", ["finished", "hostile", "unfinished", "comparison"])
 def test_a_browser_opens_the_page_without_complaint(make_workdir, make_run, tmp_path, kind):
     path, drawings = {
-        "finished": lambda: (page.write_page(make_run()), 6),
+        "finished": lambda: (page.write_page(make_run()), 7),
         "hostile": lambda: (page.write_page(make_workdir(labels=("a", "b", HOSTILE))), 5),
         "unfinished": lambda: (page.write_page(make_workdir(finished=False)), 3),
         "comparison": lambda: (compared(make_run("<one>"), make_run("two", seed=1)), 5),
