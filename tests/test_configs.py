@@ -11,6 +11,7 @@ from benchmarks import recipes as benchmark
 from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.config import validate
 from ferjax.data.sources import MemorySource
+from ferjax.models import convnext
 from ferjax.registry import NETWORKS
 from ferjax.training.setup import assemble
 
@@ -44,9 +45,10 @@ def small(name: str, argument: str = ""):
     size = -(-32 // smallest) * smallest  # some networks take only multiples of it
     config.data.update(image_size=size, source_size=0)
     config.train.batch_size = 8
-    if config.model.name.startswith("vit_"):
-        with config.model.unlocked():
-            config.model.depth = 2
+    for family, depth in (("vit", 2), ("efficientnet", 0.5)):
+        if config.model.name.startswith(family):
+            with config.model.unlocked():
+                config.model.depth = depth
     for option in {"hidden", "width"} & set(config.model):
         config.model[option] = 16
     rng = np.random.default_rng(0)
@@ -62,7 +64,8 @@ def small(name: str, argument: str = ""):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipe_takes_two_steps(name):
+def test_recipe_takes_two_steps(name, monkeypatch):
+    monkeypatch.setattr(convnext, "BLOCKS", (1, 1, 2, 1))  # blocks more are no other layers
     config, source = small(name)
     mesh = make_mesh(config.mesh)
     parts = assemble(config, source, mesh)

@@ -1,0 +1,79 @@
+"""Makes docs/demo.png and docs/explain.png: `PYTHONPATH=tests/deploy python docs/make_page_pictures.py`.
+
+The shipped network on photographs in the public domain, see `make_predict_pictures.py`; Chromium draws the pages.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from browser import Browser
+from make_predict_pictures import people
+from matplotlib import cbook
+from PIL import Image
+from skimage import data as photographs
+
+HERE = Path(__file__).parent
+FERJAX = [sys.executable, "-u", "-m", "ferjax"]
+METHODS = "grad_cam,hires_cam,occlusion,integrated_gradients"
+HEIGHT = 900  # pixels of the pictures
+
+
+def save(page: Browser, path: Path) -> None:
+    """Writes what the page shows, with few colours: the pages have little else."""
+    whole = path.with_suffix(".whole.png")
+    whole.write_bytes(page.picture())
+    with Image.open(whole) as image:
+        image.convert("RGB").crop((0, 0, image.width, HEIGHT)).save(path, optimize=True)
+    whole.unlink()
+
+
+def picture_demo(page: Browser, photograph: Path) -> None:
+    """Opens the demo, drops a photograph on it and waits for all that it shows."""
+    with subprocess.Popen([*FERJAX, "demo", "--port=0"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = next(filter(None, (re.search(r"http://\S+", line) for line in process.stdout)))
+        page.open(address[0])
+        page.wait_for("Drop a picture, or take one.")
+        page.give("input[type=file]", photograph)
+        page.wait_for("where it looked for")
+        page.wait("document.querySelectorAll('[data-testid=stImage] img').length >= 3")
+        page.load()
+        save(page, HERE / "demo.png")
+        process.kill()
+
+
+def picture_explain(page: Browser, folder: Path) -> None:
+    """Explains the faces of two photographs and opens the gallery."""
+    for name, image in zip(("collins", "hopper"), people(), strict=True):
+        image.save(folder / f"{name}.png")
+    subprocess.run(
+        [*FERJAX, "explain", f"--images={folder}", f"--out={folder / 'why'}", f"--methods={METHODS}"], check=True
+    )
+    page.open((folder / "why" / "index.html").as_uri())
+    page.wait_for("hopper")
+    page.load()
+    save(page, HERE / "explain.png")
+
+
+def main() -> None:
+    """Writes both pictures."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "profile").mkdir()
+        (folder / "faces").mkdir()
+        with cbook.get_sample_data("grace_hopper.jpg") as file:
+            hopper = Image.open(file).convert("RGB")
+        both = Image.new("RGB", (880, 512))
+        both.paste(Image.fromarray(photographs.astronaut()), (0, 0))
+        both.paste(hopper.crop((60, 30, 472, 600)).resize((368, 512)), (512, 0))
+        both.save(folder / "two.png")
+        with Browser(folder / "profile") as page:
+            picture_demo(page, folder / "two.png")
+            picture_explain(page, folder / "faces")
+
+
+if __name__ == "__main__":
+    main()
