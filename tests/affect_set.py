@@ -13,7 +13,7 @@ WORDS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
 def write(folder, unknown_every=7):
-    """16×16 pictures: brightness of the left half tells valence, of the right half arousal.
+    """16×16 pictures: how red one is tells valence, how blue arousal, how green the class.
 
     Every so many examples lack a value, as AffectNet's −2 or an empty field.
     """
@@ -23,8 +23,8 @@ def write(folder, unknown_every=7):
     for split, count in COUNTS.items():
         for _ in range(count):
             values = rng.uniform(-0.9, 0.9, 2).round(2)
-            halves = np.repeat((128 + 90 * values)[None, :, None], 8, 1)
-            image = np.broadcast_to(halves, (16, 16, 1)) + rng.normal(0, 8, (16, 16, 3))
+            colour = np.array([128 + 110 * values[0], 40 + 28 * (number % 7), 128 + 110 * values[1]])
+            image = colour + rng.normal(0, 8, (16, 16, 3))
             Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.png")
             texts = [f"{value}" for value in values]
             if number % unknown_every == 3:
