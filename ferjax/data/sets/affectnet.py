@@ -108,7 +108,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
     def items(self, folder: Path) -> Iterator[Item]:
         """Yields the faces of the layout that `folder` holds."""
         self._left_out: dict[str, int] = {}
-        self._no_affect: list[str] = []
+        self._no_affect, self._first_without = 0, ""
         if (folder / "train_set" / "images").is_dir():
             yield from self._new(folder)
         elif (folder / LISTS).is_dir():
@@ -232,8 +232,8 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
             try:
                 values[name] = affect_value(read_text(inside(folder, path)))
             except (FileNotFoundError, ValueError) as error:
-                self._no_affect.append(f"{path} ({'no such file' if isinstance(error, OSError) else error})")
-                return UNKNOWN
+                why = "no such file" if isinstance(error, FileNotFoundError) else error
+                return self._without_affect(f"{path} ({why})")
         return values
 
     def _affect(self, row: Mapping[str, str], where: str) -> dict[str, float]:
@@ -241,14 +241,18 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
         try:
             return {name: affect_value(row.get(name, "")) for name in FEATURES}
         except ValueError as error:
-            self._no_affect.append(f"{where} ({error})")
-            return UNKNOWN
+            return self._without_affect(f"{where} ({error})")
+
+    def _without_affect(self, which: str) -> dict[str, float]:
+        self._no_affect += 1
+        self._first_without = self._first_without or which
+        return UNKNOWN
 
     def _note_no_affect(self) -> None:
         if self._no_affect:
             self.notes.append(
-                f"{len(self._no_affect)} faces have no valence and arousal that can be read, as "
-                f"{self._no_affect[0]}; they are stored as unknown"
+                f"{self._no_affect} faces have no valence and arousal that can be read, as "
+                f"{self._first_without}; they are stored as unknown"
             )
 
     def _class(self, code: str, where: str) -> str | None:
