@@ -15,7 +15,7 @@ from ferjax.data.sources import MemorySource
 from ferjax.runs.checksum import checksum
 from ferjax.training import setup
 from ferjax.training.distillation import Teacher
-from ferjax.training.evaluate import evaluate
+from ferjax.training.evaluate import evaluate_rows
 
 STEPS = 3
 # Every training method at once.
@@ -64,7 +64,7 @@ def trained(fsdp: int, accumulate_steps: int, **fields: object) -> dict[str, np.
         rows = source().take(index) | ({"index": index.astype(np.int32)} if config.loss.scn else {})
         state, sums = parts.train_steps[0](state, {**global_batch(rows, mesh), **parts.shared})
         found |= {f"sums {step} {name}": np.asarray(value) for name, value in sums.items()}
-    loss, confusion = evaluate(parts.eval_step, state.variables, source(), 16, mesh)
+    loss, confusion, *_ = evaluate_rows(parts.eval_step, state.variables, source(), 16, mesh)
     placed = {str(tuple(leaf.sharding.spec)) for leaf in jax.tree.leaves(state.params)}
     return {
         **found,

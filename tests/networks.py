@@ -10,7 +10,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ferjax.config import defaults
 from ferjax.data.labels import FER7
 from ferjax.inference.trained import Trained, trained_on_grey
-from ferjax.training import setup
+from ferjax.training import affect, setup
 
 
 def trained_network(name="tiny", temperature=1.7, options=None, **fields):
@@ -28,6 +28,7 @@ def trained_network(name="tiny", temperature=1.7, options=None, **fields):
     model = setup.build_model(config, len(FER7))
     images = np.zeros((1, *setup.image_shape(config)), np.float32)
     shapes = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
+    shapes = affect.with_head(shapes, affect.head_of(config, model, setup.image_shape(config)))
     rng = np.random.default_rng(0)
     flat = {path: _drawn(rng, path, leaf.shape) for path, leaf in flatten_dict(shapes, sep="/").items()}
     variables = {"params": {}, "batch_stats": {}, **unflatten_dict(flat, sep="/")}

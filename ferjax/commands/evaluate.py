@@ -15,6 +15,7 @@ from ferjax.inference.trained import IMPORTED
 from ferjax.platform.console import printable
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
+from ferjax.report.affect_tables import affect_text
 from ferjax.report.tables import probability_lines, text_table
 from ferjax.runs.predictions import place
 
@@ -51,6 +52,8 @@ def main(argv: list[str]) -> None:
     for name, known in scores["merged"].items():
         print(printable(f"counted as {known}: {name}"))
     print(probability_lines(scores["probabilities"]))
+    if scores["affect"]:
+        print(affect_text(scores["affect"], scores["dataset"]))
     path = place(_WORKDIR.value, scores["dataset"], scores["split"], "json")
     print(f"written to {path}; the predictions to {path.with_suffix('')}/predict.csv")
 

@@ -4,9 +4,9 @@ stablehlo  DIR/network.stablehlo, one program for CPU, CUDA and TPU that needs j
 onnx       DIR/network.onnx, for onnxruntime and others; needs pip install 'ferjax[onnx]'
 bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
 
-The first two map uint8 pictures to calibrated probabilities, and are compared with the network before they
-are kept. DIR/MODEL_CARD.md states what the network is for and how good it is. RUN may be a bundle;
-without it the network is the one that ferjax ships.
+The first two map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
+learnt them), and are compared with the network before they are kept. DIR/MODEL_CARD.md states what the
+network is for and how good it is. RUN may be a bundle; without it the network is the one that ferjax ships.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,8 @@ def main(argv: list[str]) -> None:
         write_atomic(unfinished / bundle.CARD, card.encode())
     side = network.input_size
     print(f"{network.config.model.name} of {workdir}: from faces, uint8 [batch, {side}, {side}, 3], to")
-    print(f"probabilities of {printable(', '.join(network.label_names))}")
+    more = ", and to valence and arousal" if network.affect_head else ""
+    print(f"probabilities of {printable(', '.join(network.label_names))}{more}")
     for line in (*summaries, f"{bundle.CARD}: what it is for, and how good it is"):
         print(f"  {out}/{line}")
 

@@ -107,12 +107,24 @@ def main(argv: list[str]) -> int:
 
             folder = Path(_ANNOTATE.value)
             annotated = AnnotatedFiles(
-                folder, network.label_names, _TOP_K.value, _EVERY.value, inputs, unsure_below
+                folder,
+                network.label_names,
+                _TOP_K.value,
+                _EVERY.value,
+                inputs,
+                unsure_below,
+                network.has_affect,
             )
             ending.callback(annotated.finish)
         out = ending.enter_context(_opened())
         rows = output_rows.writer(
-            _FORMAT.value, network.label_names, _TOP_K.value, out, live=live, unsure_below=unsure_below
+            _FORMAT.value,
+            network.label_names,
+            _TOP_K.value,
+            out,
+            live=live,
+            unsure_below=unsure_below,
+            has_affect=network.has_affect,
         )
         ending.callback(rows.close)
         try:

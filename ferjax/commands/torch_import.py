@@ -5,7 +5,8 @@ folder for init.from. A classifier with another number of classes than --num_cla
 says so; every other difference is an error, and nothing is written.
 
 --classes=happy,surprise,… names the outputs in their order, and --image_size the pixels of the images it was
-trained on: then predict, evaluate, explain and export take DIR as their --workdir.
+trained on: then predict, evaluate, explain and export take DIR as their --workdir. --affect says that two
+more outputs are valence and arousal, as in HSEmotion's va_mtl networks.
 """
 
 from pathlib import Path
@@ -18,6 +19,7 @@ from ferjax.files import user_path
 from ferjax.interop.import_file import Wanted, import_file, options_of
 from ferjax.interop.torch_networks import network
 from ferjax.registry import verb
+from ferjax.scores.affect import DIMENSIONS
 
 _MODEL = flags.DEFINE_string("model", None, "The network's name.", required=True)
 _OUT = framework.path_flag("out", None, "The folder to write.", required=True)
@@ -33,6 +35,9 @@ _CLASSES = flags.DEFINE_list(
 )
 _IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", None, "Pixels, both sides, of the images that it takes.", lower_bound=1, upper_bound=4096
+)
+_AFFECT = flags.DEFINE_bool(
+    "affect", False, "With --classes: the classifier's last two outputs are valence and arousal."
 )
 _GREY = flags.DEFINE_bool("grey", False, "With --classes: it was trained on images without colour.")
 
@@ -52,13 +57,15 @@ def main(argv: list[str]) -> None:
         head=_HEAD.value,
         image_size=_IMAGE_SIZE.value,
         grey=_GREY.value,
+        affect=_AFFECT.value,
     )
     written = import_file(file, out, wanted)
     print(f"{name}: {written.numbers:,} numbers in {written.arrays} arrays from {file}")
     if not written.with_classifier:
         print(f"the classifier {table.head} is left out: it will be initialised anew")
     if wanted.classes:
-        print(f"{wanted.image_size}×{wanted.image_size} pixels to {', '.join(wanted.classes)}")
+        outputs = [*wanted.classes, *(DIMENSIONS if wanted.affect else ())]
+        print(f"{wanted.image_size}×{wanted.image_size} pixels to {', '.join(outputs)}")
         print(f"written to {out}; use it with --workdir={out}, or train on with --config.init.from={out}")
     else:
         print(f"written to {out}; train on with --config.init.from={out}")

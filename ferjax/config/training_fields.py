@@ -37,6 +37,15 @@ LOSS = (
           "scn: a label is replaced by a class that is so much more probable."),
 )  # fmt: skip
 
+AFFECT = (
+    Field("affect.head", "none", Choices(("none", "beside")), "",
+          "beside: a linear layer beside the classifier learns valence and arousal, where they are known."),
+    Field("affect.loss", "ccc", Choices(("ccc", "mse", "both")), "",
+          "Its loss: 1 - CCC of a batch, the mean squared error, or their sum."),
+    Field("affect.weight", 1.0, Range(0, 1_000_000, above=True), "",
+          "Weight of that loss beside the loss of the classes."),
+)  # fmt: skip
+
 OPTIMIZER = (
     Field("optimizer.name", "sgd", Registered(registry.OPTIMIZERS), "", "The optimizer."),
     Field("optimizer.options", {}, OPTIONS, "", "Options of the function that optimizer.name stands for."),

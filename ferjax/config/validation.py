@@ -94,10 +94,24 @@ def _check_together(config: ConfigDict) -> None:
         )
     if config.loss.scn:
         _check_scn(config)
+    if config.affect.head != "none":
+        _check_affect(config)
     if data.label_noise and data.soft_labels:
         raise UserError("data.label_noise changes classes, and data.soft_labels takes votes: leave one out")
     if data.workers and data.cache != "stream":
         raise UserError("data.workers decode a streamed set: set data.cache=stream or data.workers=0")
+
+
+def _check_affect(config: ConfigDict) -> None:
+    """Checks what a head for valence and arousal cannot do: mix targets, or take the CCC of parts."""
+    for field in ("mixup", "cutmix"):
+        if config.augment[field]:
+            raise UserError(f"affect.head learns values of single images: switch augment.{field} off")
+    if config.affect.loss != "mse" and (config.train.accumulate_steps > 1 or config.train.batch_size < 2):
+        raise UserError(
+            f"affect.loss={config.affect.loss} is of a whole batch: set train.accumulate_steps to 1 and "
+            "train.batch_size above 1, or affect.loss=mse"
+        )
 
 
 def _check_scn(config: ConfigDict) -> None:

@@ -135,8 +135,8 @@ def stand_in(config: ConfigDict, num_classes: int, examples: int) -> MemorySourc
 
 def assembled(config: ConfigDict, devices: Sequence["Device"], num_classes: int) -> tuple[Parts, Mesh]:
     """Builds the parts of a run on these devices, without its data."""
-    if config.distill["from"] or config.loss.scn:
-        raise UserError("a step is compiled alone: leave distill.from and loss.scn out")
+    if config.distill["from"] or config.loss.scn or config.affect.head != "none":
+        raise UserError("a step is compiled alone: leave distill.from, loss.scn and affect.head out")
     mesh = make_mesh(config.mesh, devices)
     check_batch(config.train.batch_size, config.train.accumulate_steps, mesh, "train.batch_size")
     return assemble(config, stand_in(config, num_classes, num_classes), mesh), mesh

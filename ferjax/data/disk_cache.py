@@ -39,7 +39,7 @@ class DiskSource(Source):
     def __init__(self, stream: StreamSource, path: Path) -> None:
         self.name, self.split = stream.name, stream.split
         self.label_names, self.image_shape = stream.label_names, stream.image_shape
-        self.grey = stream.grey
+        self.grey, self.affect = stream.grey, stream.affect
         self._stream, self._path = stream, path
         self._labels = stream.labels
         self._targets = _votes(stream) if stream.soft_labels else self._labels
@@ -61,7 +61,7 @@ class DiskSource(Source):
 
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
         indices = self._checked(indices)
-        return {"image": self._read(indices), "label": self._targets[indices]}
+        return self.with_affect({"image": self._read(indices), "label": self._targets[indices]}, indices)
 
     @property
     def labels(self) -> np.ndarray:  # noqa: D102

@@ -118,6 +118,7 @@ class BridgedSource(Source):
         self._targets = targets
         scored = targets[source.labels] != ABSENT
         self._indices = np.flatnonzero(scored)
+        self.affect = None if source.affect is None else source.affect[self._indices]
         counts = np.bincount(source.labels[~scored], minlength=len(source.label_names))
         self.dropped = {
             name: int(count) for name, count in zip(source.label_names, counts, strict=True) if count

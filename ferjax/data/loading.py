@@ -38,6 +38,7 @@ def load(
     soft_labels: bool = False,
     label_noise: float = 0.0,
     label_noise_seed: int = 0,
+    affect: bool = False,
 ) -> Source:
     """Opens a split of a data set.
 
@@ -73,6 +74,7 @@ def load(
         label_noise: the part of "train" that gets a wrong label, see `ferjax.data.label_noise`; drawn after
             all else was taken out of it.
         label_noise_seed: any integer; which labels, and to what.
+        affect: batches hold valence and arousal where the set has them, see `Source`.
 
     Raises:
         UserError: unknown name, split or fold, a licensed set that is not built yet, a damaged set, or images
@@ -109,6 +111,7 @@ def load(
         resize=resize,
         soft_labels=soft_labels,
         labels=labels,
+        affect=affect,
     )
     if cache == "memory":
         return into_memory(stream)

@@ -11,6 +11,7 @@ import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
+from ferjax.data import affect
 from ferjax.data.array_files import read_arrays, write_arrays
 from ferjax.data.described import damaged, describe
 from ferjax.data.split_index import KEYS, Index, from_arrays, joined, key_of, to_arrays
@@ -48,6 +49,7 @@ class Records:
         self.label_names: tuple[str, ...] = tuple(info.features["label"].names)
         self.image_shape: tuple[int | None, ...] = info.features["image"].shape
         self._specs = info.features.get_tensor_info()
+        self._affect = affect.reader(name, self._specs, self.label_names)
         shards = [shard for part in parts for shard in info.splits[part].file_instructions]
         try:
             self._shards = [_open(shard.filename, shard.take) for shard in shards]
@@ -92,6 +94,34 @@ class Records:
             raise damaged(self.name, self.folder, error) from error
         return records
 
+    @property
+    def affect(self) -> np.ndarray | None:
+        """Valence and arousal, float32 [N, 2], NaN where unknown; None if the set has none for any.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        if self._affect is None:
+            return None
+        if self.index.affect is None:  # an earlier version wrote it
+            self.index = self.scan()
+        values = self.index.affect
+        if values is None or np.isnan(values).all():
+            return None
+        if len(wrong := affect.out_of_range(values)):
+            raise UserError(
+                f"{self.name} {self.split} stores the valence or arousal {wrong[0]:g}: values must be of "
+                "-1 … 1, and NaN where they are unknown"
+            )
+        return values
+
+    def _affect_of(self, record: dict[str, Any]) -> tuple[float, float]:
+        assert self._affect is not None  # as the caller knows
+        try:
+            return self._affect(record)
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            raise damaged(self.name, self.folder, f"a record has no valence and arousal: {error}") from error
+
     def parts(self) -> list["Records"]:
         """Returns the splits that this one is put together from; none if it is stored as it is."""
         names = self.split.split("+")
@@ -116,6 +146,7 @@ class Records:
             return joined([part.scan() for part in parts])
         labels = np.empty(len(self), np.int32)
         values: dict[str, list] = {key: [] for key in KEYS if key in self._specs}
+        pairs = np.empty((len(self), 2), np.float32) if self._affect else None
         digest = hashlib.sha256()
         with tqdm(total=len(self), desc=f"reading {self.name} {self.split}", unit=" images", delay=2) as bar:
             for start in range(0, len(self), CHUNK):
@@ -124,13 +155,16 @@ class Records:
                     if not 0 <= record["label"] < len(self.label_names):
                         raise damaged(self.name, self.folder, f"a record has the label {record['label']}")
                     labels[i] = record["label"]
+                    if self._affect and pairs is not None:
+                        pairs[i] = self._affect_of(record)
                     for key, held in values.items():
                         held.append(record.get(key, ""))
                     digest.update(record["label"].to_bytes(8, "little"))
                     digest.update(len(record["image"]).to_bytes(8, "little"))
                     digest.update(record["image"])
                 bar.update(len(chunk))
-        index = Index(labels, digest.hexdigest(), {key: key_of(held) for key, held in values.items()})
+        keys = {key: key_of(held) for key, held in values.items()}
+        index = Index(labels, digest.hexdigest(), keys, pairs)
         write_arrays(self._index_path, **to_arrays(index))
         return index
 

@@ -30,6 +30,8 @@ class Source(abc.ABC):
         image_shape: (H, W, C) of every image.
         grey: whether the stored images have no colour, however many channels are read.
         quick: whether a batch is made so fast that threads would take longer.
+        affect: valence and arousal of all examples, float32 [len, 2], NaN where unknown; batches hold them
+            then. None where nobody asked for them, or the set has none.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Source(abc.ABC):
     image_shape: tuple[int, int, int]
     grey: bool = False
     quick: bool = False
+    affect: np.ndarray | None = None
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -57,6 +60,8 @@ class Source(abc.ABC):
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Returns a batch: `image` uint8 [N, H, W, C] and `label` int32 [N], or float32 [N, K] if soft.
 
+        Beside them stands `affect`, float32 [N, 2], unless the attribute is None.
+
         Args:
             indices: int [N], each one of 0 … len − 1, in any order, repeated or not.
 
@@ -75,6 +80,14 @@ class Source(abc.ABC):
 
         It covers the encoded images, before any resizing: memory and stream agree.
         """
+
+    def with_affect(
+        self, batch: dict[str, np.ndarray], indices: Sequence[int] | np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Adds the values of the examples at some indices to their batch, if there are any."""
+        if self.affect is None:
+            return batch
+        return {**batch, "affect": self.affect[np.asarray(indices, np.int64)]}
 
     def _checked(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         indices = np.asarray(indices, np.int64)
@@ -96,6 +109,7 @@ class StreamSource(Source):
         soft_labels: `take` gives the stored distributions over the classes, `votes`, as labels. All else
             goes by the class of the label.
         labels: int32 [len], which replace the stored ones; not with `soft_labels`.
+        affect: whether batches hold valence and arousal where the set has them.
 
     Raises:
         UserError: the stored images differ in size or channels, so these must be given; or soft labels are
@@ -113,6 +127,7 @@ class StreamSource(Source):
         resize: str = "pil",
         soft_labels: bool = False,
         labels: np.ndarray | None = None,
+        affect: bool = False,
     ) -> None:
         stored_height, stored_width, stored_channels = records.image_shape
         height, width = image_size or stored_height, image_size or stored_width
@@ -132,6 +147,8 @@ class StreamSource(Source):
         self.resize = resize
         self.soft_labels = soft_labels
         self._labels = labels
+        values = records.affect if affect else None
+        self.affect = values if values is None or indices is None else values[indices]
 
     def __len__(self) -> int:
         return len(self._records) if self._indices is None else len(self._indices)
@@ -149,7 +166,7 @@ class StreamSource(Source):
         images = np.empty((len(records), *self.image_shape), np.uint8)
         for place, record in enumerate(records):
             images[place] = self.decode(record)
-        return {"image": images, "label": self.targets(records, indices)}
+        return self.with_affect({"image": images, "label": self.targets(records, indices)}, indices)
 
     def targets(
         self, records: Sequence[Mapping[str, Any]], indices: Sequence[int] | np.ndarray
@@ -211,6 +228,7 @@ class MemorySource(Source):
         targets: float32 [N, K], what `take` gives as labels; `labels` if left out.
         digest: of the data that the arrays were read from; of the arrays themselves if left out.
         grey: see `Source`; whether the images have one channel if left out.
+        affect: see `Source`.
     """
 
     quick = True  # one copy
@@ -227,7 +245,9 @@ class MemorySource(Source):
         targets: np.ndarray | None = None,
         digest: str | None = None,
         grey: bool | None = None,
+        affect: np.ndarray | None = None,
     ) -> None:
+        self.affect = affect
         self.name = name
         self.split = split
         self.label_names = tuple(label_names)
@@ -249,7 +269,8 @@ class MemorySource(Source):
         return {**others, "image": self._images[index], "label": self._labels[index]}
 
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
-        return rows(self._images, self._targets, self._checked(indices))
+        indices = self._checked(indices)
+        return self.with_affect(rows(self._images, self._targets, indices), indices)
 
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
@@ -334,4 +355,5 @@ def into_memory(stream: StreamSource) -> MemorySource:
         targets=targets,
         digest=stream.digest(),
         grey=stream.grey,
+        affect=stream.affect,
     )

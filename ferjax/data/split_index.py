@@ -30,11 +30,14 @@ class Index(NamedTuple):
         labels: int32 [N].
         digest: SHA-256 over every label and stored image, hex.
         keys: which of `KEYS` the set stores → their values.
+        affect: valence and arousal, float32 [N, 2], see `ferjax.data.affect`; None if the set has none, or an
+            earlier version wrote the index.
     """
 
     labels: np.ndarray
     digest: str
     keys: dict[str, Key]
+    affect: np.ndarray | None = None
 
     @property
     def groups(self) -> Key | None:
@@ -57,7 +60,9 @@ def joined(indexes: Sequence[Index]) -> Index:
         held = [index.keys[key] for index in indexes]
         keys[key] = key_of([part.names[code] if code >= 0 else "" for part in held for code in part.codes])
     digest = hashlib.sha256("".join(index.digest for index in indexes).encode()).hexdigest()
-    return Index(np.concatenate([index.labels for index in indexes]), digest, keys)
+    values = [index.affect for index in indexes if index.affect is not None]
+    affect = np.concatenate(values) if len(values) == len(indexes) else None
+    return Index(np.concatenate([index.labels for index in indexes]), digest, keys, affect)
 
 
 def to_arrays(index: Index) -> dict[str, np.ndarray]:
@@ -69,7 +74,7 @@ def to_arrays(index: Index) -> dict[str, np.ndarray]:
     }
     for key, (codes, names) in index.keys.items():
         arrays |= {f"{key}_codes": codes, f"{key}_names": np.array(names, str)}
-    return arrays
+    return arrays if index.affect is None else {**arrays, "affect": index.affect}
 
 
 def from_arrays(arrays: dict[str, np.ndarray] | None, count: int, classes: int) -> Index | None:
@@ -90,10 +95,12 @@ def from_arrays(arrays: dict[str, np.ndarray] | None, count: int, classes: int) 
             key: Key(arrays[f"{key}_codes"], tuple(arrays[f"{key}_names"].tolist()))
             for key in arrays["keys"].tolist()
         }
-        index = Index(arrays["labels"], str(arrays["digest"]), keys)
+        index = Index(arrays["labels"], str(arrays["digest"]), keys, arrays.get("affect"))
     except (KeyError, TypeError):
         return None
     good = _are_codes(index.labels, count, 0, classes) and re.fullmatch(r"[0-9a-f]{64}", index.digest)
+    if index.affect is not None:
+        good = good and index.affect.shape == (count, 2) and index.affect.dtype == np.float32
     for key, (codes, names) in keys.items():
         texts = all(isinstance(name, str) for name in names) and list(names) == sorted(set(names))
         good = good and key in KEYS and texts and _are_codes(codes, count, -1, len(names))

@@ -1,12 +1,13 @@
-"""Draws a box around each face of a picture, with its most likely classes."""
+"""Draws a box around each face of a picture, with its most likely classes, valence and arousal."""
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ferjax.deploy.output_rows import Row, is_unsure, top_classes
+from ferjax.deploy.output_rows import Row, affect_by_name, is_unsure, signed, top_classes
 from ferjax.report.palette import DARK, LIGHT, SERIES
 
 _LETTER = 1 / 34  # height of letters, as a share of the picture's shorter side
@@ -48,8 +49,17 @@ def annotate(
             chances = {
                 f"unsure: {first}" if name == first else name: chance for name, chance in chances.items()
             }
-        _label(draw, shown.size, row.box or (0, 0, 0, 0), chances, colour, size)
+        panel = _Panel(chances, affect_by_name(row), colour)
+        _label(draw, shown.size, row.box or (0, 0, 0, 0), panel, size)
     return np.asarray(shown)
+
+
+class _Panel(NamedTuple):
+    """What stands beside a face: classes, then valence and arousal if there are any."""
+
+    chances: dict[str, float]
+    values: dict[str, float]
+    colour: str
 
 
 @functools.lru_cache(maxsize=8)
@@ -61,27 +71,29 @@ def _label(
     draw: ImageDraw.ImageDraw,
     picture: tuple[int, int],
     box: tuple[float, float, float, float],
-    chances: dict[str, float],
-    colour: str,
+    panel: _Panel,
     size: int,
 ) -> None:
     """Draws a panel of bars under the box, or above it if there is no room; always inside the picture."""
     font, gap = _font(size), size // 3
     left, top, right, bottom = box
-    longest = max(draw.textlength(name, font) for name in chances)
+    longest = max(draw.textlength(name, font) for name in (*panel.chances, *panel.values))
     width = max(longest + draw.textlength(" 100 %", font) + 4 * gap, right - left)
-    height = len(chances) * (size + 2 * gap) + gap
+    height = (len(panel.chances) + len(panel.values)) * (size + 2 * gap) + gap
     left = min(max(left, 0), max(picture[0] - width, 0))
     y = bottom + gap
     if y + height > picture[1]:
         y = top - gap - height
     y = min(max(y, 0), max(picture[1] - height, 0))
     draw.rounded_rectangle((left, y, left + width, y + height), gap, fill=f"{DARK['page']}c8")
-    for name, chance in chances.items():
+    bars = [(name, f"{chance:.0%}", 0.0, chance) for name, chance in panel.chances.items()]
+    # Those of valence and arousal begin in the middle, which is 0.
+    bars += [(name, signed(value), 0.5, (1 + value) / 2) for name, value in panel.values.items()]
+    for name, text, start, end in bars:
         y += gap
-        bar = (left + gap, y, left + gap + (width - 2 * gap) * chance, y + size + gap)
-        draw.rounded_rectangle(bar, gap / 2, fill=f"{colour}d0")
+        ends = sorted(left + gap + (width - 2 * gap) * min(max(share, 0), 1) for share in (start, end))
+        draw.rounded_rectangle((ends[0], y, ends[1], y + size + gap), gap / 2, fill=f"{panel.colour}d0")
         middle = y + (size + gap) / 2
         draw.text((left + 2 * gap, middle), name, fill="white", font=font, anchor="lm")
-        draw.text((left + width - 2 * gap, middle), f"{chance:.0%}", fill="white", font=font, anchor="rm")
+        draw.text((left + width - 2 * gap, middle), text, fill="white", font=font, anchor="rm")
         y += size + gap

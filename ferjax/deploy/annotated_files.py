@@ -1,7 +1,7 @@
 """Writes annotated pictures and videos, and the timelines of videos, to a folder."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from ferjax.errors import UserError
 from ferjax.files import real_path
 from ferjax.inference.inputs import Input
 from ferjax.platform import outputs
-from ferjax.report import figures
+from ferjax.report import affect_plots, figures
 
 _VERB, _QUALITY = "predict", 92
 _LONGEST = 65_500  # pixels of a JPEG's side
@@ -25,6 +25,9 @@ _CAMERA_RATE = 15.0  # frames a second of a camera's video: about as many as are
 class AnnotatedFiles:
     """Writes `PLACE.jpg` for every picture, and `PLACE.mp4` with `PLACE-timeline.png` for every video.
 
+    With valence and arousal it also writes `PLACE-plane.png`: where the faces are in the plane of both, and
+    the way that those of a video take.
+
     Args:
         folder: made if it is missing.
         label_names: the classes.
@@ -32,6 +35,7 @@ class AnnotatedFiles:
         every: seconds between a video's frames; 0: as many as it has.
         inputs: what will be added; none of their files is overwritten.
         unsure_below: see `ferjax.deploy.annotate.annotate`.
+        has_affect: rows will have valence and arousal.
 
     Raises:
         UserError: the folder cannot be written, or a file in it that would be replaced is an input or was not
@@ -46,12 +50,14 @@ class AnnotatedFiles:
         every: float,
         inputs: Sequence[Input] = (),
         unsure_below: float = 0.0,
+        has_affect: bool = False,
     ) -> None:
-        self._unsure_below = unsure_below
+        self._unsure_below, self._has_affect = unsure_below, has_affect
         self._folder, self._label_names, self._top_k, self._every = folder, label_names, top_k, every
         self._taken: set[Path] = set()
         self._video: tuple[Input, Path, video.Writer] | None = None
         self._tracks: dict[int, Track] = {}
+        self._ways: dict[int, list[np.ndarray]] = {}
         outputs.make_folder(folder)
         self._check(inputs)
 
@@ -63,7 +69,10 @@ class AnnotatedFiles:
             return
         shown = annotate(outcome.image, outcome.rows, self._label_names, self._top_k, self._unsure_below)
         if outcome.rows[0].time is None:
-            outputs.write(_VERB, self._path(outcome.input, ".jpg"), _jpeg(shown))
+            path = self._path(outcome.input, ".jpg")
+            outputs.write(_VERB, path, _jpeg(shown))
+            values = {row.face or 1: [row.affect] for row in outcome.rows if row.affect is not None}
+            self._write_plane(path, outcome.input, values)
             return
         if self._video is None:
             path = self._path(outcome.input, ".mp4")
@@ -76,6 +85,8 @@ class AnnotatedFiles:
                 track = self._tracks.setdefault(row.face, Track([], []))
                 track.times.append(row.time)
                 track.probabilities.append(row.probabilities)
+                if row.affect is not None:
+                    self._ways.setdefault(row.face, []).append(row.affect)
 
     def finish(self) -> None:
         """Closes the video that is being written, if there is one, and draws its timeline."""
@@ -86,7 +97,16 @@ class AnnotatedFiles:
         if self._tracks:
             figure = timeline.draw(self._tracks, self._label_names, source.place.name)
             outputs.write(_VERB, _timeline(path), figures.png(figure))
-        self._video, self._tracks = None, {}
+        self._write_plane(path, source, self._ways)
+        self._video, self._tracks, self._ways = None, {}, {}
+
+    def _write_plane(self, path: Path, source: Input, ways: Mapping[int, Sequence[np.ndarray]]) -> None:
+        """Draws the valence and arousal of each face of a picture or video; nothing if there are none."""
+        if ways:
+            points = [np.stack(way) for _, way in sorted(ways.items())]
+            names = [f"face {number}" for number in sorted(ways)]
+            figure = affect_plots.plane(points, names, source.place.name)
+            outputs.write(_VERB, _plane(path), figures.png(figure))
 
     def _rate(self, source: Input) -> float:
         usual = _CAMERA_RATE if source.kind == "camera" else video.file_rate(source.path)
@@ -109,7 +129,8 @@ class AnnotatedFiles:
             if place.kind in ("skipped", "failed"):
                 continue
             path = self._path(place, ".jpg" if place.kind == "picture" else ".mp4")
-            for file in (path,) if place.kind == "picture" else (path, _timeline(path)):
+            files = [path] if place.kind == "picture" else [path, _timeline(path)]
+            for file in [*files, _plane(path)] if self._has_affect else files:
                 if real_path(file) in own:
                     raise UserError(
                         f"--annotate={self._folder} would overwrite the input {file}; name another folder"
@@ -120,6 +141,10 @@ class AnnotatedFiles:
 
 def _timeline(video_path: Path) -> Path:
     return video_path.with_name(f"{video_path.stem}-timeline.png")
+
+
+def _plane(path: Path) -> Path:
+    return path.with_name(f"{path.stem}-plane.png")
 
 
 def _jpeg(image: np.ndarray) -> bytes:

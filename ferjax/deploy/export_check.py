@@ -16,27 +16,33 @@ _BATCHES = (1, 3, 8)
 _SEED = 0
 
 
-def largest_difference(network: Trained, run: Callable[[np.ndarray], ArrayLike]) -> float:
-    """Compares probabilities on noise, in batches of several sizes.
+def largest_difference(
+    network: Trained, run: Callable[[np.ndarray], ArrayLike | tuple[ArrayLike, ArrayLike]]
+) -> float:
+    """Compares probabilities, and valence and arousal if there are any, on noise, in several batch sizes.
 
     Args:
         network: the original.
-        run: the exported program, from uint8 `[B, S, S, 3]`, S = `network.input_size`, to float32 `[B, K]`.
+        run: the exported program, from uint8 `[B, S, S, 3]`, S = `network.input_size`, to float32 `[B, K]`,
+            or to a pair of these and of float32 `[B, 2]`.
 
     Returns:
-        The largest absolute difference of any probability.
+        The largest absolute difference of any probability or value; values beyond −1 … 1 count relatively.
 
     Raises:
         ArithmeticError: the difference is above `TOLERANCE`, or not a number.
     """
     generator = np.random.default_rng(_SEED)
-    step = jax.jit(trained.predict_step(network))
+    step = jax.jit(trained.answer_step(network))
     variables = jax.device_put(network.variables)
     largest = 0.0
     for batch in _BATCHES:
         images = _noise(generator, batch, network.input_size)
-        expected = np.asarray(jnp.exp(step(variables, images)))
-        gap = float(np.abs(np.asarray(run(images)) - expected).max())
+        logs, values = step(variables, images)
+        expected = (jnp.exp(logs),) if values is None else (jnp.exp(logs), values)
+        found = run(images)
+        found = found if isinstance(found, tuple) else (found,)
+        gap = max(_gap(*map(np.asarray, pair)) for pair in zip(found, expected, strict=True))
         if not gap <= TOLERANCE:
             raise ArithmeticError(
                 f"the exported network differs by {gap:.1e} from the network in a batch of {batch}; "
@@ -44,6 +50,10 @@ def largest_difference(network: Trained, run: Callable[[np.ndarray], ArrayLike])
             )
         largest = max(largest, gap)
     return largest
+
+
+def _gap(found: np.ndarray, expected: np.ndarray) -> float:
+    return float((np.abs(found - expected) / np.maximum(np.abs(expected), 1)).max())
 
 
 def _noise(generator: np.random.Generator, batch: int, size: int) -> np.ndarray:

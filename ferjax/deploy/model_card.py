@@ -14,6 +14,7 @@ import numpy as np
 import ferjax
 from ferjax.data import builders
 from ferjax.inference.trained import Trained
+from ferjax.report.affect_tables import COMPUTED, is_computed
 from ferjax.report.markdown import plain, results
 from ferjax.report.tables import markdown
 from ferjax.report.wording import count_of, percent
@@ -94,7 +95,7 @@ def _facts(network: Trained) -> str:
     rows = [
         ["architecture", f"{plain(network.config.model.name)}, {parameters:,} parameters"],
         ["takes", f"faces cut out and stretched to {side}×{side}, uint8, {colours}"],
-        ["returns", f"a probability for each of {len(network.label_names)} classes"],
+        ["returns", f"a probability for each of {len(network.label_names)} classes{_and_affect(network)}"],
         [
             "sees",
             {"none": "the whole face", "flip": "the face and its mirror image"}.get(crops, f"{crops} crops"),
@@ -102,6 +103,10 @@ def _facts(network: Trained) -> str:
         ["resized by", network.config.data.resize],
     ]
     return markdown(("", ""), rows)
+
+
+def _and_affect(network: Trained) -> str:
+    return "" if network.affect_head is None else ", and valence and arousal, about −1 to 1 each"
 
 
 def _data(network: Trained, result: dict[str, Any] | None) -> str:
@@ -149,6 +154,13 @@ def _limits(network: Trained, result: dict[str, Any] | None) -> str:
         items += _weaknesses(result)
     if network.temperature is None:
         items.append("Its probabilities are not calibrated.")
+    if network.affect_head is not None:
+        items.append(
+            "Its valence and arousal are guesses at what annotators wrote of a face, not at what somebody "
+            "feels, and come without a measure of how sure they are."
+        )
+        if is_computed(network.config.data.name):
+            items.append(COMPUTED)
     if network.unsure is not None:
         below, accuracy, coverage = (percent(share, 0) for share in network.unsure)
         items.append(

@@ -32,8 +32,8 @@ def export(network: Trained, path: Path) -> float:
     Args:
         network: the network; its architecture must have a PyTorch counterpart.
         path: the file to write. Its program takes `images`, uint8 `[batch, S, S, 3]`, S =
-            `network.input_size`, and returns `probabilities`, float32 `[batch, K]`; its metadata
-            `label_names` is a JSON list.
+            `network.input_size`, and returns `probabilities`, float32 `[batch, K]`, and with a head for
+            valence and arousal `affect`, float32 `[batch, 2]`; its metadata `label_names` is a JSON list.
 
     Returns:
         The largest difference of a probability, see `ferjax.deploy.export_check`.
@@ -57,7 +57,7 @@ def export(network: Trained, path: Path) -> float:
             dynamo=True,
             opset_version=_OPSET,
             input_names=["images"],
-            output_names=["probabilities"],
+            output_names=["probabilities", *(["affect"] if network.affect_head else [])],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
         )
     assert program is not None  # as dynamo=True says
@@ -74,8 +74,12 @@ def export(network: Trained, path: Path) -> float:
         raise UserError(f"{name} cannot be written as ONNX: {error}; write it as stablehlo") from error
 
 
-def load(path: Path | str, threads: int = 0) -> Callable[[np.ndarray], np.ndarray]:
+def load(
+    path: Path | str, threads: int = 0
+) -> Callable[[np.ndarray], np.ndarray | tuple[np.ndarray, np.ndarray]]:
     """Opens a file in onnxruntime on the CPU; the function maps uint8 `[B, S, S, 3]` to float32 `[B, K]`.
+
+    With a head for valence and arousal it gives a pair, the second float32 `[B, 2]`.
 
     Args:
         path: the file.
@@ -94,7 +98,12 @@ def load(path: Path | str, threads: int = 0) -> Callable[[np.ndarray], np.ndarra
     except Exception as error:  # its exceptions have no common class
         raise UserError(f"{path} cannot be read by onnxruntime: {str(error).splitlines()[0]}") from error
     name = session.get_inputs()[0].name
-    return lambda images: np.asarray(session.run(None, {name: images})[0])
+
+    def run(images: np.ndarray) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        first, *others = map(np.asarray, session.run(None, {name: images}))
+        return (first, others[0]) if others else first
+
+    return run
 
 
 def check_installed(*packages: str) -> None:

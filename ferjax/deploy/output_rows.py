@@ -11,6 +11,7 @@ import numpy as np
 
 from ferjax.files import plain
 from ferjax.platform.console import printable
+from ferjax.scores.affect import DIMENSIONS
 
 FORMATS = ("table", "jsonl", "csv")
 OK, NO_FACE, FAILED, SKIPPED = "ok", "no face", "failed", "skipped"
@@ -32,6 +33,7 @@ class Row(NamedTuple):
         box: (left, top, right, bottom) in pixels; None if the whole picture is a face.
         score: the detector's confidence, 0 to 1.
         probabilities: float32 `[K]`, calibrated.
+        affect: valence and arousal, float32 `[2]`; None if the network does not say them.
         lasts: seconds that the video's frame is shown; 0: unknown. It is not written.
     """
 
@@ -43,6 +45,7 @@ class Row(NamedTuple):
     box: tuple[float, float, float, float] | None = None
     score: float | None = None
     probabilities: np.ndarray | None = None
+    affect: np.ndarray | None = None
     lasts: float = 0.0
 
 
@@ -55,6 +58,16 @@ def top_classes(probabilities: np.ndarray, label_names: Sequence[str], top_k: in
 def is_unsure(probabilities: np.ndarray, below: float) -> bool:
     """Tells whether the most likely class of a face has less than a threshold."""
     return bool(probabilities.max() < below)
+
+
+def affect_by_name(row: Row) -> dict[str, float]:
+    """Returns `valence` and `arousal` of a face; nothing if the network does not say them."""
+    return {} if row.affect is None else dict(zip(DIMENSIONS, map(float, row.affect), strict=True))
+
+
+def signed(value: float) -> str:
+    """Formats valence or arousal with its sign: "+0.42"."""
+    return f"{value:+.2f}"  # the font of annotated pictures has no other minus
 
 
 class Writer(Protocol):
@@ -74,6 +87,7 @@ def writer(
     out: TextIO,
     live: bool = False,
     unsure_below: float = 0.0,
+    has_affect: bool = False,
 ) -> Writer:
     """Creates a writer to an open file.
 
@@ -84,11 +98,12 @@ def writer(
         out: the file.
         live: the table gets a line for every frame of a video at once, instead of means at its end.
         unsure_below: a face whose most likely class has less than this is called unsure; 0: nothing is said.
+        has_affect: CSV has the columns valence and arousal at its end.
     """
     if kind == "table":
         return _Table(label_names, top_k, out, live, unsure_below)
     if kind == "csv":
-        return _Csv(label_names, out, unsure_below)
+        return _Csv(label_names, out, unsure_below, has_affect)
     return _JsonLines(label_names, top_k, out, unsure_below)
 
 
@@ -106,14 +121,20 @@ class _JsonLines:
 class _Csv:
     """Writes a column for every class."""
 
-    def __init__(self, label_names: Sequence[str], out: TextIO, below: float) -> None:
-        self._label_names, self._below = label_names, below
+    def __init__(self, label_names: Sequence[str], out: TextIO, below: float, has_affect: bool) -> None:
+        self._label_names, self._below, self._has_affect = label_names, below, has_affect
         self._table = csv.writer(out, lineterminator="\n")
         head = ("source", "status", "reason", "time", "face", *_SIDES, "score", "label", "probability")
-        self._table.writerow([*head, *(f"p_{name}" for name in label_names), "unsure"])
+        self._table.writerow(
+            [*head, *(f"p_{name}" for name in label_names), "unsure", *self._affect(DIMENSIONS)]
+        )
 
     def write(self, row: Row) -> None:
-        self._table.writerow([*_cells(row, self._label_names), self._unsure(row)])
+        values = ["", ""] if row.affect is None else [_number(float(value)) for value in row.affect]
+        self._table.writerow([*_cells(row, self._label_names), self._unsure(row), *self._affect(values)])
+
+    def _affect(self, cells: Sequence[str | None]) -> Sequence[str | None]:
+        return cells if self._has_affect else ()
 
     def _unsure(self, row: Row) -> str | None:
         if row.probabilities is None or not self._below:
@@ -154,24 +175,33 @@ def video_means(video: Sequence[Row]) -> list[Row]:
     first: dict[int, Row] = {}
     seconds: defaultdict[int, float] = defaultdict(float)
     probabilities: dict[int, list[np.ndarray]] = {}
+    affect: defaultdict[int, list[np.ndarray]] = defaultdict(list)
     for row in video:
         if row.probabilities is not None and row.face is not None:
             first.setdefault(row.face, row)
             seconds[row.face] += row.lasts
             probabilities.setdefault(row.face, []).append(row.probabilities)
+            if row.affect is not None:
+                affect[row.face].append(row.affect)
     if not first:
         return [video[0]._replace(time=(video[-1].time or 0.0) + video[-1].lasts)] if video else []
     return [
         row._replace(
-            time=seconds[face], probabilities=np.mean(np.stack(probabilities[face]), axis=0, dtype=np.float64)
+            time=seconds[face],
+            probabilities=_mean(probabilities[face]),
+            affect=_mean(affect[face]) if affect[face] else None,
         )
         for face, row in sorted(first.items())
     ]
 
 
+def _mean(values: Sequence[np.ndarray]) -> np.ndarray:
+    return np.mean(np.stack(values), axis=0, dtype=np.float64)
+
+
 def _json(row: Row, label_names: Sequence[str], top_k: int, below: float) -> str:
     fields = row._asdict()
-    del fields["probabilities"], fields["lasts"]
+    del fields["probabilities"], fields["affect"], fields["lasts"]
     known = {name: value for name, value in fields.items() if value not in (None, "")}
     if row.probabilities is not None:
         chances = top_classes(row.probabilities, label_names, top_k)
@@ -179,6 +209,7 @@ def _json(row: Row, label_names: Sequence[str], top_k: int, below: float) -> str
         known |= {"label": label, "probability": chances[label], "probabilities": chances}
         if below:
             known["unsure"] = is_unsure(row.probabilities, below)
+    known |= affect_by_name(row)
     # JSON leaves control characters above 127 as they are, and some terminals obey them.
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(plain(known), ensure_ascii=False))
 
@@ -206,8 +237,9 @@ def line(row: Row, label_names: Sequence[str], top_k: int, below: float = 0.0) -
         reason = f": {printable(row.reason)}" if row.reason else ""
         return f"{name:{_NAME_WIDTH}}{when}  {row.status}{reason}"
     chances = _percentages(row.probabilities, label_names, top_k)
+    values = "".join(f"  {name} {signed(value)}" for name, value in affect_by_name(row).items())
     end = "  unsure" if is_unsure(row.probabilities, below) else ""
-    return f"{name:{_NAME_WIDTH}}{when}  face {row.face:<4}{chances}{end}"
+    return f"{name:{_NAME_WIDTH}}{when}  face {row.face:<4}{chances}{values}{end}"
 
 
 def _percentages(probabilities: np.ndarray, label_names: Sequence[str], top_k: int) -> str:

@@ -89,11 +89,12 @@ def predict(inputs: Iterable[Input], classifier: Classifier, options: Options) -
     scenes = _read_ahead(lambda job: _scene(job, classifier, options), _jobs(inputs, options))
     follower = _Follower(options)
     for batch in _batches(scenes, classifier.batches[-1]):
-        probabilities = classifier.probabilities(np.concatenate([scene.images for scene in batch]))
+        probabilities, affect = classifier.answers(np.concatenate([scene.images for scene in batch]))
         start = 0
         for scene in batch:
             end = start + len(scene.faces)
-            yield Outcome(scene.input, follower.rows(scene, probabilities[start:end]), scene.image)
+            values = None if affect is None else affect[start:end]
+            yield Outcome(scene.input, follower.rows(scene, probabilities[start:end], values), scene.image)
             start = end
 
 
@@ -180,8 +181,8 @@ class _Follower:
         self._options = options
         self._video: Input | None = None
 
-    def rows(self, scene: _Scene, probabilities: np.ndarray) -> list[Row]:
-        """Makes the rows of a scene from float32 `[n, K]` for its n faces."""
+    def rows(self, scene: _Scene, probabilities: np.ndarray, affect: np.ndarray | None) -> list[Row]:
+        """Makes the rows of a scene from float32 `[n, K]` and `[n, 2]`, or None, for its n faces."""
         name = scene.input.name
         if not scene.faces:
             return [Row(name, scene.status, scene.reason, scene.time, lasts=scene.lasts)]
@@ -195,8 +196,12 @@ class _Follower:
                 numbers = self._tracks.follow(
                     scene.time, [face.box for face in scene.faces if face], scene.looks
                 )
-            smoothed = map(self._smoother.smooth, numbers, [scene.time] * len(numbers), probabilities)
-            probabilities = np.stack(list(smoothed))
+            said = probabilities if affect is None else np.concatenate([probabilities, affect], axis=1)
+            smoothed = np.stack(list(map(self._smoother.smooth, numbers, [scene.time] * len(numbers), said)))
+            classes = probabilities.shape[1]
+            probabilities = smoothed[:, :classes]
+            affect = None if affect is None else smoothed[:, classes:]
+        values = [None] * len(numbers) if affect is None else list(affect)
         return [
             Row(
                 name,
@@ -206,7 +211,8 @@ class _Follower:
                 box=face.box if face else None,
                 score=face.score if face else None,
                 probabilities=row,
+                affect=value,
                 lasts=scene.lasts,
             )
-            for number, face, row in zip(numbers, scene.faces, probabilities, strict=True)
+            for number, face, row, value in zip(numbers, scene.faces, probabilities, values, strict=True)
         ]

@@ -1,5 +1,7 @@
 """Exports a trained network as one StableHLO program from uint8 pictures to calibrated probabilities.
 
+A network with a head for valence and arousal gives a pair: the probabilities, and these two.
+
 `jax.export` writes it for any batch size and for CPU, CUDA and TPU at once; weights, normalisation and
 temperature are inside. Versions of jax of at least the next six months read it, without ferjax:
 `jax.export.deserialize(bytearray(content)).call(images)`.
@@ -26,12 +28,19 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 def export(network: Trained) -> bytes:
     """Writes the program from uint8 `[batch, S, S, 3]`, S = `network.input_size`, to float32 `[batch, K]`.
 
+    With a head for valence and arousal its result is a pair, the second of float32 `[batch, 2]`.
+
     For a CPU it holds ferjax's own convolutions, for other platforms XLA's; each platform compiles only its
     part.
     """
-    step, size = trained.predict_step(network), network.input_size
+    step, size = trained.answer_step(network), network.input_size
     variables = jax.device_put(network.variables)
-    program = jax.jit(lambda images: jnp.exp(step(variables, images)))
+
+    @jax.jit
+    def program(images: Array) -> Array | tuple[Array, Array]:
+        logs, values = step(variables, images)
+        return jnp.exp(logs) if values is None else (jnp.exp(logs), values)
+
     (batch,) = jax_export.symbolic_shape("batch")
     images = jax.ShapeDtypeStruct((batch, size, size, 3), jnp.uint8)
     with _without_sources():
@@ -50,7 +59,7 @@ def _without_sources() -> Iterator[None]:
         jax.config.update("jax_traceback_in_locations_limit", before)
 
 
-def load(path: Path | str) -> Callable[[np.ndarray], Array]:
+def load(path: Path | str) -> Callable[[np.ndarray], Array | tuple[Array, Array]]:
     """Reads a program that `export` wrote; it is compiled at the first call with each batch size.
 
     Args:

@@ -51,6 +51,7 @@ from ferjax.runs.finite import check_finite
 from ferjax.runs.stored_config import completed
 from ferjax.scores import unsure
 from ferjax.scores.calibration import is_temperature
+from ferjax.training import affect
 from ferjax.training import network as networks
 from ferjax.training.trained_on import is_record
 
@@ -232,11 +233,13 @@ def _network(path: Path, config: ConfigDict, classes: int) -> tuple[nn.Module, S
     try:
         model = networks.create_model(config, classes)
         shapes, picture = shapes_and_bytes(model, networks.image_shape(config))
+        head = affect.head_of(config, model, networks.image_shape(config))
     except UserError as error:
         raise UserError(f"{path / CONFIG}: {error}") from error
     except Exception as error:  # layers fail in many ways on sizes that nobody has
         reason = one_line(error)[:_SHOWN] or type(error).__name__
         raise UserError(f"{path / CONFIG} asks for a network that cannot be built ({reason})") from error
+    shapes = affect.with_head(shapes, head)
     leaves: Any = flatten_dict({key: shapes[key] for key in _COLLECTIONS if key in shapes}, sep="/")
     needed = {key: (leaf.shape, leaf.dtype) for key, leaf in leaves.items()}
     side = max(config.data.source_size, config.data.image_size)

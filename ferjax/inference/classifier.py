@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,8 +31,10 @@ class Classifier:
         temperature: divides the logits; 1 if the run has none.
         margin: room around the detector's box when a face is cut out, as a share of its longer side.
         batches: the batch sizes that are compiled, ascending; the last few faces are padded up to one.
-        predict: maps uint8 `[B, S, S, 3]` to float32 `[B, K]` on the device; compiled once for each B.
+        predict: maps uint8 `[B, S, S, 3]` to float32 `[B, K]` on the device, or `[B, K + 2]` with valence and
+            arousal last; compiled once for each B.
         unsure_below: the network is unsure of a face whose most likely class has less than this; 0: never.
+        has_affect: it also says valence and arousal.
     """
 
     label_names: tuple[str, ...]
@@ -43,13 +46,20 @@ class Classifier:
     batches: tuple[int, ...]
     predict: Callable[[np.ndarray], jax.Array]
     unsure_below: float = 0.0
+    has_affect: bool = False
 
     @classmethod
     def of(cls, network: Trained) -> "Classifier":
         """Puts the weights onto the device."""
-        step = trained.predict_step(network)
+        step = trained.answer_step(network)
         variables = jax.device_put(network.variables)
-        compiled = jax.jit(lambda variables, images: jnp.exp(step(variables, images)))
+
+        @jax.jit
+        def compiled(variables: Any, images: jax.Array) -> jax.Array:
+            logs, values = step(variables, images)
+            # One array, which is one way from the device.
+            return jnp.exp(logs) if values is None else jnp.concatenate([jnp.exp(logs), values], axis=1)
+
         image_shape = (network.image_size, network.image_size, 3)
         largest = most_pictures(network.model, image_shape, network.config.eval.batch_size)
         return cls(
@@ -62,6 +72,7 @@ class Classifier:
             batches=tuple(sorted({min(size, largest) for size in (1, _FEW, largest)})),
             predict=lambda images: compiled(variables, images),
             unsure_below=network.unsure.below if network.unsure else 0.0,
+            has_affect=network.affect_head is not None,
         )
 
     def preprocess(self, crops: Sequence[np.ndarray]) -> np.ndarray:
@@ -90,6 +101,17 @@ class Classifier:
         Returns:
             float32 `[B, K]`; rows add up to 1.
         """
+        return self.answers(images)[0]
+
+    def answers(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Computes `probabilities`, and valence and arousal of each face.
+
+        Args:
+            images: see `probabilities`.
+
+        Returns:
+            float32 `[B, K]`, and float32 `[B, 2]`, about −1 to 1; None if the network does not say them.
+        """
         computed, start = [], 0
         while start < len(images):
             size = self._batch(len(images) - start)
@@ -99,7 +121,9 @@ class Classifier:
             start += len(rows)
         # Fetched only now: while the device computes one batch, the next one is handed to it.
         parts = [np.asarray(part)[:count] for part, count in computed]
-        return np.concatenate([np.empty((0, len(self.label_names)), np.float32), *parts])
+        classes = len(self.label_names)
+        said = np.concatenate([np.empty((0, classes + 2 * self.has_affect), np.float32), *parts])
+        return (said[:, :classes], said[:, classes:]) if self.has_affect else (said, None)
 
     def _batch(self, left: int) -> int:
         """Chooses the next batch's size: the largest full one, or for few faces one that holds them all."""

@@ -14,6 +14,7 @@ from ferjax.runs.result import read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import CONFIG, RESULT
 from ferjax.scores.calibration import is_temperature
+from ferjax.training import affect
 from ferjax.training.network import create_model, image_shape
 from ferjax.training.paths import by_path
 
@@ -50,6 +51,7 @@ def open_workdir(workdir: Path) -> Trained:
     expected, picture = shapes_and_bytes(model, image_shape(config))
     check_one_picture(picture, 0, config.data.source_size or config.data.image_size, workdir / CONFIG)
     size = meta.get("image_size") or config.data.image_size
+    expected = affect.with_head(expected, affect.head_of(config, model, image_shape(config)))
     differing = differences(layout(variables), layout({key: expected.get(key, {}) for key in variables}))
     if differing or size != config.data.image_size:
         what = listed(differing, most=2, separator="; ") or f"it was trained at {size} pixels"

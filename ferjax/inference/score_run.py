@@ -29,7 +29,7 @@ from ferjax.runs import predictions, weights
 from ferjax.runs.checkpoint_files import Damaged
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.predictions import Predictions
-from ferjax.runs.result import probability_scores, read_result
+from ferjax.runs.result import affect_scores, probability_scores, read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import RESULT, claim
 from ferjax.scores.confusion import summary
@@ -64,7 +64,8 @@ def evaluate_run(
 
     Returns:
         The content of the `.json`: `dataset`, `split`, `step`, `test` (as in `result.json`, over the classes
-        that can occur), `probabilities` (see `ferjax.runs.result.probability_scores`), `masked`, `dropped`,
+        that can occur), `probabilities` (see `ferjax.runs.result.probability_scores`), `affect` (see
+        `ferjax.runs.result.affect_scores`), `masked`, `dropped`,
         `merged`, and where the numbers come from.
 
     Raises:
@@ -90,13 +91,14 @@ def evaluate_run(
         eval_step = jax.jit(
             setup.build_eval_step(config, model, across.allowed), out_shardings=replicated(mesh)
         )
-        loss, confusion, rows = evaluate_rows(eval_step, variables, bridged, config.eval.batch_size, mesh)
+        found = evaluate_rows(eval_step, variables, bridged, config.eval.batch_size, mesh)
 
         allowed = np.flatnonzero(across.allowed)
         kept = [names[i] for i in allowed]
         scored = Predictions(
             dataset, split, source.digest(), step, tuple(kept), bridged.indices,
-            np.searchsorted(allowed, bridged.labels), rows[:, allowed],
+            np.searchsorted(allowed, bridged.labels), found.log_probabilities[:, allowed],
+            found.affect, None if found.affect is None else bridged.affect,
         )  # fmt: skip
         scores = {
             "model": config.model.name,
@@ -108,8 +110,9 @@ def evaluate_run(
             "masked": [name for name in names if name not in kept],
             "dropped": bridged.dropped,
             "merged": _merged(source, names, across.targets, present),
-            "test": {"loss": loss, **summary(confusion[np.ix_(allowed, allowed)], kept)},
+            "test": {"loss": found.loss, **summary(found.confusion[np.ix_(allowed, allowed)], kept)},
             "probabilities": probability_scores(scored, _validation(workdir, config, step)),
+            "affect": affect_scores(scored),
             "split_digest": scored.split_digest,
             "overlap": overlap,
             "crops": config.eval.crops,
@@ -208,6 +211,7 @@ def load_for(config: ConfigDict, dataset: str, split: str, data_dir: str) -> Str
         val_fraction=config.data.val_fraction if own or split == "validation" else 0.0,
         test_fraction=config.data.test_fraction if own or split == "test" else 0.0,
         fold=config.data.fold if own else "",
+        affect=config.affect.head != "none",
     )
     assert isinstance(source, StreamSource)  # as cache="stream" says
     return source

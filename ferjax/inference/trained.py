@@ -12,7 +12,9 @@ from ml_collections import ConfigDict
 from ferjax.data import builders
 from ferjax.errors import UserError
 from ferjax.scores.unsure import Unsure
-from ferjax.training.predict_step import make_predict_step
+from ferjax.training.affect import Head, head_of
+from ferjax.training.network import image_shape
+from ferjax.training.predict_step import make_answer_step
 
 # `data.name` of a network that was imported: what it was trained on is unknown.
 IMPORTED = "imported"
@@ -65,6 +67,11 @@ class Trained(NamedTuple):
         return "imported from another program" if self.imported else f"trained on {self.config.data.name}"
 
     @property
+    def affect_head(self) -> Head | None:
+        """Where the head for valence and arousal sits; None if it has none."""
+        return head_of(self.config, self.model, image_shape(self.config))
+
+    @property
     def face_margin(self) -> float:
         """Room around the detector's box when a face is cut out for it, as a share of the longer side."""
         set_to, name = self.config.data.face_margin, self.config.data.name
@@ -93,23 +100,33 @@ def trained_on_grey(recorded: object, name: str) -> bool:
 
 
 def predict_step(trained: Trained) -> Callable[[Any, Array], Array]:
-    """Builds `step(variables, images) -> log_probabilities`: pure, calibrated, with the run's crops.
+    """Builds `step(variables, images) -> log_probabilities`, the first result of `answer_step`."""
+    step = answer_step(trained)
+    return lambda variables, images: step(variables, images)[0]
+
+
+def answer_step(trained: Trained) -> Callable[[Any, Array], tuple[Array, Array | None]]:
+    """Builds `step(variables, images) -> (log_probabilities, affect)`: pure, with the run's crops.
 
     Args:
         trained: the network; its weights are not used.
 
     Returns:
-        A function from variables and uint8 `[B, S, S, 3]`, S = `trained.input_size`, to float32 `[B, K]`.
-        Colours are turned into luma for a network that was trained on grey images.
+        A function from variables and uint8 `[B, S, S, 3]`, S = `trained.input_size`, to calibrated
+        float32 `[B, K]`, and float32 `[B, 2]`, not squashed; None without a head for them. Colours are turned
+        into luma for a network that was trained on grey images.
     """
     config = trained.config
     size = trained.image_size if config.data.source_size or config.eval.crops != "none" else None
-    logits_of = make_predict_step(trained.model, jnp.dtype(config.train.precision), size, config.eval.crops)
+    dtype = jnp.dtype(config.train.precision)
+    answers_of = make_answer_step(trained.model, dtype, size, config.eval.crops, trained.affect_head)
     temperature = trained.temperature or 1.0
 
-    def step(variables: Any, images: Array) -> Array:
+    def step(variables: Any, images: Array) -> tuple[Array, Array | None]:
         images = luma(images) if trained.grey else images
-        return jax.nn.log_softmax(logits_of(variables, images).astype(jnp.float32) / temperature)
+        logits, values = answers_of(variables, images)
+        logs = jax.nn.log_softmax(logits.astype(jnp.float32) / temperature)
+        return logs, None if values is None else values.astype(jnp.float32)
 
     return step
 

@@ -13,6 +13,8 @@ from ferjax.interop import imported_folder
 from ferjax.interop.torch_files import read_facts, read_state_dict
 from ferjax.interop.torch_networks import network
 from ferjax.interop.torch_weights import import_state_dict
+from ferjax.training.affect import head_of, parted
+from ferjax.training.network import create_model, image_shape
 
 
 class Wanted(NamedTuple):
@@ -27,6 +29,7 @@ class Wanted(NamedTuple):
         head: `fit` or `new`, see `import_state_dict`.
         image_size: pixels, both sides; None: unknown.
         grey: it was trained on images without colour.
+        affect: the classifier's last two outputs are valence and arousal.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Wanted(NamedTuple):
     head: str = "fit"
     image_size: int | None = None
     grey: bool = False
+    affect: bool = False
 
 
 def import_file(file: Path, out: Path, wanted: Wanted) -> imported_folder.Imported:
@@ -54,8 +58,10 @@ def import_file(file: Path, out: Path, wanted: Wanted) -> imported_folder.Import
     """
     table = network(wanted.name)
     imported_folder.check_out(out, "torch-import", "torch-export writes files")
-    imported_folder.config_of(wanted.name, wanted.image_size, wanted.options)
+    config = imported_folder.config_of(wanted.name, wanted.image_size, wanted.options, wanted.affect)
     _check_classes(wanted)
+    # Before the file is read: not every network can have one.
+    affect_head = head_of(config, create_model(config, len(wanted.classes) or 7), image_shape(config))
     state_dict = read_state_dict(file)
     image_size = wanted.image_size or _image_size(file)
     variables = import_state_dict(
@@ -69,7 +75,9 @@ def import_file(file: Path, out: Path, wanted: Wanted) -> imported_folder.Import
     head = next(row.flax for row in table.rows if row.torch == table.head)
     classifier = variables["params"].get(head)
     if wanted.classes:
-        imported_folder.check_outputs(wanted.classes, classifier["kernel"].shape[-1], file)
+        imported_folder.check_outputs(wanted.classes, classifier["kernel"].shape[-1], file, wanted.affect)
+        if affect_head:
+            variables = parted(variables, affect_head)
     with np.errstate(over="ignore"):  # float64 that is too large for float32, which is refused
         variables = jax.tree.map(lambda array: np.asarray(array, np.float32), variables)
     return imported_folder.write(
@@ -78,6 +86,7 @@ def import_file(file: Path, out: Path, wanted: Wanted) -> imported_folder.Import
         image_size=image_size,
         classes=wanted.classes,
         grey=wanted.grey,
+        affect=wanted.affect,
         with_classifier=classifier is not None,
     )
 
@@ -97,8 +106,11 @@ def options_of(text: str) -> dict[str, Any]:
 def _check_classes(wanted: Wanted) -> None:
     """Checks the names of the classes, and the flags that go with them."""
     if not wanted.classes:
-        if wanted.grey:
-            raise UserError("--grey changes nothing without --classes, which make a folder to predict with")
+        for flag in ("grey", "affect"):
+            if getattr(wanted, flag):
+                raise UserError(
+                    f"--{flag} changes nothing without --classes, which make a folder to predict with"
+                )
         return
     if wanted.head == "new":
         raise UserError(

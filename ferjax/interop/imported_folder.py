@@ -13,6 +13,7 @@ from ferjax.inference.trained import IMPORTED
 from ferjax.interop.torch_files import FILES
 from ferjax.runs import weights
 from ferjax.runs.finite import check_finite
+from ferjax.training.affect import OUTPUTS
 from ferjax.training.paths import by_path
 
 _LONGEST_CLASS = 100  # letters
@@ -60,20 +61,36 @@ def check_names(classes: Sequence[str]) -> None:
             raise UserError(f"--classes: {earlier!r} and {name!r} are one class; name every output once")
 
 
-def check_outputs(classes: Sequence[str], outputs: int, file: Path) -> None:
-    """Refuses classes that are not as many as the outputs of the network in a file."""
-    if len(classes) != outputs:
-        raise UserError(
-            f"the classifier in {file} has {outputs} outputs, and --classes names "
-            f"{len(classes)} ({listed(classes, 4)}): name one for each output, in their order"
-        )
+def check_outputs(classes: Sequence[str], outputs: int, file: Path, affect: bool = False) -> None:
+    """Refuses classes that are not as many as the outputs of the network in a file.
+
+    Args:
+        classes: their names.
+        outputs: of the classifier.
+        file: for the message.
+        affect: two more outputs are valence and arousal.
+    """
+    if len(classes) == outputs - OUTPUTS * affect:
+        return
+    advice = "name one for each output, in their order"
+    if affect:
+        advice = f"with --affect name the first {outputs - OUTPUTS}, in their order"
+    elif len(classes) == outputs - OUTPUTS:
+        advice += ", or add --affect if the last two are valence and arousal"
+    raise UserError(
+        f"the classifier in {file} has {outputs} outputs, and --classes names "
+        f"{len(classes)} ({listed(classes, 4)}): {advice}"
+    )
 
 
-def config_of(name: str, image_size: int | None, options: Mapping[str, Any]) -> ConfigDict:
+def config_of(
+    name: str, image_size: int | None, options: Mapping[str, Any], affect: bool = False
+) -> ConfigDict:
     """Builds the config of the folder, which also checks the network's options and the image size."""
     config = defaults()
     config.model.update({"name": name, **options})
     config.data.update({"name": IMPORTED, "image_size": image_size or config.data.image_size})
+    config.affect.head = "beside" if affect else "none"
     model_options(config)
     validate(config)
     return config
@@ -89,6 +106,7 @@ def write(
     image_size: int | None,
     classes: Sequence[str],
     grey: bool,
+    affect: bool = False,
     with_classifier: bool = True,
 ) -> Imported:
     """Writes the folder, whole or not at all.
@@ -102,6 +120,7 @@ def write(
         image_size: pixels, both sides; None: unknown.
         classes: of the outputs, in their order; empty: unknown, and the folder has no `config.json`.
         grey: it takes images without colour.
+        affect: it has a head for valence and arousal.
         with_classifier: it is whole.
 
     Raises:
@@ -114,6 +133,6 @@ def write(
         facts["image_size"] = image_size
     if classes:
         facts |= {"label_names": list(classes), "grey": grey}
-    config = config_of(name, image_size, options).to_dict() if classes else None
+    config = config_of(name, image_size, options, affect).to_dict() if classes else None
     weights.save(out, name, variables, facts, config)
     return Imported(sum(array.size for array in arrays.values()), len(arrays), with_classifier)

@@ -19,6 +19,8 @@ from ferjax.interop.network_arrays import COLLECTIONS, Weight, arrays_of
 from ferjax.interop.state_dict_fit import HEADS
 from ferjax.interop.torch_networks import network as network_of
 from ferjax.runs.finite import check_finite
+from ferjax.training.affect import NAME as AFFECT
+from ferjax.training.affect import Head, joined
 
 _SHOWN = 2  # names in a message
 _LONGEST = 90  # letters of a reason that another library gives
@@ -85,6 +87,7 @@ def export_state_dict(
     Args:
         name: one of `ferjax.models.names()`.
         variables: `{"params": …, "batch_stats": …}`, arrays of NumPy or jax; other collections are ignored.
+            A head for valence and arousal becomes the classifier's last two outputs.
         num_batches_tracked: value of the counters of batch normalisation; PyTorch reads them only where its
             momentum is None.
         image_size: pixels, where linear layers depend on them; None: as the variables' shapes show.
@@ -103,6 +106,9 @@ def export_state_dict(
     network = network_of(name)
     flat: dict[str, Any] = flatten_dict({key: variables.get(key, {}) for key in COLLECTIONS}, sep="/")
     layer = next(row.flax for row in network.rows if row.torch == network.head)
+    if AFFECT in variables.get("params", {}):
+        joint = joined(variables, Head(layer, np.shape(flat[f"params/{layer}/kernel"])[0]))
+        flat = flatten_dict({key: joint.get(key, {}) for key in COLLECTIONS}, sep="/")
     shapes = {path: tuple(np.shape(value)) for path, value in flat.items()}
     kernel = shapes.get(f"params/{layer}/kernel")
     classes = kernel[-1] if kernel else None

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ferjax.report.affect_tables import affect_markdown
 from ferjax.report.claims import CLAIMS
 from ferjax.report.run import Run
 from ferjax.report.tables import markdown, totals
@@ -15,6 +16,7 @@ _CAPTIONS = {
     "classes": "Scores of each class",
     "reliability": "Reliability diagram",
     "risk_coverage": "Risk–coverage curve",
+    "affect": "Valence and arousal, predicted against actual",
 }
 
 
@@ -93,6 +95,8 @@ def results(result: dict) -> list[str]:
         for row in (*test["per_class"], *totals(test["per_class"]))
     ]
     parts += ["## Class by class", markdown(("class", "precision", "recall", "F1", "support"), classes)]
+    if scores := result.get("affect"):
+        parts += affect_markdown(scores, result["dataset"])
     if len(result["label_names"]) > _MOST:
         return [
             *parts,

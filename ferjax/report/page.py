@@ -10,7 +10,17 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ferjax.platform import outputs
-from ferjax.report import class_plots, confusion_plot, curve_plots, figures, mistakes, refusal, sections
+from ferjax.report import (
+    affect_plots,
+    affect_tables,
+    class_plots,
+    confusion_plot,
+    curve_plots,
+    figures,
+    mistakes,
+    refusal,
+    sections,
+)
 from ferjax.report.document import document
 from ferjax.report.markdown import run_markdown
 from ferjax.report.run import Run, read_run
@@ -89,6 +99,8 @@ def _pictures(run: Run) -> dict[str, Figure]:
         before, after, temperature = _reliability(run.test, run.validation)
         pictures["reliability"] = class_plots.reliability(before, after, temperature)
         pictures["risk_coverage"] = refusal.risk_coverage(run.test)
+        if run.test.affect is not None and run.test.actual_affect is not None:
+            pictures["affect"] = affect_plots.against(run.test.affect, run.test.actual_affect)
     return pictures
 
 
@@ -137,9 +149,22 @@ the row, and below it the number of images.</p>
 <p class="muted">In percent of the test split.</p>
 <div class="panel scroll">{sections.class_table(test, result.get("probabilities"))}</div>
 <div class="panel scroll wide">{bars}</div>
+{_affect(result, pictures)}
 {_probabilities(run, result, pictures)}
 <h2>How this number was made</h2>
 {sections.method(result)}"""
+
+
+def _affect(result: dict, pictures: dict[str, Figure]) -> str:
+    """Makes the part on valence and arousal; empty if the network has no head for them."""
+    scores = result.get("affect")
+    if not scores:
+        return ""
+    drawn = ""
+    if "affect" in pictures:
+        figure = figures.inline_svg(pictures["affect"], "affect", "Predicted against actual values")
+        drawn = f'\n<div class="panel scroll wide">{figure}</div>'
+    return f"<h2>{affect_tables.HEADING}</h2>\n{affect_tables.affect_html(scores, result['dataset'])}{drawn}"
 
 
 def _probabilities(run: Run, result: dict, pictures: dict[str, Figure]) -> str:

@@ -15,9 +15,11 @@ from ferjax.data.array_files import read_arrays
 from ferjax.data.sources import Source
 from ferjax.errors import UserError
 from ferjax.files import file_name, write_atomic
+from ferjax.scores.affect import DIMENSIONS
 
 EVALUATIONS = "evaluations"
 _ABOUT = ("dataset", "split", "split_digest", "step", "label_names")
+_VALUES = ("affect", "actual_affect")
 
 
 class Predictions(NamedTuple):
@@ -32,6 +34,8 @@ class Predictions(NamedTuple):
         indices: int64 `[N]`, the examples' places in the split.
         labels: int32 `[N]`, the actual classes.
         log_probabilities: float32 `[N, K]`.
+        affect: predicted valence and arousal, float32 `[N, 2]`; None without a head for them.
+        actual_affect: the same of the data set, NaN where unknown; None where the set has none.
     """
 
     dataset: str
@@ -42,9 +46,13 @@ class Predictions(NamedTuple):
     indices: np.ndarray
     labels: np.ndarray
     log_probabilities: np.ndarray
+    affect: np.ndarray | None = None
+    actual_affect: np.ndarray | None = None
 
     @classmethod
-    def of(cls, source: Source, log_probabilities: np.ndarray, step: int) -> Self:
+    def of(
+        cls, source: Source, log_probabilities: np.ndarray, step: int, affect: np.ndarray | None = None
+    ) -> Self:
         """Makes the predictions for a whole split whose classes are the network's."""
         return cls(
             source.name,
@@ -55,6 +63,8 @@ class Predictions(NamedTuple):
             np.arange(len(source)),
             source.labels,
             log_probabilities,
+            affect,
+            None if affect is None else source.affect,
         )
 
     @property
@@ -95,6 +105,7 @@ def place(workdir: Path | str, dataset: str, split: str, kind: str) -> Path:
 def save(workdir: Path | str, predictions: Predictions) -> Path:
     """Writes the predictions into a run's folder and returns the path."""
     about = {name: getattr(predictions, name) for name in _ABOUT}
+    values = {name: getattr(predictions, name) for name in _VALUES}
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
@@ -102,6 +113,7 @@ def save(workdir: Path | str, predictions: Predictions) -> Path:
         indices=np.asarray(predictions.indices, np.int64),
         labels=np.asarray(predictions.labels, np.int32),
         log_probabilities=np.asarray(predictions.log_probabilities, np.float32),
+        **{name: np.asarray(array, np.float32) for name, array in values.items() if array is not None},
     )
     path = place(workdir, predictions.dataset, predictions.split, "npz")
     write_atomic(path, buffer.getvalue())
@@ -129,6 +141,7 @@ def read(path: Path | str) -> Predictions:
             indices=arrays["indices"],
             labels=arrays["labels"],
             log_probabilities=arrays["log_probabilities"],
+            **{name: arrays.get(name) for name in _VALUES},
         )
         fits = _fits(predictions)
     except (KeyError, TypeError, ValueError):
@@ -149,11 +162,26 @@ def _fits(predictions: Predictions) -> bool:
         and labels.min() >= 0
         and labels.max() < classes
         and not np.isnan(logs).any()
+        and _are_values(predictions)
     )
+
+
+def _are_values(predictions: Predictions) -> bool:
+    """Checks valence and arousal, where they are there."""
+    found, actual = predictions.affect, predictions.actual_affect
+    fits = all(
+        array is None or (array.shape == (len(predictions.labels), 2) and array.dtype == np.float32)
+        for array in (found, actual)
+    )
+    if found is None:  # nothing is compared with the actual ones
+        return fits and actual is None
+    return fits and bool(np.isfinite(found).all())
 
 
 def write_csv(folder: Path, predictions: Predictions) -> None:
     """Writes `predict.csv` (example, predicted class, each class's probability) and `ground_truth.csv`.
+
+    With valence and arousal both have two more columns, empty where a value is unknown.
 
     Section III-A of the RAN and FaceNet2ExpNet proposal asks for these two files. An example is its index in
     the split; both files have the same order.
@@ -168,10 +196,21 @@ def write_csv(folder: Path, predictions: Predictions) -> None:
     actual = [
         [index, names[label]] for index, label in zip(predictions.indices, predictions.labels, strict=True)
     ]
+    more: list[str] = []
+    if predictions.affect is not None:
+        more = list(DIMENSIONS)
+        _add_values(predicted, predictions.affect)
+        known = predictions.actual_affect
+        _add_values(actual, np.full((len(actual), 2), np.nan) if known is None else known)
     for name, head, rows in (
-        ("predict.csv", ["example", "predicted", *names], predicted),
-        ("ground_truth.csv", ["example", "label"], actual),
+        ("predict.csv", ["example", "predicted", *names, *more], predicted),
+        ("ground_truth.csv", ["example", "label", *more], actual),
     ):
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([head, *rows])
         write_atomic(folder / name, text.getvalue().encode())
+
+
+def _add_values(rows: list[list], values: np.ndarray) -> None:
+    for row, pair in zip(rows, values, strict=True):
+        row += ["" if np.isnan(value) else f"{value:.6g}" for value in pair]

@@ -13,6 +13,7 @@ from ferjax import files
 from ferjax.errors import UserError
 from ferjax.runs.predictions import Predictions
 from ferjax.runs.result_fields import (
+    AFFECT,
     CLASS_PROBABILITIES,
     COUNT,
     RESULT,
@@ -24,7 +25,7 @@ from ferjax.runs.result_fields import (
     check_value,
 )
 from ferjax.runs.result_fields import PER_CLASS as PER_CLASS_KINDS
-from ferjax.scores import calibration, conformal, ranking, selective, significance
+from ferjax.scores import affect, calibration, conformal, ranking, selective, significance
 from ferjax.scores.confusion import summary
 
 VALIDATION = ("loss", "accuracy", "mean_class_accuracy", "macro_f1")
@@ -100,6 +101,17 @@ def probability_scores(test: Predictions, validation: Predictions | None) -> dic
     }
 
 
+def affect_scores(test: Predictions) -> dict[str, Any] | None:
+    """Computes the scores of valence and arousal, see `ferjax.scores.affect.measure`; ready for JSON.
+
+    Returns:
+        None where nothing predicts them, or no actual value is known.
+    """
+    if test.affect is None or test.actual_affect is None or np.isnan(test.actual_affect).all():
+        return None
+    return affect.measure(test.affect, test.actual_affect)
+
+
 @dataclasses.dataclass(frozen=True)
 class Training:
     """The training: network, data set, seed and length.
@@ -139,6 +151,7 @@ class Scores:
             leaves the field out.
         best_on_test: the `step` whose test accuracy is highest and its scores, as much of the field reports
             it; no weights were chosen by it. None or empty leaves the field out.
+        affect: see `affect_scores`; None leaves the field out.
     """
 
     best_step: int
@@ -148,6 +161,7 @@ class Scores:
     probabilities: Mapping[str, Any] | None = None
     overlap: Mapping[str, Any] | None = None
     best_on_test: Mapping[str, float] | None = None
+    affect: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,7 +206,7 @@ def build_result(training: Training, scores: Scores, cost: Cost, environment: En
     if environment.date.tzinfo is None:
         raise ValueError("the date needs a time zone")
     optional = {"probabilities": scores.probabilities, "init": training.init, "overlap": scores.overlap}
-    optional["best_on_test"] = scores.best_on_test
+    optional |= {"best_on_test": scores.best_on_test, "affect": scores.affect}
     return {
         "model": training.model,
         "dataset": training.dataset,
@@ -231,6 +245,8 @@ def read_result(path: Path | str) -> dict[str, Any]:
     _require(path, "split_digests", result["split_digests"], ())
     if "probabilities" in result:  # earlier versions did not store them
         _require(path, "probabilities", result["probabilities"], PROBABILITIES)
+    if "affect" in result:
+        _require_all(path, "affect", result["affect"], AFFECT)
     if "overlap" in result:
         _require(path, "overlap", result["overlap"], ("images",))
     check_fields(path, result, RESULT)

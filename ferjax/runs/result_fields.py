@@ -46,11 +46,29 @@ INTERVAL = Kind(
     lambda value: isinstance(value, list) and len(value) == 2 and all(map(SHARE.fits, value)),
 )
 
+CORRELATION_OR_NULL = _or_null(Kind("a number from -1 to 1", _number(-1.001, 1.001)))
+ENDS_OR_NULL = _or_null(
+    Kind(
+        "two numbers",
+        lambda value: (
+            isinstance(value, list) and len(value) == 2 and all(map(_number(-_LARGEST, _LARGEST), value))
+        ),
+    )
+)
+
 # Field → kind, or the fields of an object. Fields that are absent are not looked at.
 Fields = Mapping[str, "Kind | Fields"]
 SCORES: Fields = {
     "loss": NUMBER_OR_NULL, "accuracy": SHARE, "mean_class_accuracy": SHARE, "macro_f1": SHARE,
     "weighted_f1": SHARE,
+}  # fmt: skip
+_OF_A_DIMENSION: Fields = {
+    "examples": COUNT, "ccc": CORRELATION_OR_NULL, "rmse": AMOUNT_OR_NULL, "pearson": CORRELATION_OR_NULL,
+    "sagr": SHARE_OR_NULL,
+    "intervals": {"ccc": ENDS_OR_NULL, "rmse": ENDS_OR_NULL, "pearson": ENDS_OR_NULL, "sagr": ENDS_OR_NULL},
+}  # fmt: skip
+AFFECT: Fields = {
+    "valence": _OF_A_DIMENSION, "arousal": _OF_A_DIMENSION, "mean_ccc": CORRELATION_OR_NULL,
 }  # fmt: skip
 RESULT: Fields = {
     "model": TEXT, "dataset": TEXT, "best_step": STEP, "steps": COUNT, "epochs": AMOUNT, "seconds": AMOUNT,
@@ -68,6 +86,7 @@ RESULT: Fields = {
         "risk_coverage_area": SHARE,
         "intervals": {"accuracy": INTERVAL, "mean_class_accuracy": INTERVAL, "macro_f1": INTERVAL},
     },
+    "affect": AFFECT,
     "overlap": {"images": COUNT, "train": COUNT, "validation": COUNT, "earlier": COUNT},
 }  # fmt: skip
 SET_SCORES: Fields = {

@@ -14,6 +14,7 @@ from ferjax.data.label_spaces import meaning
 from ferjax.errors import UserError, listed, nearest
 from ferjax.layers.positions import grid_side
 from ferjax.runs.checksum import checksum
+from ferjax.training.affect import NAME as AFFECT
 from ferjax.training.initial_weights import Origin
 from ferjax.training.stages import parameter_shapes
 
@@ -134,6 +135,8 @@ def _without_place(path: str, dropped: set[str], shapes: Iterable[str], into: st
     """Returns the outcome and the reason for an array of the source that has no place in the network."""
     if path in dropped:
         return SKIPPED, "the source's classifier"
+    if AFFECT in path.split("/")[1:-1] and path.endswith(("kernel", "bias")):
+        return SKIPPED, "the source's head for valence and arousal"
     if into:
         # Such as FaceNet's embedding, where only the features before it are a part of the network.
         layer = "/".join(path.split("/")[: into.count("/") + 3])
@@ -158,6 +161,8 @@ def _row(
         return Row(path, shape, NEW, f"classifier of other classes (the source's are {names})")
     if array is not None and array.shape == shape:
         return Row(path, shape, LOADED)
+    if path.startswith(f"params/{AFFECT}/") and array is None:
+        return Row(path, shape, NEW, "the source has no head for valence and arousal")
     if array is not None and _of_other_channels(array.shape, shape):
         return Row(path, shape, LOADED, f"from {array.shape[2]} input channels")
     if array is not None and _are_positions(path, array.shape, shape):

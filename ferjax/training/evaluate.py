@@ -1,7 +1,7 @@
 """Scores a whole split: every example once, the same number of steps on every process."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -10,17 +10,34 @@ from jax.sharding import Mesh
 from ferjax.cluster.mesh import global_batch
 from ferjax.data.pipeline import eval_batches
 from ferjax.data.sources import Source
+from ferjax.scores.affect import DIMENSIONS, ccc
 from ferjax.scores.confusion import accuracy, macro_f1, mean_class_accuracy
 
 
-def evaluate(
+class Evaluated(NamedTuple):
+    """The outcome of a split of N examples.
+
+    Attributes:
+        loss: the mean cross entropy.
+        confusion: int64 `[K, K]`, rows actual, columns predicted.
+        log_probabilities: float32 `[N, K]`.
+        affect: predicted valence and arousal, float32 `[N, 2]`; None without a head for them.
+    """
+
+    loss: float
+    confusion: np.ndarray
+    log_probabilities: np.ndarray
+    affect: np.ndarray | None = None
+
+
+def evaluate_rows(
     eval_step: Callable[[Any, dict[str, jax.Array]], dict[str, jax.Array]],
     variables: Any,
     source: Source,
     batch_size: int,
     mesh: Mesh,
-) -> tuple[float, np.ndarray]:
-    """Evaluates a split.
+) -> Evaluated:
+    """Evaluates a split: one pass and one compiled step give all scores and all predictions.
 
     Args:
         eval_step: jitted, as `ferjax.training.steps.make_eval_step` builds it.
@@ -30,21 +47,7 @@ def evaluate(
         mesh: the devices.
 
     Returns:
-        The mean cross entropy and the confusion matrix int64 `[K, K]` (rows actual, columns predicted).
-    """
-    return evaluate_rows(eval_step, variables, source, batch_size, mesh)[:2]
-
-
-def evaluate_rows(
-    eval_step: Callable[[Any, dict[str, jax.Array]], dict[str, jax.Array]],
-    variables: Any,
-    source: Source,
-    batch_size: int,
-    mesh: Mesh,
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Evaluates a split, and also returns the log-probabilities of its examples in order: float32 `[N, K]`.
-
-    One pass and one compiled step serve both; every process gets all rows.
+        The same on every process; predictions are in the order of the split.
     """
     batches = eval_batches(
         source,
@@ -57,8 +60,14 @@ def evaluate_rows(
     loss = sum(float(part["loss"]) for part in sums)
     count = sum(float(part["count"]) for part in sums)
     confusion = np.stack([part["confusion"] for part in sums]).sum(0, dtype=np.int64)
-    rows = np.concatenate([part["log_probabilities"] for part in sums])[: len(source)]
-    return loss / count, confusion, rows.astype(np.float32)
+    rows, values = (
+        np.concatenate([part[name] for part in sums])[: len(source)].astype(np.float32)
+        if name in sums[0]
+        else None
+        for name in ("log_probabilities", "affect")
+    )
+    assert rows is not None  # every evaluation step gives them
+    return Evaluated(loss / count, confusion, rows, values)
 
 
 def scores(loss: float, confusion: np.ndarray) -> dict[str, float]:
@@ -69,3 +78,25 @@ def scores(loss: float, confusion: np.ndarray) -> dict[str, float]:
         "mean_class_accuracy": mean_class_accuracy(confusion),
         "macro_f1": macro_f1(confusion),
     }
+
+
+def all_scores(found: Evaluated, source: Source) -> dict[str, float]:
+    """Returns what `scores` does, and where valence and arousal are predicted and known also their CCC.
+
+    Args:
+        found: the outcome.
+        source: the split.
+
+    Returns:
+        Beside the names of `scores`: `valence_ccc` and `arousal_ccc`, in [−1, 1]; each only where it is
+        defined.
+    """
+    values = scores(found.loss, found.confusion)
+    if found.affect is None or source.affect is None:
+        return values
+    for column, name in enumerate(DIMENSIONS):
+        known = ~np.isnan(source.affect[:, column])
+        value = ccc(found.affect[known, column], source.affect[known, column])
+        if np.isfinite(value):
+            values[f"{name}_ccc"] = value
+    return values

@@ -13,9 +13,17 @@ from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.predictions import Predictions
-from ferjax.runs.result import Cost, Environment, Scores, Training, build_result, probability_scores
+from ferjax.runs.result import (
+    Cost,
+    Environment,
+    Scores,
+    Training,
+    affect_scores,
+    build_result,
+    probability_scores,
+)
 from ferjax.runs.workdir import RESULT
-from ferjax.training.evaluate import evaluate_rows, scores
+from ferjax.training.evaluate import all_scores, evaluate_rows
 from ferjax.training.metric_writers import Writer
 from ferjax.training.setup import Prepared
 from ferjax.training.start import Begun
@@ -51,11 +59,11 @@ def finish(
         state, _ = checkpoints.restore(best_step, ready.parts.like)
     by_split = {}
     for split in (ready.validation, ready.test):
-        loss, confusion, rows = evaluate_rows(
+        found = evaluate_rows(
             ready.parts.eval_step, state.variables, split, config.eval.batch_size, ready.mesh
         )
-        by_split[split.split] = Predictions.of(split, rows, best_step)
-    writer.write(best_step, "test", scores(loss, confusion))
+        by_split[split.split] = Predictions.of(split, found.log_probabilities, best_step, found.affect)
+    writer.write(best_step, "test", all_scores(found, ready.test))
     first = jax.process_index() == 0
     last_step = checkpoints.steps()[-1]
     training = Training(
@@ -71,12 +79,13 @@ def finish(
     tested = Scores(
         best_step=best_step,
         validation=progress.best,
-        test_loss=loss,
-        test_confusion=confusion,
+        test_loss=found.loss,
+        test_confusion=found.confusion,
         # Only the first process keeps the result.
         probabilities=probability_scores(by_split["test"], by_split["validation"]) if first else None,
         overlap=begun.overlap,
         best_on_test=progress.best_on_test,
+        affect=affect_scores(by_split["test"]) if first else None,
     )
     cost = Cost(
         seconds=progress.seconds,

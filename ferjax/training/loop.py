@@ -22,7 +22,7 @@ from ferjax.runs.workdir import RESULT, claim
 from ferjax.training import transfer
 from ferjax.training.cadence import Cadence
 from ferjax.training.calls import StepCalls
-from ferjax.training.evaluate import evaluate, scores
+from ferjax.training.evaluate import all_scores, evaluate_rows
 from ferjax.training.finish import finish
 from ferjax.training.metric_writers import Writer
 from ferjax.training.prepared import prepare
@@ -140,25 +140,25 @@ def _validate(
 ) -> TrainState:
     """Scores the validation split and updates the progress; the state takes the plateau's factor."""
     parts, progress = ready.parts, begun.progress
-    loss, confusion = evaluate(
+    found = evaluate_rows(
         parts.eval_step, state.variables, ready.validation, config.eval.batch_size, ready.mesh
     )
-    if not math.isfinite(loss):
+    if not math.isfinite(found.loss):
         raise UserError(
-            f"the validation loss is {loss} at step {step}: the run has diverged; lower "
+            f"the validation loss is {found.loss} at step {step}: the run has diverged; lower "
             "schedule.learning_rate or set optimizer.clip_norm, in a new --workdir"
         )
-    values = scores(loss, confusion)
+    values = all_scores(found, ready.validation)
     writer.write(step, "validation", values)
     # A classifier that is not trained chooses nothing, unless there is nothing else.
     trained = parts.rules[parts.plan.stage(step - 1)].cross_entropy
     if trained or (step == parts.plan.total and progress.best_step < 0):
         progress.judge(step, values)
     if config.eval.also_best_on_test:
-        loss, confusion = evaluate(
+        found = evaluate_rows(
             parts.eval_step, state.variables, ready.test, config.eval.batch_size, ready.mesh
         )
-        values = scores(loss, confusion)
+        values = all_scores(found, ready.test)
         writer.write(step, "test_each_validation", values)
         progress.keep_best_on_test(step, values)
     if config.schedule.name != "plateau":

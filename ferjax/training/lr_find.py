@@ -119,6 +119,8 @@ def range_test(config: ConfigDict, out: Path, stage: int, low: float, high: floa
             values = {name: float(value) for name, value in sums.items()}
             loss = rules.cross_entropy * values["loss"] / values["weight"]
             loss += rules.auxiliary * values.get("auxiliary_loss", 0.0) / values["count"]
+            beside = rules.cross_entropy * config.affect.weight
+            loss += beside * values.get("affect_loss", 0.0) / values["count"]
             if not math.isfinite(loss):
                 diverged = True
                 break

@@ -15,7 +15,7 @@ from ferjax.config.text_fields import parse_l2
 from ferjax.errors import UserError
 from ferjax.models.class_maps import class_weights as class_weights_of
 from ferjax.models.observed import Seen, observed
-from ferjax.training import eac, losses, scn
+from ferjax.training import affect, eac, losses, scn
 from ferjax.training.distillation import attention_loss, distillation_loss
 from ferjax.training.losses import l2_penalty
 from ferjax.training.remat import rematerialised
@@ -32,11 +32,13 @@ class Whole(NamedTuple):
         weight: of all examples together, by their classes.
         examples: B.
         parts: how many smaller batches it is computed in.
+        known: values of valence and arousal that are known, where these are learnt.
     """
 
     weight: Array | int
     examples: int
     parts: int
+    known: Array | int = 0
 
 
 Objective = Callable[[Any, Any, Any, Rows, Key[Array, ""], Whole], tuple[Float[Array, ""], tuple[Any, Sums]]]
@@ -49,20 +51,23 @@ def make_objective(
     dtype: Dtype,
     rules: Rules,
     classifier: str = "",
+    affect_head: affect.Head | None = None,
 ) -> Objective:
     """Builds `objective(params, head, stats, rows, key, whole) -> (value, (stats, sums))`.
 
     Args:
         model: the network.
-        config: the groups `data`, `distill`, `loss` and `train` are read.
+        config: the groups `affect`, `data`, `distill`, `loss` and `train` are read.
         class_weights: `[K]` or None.
         dtype: compute dtype.
         rules: which statistics stay, and which losses count.
         classifier: path of the layer whose input the head of the self-cure method reads; empty without it.
+        affect_head: of valence and arousal, which reads the same; None without one.
 
     Returns:
         A function of parameters, those of the self-cure head, batch statistics, augmented rows
-        `{"image": [b, H, W, C], "label": [b] or [b, K]}` (with teachers also what they say),
+        `{"image": [b, H, W, C], "label": [b] or [b, K]}` (with teachers also what they say, with
+        `affect_head` also `affect`, `[b, 2]`),
         the key of dropout, and the whole batch. It gives the part of the batch's loss that these rows make,
         the new statistics, and the sums that `ferjax.training.steps.make_train_step` describes; for the
         self-cure method also `proposed`, int32 `[b]`, see `ferjax.training.scn.proposals`.
@@ -75,7 +80,8 @@ def make_objective(
     )
     loss_of_examples, l2 = losses.create(config.loss), parse_l2(config.loss.l2)
     maps = config.loss.eac > 0 or attention > 0
-    apply = rematerialised(observed(model.apply, maps, classifier), config.train.remat)
+    observing = classifier or (affect_head.classifier if affect_head else "")
+    apply = rematerialised(observed(model.apply, maps, observing), config.train.remat)
     shape = (config.data.image_size, config.data.image_size, 3)
     mutable = ["batch_stats", "losses"] if rules.auxiliary else ["batch_stats"]
 
@@ -144,6 +150,11 @@ def make_objective(
             sums["rank_loss"] = apart * whole.examples
             sums["proposed"] = scn.proposals(logits, rows["label"], config.loss.scn_relabel_margin)
             value += rules.cross_entropy * config.loss.scn * apart
+        if rules.cross_entropy and affect_head:
+            found = affect.predicted(params, seen.features)
+            apart = affect.affect_loss(found, rows["affect"], config.affect.loss, whole.known)
+            sums["affect_loss"] = apart * whole.examples
+            value += rules.cross_entropy * config.affect.weight * apart
         if own is not None:
             sums["auxiliary_loss"] = own.sum()
             value += rules.auxiliary * own.sum() / whole.examples

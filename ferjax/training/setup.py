@@ -27,9 +27,10 @@ from ferjax.config import stages_of
 from ferjax.data.balance import epochs
 from ferjax.data.pipeline import check_workers, train_batches
 from ferjax.data.sources import Source
+from ferjax.errors import UserError
 from ferjax.models import class_maps
 from ferjax.models.observed import classifier_of
-from ferjax.training import memory, optimizers, schedules, scn, stages, state, steps
+from ferjax.training import affect, memory, optimizers, schedules, scn, stages, state, steps
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.distillation import Teacher
 from ferjax.training.losses import class_weights
@@ -51,6 +52,7 @@ def check_methods(config: ConfigDict, model: nn.Module) -> None:
         class_maps.check_averages(model, image_shape(config), "distill.attention")
     if config.loss.scn:
         classifier_of(model, image_shape(config), scn.NEEDED_BY)
+    affect.head_of(config, model, image_shape(config))
 
 
 def open_mesh(config: ConfigDict) -> Mesh:
@@ -74,10 +76,15 @@ def open_mesh(config: ConfigDict) -> Mesh:
 def load_split(
     config: ConfigDict, split: str, cache: Literal["memory", "disk", "stream"] | None = None
 ) -> Source:
-    """Opens a split of the group `data` on the host; `cache` replaces the config's."""
+    """Opens a split of the group `data` on the host; `cache` replaces the config's.
+
+    Raises:
+        UserError: see `ferjax.data.load`, or valence and arousal are to be learnt and the split has none.
+    """
+    learns_affect = "affect" in config and config.affect.head != "none"
     # The copy on the devices is made from one in memory.
     own = "memory" if config.data.cache == "device" else config.data.cache
-    return data.load(
+    source = data.load(
         config.data.name,
         split,
         config.data.dir or None,
@@ -94,7 +101,15 @@ def load_split(
         soft_labels=config.data.soft_labels and split == "train",
         label_noise=config.data.label_noise,
         label_noise_seed=config.data.label_noise_seed,
+        affect=learns_affect,
     )
+    if learns_affect and source.affect is None:
+        raise UserError(
+            f"affect.head learns valence and arousal, and {source.name} {split} has none for any example; "
+            "affectnet7, affectnet8 and a folder with a CSV file that has these columns do, but not if an "
+            "earlier version of ferjax built them: build those again"
+        )
+    return source
 
 
 def build_eval_step(
@@ -103,7 +118,8 @@ def build_eval_step(
     """Builds the evaluation step for images as `load_split` gives them; `allowed` is bool `[K]`."""
     size = config.data.image_size if config.data.source_size or config.eval.crops != "none" else None
     dtype = jnp.dtype(config.train.precision)
-    return steps.make_eval_step(model, model.num_classes, dtype, size, config.eval.crops, allowed)
+    head = affect.head_of(config, model, image_shape(config))
+    return steps.make_eval_step(model, model.num_classes, dtype, size, config.eval.crops, allowed, head)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +166,8 @@ def state_layout(
 ) -> tuple[Callable[..., TrainState], Any]:
     """Returns the function that makes an initial state from a seed, and its shapes with their shardings."""
     averaging = config.optimizer.ema_decay > 0
-    init = partial(state.create, model, tx, image_shape(config), ema=averaging, cure=cure)
+    head = affect.head_of(config, model, image_shape(config))
+    init = partial(state.create, model, tx, image_shape(config), ema=averaging, cure=cure, head=head)
     shapes = jax.eval_shape(init, np.uint32(0))
     like = jax.tree.map(
         lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
@@ -185,12 +202,17 @@ def assemble(
     # The rate is no part of the state: one layout serves all stages.
     tx = optimizers.create(config.optimizer, lambda step: 0.0)
     cure = scn.cure_of(config, model, image_shape(config), len(train), lengths.per_epoch)
+    head = affect.head_of(config, model, image_shape(config))
     init, like = state_layout(config, model, tx, mesh, cure)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
     shared: dict[str, Any] = {"held": train.held} if isinstance(train, DeviceSource) else {}
     if teachers:
         shared["teachers"] = [teacher.variables for teacher in teachers]
-    rows = ("index",) if "held" in shared else ("image", "label", *(["index"] if cure else []))
+    rows = (
+        ("index",)
+        if "held" in shared
+        else ("image", "label", *(["index"] if cure else []), *(["affect"] if head else []))
+    )
     one, several = _batch_layouts(mesh, rows, shared)
     together = config.train.steps_per_call
     rules, train_steps, several_steps, fewer_steps = [], [], [], []
@@ -207,6 +229,7 @@ def assemble(
             rule,
             teachers,
             cure,
+            head,
         )
         rules.append(rule)
         jitted = partial(jax.jit, out_shardings=(shardings, replicated(mesh)), donate_argnums=0)

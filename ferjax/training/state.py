@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ferjax.training import scn
+from ferjax.training import affect, scn
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -47,6 +47,7 @@ def create(
     seed: int | jax.Array,
     ema: bool,
     cure: scn.Cure | None = None,
+    head: affect.Head | None = None,
 ) -> TrainState:
     """Makes the initial state; pure, so that it can be jitted with sharded outputs.
 
@@ -57,10 +58,13 @@ def create(
         seed: of the weights and, folded, of dropout and augmentation; uint32 where it is traced.
         ema: whether averaged weights are kept.
         cure: what the self-cure method needs; None without it.
+        head: of valence and arousal, whose parameters are added to the network's; None without one.
     """
     init_key, rng = jax.random.split(jax.random.key(seed))
     variables = model.init(init_key, jnp.zeros((1, *image_shape)), train=False)
     params, batch_stats = variables["params"], variables.get("batch_stats", {})
+    if head:
+        params = {**params, affect.NAME: affect.initial(head, jax.random.fold_in(init_key, 2))}
     average = {"params": params, "batch_stats": batch_stats}
     return TrainState(
         step=jnp.zeros((), jnp.int32),

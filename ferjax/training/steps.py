@@ -14,14 +14,14 @@ from ml_collections import ConfigDict
 
 from ferjax.augment import augment, mix
 from ferjax.augment.crops import random_crop
-from ferjax.training import sam, scn
+from ferjax.training import affect, sam, scn
 from ferjax.training.distillation import Teacher, make_soft_targets
 from ferjax.training.gradient_parts import in_parts
 from ferjax.training.losses import cross_entropy, example_weights
 from ferjax.training.objective import Whole, make_objective
 from ferjax.training.optimizers import without_frozen
 from ferjax.training.paths import map_with_path
-from ferjax.training.predict_step import make_predict_step
+from ferjax.training.predict_step import make_answer_step
 from ferjax.training.stages import Rules, join, split
 from ferjax.training.state import TrainState
 
@@ -57,6 +57,7 @@ def make_train_step(
     rules: Rules = Rules(),  # noqa: B008  (it is frozen)
     teachers: Sequence[Teacher] = (),
     cure: scn.Cure | None = None,
+    head: affect.Head | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
     """Builds `train_step(state, batch) -> (state, sums)`, to be jitted with shardings.
 
@@ -70,15 +71,17 @@ def make_train_step(
         rules: what stays, how fast the rest moves, and which losses count.
         teachers: networks to learn from.
         cure: what the self-cure method needs; None without it.
+        head: of valence and arousal; None without one.
 
     Returns:
         A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`, or indices
         of what is held on the devices, see `gather`; with teachers, `teachers` are their variables, with
-        `cure` there is `index`, int32 [B]. Labels may also be distributions, float32 [B, K]. Its sums are
-        `loss` (weighted), `weight`, `correct` (by the largest class of a distribution) and `count`, totals
-        over the batch, and this step's `learning_rate`: float32 scalars; beside them totals of further
-        losses: `auxiliary_loss` where the network sows some that count, `eac_loss`, `distillation_loss`,
-        `attention_loss`, `rank_loss`; and `relabelled`, how many examples have had their label replaced.
+        `cure` there is `index`, int32 [B], with `head` there is `affect`, float32 [B, 2], NaN where unknown.
+        Labels may also be distributions, float32 [B, K]. Its sums are `loss` (weighted), `weight`, `correct`
+        (by the largest class of a distribution) and `count`, totals over the batch, and this step's
+        `learning_rate`: float32 scalars; beside them totals of further losses: `auxiliary_loss` where the
+        network sows some that count, `eac_loss`, `distillation_loss`, `attention_loss`, `rank_loss`,
+        `affect_loss`; and `relabelled`, how many examples have had their label replaced.
 
     Raises:
         UserError: when traced, if no loss counts.
@@ -86,7 +89,7 @@ def make_train_step(
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
     )
-    objective = make_objective(model, config, weights, dtype, rules, cure.classifier if cure else "")
+    objective = make_objective(model, config, weights, dtype, rules, cure.classifier if cure else "", head)
     parts, rho = config.train.accumulate_steps, config.optimizer.sam_rho
     decay = config.optimizer.ema_decay
     soft_targets = make_soft_targets(teachers, config)
@@ -104,6 +107,9 @@ def make_train_step(
             labels = scn.current(state.cure["labels"], given["index"], jnp.asarray(labels))
         total = len(labels) if weights is None else example_weights(labels, weights).sum()
         whole, rows = Whole(total, len(labels), parts), {"image": images, "label": labels}
+        if head:
+            rows["affect"] = batch["affect"]
+            whole = whole._replace(known=(~jnp.isnan(rows["affect"])).sum())
         if teachers:
             rows |= soft_targets(given["teachers"], jnp.asarray(images))
 
@@ -169,6 +175,7 @@ def make_eval_step(
     image_size: int | None = None,
     crops: str = "none",
     allowed: Bool[np.ndarray, " K"] | None = None,
+    head: affect.Head | None = None,
 ) -> Callable[[Any, Batch], Sums]:
     """Builds `eval_step(variables, batch) -> sums`; rows whose `mask` is 0 change nothing.
 
@@ -176,19 +183,21 @@ def make_eval_step(
         model: the network.
         num_classes: K.
         dtype: compute dtype.
-        image_size: see `make_predict_step`.
-        crops: see `make_predict_step`.
+        image_size: see `make_answer_step`.
+        crops: see `make_answer_step`.
         allowed: bool `[K]`, the classes that occur; the others get probability zero, and the rest is
             renormalised. All if None. Labels must be of allowed classes.
+        head: of valence and arousal; None without one.
 
     The sums are `loss` (plain cross entropy), `count` and `confusion` (int32 `[K, K]`, rows actual, columns
-    predicted); beside them stand the rows' `log_probabilities`, float32 `[B, K]`. A batch is
+    predicted); beside them stand the rows' `log_probabilities`, float32 `[B, K]`, and with a head
+    `affect`, float32 `[B, 2]`. A batch is
     `{"image": uint8 [B, H, W, C], "label": int32 [B], "mask": float32 [B]}`.
     """
-    predict_step = make_predict_step(model, dtype, image_size, crops)
+    answer_step = make_answer_step(model, dtype, image_size, crops, head)
 
     def eval_step(variables: Any, batch: Batch) -> Sums:
-        logits = predict_step(variables, batch["image"])
+        logits, values = answer_step(variables, batch["image"])
         if allowed is not None:
             # Finite: the loss multiplies it with 0.
             logits = jnp.where(jnp.asarray(allowed), logits, jnp.finfo(logits.dtype).min / 2)
@@ -204,6 +213,7 @@ def make_eval_step(
             "log_probabilities": jax.nn.log_softmax(
                 logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
             ),
+            **({} if values is None else {"affect": values}),
         }
 
     return eval_step

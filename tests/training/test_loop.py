@@ -13,6 +13,7 @@ import ferjax.training.loop
 from ferjax.errors import UserError
 from ferjax.report import wording
 from ferjax.runs.checksum import checksum
+from ferjax.training.evaluate import Evaluated
 from ferjax.training.loop import train_and_evaluate
 
 pytestmark = pytest.mark.usefixtures("tiny_model")
@@ -31,13 +32,13 @@ def scripted(monkeypatch, accuracies):
         hits = accuracies[len(seen) - 1]
         confusion = np.zeros((7, 7), np.int64)
         confusion[0, :2] = hits, 100 - hits
-        return 1.0, confusion
+        return Evaluated(1.0, confusion, np.zeros((100, 7)))
 
     def evaluate_rows(eval_step, variables, source, batch_size, mesh):
         seen.append((f"last {source.split}", checksum(variables)))
         return real(eval_step, variables, source, batch_size, mesh)
 
-    monkeypatch.setattr(ferjax.training.loop, "evaluate", evaluate)
+    monkeypatch.setattr(ferjax.training.loop, "evaluate_rows", evaluate)
     monkeypatch.setattr(ferjax.training.finish, "evaluate_rows", evaluate_rows)
     return seen
 
@@ -189,7 +190,8 @@ def test_a_loss_that_is_not_finite_stops_and_earlier_checkpoints_stay(tiny_run, 
 
 
 def test_a_validation_loss_that_is_not_finite_stops(tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(ferjax.training.loop, "evaluate", lambda *_: (float("inf"), np.eye(7, dtype=int)))
+    diverged = Evaluated(float("inf"), np.eye(7, dtype=int), np.zeros((7, 7)))
+    monkeypatch.setattr(ferjax.training.loop, "evaluate_rows", lambda *_: diverged)
     with pytest.raises(UserError, match="the validation loss is inf at step 3: the run has diverged"):
         train_and_evaluate(tiny_run.config(**QUICK), tmp_path)
 

@@ -12,6 +12,7 @@ import ferjax.training.loop
 from ferjax.cluster.mesh import make_mesh
 from ferjax.config import set_stages
 from ferjax.runs.checkpoints import Checkpoints
+from ferjax.training.evaluate import Evaluated
 from ferjax.training.loop import train_and_evaluate
 from ferjax.training.setup import assemble, load_split
 from ferjax.training.signals import Interrupts
@@ -106,9 +107,9 @@ def validations_give(monkeypatch, *percents):
         hits = next(accuracies)
         confusion = np.zeros((7, 7), np.int64)
         confusion[0, :2] = hits, 100 - hits
-        return 1.0, confusion
+        return Evaluated(1.0, confusion, np.zeros((100, 7)))
 
-    monkeypatch.setattr(ferjax.training.loop, "evaluate", evaluate)
+    monkeypatch.setattr(ferjax.training.loop, "evaluate_rows", evaluate)
 
 
 def test_parts_of_a_batch_averages_and_the_plateau_work_in_stages(tiny_run, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from ferjax.augment import normalise
 from ferjax.cluster.mesh import make_mesh
 from ferjax.data.sources import MemorySource
 from ferjax.training import steps
-from ferjax.training.evaluate import evaluate
+from ferjax.training.evaluate import evaluate_rows
 
 
 @pytest.mark.slow
@@ -161,7 +161,7 @@ def test_padded_rows_change_nothing(count, batch_size):
     source = MemorySource(whole.take(range(count))["image"], whole.labels[:count],
                           label_names=whole.label_names, name="some", split="test")  # fmt: skip
     mesh = make_mesh(tiny.tiny_configuration().mesh)
-    loss, confusion = evaluate(eval_step, variables, source, batch_size, mesh)
+    loss, confusion, *_ = evaluate_rows(eval_step, variables, source, batch_size, mesh)
 
     logits = np.asarray(logits, np.float64)[:count]
     chances = (logits - np.log(np.exp(logits).sum(-1, keepdims=True)))[np.arange(count), source.labels]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ferjax.data.affect import NAMES
 from ferjax.data.builders.text_files import table
 from ferjax.errors import UserError, listed
 
@@ -106,7 +107,8 @@ def columns_of(path: Path, required: Sequence[str]) -> Columns:
     # A column of another name whose every word is a split can mean nothing else.
     split = split or _one(path, "split", [name for name in names if found.get(name)])
     person = _one(path, "person", [name for name in names if _is_person(name)])
-    others = tuple(name or "without a name" for name in names if name not in (split, person))
+    known = (split, person, *NAMES)
+    others = tuple(name or "without a name" for name in names if name not in known)
     return Columns(split, person, frozenset(labels), others)
 
 

@@ -6,13 +6,14 @@ Copies have one of two layouts: the old one, whole photographs with CSV lists an
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from ferjax.data.builders.affect_values import FEATURES, UNKNOWN, affect_value
 from ferjax.data.builders.image_files import image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
@@ -74,6 +75,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
     IMAGE_SHAPE = (224, 224, 3)
     SIZE_AS_DISTRIBUTED = 224
     TOLERANT = True
+    EXTRAS: ClassVar[dict[str, Any]] = FEATURES
     OPTIONS: ClassVar[dict[str, tuple[str, str]]] = {
         "margin": (
             "0.1",
@@ -106,16 +108,19 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
     def items(self, folder: Path) -> Iterator[Item]:
         """Yields the faces of the layout that `folder` holds."""
         self._left_out: dict[str, int] = {}
+        self._no_affect, self._first_without = 0, ""
         if (folder / "train_set" / "images").is_dir():
             yield from self._new(folder)
         elif (folder / LISTS).is_dir():
             yield from self._old(folder)
         elif (folder / REDUCED_LIST).is_file():
             yield from self._reduced(folder)
+            self._note_no_affect()
             return
         else:
             raise self.missing(folder)
         self._note_left_out()
+        self._note_no_affect()
         self.notes.append(
             "the official validation set is stored as test: the real test set was never released, and papers "
             "report on it; a validation split is carved out of train"
@@ -140,7 +145,8 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
                     self.reject(str(annotation), error)
                     continue
                 if label := self._class(code, str(annotation)):
-                    yield Item(split, path, label, f"{name}/{path.name}")
+                    values = self._affect_files(folder, place / "annotations", path.stem)
+                    yield Item(split, path, label, f"{name}/{path.name}", extras=values)
             for stem in sorted(unpaired):
                 self.lose(str(place / "images" / stem), "no image of that name")
         for path in subfolders(folder, folder):
@@ -182,6 +188,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
                     box=(left, top, left + width, top + height),
                     margin=margin,
                     where=f"{where}: {listed}",
+                    extras=self._affect(row, where),
                 )
         self.notes += unread(images, read, "as no list names them")
 
@@ -201,7 +208,8 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
             read.add(file)
             name = self.meaning(WORDS, row["label"].lower(), where)
             if name in self.LABELS:
-                yield Item(split, file, name, row["pth"], where=f"{where}: {row['pth']}")
+                values = self._affect(row, where)
+                yield Item(split, file, name, row["pth"], where=f"{where}: {row['pth']}", extras=values)
             elif name:
                 self._left_out[name] = self._left_out.get(name, 0) + 1
         self._note_left_out()
@@ -215,6 +223,37 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
         if self._left_out:
             counts = ", ".join(f"{count} {name}" for name, count in sorted(self._left_out.items()))
             self.notes.append(f"left out, being none of the classes: {counts}")
+
+    def _affect_files(self, folder: Path, annotations: Path, stem: str) -> dict[str, float]:
+        """Reads valence and arousal of the layout of 2021: a face whose files are missing or odd has none."""
+        values = {}
+        for name, kind in (("valence", "val"), ("arousal", "aro")):
+            path = annotations / f"{stem}_{kind}.npy"
+            try:
+                values[name] = affect_value(read_text(inside(folder, path)))
+            except (FileNotFoundError, ValueError) as error:
+                why = "no such file" if isinstance(error, FileNotFoundError) else error
+                return self._without_affect(f"{path} ({why})")
+        return values
+
+    def _affect(self, row: Mapping[str, str], where: str) -> dict[str, float]:
+        """Reads valence and arousal of a list's row; those that are no such values count as unknown."""
+        try:
+            return {name: affect_value(row.get(name, "")) for name in FEATURES}
+        except ValueError as error:
+            return self._without_affect(f"{where} ({error})")
+
+    def _without_affect(self, which: str) -> dict[str, float]:
+        self._no_affect += 1
+        self._first_without = self._first_without or which
+        return UNKNOWN
+
+    def _note_no_affect(self) -> None:
+        if self._no_affect:
+            self.notes.append(
+                f"{self._no_affect} faces have no valence and arousal that can be read, as "
+                f"{self._first_without}; they are stored as unknown"
+            )
 
     def _class(self, code: str, where: str) -> str | None:
         """Returns the class of a code, None where there is none for it here."""
@@ -238,7 +277,21 @@ class AffectNet8(AffectNet7, skip_registration=True):
 
 
 def read_label(path: Path) -> str:
-    """Reads an `_exp.npy` file: an array of one number, or of one text that is a number.
+    """Reads an `_exp.npy` file, see `read_text`, and returns its whole number as text.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds anything else.
+    """
+    text = read_text(path)
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(f"{text[:20]!r} is not a whole number")
+    return str(int(number))
+
+
+def read_text(path: Path) -> str:
+    """Reads an annotation: a .npy file with an array of one number, or of one text that is a number.
 
     Returns:
         The number as text.
@@ -267,9 +320,7 @@ def read_label(path: Path) -> str:
     value = np.lib.format.read_array(file, allow_pickle=False).item()
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
     try:
-        number = float(text)
+        float(text)
     except ValueError:
         raise ValueError(f"{text[:20]!r} is no number") from None
-    if not number.is_integer():
-        raise ValueError(f"{text[:20]!r} is not a whole number")
-    return str(int(number))
+    return text

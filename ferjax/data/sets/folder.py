@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
+from ferjax.data.builders.affect_values import FEATURES, UNKNOWN, affect_value
 from ferjax.data.builders.image_files import SUFFIXES, image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
@@ -36,10 +37,11 @@ class Folder(ImageSetBuilder, skip_registration=True):
     DESCRIPTION = "A folder of the user's own images."
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "the folders SPLIT/CLASS/ or CLASS/ with images (SPLIT is train, validation or test), "
-        "or one CSV file with the columns path,label and, if you like, split and subject"
+        "or one CSV file with the columns path,label and, if you like, split, subject, valence and arousal"
     )
     LABELS: ClassVar[tuple[str, ...]] = ()
     GROUPED = True
+    EXTRAS: ClassVar[dict[str, Any]] = FEATURES
     OPTIONS: ClassVar[dict[str, tuple[str, str]]] = {
         "space": (
             "auto",
@@ -97,7 +99,7 @@ class Folder(ImageSetBuilder, skip_registration=True):
                     stored.add(os.path.realpath(path))
                     of_fer2013 += bool(FER2013_NAME.match(path.name))
                     split = "train" if place == folder else str(split_of(place.name))
-                    yield Item(split, path, label, path.relative_to(folder).as_posix())
+                    yield Item(split, path, label, path.relative_to(folder).as_posix(), extras=UNKNOWN)
         depth = 1 if places == [folder] else 2
         split_folders = {place.name for place in places}
 
@@ -172,6 +174,11 @@ class Folder(ImageSetBuilder, skip_registration=True):
                 self.reject(where, "no path or no label")
                 continue
             try:
+                values = {name: affect_value(row.get(name, "")) for name in FEATURES}
+            except ValueError as error:
+                self.reject(where, f"valence or arousal {error}")
+                continue
+            try:
                 file = inside(folder, listed_path(folder, row["path"]))
             except ValueError as error:
                 self.reject(where, error)
@@ -191,6 +198,7 @@ class Folder(ImageSetBuilder, skip_registration=True):
                     f"{path.name}:{number} {row['path']}",
                     group=person,
                     where=f"{where}: {row['path'][:150]}",
+                    extras=values,
                 )
         self.notes += notes_on(path, columns, torn)
         if repeated:
