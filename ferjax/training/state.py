@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ferjax.training import scn
+from ferjax.training import head as heads
+from ferjax.training.head import Head
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -22,7 +23,7 @@ class TrainState(flax.struct.PyTreeNode):
         ema: averaged `{"params", "batch_stats"}`, or None without averaging.
         rng: typed key; step n uses `fold_in(rng, n)`.
         lr_scale: float32, the plateau schedule's factor on every update.
-        cure: of the self-cure method, see `ferjax.training.scn.initial`; None without it.
+        head: of a method that has one, see `ferjax.training.head.initial`; None without it.
     """
 
     step: jax.Array
@@ -32,7 +33,7 @@ class TrainState(flax.struct.PyTreeNode):
     ema: Any
     rng: jax.Array
     lr_scale: jax.Array
-    cure: Any = None
+    head: Any = None
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def create(
     image_shape: tuple[int, int, int],
     seed: int | jax.Array,
     ema: bool,
-    cure: scn.Cure | None = None,
+    head: Head | None = None,
 ) -> TrainState:
     """Makes the initial state; pure, so that it can be jitted with sharded outputs.
 
@@ -56,7 +57,7 @@ def create(
         image_shape: `(H, W, C)`.
         seed: of the weights and, folded, of dropout and augmentation; uint32 where it is traced.
         ema: whether averaged weights are kept.
-        cure: what the self-cure method needs; None without it.
+        head: what a method with a head needs; None without it.
     """
     init_key, rng = jax.random.split(jax.random.key(seed))
     variables = model.init(init_key, jnp.zeros((1, *image_shape)), train=False)
@@ -70,11 +71,11 @@ def create(
         ema=jax.tree.map(jnp.copy, average) if ema else None,
         rng=rng,
         lr_scale=jnp.ones((), jnp.float32),
-        cure=scn.initial(cure, tx, jax.random.fold_in(init_key, 1)) if cure else None,
+        head=heads.initial(head, tx, jax.random.fold_in(init_key, 1)) if head else None,
     )
 
 
 def restarted(state: TrainState, tx: optax.GradientTransformation) -> TrainState:
     """Resets the optimizer and the plateau's factor, as a new stage begins."""
-    cure = state.cure and {**state.cure, "opt_state": tx.init(state.cure["params"])}
-    return state.replace(opt_state=tx.init(state.params), lr_scale=jnp.ones_like(state.lr_scale), cure=cure)
+    head = state.head and {**state.head, "opt_state": tx.init(state.head["params"])}
+    return state.replace(opt_state=tx.init(state.params), lr_scale=jnp.ones_like(state.lr_scale), head=head)
