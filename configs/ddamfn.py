@@ -8,15 +8,17 @@ From scratch at 64×64 pixels. Not measured yet.
     python -m ferjax.main --config=configs/ddamfn.py:rafdb --config.init.from=DDAMFN
 
 The paper's recipe; it claims 91.35 % on RAF-DB, 67.03 % on AffectNet with seven and 64.25 % with eight
-classes. The authors begin with weights of face recognition. ferjax has not run it: the images are licensed,
-and nothing was measured on a GPU.
+classes. The authors' later one, DDAMFN++, is `:rafdb,recipe=plus`: two gradients for each step
+(`optimizer.sam_rho`), Adam and stronger augmentation; they claim 92.34 %, 67.36 % and 65.04 %. They begin
+with weights of face recognition. ferjax has run neither: the images are licensed, and nothing was measured
+on a GPU.
 """
 
 from functools import partial
 
 from ml_collections import ConfigDict
 
-from ferjax.recipes import attention_heads
+from ferjax.recipes import attention_heads, ddamfn_plus
 from ferjax.recipes.build import build, toons
 
 
@@ -26,4 +28,5 @@ def get_config(argument: str = "") -> ConfigDict:
         model={"name": "ddamfn", "heads": 2, "diversity": 0.1},
         toons=partial(toons, epochs=6.0, learning_rate=2e-3, optimizer="adamw"),
         paper=partial(attention_heads.paper, image_size=112, rotate=1.0, translate=0.015, learning_rate=0.01),
+        others={"plus": ddamfn_plus.plus},
     )

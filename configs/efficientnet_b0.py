@@ -7,7 +7,7 @@ From scratch at 64×64 pixels. Not measured yet.
     python -m ferjax torch-import WEIGHTS.pth --model=efficientnet_b0 --head=new --out=FACES
     python -m ferjax.main --config=configs/efficientnet_b0.py:affectnet8 --config.init.from=FACES
 
-The recipe of Savchenko (2022), from weights that tell people apart, without its second gradient of each step.
+The recipe of Savchenko (2022), from weights that tell people apart, with two gradients for each step.
 ferjax has not run it: the images are licensed, and nothing was measured on a GPU.
 """
 

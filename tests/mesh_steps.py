@@ -23,11 +23,13 @@ METHODS = {
     "optimizer__sam_rho": 0.1, "loss__eac": 1.0, "distill__from": "a teacher", "loss__scn": 0.5,
     "loss__scn_relabel_epoch": 1.0, "loss__scn_relabel_margin": 0.02,
 }  # fmt: skip
+# The one that cannot be combined with all of them.
+PAIRED = {"loss__rul": True}
 # name → (fsdp, accumulate_steps, fields)
 CASES = {
     "data": (1, 1, {}),
     "fsdp 2": (2, 1, {}),
-    "two parts, fsdp 4": (4, 2, {}),
+    "two parts, fsdp 4": (4, 2, PAIRED),
     "methods, fsdp 2": (2, 1, METHODS),
 }
 

@@ -35,6 +35,10 @@ LOSS = (
           "scn: the epoch, counted from 1, from which labels are replaced; 0: never."),
     Field("loss.scn_relabel_margin", 0.2, FRACTION, "",
           "scn: a label is replaced by a class that is so much more probable."),
+    Field("loss.rul", False, SWITCH, "",
+          "Relative uncertainty learning: pairs of images are learnt from, by the uncertainty of each."),
+    Field("loss.rul_size", 64, Range(1, 65536), "", "rul: variances whose mean is the uncertainty."),
+    Field("loss.rul_dropout", 0.4, BELOW_ONE, "", "rul: part of the features that is hidden from its head."),
 )  # fmt: skip
 
 AFFECT = (

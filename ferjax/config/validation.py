@@ -96,6 +96,8 @@ def _check_together(config: ConfigDict) -> None:
         _check_scn(config)
     if config.affect.head != "none":
         _check_affect(config)
+    if config.loss.rul:
+        _check_rul(config)
     if data.label_noise and data.soft_labels:
         raise UserError("data.label_noise changes classes, and data.soft_labels takes votes: leave one out")
     if data.workers and data.cache != "stream":
@@ -128,4 +130,14 @@ def _check_scn(config: ConfigDict) -> None:
         raise UserError(
             "loss.scn ranks the examples of a whole batch: set train.accumulate_steps to 1 and "
             "train.batch_size above 1"
+        )
+
+
+def _check_rul(config: ConfigDict) -> None:
+    """Checks what relative uncertainty learning cannot do: it needs pairs, and the logits of one head."""
+    if config.loss.scn:
+        raise UserError("loss.rul and loss.scn each put a head on the classifier's input: switch one off")
+    if config.train.batch_size == config.train.accumulate_steps:
+        raise UserError(
+            "loss.rul compares images with each other: set train.batch_size above train.accumulate_steps"
         )

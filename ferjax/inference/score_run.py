@@ -33,8 +33,9 @@ from ferjax.runs.result import affect_scores, probability_scores, read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import RESULT, claim
 from ferjax.scores.confusion import summary
-from ferjax.training import contamination, memory, optimizers, scn, setup, transfer
+from ferjax.training import contamination, memory, optimizers, setup, transfer
 from ferjax.training.evaluate import evaluate_rows
+from ferjax.training.head import head_of
 from ferjax.training.state import TrainState
 
 logger = logging.getLogger(__name__)
@@ -138,8 +139,8 @@ def _trained(
     tx = optimizers.create(config.optimizer, lambda step: 0.0)
     size = setup.image_shape(config)
     examples = weights.load_meta(workdir)["set"]["examples"]["train"] if config.loss.scn else 0
-    cure = scn.cure_of(config, model, size, examples, per_epoch=1)
-    state, step = _best(workdir, config, setup.state_layout(config, model, tx, mesh, cure)[1])
+    head = head_of(config, model, size, examples, per_epoch=1)
+    state, step = _best(workdir, config, setup.state_layout(config, model, tx, mesh, head)[1])
     return names, model, state.variables, step
 
 

@@ -19,7 +19,12 @@ Change = Callable[[ConfigDict], None]
 
 
 def build(
-    argument: str, model: dict[str, Any], toons: Change, paper: Change, default: str = "toons/avataaars"
+    argument: str,
+    model: dict[str, Any],
+    toons: Change,
+    paper: Change,
+    default: str = "toons/avataaars",
+    others: Mapping[str, Change] = MappingProxyType({}),
 ) -> ConfigDict:
     """Returns the config for the data set in `argument`.
 
@@ -30,6 +35,7 @@ def build(
         toons: changes the defaults for the embedded data sets.
         paper: changes the defaults for all others.
         default: the data set if `argument` names none, or only `toons`.
+        others: further recipes of the config's own for all other data sets, by the name behind `recipe=`.
 
     Raises:
         UserError: `argument` cannot be read, names an unknown recipe, or sets a field that does not exist.
@@ -37,19 +43,22 @@ def build(
     dataset, overrides = ferjax_config.split_argument(argument, default)
     dataset = default if dataset == "toons" else dataset
     recipe = overrides.pop("recipe", OWN)
-    if recipe not in (OWN, STRONG):
-        raise UserError(f"in the config argument there is no recipe={shown(recipe)}; take {OWN} or {STRONG}")
-    cartoons = dataset.startswith("toons/")
-    if cartoons and recipe == STRONG:
+    changes = {**others, OWN: paper, STRONG: strong}
+    if recipe not in changes:
         raise UserError(
-            f"recipe={STRONG} is for photographs of 48×48 pixels, not for {dataset}; name such a set, as in "
-            f"`:fer2013,recipe={STRONG}`, or leave the recipe out"
+            f"in the config argument there is no recipe={shown(recipe)}; take {' or '.join(changes)}"
+        )
+    cartoons = dataset.startswith("toons/")
+    if cartoons and recipe != OWN:
+        photographs = "photographs of 48×48 pixels" if recipe == STRONG else "photographs"
+        raise UserError(
+            f"recipe={recipe} is for {photographs}, not for {dataset}; name such a set, as in "
+            f"`:fer2013,recipe={recipe}`, or leave the recipe out"
         )
     config = ferjax_config.defaults()
     config.data.name = dataset
     config.model.update(model)
-    change = toons if cartoons else strong if recipe == STRONG else paper
-    change(config)
+    (toons if cartoons else changes[recipe])(config)
     for field, value in overrides.items():
         ferjax_config.override(config, field, value)
     return config

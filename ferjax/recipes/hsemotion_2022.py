@@ -8,7 +8,7 @@ from ferjax import config as ferjax_config
 def fine_tuned(config: ConfigDict, image_size: int) -> None:
     """Sets three epochs of the classifier and six of the whole network, without augmentation.
 
-    The authors' optimizer takes two gradients a step (sharpness-aware, ε = 0.05), around the Adam of here.
+    Each step takes two gradients (sharpness-aware, ρ = 0.05).
 
     Args:
         config: changed in place.
@@ -18,7 +18,7 @@ def fine_tuned(config: ConfigDict, image_size: int) -> None:
     config.augment.flip = False
     config.loss.update(class_weights="inverse", label_smoothing=0.1)
     config.train.batch_size = 64
-    config.optimizer.update(name="adamw", weight_decay=0.0)
+    config.optimizer.update(name="adamw", weight_decay=0.0, sam_rho=0.05)
     ferjax_config.set_stages(
         config,
         {"epochs": 3.0, "learning_rate": 1e-3, "freeze": r"^(?!classifier/)"},

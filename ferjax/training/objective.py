@@ -15,8 +15,9 @@ from ferjax.config.text_fields import parse_l2
 from ferjax.errors import UserError
 from ferjax.models.class_maps import class_weights as class_weights_of
 from ferjax.models.observed import Seen, observed
-from ferjax.training import affect, eac, losses, scn
+from ferjax.training import affect, eac, losses, rul, scn
 from ferjax.training.distillation import attention_loss, distillation_loss
+from ferjax.training.head import Head
 from ferjax.training.losses import l2_penalty
 from ferjax.training.remat import rematerialised
 from ferjax.training.stages import Rules, auxiliary_loss, statistics_kept
@@ -50,7 +51,7 @@ def make_objective(
     class_weights: Float[Array, " K"] | None,
     dtype: Dtype,
     rules: Rules,
-    classifier: str = "",
+    method: Head | None = None,
     affect_head: affect.Head | None = None,
 ) -> Objective:
     """Builds `objective(params, head, stats, rows, key, whole) -> (value, (stats, sums))`.
@@ -61,11 +62,11 @@ def make_objective(
         class_weights: `[K]` or None.
         dtype: compute dtype.
         rules: which statistics stay, and which losses count.
-        classifier: path of the layer whose input the head of the self-cure method reads; empty without it.
-        affect_head: of valence and arousal, which reads the same; None without one.
+        method: what a method with a head needs; None without it.
+        affect_head: of valence and arousal, which reads the same layer's input; None without one.
 
     Returns:
-        A function of parameters, those of the self-cure head, batch statistics, augmented rows
+        A function of parameters, those of the method's head, batch statistics, augmented rows
         `{"image": [b, H, W, C], "label": [b] or [b, K]}` (with teachers also what they say, with
         `affect_head` also `affect`, `[b, 2]`),
         the key of dropout, and the whole batch. It gives the part of the batch's loss that these rows make,
@@ -80,8 +81,10 @@ def make_objective(
     )
     loss_of_examples, l2 = losses.create(config.loss), parse_l2(config.loss.l2)
     maps = config.loss.eac > 0 or attention > 0
-    observing = classifier or (affect_head.classifier if affect_head else "")
-    apply = rematerialised(observed(model.apply, maps, observing), config.train.remat)
+    reading = method or affect_head
+    apply = rematerialised(
+        observed(model.apply, maps, reading.classifier if reading else ""), config.train.remat
+    )
     shape = (config.data.image_size, config.data.image_size, 3)
     mutable = ["batch_stats", "losses"] if rules.auxiliary else ["batch_stats"]
 
@@ -110,15 +113,29 @@ def make_objective(
         weights = class_weights_of(model, variables, shape, maps.dtype)
         return eac.inconsistency(maps, seen.maps, weights), stats
 
+    def of_pairs(
+        head: Any, features: Array, logits: Array, labels: Array, key: Key[Array, ""]
+    ) -> tuple[Array, Array]:
+        """Returns the loss of each image and a random other one together, and its weight."""
+        dropout_key, partner_key = jax.random.split(key)
+        uncertainty = rul.uncertainty(head, features, config.loss.rul_dropout, dropout_key)
+        partner = jax.random.permutation(partner_key, len(labels))
+        blended = rul.blended(logits, uncertainty, partner)
+        own, other = (loss_of_examples(blended, of, class_weights) for of in (labels, labels[partner]))
+        return (own[0] + other[0]) / 2, (own[1] + other[1]) / 2
+
     def objective(
         params: Any, head: Any, stats: Any, rows: Rows, key: Key[Array, ""], whole: Whole
     ) -> tuple[Float[Array, ""], tuple[Any, Sums]]:
         logits, updates, seen = forward(params, stats, rows["image"], key, mutable)
         stats = updates.get("batch_stats", {})
-        importance = scn.importance(head, seen.features) if classifier else None
+        importance = scn.importance(head, seen.features) if isinstance(method, scn.Cure) else None
         if importance is not None:
             logits = importance * logits
-        loss, weight = loss_of_examples(logits, rows["label"], class_weights)
+        if isinstance(method, rul.Uncertainty):
+            loss, weight = of_pairs(head, seen.features, logits, rows["label"], jax.random.fold_in(key, 2))
+        else:
+            loss, weight = loss_of_examples(logits, rows["label"], class_weights)
         actual = rows["label"] if rows["label"].ndim == 1 else rows["label"].argmax(-1)
         sums = {
             "loss": loss.sum(),

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int, Key
 from ml_collections import ConfigDict
 
@@ -65,21 +64,14 @@ def cure_of(
     return Cure(classifier, features, examples, begins)
 
 
-def initial(cure: Cure, tx: optax.GradientTransformation, key: Key[Array, ""]) -> dict[str, Any]:
-    """Makes the part of a state that belongs to the method.
-
-    Returns:
-        `params`: of the head, PyTorch's initial values; `opt_state`: its optimizer's; `labels`: int32 `[N]`,
-        −1 where an example has the label of the data set.
-    """
+def initial(cure: Cure, key: Key[Array, ""]) -> dict[str, Array]:
+    """Draws the head's weights from PyTorch's distribution."""
     first, second = jax.random.split(key)
     init = uniform_fan_in(cure.features)
-    params = {
+    return {
         "kernel": init(first, (cure.features, 1), jnp.float32),
         "bias": init(second, (1,), jnp.float32),
     }
-    labels = jnp.full(cure.examples, -1, jnp.int32)
-    return {"params": params, "opt_state": tx.init(params), "labels": labels}
 
 
 def importance(head: Any, features: Float[Array, "B F"]) -> Float[Array, "B 1"]:
@@ -120,42 +112,21 @@ def current(labels: Int[Array, " N"], index: Int[Array, " B"], given: Int[Array,
 
 
 def relabelled(
-    labels: Int[Array, " N"], index: Int[Array, " B"], proposed: Int[Array, " B"]
+    cure: Cure, labels: Int[Array, " N"], step: Array, index: Int[Array, " B"], proposed: Int[Array, " B"]
 ) -> Int[Array, " N"]:
-    """Replaces labels by proposals of at least 0.
+    """Replaces labels by proposals of at least 0, once their time has come.
 
     Where an example stands in a batch twice the larger class counts, so that the order does not matter.
-    """
-    new = jnp.full_like(labels, -1).at[index].max(proposed)
-    return jnp.where(new >= 0, new, labels)
-
-
-def updated(
-    cure: Cure,
-    state: Any,
-    tx: optax.GradientTransformation,
-    gradients: Any,
-    rate: Array,
-    step: Array,
-    index: Int[Array, " B"],
-    proposed: Int[Array, " B"],
-) -> dict[str, Any]:
-    """Takes one optimizer step of the head, and replaces labels.
 
     Args:
         cure: of the run.
-        state: as `initial` makes it.
-        tx: the optimizer.
-        gradients: of the head.
-        rate: factor on the learning rate.
+        labels: −1 where an example has the label of the data set.
         step: of the run, before this one.
         index: the examples of the batch.
         proposed: see `proposals`.
     """
-    updates, opt_state = tx.update(gradients, state["opt_state"], state["params"])
-    params = optax.apply_updates(state["params"], jax.tree.map(lambda u: u * rate, updates))
-    labels = state["labels"]
-    if cure.relabels_from is not None:
-        proposed = jnp.where(step >= cure.relabels_from, proposed, -1)
-        labels = relabelled(labels, index, proposed)
-    return {"params": params, "opt_state": opt_state, "labels": labels}
+    if cure.relabels_from is None:
+        return labels
+    proposed = jnp.where(step >= cure.relabels_from, proposed, -1)
+    new = jnp.full_like(labels, -1).at[index].max(proposed)
+    return jnp.where(new >= 0, new, labels)

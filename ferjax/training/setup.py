@@ -30,9 +30,10 @@ from ferjax.data.sources import Source
 from ferjax.errors import UserError
 from ferjax.models import class_maps
 from ferjax.models.observed import classifier_of
-from ferjax.training import affect, memory, optimizers, schedules, scn, stages, state, steps
+from ferjax.training import affect, memory, optimizers, rul, schedules, scn, stages, state, steps
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.distillation import Teacher
+from ferjax.training.head import Head, head_of
 from ferjax.training.losses import class_weights
 from ferjax.training.network import build_model, create_model, image_shape
 from ferjax.training.plan import Plan, plan
@@ -52,6 +53,8 @@ def check_methods(config: ConfigDict, model: nn.Module) -> None:
         class_maps.check_averages(model, image_shape(config), "distill.attention")
     if config.loss.scn:
         classifier_of(model, image_shape(config), scn.NEEDED_BY)
+    if config.loss.rul:
+        classifier_of(model, image_shape(config), rul.NEEDED_BY)
     affect.head_of(config, model, image_shape(config))
 
 
@@ -162,12 +165,14 @@ def state_layout(
     model: nn.Module,
     tx: optax.GradientTransformation,
     mesh: Mesh,
-    cure: scn.Cure | None = None,
+    head: Head | None = None,
 ) -> tuple[Callable[..., TrainState], Any]:
     """Returns the function that makes an initial state from a seed, and its shapes with their shardings."""
     averaging = config.optimizer.ema_decay > 0
-    head = affect.head_of(config, model, image_shape(config))
-    init = partial(state.create, model, tx, image_shape(config), ema=averaging, cure=cure, head=head)
+    affect_head = affect.head_of(config, model, image_shape(config))
+    init = partial(
+        state.create, model, tx, image_shape(config), ema=averaging, head=head, affect_head=affect_head
+    )
     shapes = jax.eval_shape(init, np.uint32(0))
     like = jax.tree.map(
         lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
@@ -201,18 +206,15 @@ def assemble(
 
     # The rate is no part of the state: one layout serves all stages.
     tx = optimizers.create(config.optimizer, lambda step: 0.0)
-    cure = scn.cure_of(config, model, image_shape(config), len(train), lengths.per_epoch)
-    head = affect.head_of(config, model, image_shape(config))
-    init, like = state_layout(config, model, tx, mesh, cure)
+    head = head_of(config, model, image_shape(config), len(train), lengths.per_epoch)
+    affect_head = affect.head_of(config, model, image_shape(config))
+    init, like = state_layout(config, model, tx, mesh, head)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
     shared: dict[str, Any] = {"held": train.held} if isinstance(train, DeviceSource) else {}
     if teachers:
         shared["teachers"] = [teacher.variables for teacher in teachers]
-    rows = (
-        ("index",)
-        if "held" in shared
-        else ("image", "label", *(["index"] if cure else []), *(["affect"] if head else []))
-    )
+    names = ["image", "label", *(["index"] if config.loss.scn else []), *(["affect"] if affect_head else [])]
+    rows = ("index",) if "held" in shared else tuple(names)
     one, several = _batch_layouts(mesh, rows, shared)
     together = config.train.steps_per_call
     rules, train_steps, several_steps, fewer_steps = [], [], [], []
@@ -228,8 +230,8 @@ def assemble(
             dtype,
             rule,
             teachers,
-            cure,
             head,
+            affect_head,
         )
         rules.append(rule)
         jitted = partial(jax.jit, out_shardings=(shardings, replicated(mesh)), donate_argnums=0)

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ferjax.training import affect, scn
+from ferjax.training import affect
+from ferjax.training import head as heads
+from ferjax.training.head import Head
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -22,7 +24,7 @@ class TrainState(flax.struct.PyTreeNode):
         ema: averaged `{"params", "batch_stats"}`, or None without averaging.
         rng: typed key; step n uses `fold_in(rng, n)`.
         lr_scale: float32, the plateau schedule's factor on every update.
-        cure: of the self-cure method, see `ferjax.training.scn.initial`; None without it.
+        head: of a method that has one, see `ferjax.training.head.initial`; None without it.
     """
 
     step: jax.Array
@@ -32,7 +34,7 @@ class TrainState(flax.struct.PyTreeNode):
     ema: Any
     rng: jax.Array
     lr_scale: jax.Array
-    cure: Any = None
+    head: Any = None
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -46,8 +48,8 @@ def create(
     image_shape: tuple[int, int, int],
     seed: int | jax.Array,
     ema: bool,
-    cure: scn.Cure | None = None,
-    head: affect.Head | None = None,
+    head: Head | None = None,
+    affect_head: affect.Head | None = None,
 ) -> TrainState:
     """Makes the initial state; pure, so that it can be jitted with sharded outputs.
 
@@ -57,14 +59,14 @@ def create(
         image_shape: `(H, W, C)`.
         seed: of the weights and, folded, of dropout and augmentation; uint32 where it is traced.
         ema: whether averaged weights are kept.
-        cure: what the self-cure method needs; None without it.
-        head: of valence and arousal, whose parameters are added to the network's; None without one.
+        head: what a method with a head needs; None without it.
+        affect_head: of valence and arousal, whose parameters are added to the network's; None without one.
     """
     init_key, rng = jax.random.split(jax.random.key(seed))
     variables = model.init(init_key, jnp.zeros((1, *image_shape)), train=False)
     params, batch_stats = variables["params"], variables.get("batch_stats", {})
-    if head:
-        params = {**params, affect.NAME: affect.initial(head, jax.random.fold_in(init_key, 2))}
+    if affect_head:
+        params = {**params, affect.NAME: affect.initial(affect_head, jax.random.fold_in(init_key, 2))}
     average = {"params": params, "batch_stats": batch_stats}
     return TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -74,11 +76,11 @@ def create(
         ema=jax.tree.map(jnp.copy, average) if ema else None,
         rng=rng,
         lr_scale=jnp.ones((), jnp.float32),
-        cure=scn.initial(cure, tx, jax.random.fold_in(init_key, 1)) if cure else None,
+        head=heads.initial(head, tx, jax.random.fold_in(init_key, 1)) if head else None,
     )
 
 
 def restarted(state: TrainState, tx: optax.GradientTransformation) -> TrainState:
     """Resets the optimizer and the plateau's factor, as a new stage begins."""
-    cure = state.cure and {**state.cure, "opt_state": tx.init(state.cure["params"])}
-    return state.replace(opt_state=tx.init(state.params), lr_scale=jnp.ones_like(state.lr_scale), cure=cure)
+    head = state.head and {**state.head, "opt_state": tx.init(state.head["params"])}
+    return state.replace(opt_state=tx.init(state.params), lr_scale=jnp.ones_like(state.lr_scale), head=head)

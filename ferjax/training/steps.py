@@ -15,8 +15,10 @@ from ml_collections import ConfigDict
 from ferjax.augment import augment, mix
 from ferjax.augment.crops import random_crop
 from ferjax.training import affect, sam, scn
+from ferjax.training import head as heads
 from ferjax.training.distillation import Teacher, make_soft_targets
 from ferjax.training.gradient_parts import in_parts
+from ferjax.training.head import Head
 from ferjax.training.losses import cross_entropy, example_weights
 from ferjax.training.objective import Whole, make_objective
 from ferjax.training.optimizers import without_frozen
@@ -56,8 +58,8 @@ def make_train_step(
     dtype: DTypeLike,
     rules: Rules = Rules(),  # noqa: B008  (it is frozen)
     teachers: Sequence[Teacher] = (),
-    cure: scn.Cure | None = None,
-    head: affect.Head | None = None,
+    head: Head | None = None,
+    affect_head: affect.Head | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
     """Builds `train_step(state, batch) -> (state, sums)`, to be jitted with shardings.
 
@@ -70,18 +72,19 @@ def make_train_step(
         dtype: compute dtype.
         rules: what stays, how fast the rest moves, and which losses count.
         teachers: networks to learn from.
-        cure: what the self-cure method needs; None without it.
-        head: of valence and arousal; None without one.
+        head: what a method with a head needs; None without it.
+        affect_head: of valence and arousal; None without one.
 
     Returns:
         A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`, or indices
         of what is held on the devices, see `gather`; with teachers, `teachers` are their variables, with
-        `cure` there is `index`, int32 [B], with `head` there is `affect`, float32 [B, 2], NaN where unknown.
-        Labels may also be distributions, float32 [B, K]. Its sums are `loss` (weighted), `weight`, `correct`
-        (by the largest class of a distribution) and `count`, totals over the batch, and this step's
-        `learning_rate`: float32 scalars; beside them totals of further losses: `auxiliary_loss` where the
-        network sows some that count, `eac_loss`, `distillation_loss`, `attention_loss`, `rank_loss`,
-        `affect_loss`; and `relabelled`, how many examples have had their label replaced.
+        the self-cure method there is `index`, int32 [B], with `affect_head` there is `affect`, float32
+        [B, 2], NaN where unknown. Labels may also be distributions, float32 [B, K]. Its sums are `loss`
+        (weighted), `weight`, `correct` (by the largest class of a distribution) and `count`, totals over the
+        batch, and this step's `learning_rate`: float32 scalars; beside them totals of further losses:
+        `auxiliary_loss` where the network sows some that count, `eac_loss`, `distillation_loss`,
+        `attention_loss`, `rank_loss`, `affect_loss`; and `relabelled`, how many examples have had their label
+        replaced.
 
     Raises:
         UserError: when traced, if no loss counts.
@@ -89,10 +92,11 @@ def make_train_step(
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
     )
-    objective = make_objective(model, config, weights, dtype, rules, cure.classifier if cure else "", head)
+    objective = make_objective(model, config, weights, dtype, rules, head, affect_head)
     parts, rho = config.train.accumulate_steps, config.optimizer.sam_rho
     decay = config.optimizer.ema_decay
     soft_targets = make_soft_targets(teachers, config)
+    cure = head if isinstance(head, scn.Cure) else None
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(state.rng, state.step)
@@ -104,10 +108,10 @@ def make_train_step(
         images = augment(augment_key, images, config.augment)
         images, labels = mix(augment_key, images, labels, model.num_classes, config.augment)
         if cure:
-            labels = scn.current(state.cure["labels"], given["index"], jnp.asarray(labels))
+            labels = scn.current(state.head["labels"], given["index"], jnp.asarray(labels))
         total = len(labels) if weights is None else example_weights(labels, weights).sum()
         whole, rows = Whole(total, len(labels), parts), {"image": images, "label": labels}
-        if head:
+        if affect_head:
             rows["affect"] = batch["affect"]
             whole = whole._replace(known=(~jnp.isnan(rows["affect"])).sum())
         if teachers:
@@ -118,8 +122,8 @@ def make_train_step(
         def loss_of(
             at: tuple[Any, Any], stats: Any, rows: Batch, key: Key[Array, ""]
         ) -> tuple[Float[Array, ""], Any]:
-            trained, head = at
-            return objective(join(trained, frozen), head, stats, rows, key, whole)
+            trained, of_head = at
+            return objective(join(trained, frozen), of_head, stats, rows, key, whole)
 
         def gradients_at(at: tuple[Any, Any]) -> tuple[Any, Any, Sums]:
             """Returns gradients, new statistics and sums of the whole batch."""
@@ -132,7 +136,7 @@ def make_train_step(
                 return in_parts(of_rows, state.batch_stats, rows, dropout_key, parts)
             return of_rows(state.batch_stats, rows, dropout_key)
 
-        here = trained, state.cure["params"] if cure else {}
+        here = trained, state.head["params"] if head else {}
         grads, stats, sums = gradients_at(here)
         if rho:
             # The same images and dropout: the same function of the weights, a little further up.
@@ -152,16 +156,16 @@ def make_train_step(
             new = {"params": params, "batch_stats": stats}
             # In this form the average of what does not change is the same in every bit.
             ema = jax.tree.map(lambda old, x: old + (1 - decay) * (x - old), ema, new)
-        cured = state.cure
+        of_head = state.head
+        if head and rules.cross_entropy:
+            of_head = heads.moved(of_head, tx, head_grads, state.lr_scale)
         if cure and rules.cross_entropy:
-            proposed = sums.pop("proposed")
-            cured = scn.updated(
-                cure, cured, tx, head_grads, state.lr_scale, state.step, given["index"], proposed
-            )
-            sums["relabelled"] = (cured["labels"] >= 0).sum(dtype=jnp.float32)
+            now = scn.relabelled(cure, of_head["labels"], state.step, given["index"], sums.pop("proposed"))
+            of_head = {**of_head, "labels": now}
+            sums["relabelled"] = (now >= 0).sum(dtype=jnp.float32)
         sums["learning_rate"] = jnp.asarray(schedule(state.step) * state.lr_scale, jnp.float32)
         state = state.replace(
-            step=state.step + 1, params=params, batch_stats=stats, opt_state=opt_state, ema=ema, cure=cured
+            step=state.step + 1, params=params, batch_stats=stats, opt_state=opt_state, ema=ema, head=of_head
         )
         return state, sums
 

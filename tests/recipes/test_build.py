@@ -21,6 +21,7 @@ def built(argument: str) -> ConfigDict:
         model={"name": "se_resnet18"},
         toons=partial(toons, epochs=3.0, learning_rate=0.1),
         paper=paper,
+        others={"other": lambda config: config.train.update(epochs=5.0)},
     )
 
 
@@ -33,6 +34,7 @@ def built(argument: str) -> ConfigDict:
         ("fer2013", 7.0),
         ("fer2013,recipe=paper", 7.0),
         ("fer2013,recipe=strong", 40.0),
+        ("fer2013,recipe=other", 5.0),
         ("fer2013,train.epochs=2,recipe=strong", 2.0),
     ],
 )
@@ -56,12 +58,32 @@ def test_shipped_configs_take_the_strong_recipe(recipe):
 
 
 @pytest.mark.parametrize(
+    ("recipe", "argument", "optimizer"),
+    [
+        ("poster_v2", "rafdb", "adamw"),
+        ("poster_v2", "affectnet8", "adamw"),
+        ("efficientnet_b0", "affectnet8", "adamw"),
+        ("ddamfn", "rafdb,recipe=plus", "adamw"),
+        ("ddamfn", "affectnet7,recipe=plus", "adamw"),
+        ("ddamfn", "rafdb", "sgd"),
+        ("dan", "rafdb", "sgd"),
+    ],
+)
+def test_two_gradients_a_step_where_the_authors_take_them(recipe, argument, optimizer):
+    config = importlib.import_module(f"configs.{recipe}").get_config(argument)
+    validate(config)
+    assert config.optimizer.name == optimizer
+    assert config.optimizer.sam_rho == (0.05 if optimizer == "adamw" else 0)
+
+
+@pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("fer2013,recipe=stong", "no recipe='stong'; take paper or strong"),
-        ("fer2013,recipe=3", "no recipe=3; take paper or strong"),
+        ("fer2013,recipe=stong", "no recipe='stong'; take other or paper or strong"),
+        ("fer2013,recipe=3", "no recipe=3; take other or paper or strong"),
         ("toons,recipe=strong", "is for photographs of 48×48 pixels, not for toons/avataaars"),
         ("recipe=strong", "is for photographs"),
+        ("recipe=other", "recipe=other is for photographs, not for toons/avataaars"),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_one_line(argument, message):

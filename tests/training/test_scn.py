@@ -18,7 +18,7 @@ from ferjax.config import defaults, validate
 from ferjax.errors import UserError
 from ferjax.models.observed import classifier_of
 from ferjax.registry import NETWORKS
-from ferjax.training import optimizers, scn, setup, state, steps
+from ferjax.training import head, optimizers, scn, setup, state, steps
 from ferjax.training.stages import parameter_shapes
 
 CURED = {**PLAIN, "optimizer__momentum": 0.0, "loss__scn": 0.5, "loss__scn_margin": 0.4}
@@ -57,9 +57,11 @@ def test_labels_are_replaced_where_another_class_is_more_likely_by_the_margin():
 def test_replaced_labels_go_to_the_examples_of_the_batch():
     labels = jnp.array([-1, 3, -1, -1, 0])
     index, proposed = jnp.array([4, 0, 2, 0, 1]), jnp.array([2, 1, -1, 5, -1])
-    after = scn.relabelled(labels, index, proposed)
+    cure, begun = scn.Cure("fc", 16, 5, relabels_from=3), jnp.int32(3)
+    after = scn.relabelled(cure, labels, begun, index, proposed)
     np.testing.assert_array_equal(after, [5, 3, -1, -1, 2])  # of two proposals the larger, whatever the order
-    np.testing.assert_array_equal(scn.relabelled(labels, index[::-1], proposed[::-1]), after)
+    np.testing.assert_array_equal(scn.relabelled(cure, labels, begun, index[::-1], proposed[::-1]), after)
+    np.testing.assert_array_equal(scn.relabelled(cure, labels, begun - 1, index, proposed), labels)
     given = jnp.array([6, 6, 6, 6, 6])
     np.testing.assert_array_equal(scn.current(after, index, given), [2, 5, 6, 5, 3])
 
@@ -73,9 +75,9 @@ def cured(relabels_from, **fields):
     first = state.TrainState(
         step=jnp.int32(0), params=initial(True)["params"], batch_stats=initial(True)["batch_stats"],
         opt_state=tx.init(initial(True)["params"]), ema=None, rng=jax.random.key(1),
-        lr_scale=jnp.float32(1), cure=scn.initial(cure, tx, jax.random.key(7)),
+        lr_scale=jnp.float32(1), head=head.initial(cure, tx, jax.random.key(7)),
     )  # fmt: skip
-    step = steps.make_train_step(model, tx, SCHEDULE, config, None, jnp.float32, cure=cure)
+    step = steps.make_train_step(model, tx, SCHEDULE, config, None, jnp.float32, head=cure)
     return model, first, jax.jit(step)
 
 
@@ -84,7 +86,7 @@ def test_a_step_weighs_the_logits_ranks_the_batch_and_relabels():
     rows = {**batch(), "index": jnp.arange(16) + 3}
 
     def loss(weights, labels):
-        params, head = weights
+        params, own = weights
         features = []
 
         def keep(call, inputs, others, context):
@@ -97,27 +99,27 @@ def test_a_step_weighs_the_logits_ranks_the_batch_and_relabels():
                 {"params": params, "batch_stats": first.batch_stats}, normalise(rows["image"]),
                 train=True, mutable=["batch_stats"],
             )  # fmt: skip
-        alpha = jax.nn.sigmoid(features[0] @ head["kernel"] + head["bias"])
+        alpha = jax.nn.sigmoid(features[0] @ own["kernel"] + own["bias"])
         ordered = jnp.sort(alpha[:, 0])
         rank = 0.4 - (ordered[5:].mean() - ordered[:5].mean())  # 0.7 of 16 are 11
         losses = optax.softmax_cross_entropy_with_integer_labels(alpha * logits, labels)
         return losses.mean() + 0.5 * rank, (alpha * logits, rank)
 
-    weights = first.params, first.cure["params"]
+    weights = first.params, first.head["params"]
     gradient, (logits, rank) = jax.jit(jax.grad(loss, has_aux=True))(weights, rows["label"])
     after, sums = step(first, rows)
     expected = jax.tree.map(lambda w, g: w - 0.1 * g, weights, gradient)
-    tiny.assert_near((after.params, after.cure["params"]), expected, rtol=1e-3, atol=1e-5)
+    tiny.assert_near((after.params, after.head["params"]), expected, rtol=1e-3, atol=1e-5)
     assert float(sums["rank_loss"]) == pytest.approx(16 * float(rank), rel=1e-3)
     assert rank > 0
     # Its first steps leave the labels; from then on they are replaced, and the next steps train on those.
-    assert set(after.cure["labels"].tolist()) == {-1}
+    assert set(after.head["labels"].tolist()) == {-1}
     later, sums = step(first.replace(step=jnp.int32(1)), rows)
     proposed = np.asarray(scn.proposals(logits, rows["label"], 0.01))
-    np.testing.assert_array_equal(later.cure["labels"][3:19], proposed)
+    np.testing.assert_array_equal(later.head["labels"][3:19], proposed)
     assert float(sums["relabelled"]) == (proposed >= 0).sum() > 0
     _, again = step(
-        first.replace(step=jnp.int32(1), cure={**first.cure, "labels": later.cure["labels"]}), rows
+        first.replace(step=jnp.int32(1), head={**first.head, "labels": later.head["labels"]}), rows
     )
     assert float(again["correct"]) > float(sums["correct"])
 
@@ -169,7 +171,7 @@ def test_a_killed_run_ends_as_one_that_was_not(tiny_run, shell, tmp_path, cache)
     tiny_run.run(whole, *flags)
     counts = [row["relabelled"] for row in tiny.rows(whole) if row["split"] == "train"]
     assert counts[0] == 0 < counts[-1]
-    assert (tiny.newest(whole)[0][".cure['labels']"] >= 0).sum() == counts[-1]
+    assert (tiny.newest(whole)[0][".head['labels']"] >= 0).sum() == counts[-1]
     with tiny_run.start(killed, *flags) as command:
         assert command.reaches(9), command.text
         command.process.kill()
