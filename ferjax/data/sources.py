@@ -30,6 +30,7 @@ class Source(abc.ABC):
         image_shape: (H, W, C) of every image.
         grey: whether the stored images have no colour, however many channels are read.
         quick: whether a batch is made so fast that threads would take longer.
+        replaced: how many labels are those of a relabel file, and other ones than are stored.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Source(abc.ABC):
     image_shape: tuple[int, int, int]
     grey: bool = False
     quick: bool = False
+    replaced: int = 0
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -96,6 +98,7 @@ class StreamSource(Source):
         soft_labels: `take` gives the stored distributions over the classes, `votes`, as labels. All else
             goes by the class of the label.
         labels: int32 [len], which replace the stored ones; not with `soft_labels`.
+        replaced: see `Source`.
 
     Raises:
         UserError: the stored images differ in size or channels, so these must be given; or soft labels are
@@ -113,6 +116,7 @@ class StreamSource(Source):
         resize: str = "pil",
         soft_labels: bool = False,
         labels: np.ndarray | None = None,
+        replaced: int = 0,
     ) -> None:
         stored_height, stored_width, stored_channels = records.image_shape
         height, width = image_size or stored_height, image_size or stored_width
@@ -126,6 +130,7 @@ class StreamSource(Source):
         self.label_names = records.label_names
         self.image_shape = (height, width, channels)
         self.grey = stored_channels == 1
+        self.replaced = replaced
         self._records = records
         self._indices = indices
         self._image_size = image_size
@@ -211,6 +216,7 @@ class MemorySource(Source):
         targets: float32 [N, K], what `take` gives as labels; `labels` if left out.
         digest: of the data that the arrays were read from; of the arrays themselves if left out.
         grey: see `Source`; whether the images have one channel if left out.
+        replaced: see `Source`.
     """
 
     quick = True  # one copy
@@ -227,6 +233,7 @@ class MemorySource(Source):
         targets: np.ndarray | None = None,
         digest: str | None = None,
         grey: bool | None = None,
+        replaced: int = 0,
     ) -> None:
         self.name = name
         self.split = split
@@ -234,6 +241,7 @@ class MemorySource(Source):
         height, width, channels = images.shape[1:]
         self.image_shape = (height, width, channels)
         self.grey = channels == 1 if grey is None else grey
+        self.replaced = replaced
         self._images = images
         self._labels = np.asarray(labels, np.int32)
         self._others = others
@@ -334,4 +342,5 @@ def into_memory(stream: StreamSource) -> MemorySource:
         targets=targets,
         digest=stream.digest(),
         grey=stream.grey,
+        replaced=stream.replaced,
     )

@@ -208,6 +208,7 @@ def load_for(config: ConfigDict, dataset: str, split: str, data_dir: str) -> Str
         val_fraction=config.data.val_fraction if own or split == "validation" else 0.0,
         test_fraction=config.data.test_fraction if own or split == "test" else 0.0,
         fold=config.data.fold if own else "",
+        relabel=config.data.relabel if own else "",
     )
     assert isinstance(source, StreamSource)  # as cache="stream" says
     return source
