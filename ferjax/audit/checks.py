@@ -7,7 +7,8 @@ import numpy as np
 
 from ferjax.audit.content import Content, Finding
 from ferjax.data.derived_names import original_of
-from ferjax.data.records import CHUNK, Records
+from ferjax.data.example_ids import example_ids
+from ferjax.data.records import Records
 from ferjax.report.wording import count_of
 
 # A side of fewer pixels shows no face that anyone could read.
@@ -80,12 +81,8 @@ def derived(content: Content) -> tuple[dict[str, Any], list[Finding]]:
 
 
 def _file_names(records: Records) -> list[str]:
-    """Returns the file name of every example, empty where the set stores no `id`."""
-    names = []
-    for start in range(0, len(records), CHUNK):
-        read = records.read(range(start, min(start + CHUNK, len(records))))
-        names += [record.get("id", b"").decode().rpartition("/")[2] for record in read]
-    return names
+    """Returns the file name of every example; none if the set stores no `id`."""
+    return [name.rpartition("/")[2] for name in example_ids(records)]
 
 
 def groups(content: Content) -> tuple[dict[str, Any], list[Finding]]:

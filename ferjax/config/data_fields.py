@@ -60,6 +60,8 @@ DATA = (
     Field("data.face_margin", -1.0, Range(-1, 2), "of the box",
           "Room around the detector's box, on each side, when a photograph's faces are cut out for the "
           "network; -1: what was measured for the data set, or 0.1.", free=True),
+    Field("data.relabel", "", Place("a relabel file"), "",
+          "A CSV file whose labels replace stored ones in every split, see labels.md; empty: none."),
     Field("data.label_noise", 0.0, BELOW_ONE, "of train",
           "Part of the training labels that is made wrong, to measure methods against wrong labels."),
     Field("data.label_noise_seed", 0, Range(0, 2**32, below=True), "", "Which labels, and to what."),

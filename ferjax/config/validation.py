@@ -100,6 +100,8 @@ def _check_together(config: ConfigDict) -> None:
         _check_rul(config)
     if data.label_noise and data.soft_labels:
         raise UserError("data.label_noise changes classes, and data.soft_labels takes votes: leave one out")
+    if data.relabel and data.soft_labels:
+        raise UserError("data.relabel replaces classes, and data.soft_labels takes votes: leave one out")
     if data.workers and data.cache != "stream":
         raise UserError("data.workers decode a streamed set: set data.cache=stream or data.workers=0")
 

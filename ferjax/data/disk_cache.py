@@ -39,7 +39,7 @@ class DiskSource(Source):
     def __init__(self, stream: StreamSource, path: Path) -> None:
         self.name, self.split = stream.name, stream.split
         self.label_names, self.image_shape = stream.label_names, stream.image_shape
-        self.grey, self.affect = stream.grey, stream.affect
+        self.grey, self.affect, self.replaced = stream.grey, stream.affect, stream.replaced
         self._stream, self._path = stream, path
         self._labels = stream.labels
         self._targets = _votes(stream) if stream.soft_labels else self._labels

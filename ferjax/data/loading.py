@@ -8,10 +8,12 @@ from typing import Literal
 import numpy as np
 
 from ferjax.data import builders
+from ferjax.data import relabel as relabelling
 from ferjax.data.carving import subset
 from ferjax.data.disk_cache import onto_disk
 from ferjax.data.label_noise import with_wrong_labels
 from ferjax.data.leaks import without_leaks
+from ferjax.data.records import Records
 from ferjax.data.sources import Source, StreamSource, into_memory
 from ferjax.data.split_choice import choose
 from ferjax.errors import UserError
@@ -36,6 +38,7 @@ def load(
     drop_validation_leaks: bool = False,
     train_fraction: float = 1.0,
     soft_labels: bool = False,
+    relabel: str = "",
     label_noise: float = 0.0,
     label_noise_seed: int = 0,
     affect: bool = False,
@@ -71,14 +74,16 @@ def load(
         train_fraction: the part of "train" that is kept, 0 < f ≤ 1, of every class alike; after all else
             was taken out of it, see `ferjax.data.carving.subset`.
         soft_labels: batches hold the annotators' votes as distributions, see `StreamSource`.
+        relabel: a file whose labels replace stored ones in every split, see `ferjax.data.relabel_file`. Folds
+            and carved splits stay as they are without it. Not with `soft_labels`.
         label_noise: the part of "train" that gets a wrong label, see `ferjax.data.label_noise`; drawn after
             all else was taken out of it.
         label_noise_seed: any integer; which labels, and to what.
         affect: batches hold valence and arousal where the set has them, see `Source`.
 
     Raises:
-        UserError: unknown name, split or fold, a licensed set that is not built yet, a damaged set, or images
-            that do not fit in memory.
+        UserError: unknown name, split or fold, a licensed set that is not built yet, a damaged set, a relabel
+            file that does not fit it, or images that do not fit in memory.
     """
     if cache not in ("memory", "disk", "stream"):
         raise UserError(f"data cache {cache!r} is none of 'memory', 'disk' and 'stream'")
@@ -94,9 +99,15 @@ def load(
         before = np.arange(len(records)) if indices is None else indices
         indices = before[subset(records.index.labels[before], train_fraction)]
         _log_once(f"{len(indices)} of {len(before)} training examples of {name} are kept (train_fraction)")
-    labels = None
+    labels, replaced = None, 0
+    if relabel:
+        labels, replaced = _replaced(records, indices, split, relabel)
+        if not replaced:  # the split is the one that it would be without the file
+            labels = None
     if label_noise and split == "train":
-        right = records.index.labels if indices is None else records.index.labels[indices]
+        right = labels
+        if right is None:
+            right = records.index.labels if indices is None else records.index.labels[indices]
         labels = with_wrong_labels(right, len(records.label_names), label_noise, label_noise_seed)
         _log_once(
             f"{(labels != right).sum():,} of {len(right):,} training labels of {name} are made wrong "
@@ -112,10 +123,24 @@ def load(
         soft_labels=soft_labels,
         labels=labels,
         affect=affect,
+        replaced=replaced,
     )
     if cache == "memory":
         return into_memory(stream)
     return onto_disk(stream, folder) if cache == "disk" else stream
+
+
+def _replaced(records: Records, indices: np.ndarray | None, split: str, path: str) -> tuple[np.ndarray, int]:
+    """Returns the labels of a split with those of a relabel file, and how many are others than stored."""
+    file = relabelling.opened(path)
+    taken = np.arange(len(records)) if indices is None else indices
+    labels = relabelling.relabelled(records, file)[taken]
+    count = int((labels != records.index.labels[taken]).sum())
+    _log_once(
+        f"{count:,} of {len(labels):,} {split} labels of {records.name} are replaced by those of {file.path} "
+        f"({len(file.rows):,} rows, SHA-256 {file.digest[:12]}…)"
+    )
+    return labels, count
 
 
 def built_folder(name: str, data_dir: str | os.PathLike | None) -> Path:

@@ -32,6 +32,7 @@ class Source(abc.ABC):
         quick: whether a batch is made so fast that threads would take longer.
         affect: valence and arousal of all examples, float32 [len, 2], NaN where unknown; batches hold them
             then. None where nobody asked for them, or the set has none.
+        replaced: how many labels are those of a relabel file, and other ones than are stored.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Source(abc.ABC):
     grey: bool = False
     quick: bool = False
     affect: np.ndarray | None = None
+    replaced: int = 0
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -110,6 +112,7 @@ class StreamSource(Source):
             goes by the class of the label.
         labels: int32 [len], which replace the stored ones; not with `soft_labels`.
         affect: whether batches hold valence and arousal where the set has them.
+        replaced: see `Source`.
 
     Raises:
         UserError: the stored images differ in size or channels, so these must be given; or soft labels are
@@ -128,6 +131,7 @@ class StreamSource(Source):
         soft_labels: bool = False,
         labels: np.ndarray | None = None,
         affect: bool = False,
+        replaced: int = 0,
     ) -> None:
         stored_height, stored_width, stored_channels = records.image_shape
         height, width = image_size or stored_height, image_size or stored_width
@@ -141,6 +145,7 @@ class StreamSource(Source):
         self.label_names = records.label_names
         self.image_shape = (height, width, channels)
         self.grey = stored_channels == 1
+        self.replaced = replaced
         self._records = records
         self._indices = indices
         self._image_size = image_size
@@ -229,6 +234,7 @@ class MemorySource(Source):
         digest: of the data that the arrays were read from; of the arrays themselves if left out.
         grey: see `Source`; whether the images have one channel if left out.
         affect: see `Source`.
+        replaced: see `Source`.
     """
 
     quick = True  # one copy
@@ -246,6 +252,7 @@ class MemorySource(Source):
         digest: str | None = None,
         grey: bool | None = None,
         affect: np.ndarray | None = None,
+        replaced: int = 0,
     ) -> None:
         self.affect = affect
         self.name = name
@@ -254,6 +261,7 @@ class MemorySource(Source):
         height, width, channels = images.shape[1:]
         self.image_shape = (height, width, channels)
         self.grey = channels == 1 if grey is None else grey
+        self.replaced = replaced
         self._images = images
         self._labels = np.asarray(labels, np.int32)
         self._others = others
@@ -356,4 +364,5 @@ def into_memory(stream: StreamSource) -> MemorySource:
         digest=stream.digest(),
         grey=stream.grey,
         affect=stream.affect,
+        replaced=stream.replaced,
     )

@@ -213,6 +213,7 @@ def load_for(config: ConfigDict, dataset: str, split: str, data_dir: str) -> Str
         test_fraction=config.data.test_fraction if own or split == "test" else 0.0,
         fold=config.data.fold if own else "",
         affect=config.affect.head != "none",
+        relabel=config.data.relabel if own else "",
     )
     assert isinstance(source, StreamSource)  # as cache="stream" says
     return source

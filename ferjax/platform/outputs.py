@@ -32,6 +32,7 @@ _JSON_FIELDS = {
     "audit": {"dataset", "findings", "label_names", "near"},
     "crossdb": {"sets", "cells", "seeds"},
     "explain": {"trained_on", "methods", "sanity"},
+    "labels": {"dataset", "joint", "flagged", "pairs"},
     "lr-find": {"stage", "rates", "losses", "smoothed"},
     "repeat": {"test_digest", "seeds", "scores", "summary"},
     "torch-compare": {"model", "groups"},

@@ -89,6 +89,7 @@ def _pictures(config: Mapping[str, Any], test: Predictions, rows: np.ndarray) ->
             val_fraction=settings["val_fraction"],
             test_fraction=settings["test_fraction"],
             fold=settings["fold"],
+            relabel=settings["relabel"],
         )
     except UserError as error:
         return nothing, str(error)
@@ -102,7 +103,9 @@ def _settings(data_group: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields that say which images a run had; UserError if one is wrong."""
     rows = {field.name.removeprefix("data."): field for field in FIELDS if field.name.startswith("data.")}
     settings = {}
-    for name in ("dir", "image_size", "source_size", "resize", "val_fraction", "test_fraction", "fold"):
+    for name in (
+        "dir", "image_size", "source_size", "resize", "val_fraction", "test_fraction", "fold", "relabel",
+    ):  # fmt: skip
         value = settings[name] = data_group.get(name, rows[name].default)
         if type(value) is not type(rows[name].default):
             raise UserError(f"config field data.{name} takes a {rows[name].type_name}, not {shown(value)}")

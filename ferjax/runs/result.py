@@ -125,6 +125,7 @@ class Training:
         epochs: passes over the training split, possibly a fraction.
         split_digests: split name → a digest of its examples.
         init: the initial weights, see `ferjax.training.transfer`; None: drawn at random.
+        relabel: the file whose labels replaced stored ones, see `ferjax.data.relabel.provenance`; None: none.
     """
 
     model: str
@@ -135,6 +136,7 @@ class Training:
     epochs: float
     split_digests: Mapping[str, str]
     init: Mapping[str, Any] | None = None
+    relabel: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +208,7 @@ def build_result(training: Training, scores: Scores, cost: Cost, environment: En
     if environment.date.tzinfo is None:
         raise ValueError("the date needs a time zone")
     optional = {"probabilities": scores.probabilities, "init": training.init, "overlap": scores.overlap}
-    optional |= {"best_on_test": scores.best_on_test, "affect": scores.affect}
+    optional |= {"best_on_test": scores.best_on_test, "affect": scores.affect, "relabel": training.relabel}
     return {
         "model": training.model,
         "dataset": training.dataset,

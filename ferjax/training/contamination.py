@@ -101,7 +101,8 @@ def warnings(overlap: Mapping[str, Any], scored: str, own: Mapping[str, Any] | N
 
 
 def _opened(data: Mapping[str, Any], split: str) -> Source:
-    config = ConfigDict({"data": {**defaults().data.to_dict(), **data}})
+    # Only pixels are compared: a file of labels need not be there any more.
+    config = ConfigDict({"data": {**defaults().data.to_dict(), **data, "relabel": ""}})
     return load_split(config, split, cache="stream")
 
 

@@ -36,7 +36,7 @@ class DeviceSource(Source):
         """
         self.name, self.split = source.name, source.split
         self.label_names, self.image_shape = source.label_names, source.image_shape
-        self.grey, self.affect = source.grey, source.affect
+        self.grey, self.affect, self.replaced = source.grey, source.affect, source.replaced
         self._source = source
         room = memory_of_a_device()
         if self.nbytes > MEMORY_SHARE * room:

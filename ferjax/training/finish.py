@@ -75,6 +75,7 @@ def finish(
         epochs=last_step / ready.parts.plan.per_epoch,
         split_digests={split.split: split.digest() for split in (ready.train, ready.validation, ready.test)},
         init=begun.initial_weights,
+        relabel=begun.facts.get("relabel"),
     )
     tested = Scores(
         best_step=best_step,

@@ -5,22 +5,28 @@ from ml_collections import ConfigDict
 
 from ferjax.data.sources import Source, StreamSource, check_fits, into_memory
 from ferjax.training.device_source import DeviceSource
-from ferjax.training.setup import Prepared, assemble, load_split
+from ferjax.training.setup import Parts, Prepared, assemble, load_split
 from ferjax.training.teachers import open_teachers
 
 
-def prepare(config: ConfigDict, mesh: Mesh) -> Prepared:
+def prepare(config: ConfigDict, mesh: Mesh, parts: Parts | None = None) -> Prepared:
     """Opens the data and builds the steps; `train.seed` is not read.
+
+    Args:
+        config: of the run.
+        mesh: the devices.
+        parts: of a run of the same recipe, whose lengths and compiled steps are shared; built if left out.
 
     Raises:
         UserError: a split or a teacher is missing or damaged, or the config does not fit it.
     """
     test = load_split(config, "test", cache="stream")  # a set without one fails before others are decoded
-    teachers = open_teachers(config, test.label_names, mesh)
+    teachers = () if parts else open_teachers(config, test.label_names, mesh)
     train, validation = _load_decoded(config)
     if config.data.cache == "device":
         train = DeviceSource(train, mesh)
-    return Prepared(mesh, assemble(config, train, mesh, teachers=teachers), train, validation, test)
+    parts = parts or assemble(config, train, mesh, teachers=teachers)
+    return Prepared(mesh, parts, train, validation, test)
 
 
 def _load_decoded(config: ConfigDict) -> tuple[Source, Source]:

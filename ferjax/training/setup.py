@@ -102,6 +102,7 @@ def load_split(
         train_fraction=config.data.train_fraction,
         # Scores are against the one right class.
         soft_labels=config.data.soft_labels and split == "train",
+        relabel=config.data.relabel,
         label_noise=config.data.label_noise,
         label_noise_seed=config.data.label_noise_seed,
         affect=learns_affect,

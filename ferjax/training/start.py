@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from ferjax.data import relabel
 from ferjax.runs import config_check, set_record
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.workdir import CONFIG, METRICS, TENSORBOARD
@@ -31,7 +32,7 @@ class Begun(NamedTuple):
         resumed_step: the checkpoint's step, None for a new run.
         initial_weights: what was taken from `init.from`, see `ferjax.training.transfer`; None at random.
         facts: what each checkpoint keeps beside the counters: the data that makes the weights, see
-            `ferjax.training.contamination.seen_by`, and what the network takes.
+            `ferjax.training.contamination.seen_by`, what the network takes, and where labels come from.
         overlap: test images among that data, see `ferjax.training.contamination.find`; only in the first
             process.
     """
@@ -94,6 +95,10 @@ def begin_run(
     }
     if ready.parts.teachers:
         facts["teachers"] = distillation.facts(ready.parts.teachers)
+    if config.data.relabel:
+        facts["relabel"] = relabel.provenance(
+            config.data.relabel, (ready.train, ready.validation, ready.test)
+        )
     return Begun(state, progress, int(state.step) if restored else None, taken, facts, overlap)
 
 

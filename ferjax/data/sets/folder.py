@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
+from ferjax.data import relabel_file
 from ferjax.data.builders.affect_values import FEATURES, UNKNOWN, affect_value
 from ferjax.data.builders.image_files import SUFFIXES, image_paths, subfolders
 from ferjax.data.builders.image_items import Item
@@ -14,6 +15,7 @@ from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.builders.known_layouts import known_layout
 from ferjax.data.builders.list_columns import columns_of, notes_on, split_of
 from ferjax.data.builders.reconciled import left_out, pictures, shown, why_unread
+from ferjax.data.builders.relabelled_items import with_labels_of
 from ferjax.data.builders.text_files import header, listed_path
 from ferjax.data.derived_names import FER2013_NAME
 from ferjax.data.labels import SPACES, WORDS, check_names
@@ -48,6 +50,7 @@ class Folder(ImageSetBuilder, skip_registration=True):
             "fer7 or fer8 (auto: fer8 where contempt occurs), or own to keep the names as the classes",
         ),
         "labels": ("", f"NAME=CLASS,… for names that are no words for a class; CLASS may be {LEFT_OUT}"),
+        "relabel": ("", "a relabel file whose labels replace those of the images that it names"),
     }
 
     @classmethod
@@ -58,10 +61,22 @@ class Folder(ImageSetBuilder, skip_registration=True):
 
     def items(self, folder: Path) -> Iterator[Item]:
         """Yields what the one CSV file lists, or else what the folders hold; notes what is left out."""
+        if not self.options["relabel"]:
+            return self._found(folder)
+        file = relabel_file.read(self.options["relabel"])
+        label: Any = self.features["label"]
+        found = self._found(folder, but=file.path)
+        return with_labels_of(file, folder, found, lambda: label.names, self.notes.append)
+
+    def _found(self, folder: Path, but: Path | None = None) -> Iterator[Item]:
+        """Yields what the folder holds; the list `but` is none of its own."""
         lists = [
             path
             for path in sorted(folder.iterdir())
-            if path.suffix.lower() == ".csv" and path.is_file() and not path.name.startswith(".")
+            if path.suffix.lower() == ".csv"
+            and path.is_file()
+            and not path.name.startswith(".")
+            and not (but and but.samefile(path))
         ]
         own_list = len(lists) == 1 and {"path", "label"} <= set(header(inside(folder, lists[0])))
         if lists and not own_list and (layout := known_layout(folder, self.name)):

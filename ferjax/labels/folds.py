@@ -1,0 +1,240 @@
+"""Trains the folds of a set with one recipe, or takes runs that did, and collects what they predict."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from ferjax.config import validate
+from ferjax.data import relabel_file
+from ferjax.data.folds import KFold, parse
+from ferjax.data.split_choice import choose
+from ferjax.errors import UserError, listed
+from ferjax.files import user_path, write_atomic
+from ferjax.inference.trained import IMPORTED
+from ferjax.labels.whole_set import WholeSet
+from ferjax.runs import predictions
+from ferjax.runs.config_check import differences, fixed_fields
+from ferjax.runs.result import read_result
+from ferjax.runs.stored_config import stored_config
+from ferjax.runs.workdir import RESULT
+from ferjax.training.loop import train_and_evaluate
+from ferjax.training.prepared import prepare
+from ferjax.training.setup import Parts, Prepared, assemble, load_split
+from ferjax.training.teachers import open_teachers
+
+logger = logging.getLogger(__name__)
+
+# What runs of one recipe may differ in.
+_OWN = ("data.fold", "data.drop_leaks", "data.drop_validation_leaks", "train.seed")
+
+
+class FoldRun(NamedTuple):
+    """A finished run that tests on a fold.
+
+    Attributes:
+        workdir: its folder.
+        config: its config.
+        examples: int64 [n], what it tests on, places in the whole set.
+        probabilities: float32 [n, K], of its best weights.
+        overlap: of its result, see `ferjax.training.contamination.find`; None in runs of earlier versions.
+    """
+
+    workdir: Path
+    config: ConfigDict
+    examples: np.ndarray
+    probabilities: np.ndarray
+    overlap: Mapping[str, Any] | None
+
+
+def finished(workdir: Path | str) -> tuple[Path, ConfigDict]:
+    """Reads the config of a finished run.
+
+    Raises:
+        UserError: it is no run, is not finished, or was imported and not trained.
+    """
+    folder = user_path(workdir)
+    _, config = stored_config(folder)
+    if config.data.name == IMPORTED:
+        raise UserError(
+            f"{folder} was imported: it has no recipe to train folds with; name a set and --config"
+        )
+    if not (folder / RESULT).exists():
+        raise UserError(f"the run in {folder} is not finished; start its command again, then this one")
+    return folder, config
+
+
+def of_one_recipe(runs: Mapping[Path, ConfigDict]) -> None:
+    """Raises UserError if runs differ in more than their folds and seeds."""
+    (first, recipe), *others = ((path, _recipe_fields(config)) for path, config in runs.items())
+    for path, fields in others:
+        if differing := differences(recipe, fields):
+            raise UserError(f"{first} and {path} are runs of two recipes ({differing}): name runs of one")
+
+
+def _recipe_fields(config: ConfigDict) -> dict[str, Any]:
+    return {key: value for key, value in fixed_fields(config.to_dict()).items() if key not in _OWN}
+
+
+def needed(runs: Mapping[Path, ConfigDict], count: int | None) -> tuple[int, dict[str, Path]]:
+    """Finds out which folds there are to be, and which of them runs have tested already.
+
+    Args:
+        runs: those that the user named.
+        count: of folds, as the user asked; None: as the runs have, or five.
+
+    Returns:
+        The number of folds (0 where the runs hold people out, not folds by number), and fold → run.
+
+    Raises:
+        UserError: runs of folds that do not belong together.
+    """
+    done = {config.data.fold: path for path, config in runs.items() if config.data.fold}
+    if not done:
+        if len(runs) > 1:
+            raise UserError(
+                "several runs must be those of the folds of one set (config.data.fold), and these "
+                "divide none: name one of them, whose recipe is then trained on folds"
+            )
+        return count or 5, {}
+    if len(done) < len(runs):
+        raise UserError("two of these runs test on the same fold, or one on none: name one of each fold")
+    kinds = [parse(fold) for fold in done]
+    counts = {kind.count if isinstance(kind, KFold) else 0 for kind in kinds}
+    if len(counts) > 1 or (count and counts != {count}):
+        raise UserError(
+            f"the runs test on the folds {listed(done)}, which belong to no one division"
+            + (f" into {count}" if count else "")
+        )
+    return counts.pop(), done
+
+
+def recipe_for(config: ConfigDict, fold: str) -> ConfigDict:
+    """Returns a copy of a recipe that tests on a fold and sees no copy of what it tests on."""
+    copy = config.copy_and_resolve_references()
+    # The noise is in the file of labels then, of which a fold's test part has its share.
+    copy.data.update(fold=fold, drop_leaks=True, drop_validation_leaks=True, label_noise=0.0)
+    if copy.data.cache == "device":  # its steps would hold the data of one fold
+        copy.data.cache = "memory"
+    return copy
+
+
+def write_planted(whole: WholeSet, path: Path) -> None:
+    """Writes every given label that differs from the stored one as a relabel file."""
+    stored, names = whole.records.index.labels, whole.label_names
+    rows = [
+        (whole.keys[place], names[int(stored[place])], "", "", names[int(whole.labels[place])])
+        for place in np.flatnonzero(whole.labels != stored).tolist()
+    ]
+    content = relabel_file.content(whole.key, rows)
+    if not path.exists() or path.read_bytes() != content:
+        write_atomic(path, content)
+
+
+class FoldRunner:
+    """Trains folds one after the other; all share the lengths and the compiled steps of the first.
+
+    An epoch of every fold is as long as that of the first, which may hold a few examples more or fewer.
+
+    Args:
+        first: the config of the first fold, whether it is trained now or not.
+    """
+
+    def __init__(self, first: ConfigDict) -> None:
+        self._first = first
+        self._kept: tuple[Parts, Mesh] | None = None
+
+    def run(self, config: ConfigDict, workdir: Path) -> None:
+        """Trains a fold, unless it is finished.
+
+        Raises:
+            UserError: bad input.
+            Stopped: a signal came; the state is saved.
+        """
+        train_and_evaluate(config, workdir, self._prepare)
+
+    def _prepare(self, config: ConfigDict, mesh: Mesh) -> Prepared:
+        if config.loss.scn:  # its state has a row for each training example
+            return prepare(config, mesh)
+        if self._kept is None:
+            train = load_split(self._first, "train", cache="stream")
+            teachers = open_teachers(self._first, train.label_names, mesh)
+            self._kept = assemble(self._first, train, mesh, teachers=teachers), mesh
+        parts, mesh = self._kept
+        return prepare(config, mesh, parts)
+
+
+def train(config: ConfigDict, folds: int, done: Mapping[str, Path], out: Path) -> dict[str, Path]:
+    """Trains the folds that are not tested yet; finished ones in `out` are read.
+
+    Args:
+        config: the recipe.
+        folds: how many.
+        done: fold → its run, see `needed`.
+        out: gets a folder for each fold.
+
+    Returns:
+        Fold → its finished run, in order.
+
+    Raises:
+        UserError: bad input.
+        Stopped: a signal came; the same call goes on.
+    """
+    first = recipe_for(config, f"1/{folds}")
+    validate(first)
+    runner, runs = FoldRunner(first), {}
+    for number in range(1, folds + 1):
+        fold = f"{number}/{folds}"
+        runs[fold] = done.get(fold) or out / f"fold-{number}-of-{folds}"
+        if fold not in done:
+            logger.info("fold %s: %s", fold, runs[fold])
+            runner.run(recipe_for(config, fold), runs[fold])
+    return runs
+
+
+def read(workdir: Path, whole: WholeSet) -> FoldRun:
+    """Reads what a finished run predicts for its fold.
+
+    Raises:
+        UserError: the run is not finished, keeps no predictions, or was tested on another set.
+    """
+    workdir, config = finished(workdir)
+    name, folder = whole.records.name, whole.records.folder
+    path = predictions.place(workdir, config.data.name, "test", "npz")
+    stored = predictions.read(path)
+    result = read_result(workdir / RESULT)
+    same = config.data.name == name and stored.label_names == whole.label_names
+    if not same or stored.split_digest != load_split(config, "test", cache="stream").digest():
+        raise UserError(
+            f"{workdir} was not tested on the {name} that is in {folder}: its images or labels are others"
+        )
+    if stored.step != result["best_step"]:
+        raise UserError(
+            f"{path} is not of the weights that {workdir / RESULT} tells of; evaluate the run again"
+        )
+    data = config.data
+    indices = choose(name, folder, "test", data.fold, data.val_fraction).indices
+    assert indices is not None  # as a fold has
+    probabilities = np.exp(stored.log_probabilities)
+    return FoldRun(workdir, config, indices[stored.indices], probabilities, result.get("overlap"))
+
+
+def check_whole(runs: Mapping[str, FoldRun], whole: WholeSet) -> None:
+    """Raises UserError unless every example is tested by exactly one run."""
+    times = np.zeros(len(whole.labels), np.int64)
+    for run in runs.values():
+        times[run.examples] += 1
+    if (times > 1).any():
+        raise UserError(
+            f"{(times > 1).sum():,} examples are in the test part of two of the runs: name one each"
+        )
+    if (times == 0).any():
+        raise UserError(
+            f"the runs test {(times > 0).sum():,} of the {len(times):,} examples of "
+            f"{whole.records.name}: name "
+            "the runs of all folds, or one run without data.fold, whose recipe is then trained on folds"
+        )

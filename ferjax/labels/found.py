@@ -1,0 +1,195 @@
+"""Puts together what was found about the labels of a set: the estimate, the suspects, their neighbours."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ferjax.data.records import Records
+from ferjax.labels import confident
+from ferjax.labels.confident import Intervals, Noise, Suspects
+from ferjax.labels.neighbours import nearest
+from ferjax.labels.probabilities import Probabilities
+from ferjax.labels.whole_set import WholeSet
+
+# Neighbours whose labels are counted.
+NEAREST = 10
+# Pairs of classes and examples that labels.json lists.
+_LISTED_PAIRS = 100
+
+
+class Found(NamedTuple):
+    """What is told about a set.
+
+    Attributes:
+        whole: the set.
+        probabilities: out of sample.
+        noise: the estimate.
+        intervals: of the estimate.
+        suspects: examples whose labels are likely wrong, the worst first.
+    """
+
+    whole: WholeSet
+    probabilities: Probabilities
+    noise: Noise
+    intervals: Intervals
+    suspects: Suspects
+
+
+def find(whole: WholeSet, probabilities: Probabilities) -> Found:
+    """Estimates the noise and finds the suspects."""
+    noise = confident.estimate(whole.labels, probabilities.values)
+    return Found(
+        whole=whole,
+        probabilities=probabilities,
+        noise=noise,
+        intervals=confident.bootstrap(whole.labels, probabilities.values, whole.groups),
+        suspects=confident.suspects(whole.labels, probabilities.values, noise),
+    )
+
+
+def place(records: Records, example: int) -> tuple[str, int]:
+    """Returns the stored split of an example of a whole set, and its index there."""
+    for part in records.parts() or [records]:
+        if example < len(part):
+            return part.split, example
+        example -= len(part)
+    raise IndexError(f"{records.name} has no such example")
+
+
+def numbers(found: Found) -> dict[str, Any]:
+    """Returns the numbers of `labels.json`; JSON values and arrays only."""
+    whole, noise, names = found.whole, found.noise, found.whole.label_names
+    given = np.bincount(whole.labels, minlength=len(names))
+    flagged = np.bincount(whole.labels[found.suspects.examples], minlength=len(names))
+    agree = found.probabilities.values.argmax(1) == whole.labels
+    splits = whole.splits
+    return {
+        "dataset": whole.records.name,
+        "examples": len(whole.labels),
+        "label_names": list(names),
+        "digest": whole.digest(),
+        "accuracy": float(agree.mean()),
+        "noise": {"share": noise.rate, "interval": found.intervals.rate.tolist()},
+        "classes": [
+            {
+                "name": name,
+                "examples": int(given[label]),
+                "threshold": float(noise.thresholds[label]),
+                "wrong": float(share),
+                "interval": found.intervals.given[:, label].tolist(),
+                "flagged": int(flagged[label]),
+            }
+            for label, (name, share) in enumerate(
+                zip(names, confident.wrong_by_label(noise.joint), strict=True)
+            )
+        ],
+        "pairs": pairs(found)[:_LISTED_PAIRS],
+        "confident_joint": noise.counts.tolist(),
+        "joint": noise.joint.tolist(),
+        "flagged": {
+            "total": len(found.suspects.examples),
+            "splits": {
+                split: int((splits[found.suspects.examples] == split).sum())
+                for split in dict.fromkeys(splits)
+            },
+        },
+        "planted": planted(found),
+    }
+
+
+def pairs(found: Found) -> list[dict[str, Any]]:
+    """Lists the pairs of given and actual class that are estimated to occur, the most frequent first.
+
+    Returns:
+        `label`, `actual`, `examples` (estimated), its 95 % `interval`, `flagged`.
+    """
+    whole, names, number = found.whole, found.whole.label_names, len(found.whole.labels)
+    low, high = found.intervals.joint
+    flagged = np.zeros(found.noise.joint.shape, np.int64)
+    np.add.at(flagged, (whole.labels[found.suspects.examples], found.suspects.suggested), 1)
+    off = found.noise.joint * (1 - np.eye(len(names)))
+    rows = [
+        {
+            "label": names[int(i)],
+            "actual": names[int(j)],
+            "examples": float(number * off[i, j]),
+            "interval": [float(number * low[i, j]), float(number * high[i, j])],
+            "flagged": int(flagged[i, j]),
+        }
+        for i, j in zip(*np.nonzero(off), strict=True)
+    ]
+    return sorted(rows, key=lambda row: -row["examples"])
+
+
+def planted(found: Found) -> dict[str, float] | None:
+    """Compares with labels that were made wrong on purpose; None where none was.
+
+    Returns:
+        `share` of wrong labels, and of the flagged examples `precision` (the share that is wrong) and
+        `recall` (the share of the wrong ones that is flagged); `precision_at_80` is the share of wrong ones
+        among the worst examples, so many that 80 % of all wrong ones are among them (0 if so many are not
+        flagged).
+    """
+    wrong = found.whole.planted
+    if wrong is None:
+        return None
+    hits = wrong[found.suspects.examples]
+    total = max(int(wrong.sum()), 1)
+    reached = np.flatnonzero(np.cumsum(hits) >= 0.8 * total)
+    return {
+        "share": float(wrong.mean()),
+        "precision": float(hits.mean()) if len(hits) else 0.0,
+        "recall": float(hits.sum() / total),
+        "precision_at_80": float(hits[: reached[0] + 1].mean()) if len(reached) else 0.0,
+    }
+
+
+class Evidence(NamedTuple):
+    """What speaks for a suggested label.
+
+    Attributes:
+        example: the suspect.
+        suggested: the class.
+        score: see `Suspects`.
+        neighbours: int64 [M], the nearest examples of those that its network was trained on; none where no
+            features are known.
+        likeness: float32 [M], see `Neighbours`.
+    """
+
+    example: int
+    suggested: int
+    score: float
+    neighbours: np.ndarray
+    likeness: np.ndarray
+
+
+def evidence(found: Found, count: int, features_of: Callable[[int], np.ndarray] | None) -> list[Evidence]:
+    """Finds the neighbours of the worst suspects, each in the space of the network that has not seen it.
+
+    Args:
+        found: see `find`.
+        count: of suspects, at most.
+        features_of: number of a fold → [N, F] of unit length; None where there are none.
+    """
+    chosen = found.suspects.examples[:count]
+    folds = found.probabilities.folds
+    near: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for number in np.unique(folds[chosen]) if features_of else ():
+        queries = chosen[folds[chosen] == number]
+        others = np.flatnonzero(folds != number)
+        candidates = others if len(others) else np.arange(len(folds))
+        found_near = nearest(features_of(int(number)), queries, candidates, NEAREST)  # pyright: ignore[reportOptionalCall]
+        near |= dict(zip(queries.tolist(), zip(*found_near, strict=True), strict=True))
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    return [
+        Evidence(int(example), int(suggested), float(score), *near.get(int(example), nothing))
+        for example, suggested, score in zip(
+            chosen, found.suspects.suggested[:count], found.suspects.scores[:count], strict=True
+        )
+    ]
+
+
+def votes(labels: Sequence[int] | np.ndarray, classes: int) -> np.ndarray:
+    """Counts the labels of neighbours: int64 [K]."""
+    return np.bincount(np.asarray(labels, np.int64), minlength=classes)
