@@ -11,9 +11,18 @@ import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
+from ferjax.data import attributes
 from ferjax.data.array_files import read_arrays, write_arrays
 from ferjax.data.described import damaged, describe
-from ferjax.data.split_index import KEYS, Index, from_arrays, joined, key_of, to_arrays
+from ferjax.data.split_index import (
+    KEYS,
+    Index,
+    attribute_keys,
+    from_arrays,
+    joined,
+    key_of,
+    to_arrays,
+)
 from ferjax.errors import UserError
 
 CHUNK = 1024
@@ -116,6 +125,7 @@ class Records:
             return joined([part.scan() for part in parts])
         labels = np.empty(len(self), np.int32)
         values: dict[str, list] = {key: [] for key in KEYS if key in self._specs}
+        described: list[dict[str, str]] = []
         digest = hashlib.sha256()
         with tqdm(total=len(self), desc=f"reading {self.name} {self.split}", unit=" images", delay=2) as bar:
             for start in range(0, len(self), CHUNK):
@@ -126,13 +136,23 @@ class Records:
                     labels[i] = record["label"]
                     for key, held in values.items():
                         held.append(record.get(key, ""))
+                    described.append(self._attributes(record))
                     digest.update(record["label"].to_bytes(8, "little"))
                     digest.update(len(record["image"]).to_bytes(8, "little"))
                     digest.update(record["image"])
                 bar.update(len(chunk))
-        index = Index(labels, digest.hexdigest(), {key: key_of(held) for key, held in values.items()})
+        keys = {key: key_of(held) for key, held in values.items()}
+        index = Index(labels, digest.hexdigest(), keys, attribute_keys(described))
         write_arrays(self._index_path, **to_arrays(index))
         return index
+
+    def _attributes(self, record: dict[str, Any]) -> dict[str, str]:
+        """Returns the attributes of an example; none where the set was built without."""
+        text = record.get(attributes.FEATURE, b"{}")
+        try:
+            return attributes.decode(text.decode())
+        except (ValueError, AttributeError) as error:
+            raise damaged(self.name, self.folder, error) from error
 
     def _parse(self, record: bytes) -> dict[str, Any]:
         """Turns a serialized tf.train.Example into feature → value; scalars and strings come bare."""

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ferjax.data.images import BadImage, decode
 from ferjax.data.records import CHUNK, Records
+from ferjax.data.split_index import Key
 from ferjax.errors import UserError
 from ferjax.platform.memory import machine_memory
 
@@ -68,6 +69,11 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def labels(self) -> np.ndarray:
         """All labels, int32 [len]."""
+
+    @property
+    def attributes(self) -> dict[str, Key]:
+        """What the set tells of the people and pictures, such as gender: name → values of all examples."""
+        return {}
 
     @abc.abstractmethod
     def digest(self) -> str:
@@ -169,6 +175,13 @@ class StreamSource(Source):
         labels = self._records.index.labels
         return labels if self._indices is None else labels[self._indices]
 
+    @property
+    def attributes(self) -> dict[str, Key]:  # noqa: D102
+        held = self._records.index.attributes
+        if self._indices is None:
+            return held
+        return {name: key._replace(codes=key.codes[self._indices]) for name, key in held.items()}
+
     def digest(self) -> str:  # noqa: D102
         digest = self._records.index.digest
         if self._indices is not None:
@@ -211,6 +224,7 @@ class MemorySource(Source):
         targets: float32 [N, K], what `take` gives as labels; `labels` if left out.
         digest: of the data that the arrays were read from; of the arrays themselves if left out.
         grey: see `Source`; whether the images have one channel if left out.
+        attributes: see `Source`; none if left out.
     """
 
     quick = True  # one copy
@@ -227,6 +241,7 @@ class MemorySource(Source):
         targets: np.ndarray | None = None,
         digest: str | None = None,
         grey: bool | None = None,
+        attributes: Mapping[str, Key] | None = None,
     ) -> None:
         self.name = name
         self.split = split
@@ -239,6 +254,7 @@ class MemorySource(Source):
         self._others = others
         self._targets = self._labels if targets is None else targets
         self._digest = digest
+        self._attributes = dict(attributes or {})
 
     def __len__(self) -> int:
         return len(self._images)
@@ -254,6 +270,10 @@ class MemorySource(Source):
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
         return self._labels
+
+    @property
+    def attributes(self) -> dict[str, Key]:  # noqa: D102
+        return self._attributes
 
     def digest(self) -> str:  # noqa: D102
         if self._digest is None:
@@ -334,4 +354,5 @@ def into_memory(stream: StreamSource) -> MemorySource:
         targets=targets,
         digest=stream.digest(),
         grey=stream.grey,
+        attributes=stream.attributes,
     )

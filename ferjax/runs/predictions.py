@@ -6,6 +6,7 @@
 import csv
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from ferjax.data.array_files import read_arrays
 from ferjax.data.sources import Source
+from ferjax.data.split_index import Key, attributes_of_arrays, attributes_to_arrays
 from ferjax.errors import UserError
 from ferjax.files import file_name, write_atomic
 
@@ -32,6 +34,8 @@ class Predictions(NamedTuple):
         indices: int64 `[N]`, the examples' places in the split.
         labels: int32 `[N]`, the actual classes.
         log_probabilities: float32 `[N, K]`.
+        attributes: of the people and pictures: name → values, see `ferjax.data.attributes`; empty where the
+            set has none.
     """
 
     dataset: str
@@ -42,6 +46,7 @@ class Predictions(NamedTuple):
     indices: np.ndarray
     labels: np.ndarray
     log_probabilities: np.ndarray
+    attributes: Mapping[str, Key] = {}
 
     @classmethod
     def of(cls, source: Source, log_probabilities: np.ndarray, step: int) -> Self:
@@ -55,6 +60,7 @@ class Predictions(NamedTuple):
             np.arange(len(source)),
             source.labels,
             log_probabilities,
+            source.attributes,
         )
 
     @property
@@ -102,6 +108,7 @@ def save(workdir: Path | str, predictions: Predictions) -> Path:
         indices=np.asarray(predictions.indices, np.int64),
         labels=np.asarray(predictions.labels, np.int32),
         log_probabilities=np.asarray(predictions.log_probabilities, np.float32),
+        **attributes_to_arrays(predictions.attributes),
     )
     path = place(workdir, predictions.dataset, predictions.split, "npz")
     write_atomic(path, buffer.getvalue())
@@ -129,6 +136,7 @@ def read(path: Path | str) -> Predictions:
             indices=arrays["indices"],
             labels=arrays["labels"],
             log_probabilities=arrays["log_probabilities"],
+            attributes=attributes_of_arrays(arrays, len(arrays["labels"])),
         )
         fits = _fits(predictions)
     except (KeyError, TypeError, ValueError):
