@@ -4,7 +4,7 @@ The numbers are those of `ferjax.scores.groups.measure`; the tables are the same
 in a terminal.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -104,18 +104,79 @@ def _gap(score: str, gap: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def text(measurement: Mapping[str, Any]) -> str:
-    """Formats all tables for a terminal or a Markdown file, without pairs that are unlikely to matter."""
-    parts = [markdown(*gap_table(measurement))]
+def text(measurement: Mapping[str, Any], written: Callable[[str], str] = str) -> str:
+    """Formats all tables for a terminal or a Markdown file, without pairs that are unlikely to matter.
+
+    Args:
+        measurement: see `ferjax.scores.groups.measure`.
+        written: makes a cell plain text where it could be markup.
+    """
+
+    def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+        return markdown([written(cell) for cell in head], [[written(cell) for cell in row] for row in rows])
+
+    parts = [table(*gap_table(measurement))]
     parts += [
-        markdown(*group_table(name, attribute["groups"]))
+        table(*group_table(name, attribute["groups"]))
         for name, attribute in measurement["attributes"].items()
     ]
     head, rows = pair_table(measurement, _MOST_PAIRS)
     if rows:
-        parts += [f"Pairs of attributes, the {len(rows)} gaps that are least likely by chance:"]
-        parts.append(markdown(head, rows))
+        parts += [
+            f"Pairs of attributes, the {len(rows)} gaps that are least likely by chance:",
+            table(head, rows),
+        ]
     return "\n\n".join([*parts, how(measurement["smallest"])])
+
+
+def comparison_table(
+    title: str, compared: Mapping[str, Any], first: str, second: str
+) -> tuple[list[str], list[list[str]]]:
+    """Makes a row for each group of an attribute: the scores of two networks, and whether they differ.
+
+    Args:
+        title: the attribute.
+        compared: an attribute of `ferjax.scores.groups.compare`.
+        first: the first network's name.
+        second: the second one's.
+    """
+    head = [
+        title, "images",
+        *(f"{name}, {which}" for name in _TITLES.values() for which in (first, second)),
+        "difference", "95%", "p (Holm)",
+    ]  # fmt: skip
+    rows = [
+        [
+            _name(row),
+            f"{row['images']:,}",
+            *(percent(row[which][score], 1) for score in groups.SCORES for which in ("first", "second")),
+            points(row["difference"], 1),
+            " to ".join(points(end, 1) for end in row["interval"]),
+            "" if row["p"] is None else p_value(row["p"]),
+        ]
+        for row in compared["groups"]
+    ]
+    return head, rows
+
+
+def closing(title: str, compared: Mapping[str, Any]) -> str:
+    """Says how the largest gap of an attribute changes from the first network to the second."""
+    closes = compared["closes"]
+    if closes is None:
+        return f"{title}: fewer than two groups are large enough to be compared."
+    ends = " to ".join(points(end, 1) for end in closes["interval"])
+    return (
+        f"{title}: the first network's largest gap of the accuracy, {closes['high']} − {closes['low']}, goes "
+        f"from {points(closes['first'], 1)} to {points(closes['second'], 1)} points: it closes by "
+        f"{points(closes['difference'], 1)} (95% {ends})."
+    )
+
+
+def compared_by_group(first: Predictions, second: Predictions) -> dict[str, Any]:
+    """Compares two networks, tested on the same images, by group; empty where no attribute is known."""
+    attributes = first.attributes or second.attributes
+    labels, classes = first.labels, len(first.label_names)
+    return groups.compare(labels, first.predicted, second.predicted, classes, attributes)
 
 
 def picture(measurement: Mapping[str, Any]) -> Figure:

@@ -37,7 +37,7 @@ def run_markdown(run: Run, pictures: tuple[str, ...], by_group: Mapping[str, Any
     else:
         parts += results(run.result)
     if by_group:
-        parts += ["## By group", groups.text(by_group)]
+        parts += ["## By group", groups.text(by_group, plain)]
     parts += [f"![{title}]({name}.png)" for name, title in _CAPTIONS.items() if name in pictures]
     return "\n\n".join(parts) + "\n"
 

@@ -152,15 +152,24 @@ def test_measure_names_groups_pairs_and_what_is_unknown():
 
 def test_comparison_of_two_networks_by_group():
     people = (np.repeat([0, 1, 2], [200, 200, 3]), ("a", "b", "c"))
-    first = np.tile([True, False], 202)[:403]
-    second = first | (people[0] == 1)
-    rows = groups.compare(first, second, {"person": people})["person"]
+    labels = np.zeros(403, int)
+    first = np.tile([0, 1], 202)[:403]
+    second = np.where(people[0] == 1, 0, first)
+    found = groups.compare(labels, first, second, 2, {"person": people})["person"]
+    rows = found["groups"]
     assert [(row["name"], row["difference"], row["small"]) for row in rows] == [
         ("a", 0.0, False), ("b", 0.5, False), ("c", 0.0, True),
     ]  # fmt: skip
     assert rows[0]["p"] == 1.0
     assert rows[1]["p"] < 0.001
     assert rows[2]["p"] is None
+    assert rows[1]["first"]["accuracy"] == 0.5
+    assert rows[1]["second"]["macro_f1"] == 1.0
+    assert found["closes"]["first"] == 0.0
+    assert groups.compare(labels, second, first, 2, {"person": people})["person"]["closes"] == {
+        "high": "b", "low": "a", "first": 0.5, "second": 0.0, "difference": 0.5,
+        "interval": pytest.approx([0.43, 0.57], abs=0.01),
+    }  # fmt: skip
 
 
 def test_attributes_that_are_not_there():
