@@ -50,7 +50,8 @@ def picture_explain(page: Browser, folder: Path) -> None:
     for name, image in zip(("collins", "hopper"), people(), strict=True):
         image.save(folder / f"{name}.png")
     subprocess.run(
-        [*FERJAX, "explain", f"--images={folder}", f"--out={folder / 'why'}", f"--methods={METHODS}"], check=True
+        [*FERJAX, "explain", f"--images={folder}", f"--out={folder / 'why'}", f"--methods={METHODS}"],
+        check=True,
     )
     page.open((folder / "why" / "index.html").as_uri())
     page.wait_for("hopper")

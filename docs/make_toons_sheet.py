@@ -33,7 +33,7 @@ def contact_sheet(style: str) -> Image.Image:
             recipe = draws.pick(toon.recipes[name])
             face = {part: draws.pick(variants) for part, variants in recipe.items()}
             clean = draw_face(style, face | draw_person(style, column), f"sheet/{column}")
-            image, _, _ = draw_example(style, "test", int(index), name)
+            image, *_ = draw_example(style, "test", int(index), name)
             for line, pixels in enumerate((clean, image)):
                 sheet.paste(Image.fromarray(pixels), (_LABEL_WIDTH + column * SIZE, (2 * row + line) * SIZE))
     return sheet

@@ -9,8 +9,8 @@ _beartype = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a flo
 def check(function):
     """Checks a function's arguments and result, but not those of one that another function defines.
 
-    Such a function is made anew at each call, and so would be its check, which takes beartype milliseconds: for
-    a network of a hundred layers as long as compiling it.
+    Such a function is made anew at each call, and so would be its check, which takes beartype milliseconds:
+    for a network of a hundred layers as long as compiling it.
     """
     return function if "<locals>" in function.__qualname__ else _beartype(function)
 

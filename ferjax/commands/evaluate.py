@@ -3,7 +3,8 @@
 Classes that the set lacks get probability zero. Examples of classes that the network lacks are not scored
 (--extra=drop) or count as another class (--extra=map, by --map). The scores are also written to
 RUN/evaluations/NAME-SPLIT.json, the prediction for every example to NAME-SPLIT.npz, and the same as
-predict.csv and ground_truth.csv to the folder NAME-SPLIT.
+predict.csv and ground_truth.csv to the folder NAME-SPLIT. Where the set knows attributes of people and
+pictures, such as gender or light, every score is also told by group, and which gaps are real.
 """
 
 from absl import flags
@@ -18,6 +19,7 @@ from ferjax.registry import verb
 from ferjax.report.affect_tables import affect_text
 from ferjax.report.tables import probability_lines, text_table
 from ferjax.runs.predictions import place
+from ferjax.scores.groups import SMALLEST
 
 _WORKDIR = framework.path_flag("workdir", None, "The run's folder.", required=True)
 _DATASET = flags.DEFINE_string("dataset", "", "The data set to score on; the one it was trained on if empty.")
@@ -29,6 +31,15 @@ _EXTRA = flags.DEFINE_enum(
 _MAP = flags.DEFINE_list(
     "map", ["contempt:disgust"], "With --extra=map: CLASS:COUNTS_AS, separated by commas."
 )
+_ATTRIBUTES = flags.DEFINE_list(
+    "attributes", [], "Attributes of the set to score by, such as gender,age; all that it has if empty."
+)
+_SMALLEST = flags.DEFINE_integer(
+    "smallest_group",
+    SMALLEST,
+    "Images that a group needs to be compared; smaller ones are pooled or marked.",
+    2,
+)
 
 
 @verb("looking closer", "score a run's best weights on any data set")
@@ -39,7 +50,15 @@ def main(argv: list[str]) -> None:
     if _MAP.present and _EXTRA.value != "map":
         raise UserError(f"--map={','.join(_MAP.value)} changes nothing without --extra=map")
     merges = _pairs(_MAP.value) if _EXTRA.value == "map" else {}
-    scores = evaluate_run(_WORKDIR.value, _DATASET.value, _SPLIT.value, _DATA_DIR.value, merges)
+    scores = evaluate_run(
+        _WORKDIR.value,
+        _DATASET.value,
+        _SPLIT.value,
+        _DATA_DIR.value,
+        merges,
+        _ATTRIBUTES.value,
+        _SMALLEST.value,
+    )
     imported = scores["trained_on"] == IMPORTED
     print(
         f"{scores['model']} of {_WORKDIR.value}, {'' if imported else 'trained on '}{scores['trained_on']}, "
@@ -54,6 +73,10 @@ def main(argv: list[str]) -> None:
     print(probability_lines(scores["probabilities"]))
     if scores["affect"]:
         print(affect_text(scores["affect"], scores["dataset"]))
+    if "groups" in scores:
+        from ferjax.report import groups  # draws with Matplotlib
+
+        print(f"\n{groups.text(scores['groups'])}\n")
     path = place(_WORKDIR.value, scores["dataset"], scores["split"], "json")
     print(f"written to {path}; the predictions to {path.with_suffix('')}/predict.csv")
 

@@ -26,6 +26,8 @@ from ferjax.inference.trained import Trained
 from ferjax.platform.console import printable
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
+from ferjax.report import groups
+from ferjax.report.run import read_run
 from ferjax.report.wording import memory
 from ferjax.runs.result import read_result
 from ferjax.runs.weights import check_new
@@ -72,7 +74,7 @@ def _card(workdir: Path, network: Trained) -> str:
     if bundle.is_bundle(workdir):
         return bundle.read_card(workdir)
     result = read_result(workdir / RESULT) if (workdir / RESULT).exists() else None
-    return model_card(network, result)
+    return model_card(network, result, by_group=groups.measured(read_run(workdir).test) if result else None)
 
 
 def _stablehlo(network: Trained, card: str, folder: Path) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ferjax.data.sources import Source, StreamSource, extras
+from ferjax.data.split_index import Key
 from ferjax.errors import UserError
 from ferjax.files import disk_trouble, replacing
 
@@ -66,6 +67,10 @@ class DiskSource(Source):
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
         return self._labels
+
+    @property
+    def attributes(self) -> dict[str, Key]:  # noqa: D102
+        return self._stream.attributes
 
     def digest(self) -> str:  # noqa: D102
         return self._stream.digest()

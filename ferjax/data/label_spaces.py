@@ -11,6 +11,7 @@ import numpy as np
 
 from ferjax.data.labels import WORDS
 from ferjax.data.sources import Source
+from ferjax.data.split_index import Key
 from ferjax.errors import UserError
 
 ABSENT = -1
@@ -147,6 +148,11 @@ class BridgedSource(Source):
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
         return self._targets[self._source.labels[self._indices]].astype(np.int32)
+
+    @property
+    def attributes(self) -> dict[str, Key]:  # noqa: D102
+        held = self._source.attributes
+        return {name: key._replace(codes=key.codes[self._indices]) for name, key in held.items()}
 
     def digest(self) -> str:  # noqa: D102
         return self._source.digest()

@@ -11,10 +11,18 @@ import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
-from ferjax.data import affect
+from ferjax.data import affect, attributes
 from ferjax.data.array_files import read_arrays, write_arrays
 from ferjax.data.described import damaged, describe
-from ferjax.data.split_index import KEYS, Index, from_arrays, joined, key_of, to_arrays
+from ferjax.data.split_index import (
+    KEYS,
+    Index,
+    attribute_keys,
+    from_arrays,
+    joined,
+    key_of,
+    to_arrays,
+)
 from ferjax.errors import UserError
 
 CHUNK = 1024
@@ -147,6 +155,7 @@ class Records:
         labels = np.empty(len(self), np.int32)
         values: dict[str, list] = {key: [] for key in KEYS if key in self._specs}
         pairs = np.empty((len(self), 2), np.float32) if self._affect else None
+        described: list[dict[str, str]] = []
         digest = hashlib.sha256()
         with tqdm(total=len(self), desc=f"reading {self.name} {self.split}", unit=" images", delay=2) as bar:
             for start in range(0, len(self), CHUNK):
@@ -159,14 +168,23 @@ class Records:
                         pairs[i] = self._affect_of(record)
                     for key, held in values.items():
                         held.append(record.get(key, ""))
+                    described.append(self._attributes(record))
                     digest.update(record["label"].to_bytes(8, "little"))
                     digest.update(len(record["image"]).to_bytes(8, "little"))
                     digest.update(record["image"])
                 bar.update(len(chunk))
         keys = {key: key_of(held) for key, held in values.items()}
-        index = Index(labels, digest.hexdigest(), keys, pairs)
+        index = Index(labels, digest.hexdigest(), keys, pairs, attribute_keys(described))
         write_arrays(self._index_path, **to_arrays(index))
         return index
+
+    def _attributes(self, record: dict[str, Any]) -> dict[str, str]:
+        """Returns the attributes of an example; none where the set was built without."""
+        text = record.get(attributes.FEATURE, b"{}")
+        try:
+            return attributes.decode(text.decode())
+        except (ValueError, AttributeError) as error:
+            raise damaged(self.name, self.folder, error) from error
 
     def _parse(self, record: bytes) -> dict[str, Any]:
         """Turns a serialized tf.train.Example into feature → value; scalars and strings come bare."""

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ferjax.data.images import BadImage, decode
 from ferjax.data.records import CHUNK, Records
+from ferjax.data.split_index import Key
 from ferjax.errors import UserError
 from ferjax.platform.memory import machine_memory
 
@@ -75,6 +76,11 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def labels(self) -> np.ndarray:
         """All labels, int32 [len]."""
+
+    @property
+    def attributes(self) -> dict[str, Key]:
+        """What the set tells of the people and pictures, such as gender: name → values of all examples."""
+        return {}
 
     @abc.abstractmethod
     def digest(self) -> str:
@@ -191,6 +197,13 @@ class StreamSource(Source):
         labels = self._records.index.labels
         return labels if self._indices is None else labels[self._indices]
 
+    @property
+    def attributes(self) -> dict[str, Key]:  # noqa: D102
+        held = self._records.index.attributes
+        if self._indices is None:
+            return held
+        return {name: key._replace(codes=key.codes[self._indices]) for name, key in held.items()}
+
     def digest(self) -> str:  # noqa: D102
         digest = self._records.index.digest
         if self._indices is not None:
@@ -235,6 +248,7 @@ class MemorySource(Source):
         grey: see `Source`; whether the images have one channel if left out.
         affect: see `Source`.
         replaced: see `Source`.
+        attributes: see `Source`; none if left out.
     """
 
     quick = True  # one copy
@@ -253,6 +267,7 @@ class MemorySource(Source):
         grey: bool | None = None,
         affect: np.ndarray | None = None,
         replaced: int = 0,
+        attributes: Mapping[str, Key] | None = None,
     ) -> None:
         self.affect = affect
         self.name = name
@@ -267,6 +282,7 @@ class MemorySource(Source):
         self._others = others
         self._targets = self._labels if targets is None else targets
         self._digest = digest
+        self._attributes = dict(attributes or {})
 
     def __len__(self) -> int:
         return len(self._images)
@@ -283,6 +299,10 @@ class MemorySource(Source):
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
         return self._labels
+
+    @property
+    def attributes(self) -> dict[str, Key]:  # noqa: D102
+        return self._attributes
 
     def digest(self) -> str:  # noqa: D102
         if self._digest is None:
@@ -365,4 +385,5 @@ def into_memory(stream: StreamSource) -> MemorySource:
         grey=stream.grey,
         affect=stream.affect,
         replaced=stream.replaced,
+        attributes=stream.attributes,
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ KEYS = ("group", "identity", "character")
 
 
 class Key(NamedTuple):
-    """The values of one of `KEYS` in a split.
+    """The values of one of `KEYS`, or of an attribute, in a split.
 
     Attributes:
         codes: int32 [N], indices into `names`; −1 for an example that holds nothing.
@@ -32,12 +32,14 @@ class Index(NamedTuple):
         keys: which of `KEYS` the set stores → their values.
         affect: valence and arousal, float32 [N, 2], see `ferjax.data.affect`; None if the set has none, or an
             earlier version wrote the index.
+        attributes: of people and pictures, see `ferjax.data.attributes`: name → their values.
     """
 
     labels: np.ndarray
     digest: str
     keys: dict[str, Key]
     affect: np.ndarray | None = None
+    attributes: dict[str, Key] = {}  # noqa: RUF012  (never changed)
 
     @property
     def groups(self) -> Key | None:
@@ -53,16 +55,32 @@ def key_of(values: Sequence[bytes | str | int]) -> Key:
     return Key(np.array([codes[value] for value in values], np.int32), tuple(names))
 
 
+def attribute_keys(examples: Sequence[Mapping[str, str]]) -> dict[str, Key]:
+    """Encodes the attributes of a split's examples: attribute → values; an absent one is no value."""
+    names = sorted({name for values in examples for name in values})
+    return {name: key_of([values.get(name, "") for values in examples]) for name in names}
+
+
 def joined(indexes: Sequence[Index]) -> Index:
     """Joins the indexes of several splits, one after the other."""
-    keys = {}
-    for key in indexes[0].keys:
-        held = [index.keys[key] for index in indexes]
-        keys[key] = key_of([part.names[code] if code >= 0 else "" for part in held for code in part.codes])
+    keys = {key: _joined([(len(each.labels), each.keys[key]) for each in indexes]) for key in indexes[0].keys}
+    attributes = {
+        name: _joined([(len(each.labels), each.attributes.get(name)) for each in indexes])
+        for name in sorted({name for each in indexes for name in each.attributes})
+    }
     digest = hashlib.sha256("".join(index.digest for index in indexes).encode()).hexdigest()
     values = [index.affect for index in indexes if index.affect is not None]
     affect = np.concatenate(values) if len(values) == len(indexes) else None
-    return Index(np.concatenate([index.labels for index in indexes]), digest, keys, affect)
+    labels = np.concatenate([index.labels for index in indexes])
+    return Index(labels, digest, keys, affect, attributes)
+
+
+def _joined(parts: Sequence[tuple[int, Key | None]]) -> Key:
+    """Joins the values of several splits; None stands for a split of so many examples without any."""
+    texts: list[str] = []
+    for count, key in parts:
+        texts += [key.names[code] if code >= 0 else "" for code in key.codes] if key else [""] * count
+    return key_of(texts)
 
 
 def to_arrays(index: Index) -> dict[str, np.ndarray]:
@@ -74,7 +92,33 @@ def to_arrays(index: Index) -> dict[str, np.ndarray]:
     }
     for key, (codes, names) in index.keys.items():
         arrays |= {f"{key}_codes": codes, f"{key}_names": np.array(names, str)}
-    return arrays if index.affect is None else {**arrays, "affect": index.affect}
+    arrays |= {} if index.affect is None else {"affect": index.affect}
+    return arrays | attributes_to_arrays(index.attributes)
+
+
+def attributes_to_arrays(attributes: Mapping[str, Key]) -> dict[str, np.ndarray]:
+    """Turns the attributes of examples into plain arrays, for a file; see `attributes_of_arrays`."""
+    arrays = {"attributes": np.array(list(attributes), str)}
+    for place, (codes, names) in enumerate(attributes.values()):
+        arrays |= {f"attribute{place}_codes": codes, f"attribute{place}_names": np.array(names, str)}
+    return arrays
+
+
+def attributes_of_arrays(arrays: Mapping[str, np.ndarray], count: int) -> dict[str, Key]:
+    """Reads the attributes of `count` examples from plain arrays; none where an earlier version wrote them.
+
+    Raises:
+        KeyError, TypeError, ValueError: they are damaged.
+    """
+    if "attributes" not in arrays:
+        return {}
+    attributes = {}
+    for place, name in enumerate(arrays["attributes"].tolist()):
+        key = Key(arrays[f"attribute{place}_codes"], tuple(arrays[f"attribute{place}_names"].tolist()))
+        if not isinstance(name, str) or not _fits(key, count):
+            raise ValueError("an attribute is damaged")
+        attributes[name] = key
+    return attributes
 
 
 def from_arrays(arrays: dict[str, np.ndarray] | None, count: int, classes: int) -> Index | None:
@@ -95,16 +139,21 @@ def from_arrays(arrays: dict[str, np.ndarray] | None, count: int, classes: int) 
             key: Key(arrays[f"{key}_codes"], tuple(arrays[f"{key}_names"].tolist()))
             for key in arrays["keys"].tolist()
         }
-        index = Index(arrays["labels"], str(arrays["digest"]), keys, arrays.get("affect"))
-    except (KeyError, TypeError):
+        attributes = attributes_of_arrays(arrays, count)
+        index = Index(arrays["labels"], str(arrays["digest"]), keys, arrays.get("affect"), attributes)
+    except (KeyError, TypeError, ValueError):
         return None
     good = _are_codes(index.labels, count, 0, classes) and re.fullmatch(r"[0-9a-f]{64}", index.digest)
     if index.affect is not None:
         good = good and index.affect.shape == (count, 2) and index.affect.dtype == np.float32
-    for key, (codes, names) in keys.items():
-        texts = all(isinstance(name, str) for name in names) and list(names) == sorted(set(names))
-        good = good and key in KEYS and texts and _are_codes(codes, count, -1, len(names))
+    good = good and all(key in KEYS and _fits(values, count) for key, values in keys.items())
     return index if good else None
+
+
+def _fits(key: Key, count: int) -> bool:
+    """Tells whether the values of `count` examples are what `key_of` makes."""
+    texts = all(isinstance(name, str) for name in key.names) and list(key.names) == sorted(set(key.names))
+    return texts and _are_codes(key.codes, count, -1, len(key.names))
 
 
 def _are_codes(values: np.ndarray, count: int, low: int, stop: int) -> bool:

@@ -14,10 +14,11 @@ import numpy as np
 import ferjax
 from ferjax.data import builders
 from ferjax.inference.trained import Trained
+from ferjax.report import groups
 from ferjax.report.affect_tables import COMPUTED, is_computed
 from ferjax.report.markdown import plain, results
 from ferjax.report.tables import markdown
-from ferjax.report.wording import count_of, percent
+from ferjax.report.wording import count_of, percent, points
 from ferjax.scores.confusion import accuracy_interval, most_confused
 
 _CONFUSIONS = 5
@@ -44,7 +45,10 @@ Union forbids emotion recognition at work and in education, but for medical and 
 
 
 def model_card(
-    network: Trained, result: dict[str, Any] | None, notes: Mapping[str, str] | None = None
+    network: Trained,
+    result: dict[str, Any] | None,
+    notes: Mapping[str, str] | None = None,
+    by_group: Mapping[str, Any] | None = None,
 ) -> str:
     """Writes the whole card.
 
@@ -52,6 +56,7 @@ def model_card(
         network: the network that the card describes.
         result: the content of the run's `result.json`; None if the run is not finished.
         notes: the heading of a section → Markdown that is added at its end.
+        by_group: the scores by group, see `ferjax.scores.groups.measure`; None where no group is known.
 
     Raises:
         ValueError: the card has no such section.
@@ -71,8 +76,9 @@ def model_card(
         _data(network, result),
         "## How good it is",
         *_scores(network, result),
+        *(["### By group", groups.text(by_group, plain)] if by_group else []),
         "## Limits",
-        _limits(network, result),
+        _limits(network, result, by_group),
         "## How it was trained",
         _training(network, result),
     ]
@@ -146,7 +152,9 @@ def _scores(network: Trained, result: dict[str, Any] | None) -> list[str]:
     return [part.replace("## ", "### ", 1) if part.startswith("## ") else part for part in results(result)]
 
 
-def _limits(network: Trained, result: dict[str, Any] | None) -> str:
+def _limits(
+    network: Trained, result: dict[str, Any] | None, by_group: Mapping[str, Any] | None = None
+) -> str:
     items = []
     if domain := _DOMAINS.get(network.config.data.name.partition("/")[0]):
         items.append(domain)
@@ -167,12 +175,32 @@ def _limits(network: Trained, result: dict[str, Any] | None) -> str:
             f"It is unsure of a face whose most likely class has less than {below}. That threshold was "
             f"chosen on validation: of the other faces there, {coverage} of all, {accuracy} were right."
         )
+    if by_group:
+        items += _gaps(by_group)
     items += [
         "Every face is given one of its classes, even a face that shows none of them.",
-        "Not measured: whether it is equally good for every age, gender and skin colour; faces from the "
-        "side, covered, blurred or very small; other cameras and light.",
+        f"Not measured: whether it is equally good for {_other_groups(by_group)}; faces from the side, "
+        "covered, blurred or very small; other cameras and light.",
     ]
     return "\n".join(f"- {item}" for item in items)
+
+
+def _gaps(by_group: Mapping[str, Any]) -> list[str]:
+    """Lists the gaps of the accuracy between groups that are real."""
+    return [
+        f"It is not equally good for every {plain(name)}: {plain(gap['low'])} has {points(gap['gap'], 1)} "
+        f"points less accuracy than {plain(gap['high'])}."
+        for name, attribute in by_group["attributes"].items()
+        if (gap := attribute["gaps"].get("accuracy")) and gap["real"]
+    ]
+
+
+def _other_groups(by_group: Mapping[str, Any] | None) -> str:
+    known = by_group["attributes"] if by_group else {}
+    *others, last = [name for name in ("age", "gender", "skin colour") if name not in known] or [
+        "other group"
+    ]
+    return f"every {', '.join(others)} and {last}" if others else f"every {last}"
 
 
 def _weaknesses(result: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from ferjax.errors import UserError
 from ferjax.experiments.repeat import FILE, SCORES, read_repeat
 from ferjax.files import user_path
+from ferjax.report import groups
 from ferjax.report.tables import markdown
 from ferjax.report.wording import p_value, points
 from ferjax.runs import predictions
@@ -19,8 +20,8 @@ def compare(first: Path | str, second: Path | str) -> dict[str, Any]:
     """Compares two folders of `repeat`, or two finished runs.
 
     Returns:
-        `kind` "seeds", `seeds` and `scores` (name → `significance.Paired`); or `kind` "images" and `test`, a
-        `significance.McNemar`.
+        `kind` "seeds", `seeds` and `scores` (name → `significance.Paired`); or `kind` "images", `test`, a
+        `significance.McNemar`, and `groups`, see `ferjax.scores.groups.compare`.
 
     Raises:
         UserError: they cannot be compared.
@@ -35,8 +36,9 @@ def compare(first: Path | str, second: Path | str) -> dict[str, Any]:
             f"{many} holds several seeds and {one} a single run: a comparison of recipes needs at least two "
             "seeds of each; run python -m ferjax repeat for both, or compare two runs"
         )
-    pair = predictions.right_of_both(read_test_predictions(first), read_test_predictions(second))
-    return {"kind": "images", "test": significance.mcnemar(*pair)}
+    one, other = read_test_predictions(first), read_test_predictions(second)
+    test = significance.mcnemar(*predictions.right_of_both(one, other))
+    return {"kind": "images", "test": test, "groups": groups.compared_by_group(one, other)}
 
 
 def by_seed(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
@@ -107,9 +109,14 @@ def table(comparison: dict[str, Any], first: str, second: str) -> str:
         p_value(test.p),
     ]
     head = ("difference", "95% (images)", "only the first right", "only the second right", "p (McNemar)")
+    by_group = "".join(
+        f"\n\n{markdown(*groups.comparison_table(name, compared, 'first', 'second'))}\n\n"
+        f"{groups.closing(name, compared)}"
+        for name, compared in comparison["groups"].items()
+    )
     return (
         f"{second} − {first} on the same {test.n:,} test images, in percentage points\n\n"
-        f"{markdown(head, [cells])}\n\n"
+        f"{markdown(head, [cells])}{by_group}\n\n"
         "This compares two trained networks. Whether one recipe is better needs several seeds of each: "
         "python -m ferjax repeat."
     )

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from ferjax.runs.predictions import Predictions
 from ferjax.runs.result import affect_scores, probability_scores, read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import RESULT, claim
+from ferjax.scores import groups
 from ferjax.scores.confusion import summary
 from ferjax.training import contamination, memory, optimizers, setup, transfer
 from ferjax.training.evaluate import evaluate_rows
@@ -47,6 +48,8 @@ def evaluate_run(
     split: str = "test",
     data_dir: str = "",
     merges: Mapping[str, str] | None = None,
+    attributes: Sequence[str] = (),
+    smallest_group: int = groups.SMALLEST,
 ) -> dict[str, Any]:
     """Scores the best checkpoint of a run and writes `evaluations/DATASET-SPLIT.*` in its workdir.
 
@@ -62,15 +65,18 @@ def evaluate_run(
         split: the split of that set.
         data_dir: the folder of built sets; the run's own if empty.
         merges: class that the network lacks → class that it counts as.
+        attributes: those to measure by; all that the set has if empty.
+        smallest_group: images that a group needs to be compared.
 
     Returns:
         The content of the `.json`: `dataset`, `split`, `step`, `test` (as in `result.json`, over the classes
         that can occur), `probabilities` (see `ferjax.runs.result.probability_scores`), `affect` (see
         `ferjax.runs.result.affect_scores`), `masked`, `dropped`,
-        `merged`, and where the numbers come from.
+        `merged`, `groups` where the set has attributes (see `ferjax.scores.groups.measure`), and where the
+        numbers come from.
 
     Raises:
-        UserError: no run, no such set or split, or classes that cannot be merged.
+        UserError: no run, no such set, split or attribute, or classes that cannot be merged.
     """
     workdir = user_path(workdir)
     stored, config = stored_config(workdir)
@@ -85,6 +91,7 @@ def evaluate_run(
         names, model, variables, step = (_imported if imported else _trained)(workdir, config, mesh)
 
         source = load_for(config, dataset, split, folder)
+        chosen = groups.chosen(source.attributes, attributes, f"{dataset} {split}")
         overlap = _overlap(workdir, config, source, folder)
         present = present_classes(dataset, source, folder)
         across = bridge(names, source.label_names, present, merges)
@@ -99,8 +106,12 @@ def evaluate_run(
         scored = Predictions(
             dataset, split, source.digest(), step, tuple(kept), bridged.indices,
             np.searchsorted(allowed, bridged.labels), found.log_probabilities[:, allowed],
-            found.affect, None if found.affect is None else bridged.affect,
+            found.affect, None if found.affect is None else bridged.affect, bridged.attributes,
         )  # fmt: skip
+        asked = {name: scored.attributes[name] for name in chosen}
+        by_group = (
+            groups.measure(scored.labels, scored.log_probabilities, asked, smallest_group) if asked else None
+        )
         scores = {
             "model": config.model.name,
             "trained_on": config.data.name,
@@ -114,6 +125,7 @@ def evaluate_run(
             "test": {"loss": found.loss, **summary(found.confusion[np.ix_(allowed, allowed)], kept)},
             "probabilities": probability_scores(scored, _validation(workdir, config, step)),
             "affect": affect_scores(scored),
+            **({"groups": by_group} if by_group else {}),
             "split_digest": scored.split_digest,
             "overlap": overlap,
             "crops": config.eval.crops,

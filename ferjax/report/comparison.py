@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ferjax.errors import UserError
 from ferjax.files import user_path
 from ferjax.platform import outputs
-from ferjax.report import comparison_plots, confusion_plot, curve_plots, figures, sections
+from ferjax.report import comparison_plots, confusion_plot, curve_plots, figures, groups, sections
 from ferjax.report.document import cards, document
 from ferjax.report.markdown import plain
 from ferjax.report.page import VERB, picture_files, write_pictures
@@ -64,10 +64,11 @@ def write_comparison(runs: Sequence[Run], folder: Path | str) -> Path:
     outputs.check(VERB, page, text, *picture_files(folder, pictures))
     write_pictures(VERB, folder, pictures)
     head, rows = _score_table(finished)
-    tests = _tests(finished)
+    tests, by_group = _tests(finished), _by_group(finished)
     unfinished = [run.name for run in runs if run.result is None]
-    outputs.write(VERB, text, _markdown(head, rows, tests, unfinished, tuple(pictures)).encode())
-    outputs.write(VERB, page, _html(finished, pictures, html_table(head, rows), tests, unfinished).encode())
+    outputs.write(VERB, text, _markdown(head, rows, tests, by_group, unfinished, tuple(pictures)).encode())
+    html = _html(finished, pictures, html_table(head, rows), tests, by_group, unfinished)
+    outputs.write(VERB, page, html.encode())
     return page
 
 
@@ -159,6 +160,40 @@ def _tests(finished: Sequence[Finished]) -> Tests:
     return Tests(text, head, rows)
 
 
+def _by_group(finished: Sequence[Finished]) -> list[Tests]:
+    """Compares each run with the best one by group, attribute by attribute, where both know attributes."""
+    best = max(finished, key=lambda one: one.result["test"]["accuracy"])
+    tables = []
+    for one in finished:
+        if one is best or one.run.test is None or best.run.test is None:
+            continue
+        try:
+            predictions.right_of_both(best.run.test, one.run.test)
+        except UserError:  # other test images, as the table of tests says
+            continue
+        for name, compared in groups.compared_by_group(best.run.test, one.run.test).items():
+            head, rows = groups.comparison_table(name, compared, "best", "this")
+            tables.append(Tests(f"{one.name}. {groups.closing(name, compared)}", head, rows))
+    return tables
+
+
+def _groups(by_group: Sequence[Tests]) -> str:
+    if not by_group:
+        return ""
+    panels = "".join(
+        f'<p class="muted">{escape(each.text)}</p>'
+        f'<div class="panel scroll">{html_table(each.head, each.rows)}</div>'
+        for each in by_group
+    )
+    return f"""<h2>By group</h2>
+<p class="muted">{_GROUP_TESTS}</p>
+<details class="wide"><summary>Every run beside the best, by attribute</summary>{panels}</details>"""
+
+
+_GROUP_TESTS = (
+    "The same images, group by group: McNemar's exact test of the accuracy, corrected by Holm's method for "
+    "all groups of a run."
+)
 _CAUTION = (
     "The intervals and tests are over test images: they compare trained networks, not recipes. To tell "
     "recipes apart, train each with several seeds (ferjax repeat) and compare those (ferjax compare)."
@@ -170,6 +205,7 @@ def _html(
     pictures: dict[str, Figure],
     score_table: str,
     tests: Tests,
+    by_group: Sequence[Tests],
     unfinished: list[str],
 ) -> str:
     drawn = {name: figures.inline_svg(figure, name, name) for name, figure in pictures.items()}
@@ -188,6 +224,7 @@ def _html(
 <h2>Which differences are real</h2>
 <p class="muted">{escape(tests.text)} {_CAUTION}</p>
 {f'<div class="panel scroll">{html_table(tests.head, tests.rows)}</div>' if tests.rows else ""}
+{_groups(by_group)}
 {_recall(drawn)}
 {_validation(drawn)}
 <h2>Confusion matrices</h2>
@@ -241,7 +278,12 @@ def _matrix(one: Finished, place: int) -> str:
 
 
 def _markdown(
-    head: list[str], rows: list[list[str]], tests: Tests, unfinished: list[str], pictures: tuple[str, ...]
+    head: list[str],
+    rows: list[list[str]],
+    tests: Tests,
+    by_group: Sequence[Tests],
+    unfinished: list[str],
+    pictures: tuple[str, ...],
 ) -> str:
     parts = ["# Comparison of runs", markdown(head, [[plain(cell) for cell in row] for row in rows])]
     if unfinished:
@@ -249,5 +291,9 @@ def _markdown(
     parts += ["## Which differences are real", plain(tests.text), _CAUTION]
     if tests.rows:
         parts.append(markdown(tests.head, [[plain(cell) for cell in row] for row in tests.rows]))
+    if by_group:
+        parts += ["## By group", _GROUP_TESTS]
+    for each in by_group:
+        parts += [plain(each.text), markdown(each.head, [[plain(cell) for cell in row] for row in each.rows])]
     parts += [f"![{name}]({name}.png)" for name in pictures]
     return "\n\n".join(parts) + "\n"

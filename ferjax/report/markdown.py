@@ -1,7 +1,11 @@
 """Writes a run's report as Markdown: the numbers of the page, for notes and pull requests."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
+from ferjax.report import groups
 from ferjax.report.affect_tables import affect_markdown
 from ferjax.report.claims import CLAIMS
 from ferjax.report.run import Run
@@ -17,21 +21,25 @@ _CAPTIONS = {
     "reliability": "Reliability diagram",
     "risk_coverage": "Risk–coverage curve",
     "affect": "Valence and arousal, predicted against actual",
+    "groups": "Scores by group",
 }
 
 
-def run_markdown(run: Run, pictures: tuple[str, ...]) -> str:
+def run_markdown(run: Run, pictures: tuple[str, ...], by_group: Mapping[str, Any] | None = None) -> str:
     """Makes the whole document.
 
     Args:
         run: finished or not.
         pictures: names of the pictures beside the document.
+        by_group: the scores by group, see `ferjax.scores.groups.measure`; None without.
     """
     parts = [f"# {plain(run.title)}", f"Run `{run.name}`"]
     if run.result is None:
         parts.append("**This run is unfinished**: it has no test result yet.")
     else:
         parts += results(run.result)
+    if by_group:
+        parts += ["## By group", groups.text(by_group, plain)]
     parts += [f"![{title}]({name}.png)" for name, title in _CAPTIONS.items() if name in pictures]
     return "\n\n".join(parts) + "\n"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -17,6 +18,7 @@ from ferjax.report import (
     confusion_plot,
     curve_plots,
     figures,
+    groups,
     mistakes,
     refusal,
     sections,
@@ -61,12 +63,14 @@ def write_page(workdir: Path | str | Run) -> Path:
     """
     run = workdir if isinstance(workdir, Run) else read_run(workdir)
     folder = run.workdir / "report"
-    pictures = _pictures(run)
+    pictures, by_group = _pictures(run), groups.measured(run.test)
+    if by_group and groups.drawable(by_group):
+        pictures["groups"] = groups.picture(by_group)
     page, text = folder / "index.html", folder / "report.md"
     outputs.check(VERB, page, text, *picture_files(folder, pictures))
     write_pictures(VERB, folder, pictures)
-    outputs.write(VERB, text, run_markdown(run, tuple(pictures)).encode())
-    outputs.write(VERB, page, _html(run, pictures).encode())
+    outputs.write(VERB, text, run_markdown(run, tuple(pictures), by_group).encode())
+    outputs.write(VERB, page, _html(run, pictures, by_group).encode())
     return page
 
 
@@ -116,8 +120,8 @@ def _reliability(
     return before, calibration.reliability(test.labels, scaled), temperature
 
 
-def _html(run: Run, pictures: dict[str, Figure]) -> str:
-    body = _unfinished(run) if run.result is None else _finished(run, run.result, pictures)
+def _html(run: Run, pictures: dict[str, Figure], by_group: Mapping[str, Any] | None) -> str:
+    body = _unfinished(run) if run.result is None else _finished(run, run.result, pictures, by_group)
     config = f'<h2>Config</h2>\n<div class="panel">{sections.config_tree(run.config)}</div>'
     return document(
         run.title,
@@ -129,7 +133,7 @@ def _html(run: Run, pictures: dict[str, Figure]) -> str:
     )
 
 
-def _finished(run: Run, result: dict, pictures: dict[str, Figure]) -> str:
+def _finished(run: Run, result: dict, pictures: dict[str, Figure], by_group: Mapping[str, Any] | None) -> str:
     test, labels = result["test"], result["label_names"]
     matrix = figures.inline_svg(
         pictures["confusion"], "confusion", "Confusion matrix; the table below has each class"
@@ -149,7 +153,7 @@ the row, and below it the number of images.</p>
 <p class="muted">In percent of the test split.</p>
 <div class="panel scroll">{sections.class_table(test, result.get("probabilities"))}</div>
 <div class="panel scroll wide">{bars}</div>
-{_affect(result, pictures)}
+{_groups(by_group, labels, pictures)}{_affect(result, pictures)}
 {_probabilities(run, result, pictures)}
 <h2>How this number was made</h2>
 {sections.method(result)}"""
@@ -165,6 +169,17 @@ def _affect(result: dict, pictures: dict[str, Figure]) -> str:
         figure = figures.inline_svg(pictures["affect"], "affect", "Predicted against actual values")
         drawn = f'\n<div class="panel scroll wide">{figure}</div>'
     return f"<h2>{affect_tables.HEADING}</h2>\n{affect_tables.affect_html(scores, result['dataset'])}{drawn}"
+
+
+def _groups(
+    by_group: Mapping[str, Any] | None, label_names: Sequence[str], pictures: dict[str, Figure]
+) -> str:
+    if by_group is None:
+        return ""
+    drawn = ""
+    if "groups" in pictures:
+        drawn = figures.inline_svg(pictures["groups"], "groups", "The tables below have the numbers")
+    return groups.section(by_group, label_names, drawn)
 
 
 def _probabilities(run: Run, result: dict, pictures: dict[str, Figure]) -> str:

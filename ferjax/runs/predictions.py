@@ -6,6 +6,7 @@
 import csv
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from ferjax.data.array_files import read_arrays
 from ferjax.data.sources import Source
+from ferjax.data.split_index import Key, attributes_of_arrays, attributes_to_arrays
 from ferjax.errors import UserError
 from ferjax.files import file_name, write_atomic
 from ferjax.scores.affect import DIMENSIONS
@@ -36,6 +38,8 @@ class Predictions(NamedTuple):
         log_probabilities: float32 `[N, K]`.
         affect: predicted valence and arousal, float32 `[N, 2]`; None without a head for them.
         actual_affect: the same of the data set, NaN where unknown; None where the set has none.
+        attributes: of the people and pictures: name → values, see `ferjax.data.attributes`; empty where the
+            set has none.
     """
 
     dataset: str
@@ -48,6 +52,7 @@ class Predictions(NamedTuple):
     log_probabilities: np.ndarray
     affect: np.ndarray | None = None
     actual_affect: np.ndarray | None = None
+    attributes: Mapping[str, Key] = {}
 
     @classmethod
     def of(
@@ -65,6 +70,7 @@ class Predictions(NamedTuple):
             log_probabilities,
             affect,
             None if affect is None else source.affect,
+            source.attributes,
         )
 
     @property
@@ -114,6 +120,7 @@ def save(workdir: Path | str, predictions: Predictions) -> Path:
         labels=np.asarray(predictions.labels, np.int32),
         log_probabilities=np.asarray(predictions.log_probabilities, np.float32),
         **{name: np.asarray(array, np.float32) for name, array in values.items() if array is not None},
+        **attributes_to_arrays(predictions.attributes),
     )
     path = place(workdir, predictions.dataset, predictions.split, "npz")
     write_atomic(path, buffer.getvalue())
@@ -142,6 +149,7 @@ def read(path: Path | str) -> Predictions:
             labels=arrays["labels"],
             log_probabilities=arrays["log_probabilities"],
             **{name: arrays.get(name) for name in _VALUES},
+            attributes=attributes_of_arrays(arrays, len(arrays["labels"])),
         )
         fits = _fits(predictions)
     except (KeyError, TypeError, ValueError):

@@ -100,6 +100,30 @@ def weighted_f1(confusion: np.ndarray) -> float:
     return float(np.average(classes.f1, weights=classes.support))
 
 
+def stacked_scores(confusions: np.ndarray) -> dict[str, np.ndarray]:
+    """Computes the four scores of many confusion matrices at once, for resampling.
+
+    Args:
+        confusions: integers `[..., K, K]`, each of which counts an example; not checked.
+
+    Returns:
+        `accuracy`, `mean_class_accuracy`, `macro_f1` and `weighted_f1`, float64 `[...]`, as the functions of
+        these names give them.
+    """
+    hits = np.diagonal(confusions, axis1=-2, axis2=-1)
+    support, predicted = confusions.sum(-1), confusions.sum(-2)
+    present = support > 0
+    recall = hits / np.maximum(support, 1)
+    f1 = 2 * hits / np.maximum(support + predicted, 1)
+    total = support.sum(-1)
+    return {
+        "accuracy": hits.sum(-1) / total,
+        "mean_class_accuracy": (recall * present).sum(-1) / present.sum(-1),
+        "macro_f1": (f1 * present).sum(-1) / present.sum(-1),
+        "weighted_f1": (f1 * support).sum(-1) / total,
+    }
+
+
 def most_confused(confusion: np.ndarray, pairs: int) -> list[tuple[int, int]]:
     """Lists the most frequent confusions (actual class, predicted class), by share of the actual class.
 

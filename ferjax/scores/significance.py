@@ -12,12 +12,12 @@ import numpy as np
 from scipy import special  # not scipy.stats, which takes long to import
 
 from ferjax.errors import UserError
-from ferjax.scores.confusion import accuracy, macro_f1, mean_class_accuracy, weighted_f1
+from ferjax.scores.confusion import stacked_scores
 
 LEVEL = 0.95
 Z = 1.96  # as the papers round it
 RESAMPLES = 10_000
-# Each resampled matrix goes through every metric, which takes longer than a mean.
+# Of a whole matrix, which takes longer than a mean.
 MATRIX_RESAMPLES = 1_000
 
 
@@ -184,13 +184,9 @@ def image_intervals(confusion: np.ndarray) -> dict[str, Interval]:
     counts = np.asarray(confusion)
     total = int(counts.sum())
     draws = np.random.default_rng(0).multinomial(total, counts.ravel() / total, MATRIX_RESAMPLES)
-    scores = (accuracy, mean_class_accuracy, macro_f1, weighted_f1)
-    intervals = {}
-    for score in scores:
-        values = [score(draw) for draw in draws.reshape(-1, *counts.shape)]
-        low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        intervals[score.__name__] = Interval(float(low), float(high))
-    return intervals
+    scores = stacked_scores(draws.reshape(-1, *counts.shape))
+    ends = {name: np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) for name, values in scores.items()}
+    return {name: Interval(float(low), float(high)) for name, (low, high) in ends.items()}
 
 
 def _sample(values: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 
 from ferjax.cluster.mesh import replicated
 from ferjax.data.sources import MEMORY_SHARE, Source
+from ferjax.data.split_index import Key
 from ferjax.errors import UserError
 from ferjax.platform.memory import machine_memory
 
@@ -68,6 +69,10 @@ class DeviceSource(Source):
     @property
     def labels(self) -> np.ndarray:  # noqa: D102
         return self._source.labels
+
+    @property
+    def attributes(self) -> dict[str, Key]:  # noqa: D102
+        return self._source.attributes
 
     def digest(self) -> str:  # noqa: D102
         return self._source.digest()

@@ -12,7 +12,8 @@ from ferjax.data.labels import FER7, FER8
 from ferjax.data.seeded import Draws
 from ferjax.data.sets.toons import Toons, ToonsConfig
 from ferjax.data.toons import workers
-from ferjax.data.toons.conditions import occlude
+from ferjax.data.toons.attributes import SKINS, attributes
+from ferjax.data.toons.conditions import draw_light, occlude
 from ferjax.data.toons.plan import class_counts, drawn_labels, identity_of, noisy_labels
 from ferjax.data.toons.pose import IDENTITY, draw_pose, part_boxes
 from ferjax.data.toons.render import definition, draw_example, draw_face
@@ -127,7 +128,7 @@ def _pixels(style, split, index):
 def test_pixels_are_pinned(style, split, expected):
     digest = hashlib.sha256()
     for index in (0, 1, 7):
-        pixels, pose, parts = _pixels(style, split, index)
+        pixels, pose, parts, _ = _pixels(style, split, index)
         assert pixels.shape == (64, 64, 3)
         assert pixels.dtype == np.uint8
         assert pose.dtype == np.float32
@@ -139,7 +140,7 @@ def test_pixels_are_pinned(style, split, expected):
 def test_parts_name_a_recipe_of_the_class():
     for style, index in itertools.product(STYLES, range(12)):
         name = STYLES[style].names[drawn_labels(style, "test")[index]]
-        _, _, parts = _pixels(style, "test", index)
+        _, _, parts, _ = _pixels(style, "test", index)
         assert any(
             all(parts[part] in variants for part, variants in recipe.items())
             for recipe in STYLES[style].recipes[name]
@@ -221,6 +222,29 @@ def test_occlusion_leaves_the_class_to_be_seen():
     assert max(mask[y0:y1, x0:x1].mean() for mask in changed) <= 0.31
 
 
+def test_attributes_are_what_the_picture_was_drawn_with():
+    conditions = AVATAAARS.conditions
+    person = {"top": "hijab", "accessories": "round", "facialHair": None}
+    light = draw_light(Draws("light"), conditions)
+    dark = light._replace(brightness=np.float32(-conditions.brightness))
+    # Mirrored, and turned by 14 degrees.
+    turned = np.array([[-0.97, -0.24, 40], [-0.24, 0.97, 0]], np.float32)
+    assert attributes(AVATAAARS, person, "#614335", turned, dark) == {
+        "skin": "dark", "hair": "covered", "glasses": "yes", "beard": "no", "pose": "tilted", "light": "dark",
+    }  # fmt: skip
+    bald = {"head": "noHair1", "accessories": None, "facialHair": "chin"}
+    even = light._replace(brightness=np.float32(0))
+    assert attributes(OPEN_PEEPS, bald, "#ffdbb4", IDENTITY, even) == {
+        "skin": "pale", "hair": "none", "glasses": "no", "beard": "yes", "pose": "upright", "light": "usual",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("style", STYLE_NAMES)
+def test_every_skin_of_the_installed_style_has_a_group(style):
+    palette = definition(style).colors()["skin"].values()
+    assert set(palette) <= SKINS.keys()
+
+
 # ---------------------------------------------------------------- workers and the builder
 
 
@@ -270,6 +294,9 @@ def test_builder_writes_what_it_drew(tiny):
             assert example["image"].dtype == np.uint8
             assert example["pose"].shape == (2, 3)
             assert "expression" in json.loads(example["parts"])
+            assert json.loads(example["attributes"]).keys() == {
+                "skin", "hair", "glasses", "beard", "pose", "light",
+            }  # fmt: skip
     assert not any(a & b for a, b in itertools.combinations(people, 2))
     assert tuple(tiny.info.features["label"].names) == FER8
 

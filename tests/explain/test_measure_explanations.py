@@ -40,10 +40,10 @@ def network():
 def source(network):
     """Fourteen toons; the last two get labels that the network finds wrong."""
     drawn = [draw_example("avataaars", "test", i, AVATAAARS.names[i % 7]) for i in range(14)]
-    images = np.stack([np.asarray(Image.fromarray(image).resize((READ, READ))) for image, _, _ in drawn])
+    images = np.stack([np.asarray(Image.fromarray(image).resize((READ, READ))) for image, *_ in drawn])
     others = [
         {"pose": pose, "identity": i // 3, "parts": json.dumps(parts)}
-        for i, (_, pose, parts) in enumerate(drawn)
+        for i, (_, pose, parts, _) in enumerate(drawn)
     ]
     labels = np.asarray(predict_step(network)(network.variables, jnp.asarray(images))).argmax(1)
     labels[-2:] = (labels[-2:] + 1) % 7

@@ -1,7 +1,7 @@
 """Finds out what the columns of a user's list mean: those of splits and people are used or refused."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +53,10 @@ class Columns(NamedTuple):
     person: str
     labels: frozenset[str]
     others: tuple[str, ...]
+
+    def without(self, used: Collection[str]) -> "Columns":
+        """Returns the same without other columns that are used after all."""
+        return self._replace(others=tuple(name for name in self.others if name not in used))
 
 
 def split_of(word: str) -> str | None:

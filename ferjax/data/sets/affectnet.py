@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
+from ferjax.data.attributes import FEATURE, Values, asked, encode
 from ferjax.data.builders.affect_values import FEATURES, UNKNOWN, affect_value
 from ferjax.data.builders.image_files import image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
 from ferjax.data.builders.reconciled import unread
 from ferjax.data.builders.split_folders import split_folders
-from ferjax.data.builders.text_files import listed_path
+from ferjax.data.builders.text_files import header, listed_path
 from ferjax.data.labels import FER8, WORDS
 from ferjax.data.plain_files import read_plain
 from ferjax.errors import UserError
@@ -75,13 +76,18 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
     IMAGE_SHAPE = (224, 224, 3)
     SIZE_AS_DISTRIBUTED = 224
     TOLERANT = True
-    EXTRAS: ClassVar[dict[str, Any]] = FEATURES
     OPTIONS: ClassVar[dict[str, tuple[str, str]]] = {
         "margin": (
             "0.1",
             "old layout: what the square around the face box grows by on each side, a part of its side",
-        )
+        ),
+        "attributes": (
+            "",
+            f"layouts with lists: COLUMN,… of training.csv and validation.csv, or of {REDUCED_LIST}, that "
+            "describe people or pictures, such as gender",
+        ),
     }
+    EXTRAS: ClassVar[dict[str, Any]] = {**FEATURES, FEATURE: tfds.features.Text()}
     PUBLISHED: ClassVar[dict[str, dict[str, int]]] = {
         "train": {
             "angry": 24882,
@@ -109,6 +115,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
         """Yields the faces of the layout that `folder` holds."""
         self._left_out: dict[str, int] = {}
         self._no_affect, self._first_without = 0, ""
+        self._values = Values("the list")
         if (folder / "train_set" / "images").is_dir():
             yield from self._new(folder)
         elif (folder / LISTS).is_dir():
@@ -127,6 +134,11 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
         )
 
     def _new(self, folder: Path) -> Iterator[Item]:
+        if self.options["attributes"]:
+            raise UserError(
+                f"option attributes names columns of a list, and the copy in {folder} (train_set/, val_set/) "
+                "has none: make a CSV file path,label with these columns and prepare it as folder"
+            )
         for split, name in (("train", "train_set"), ("test", "val_set")):
             place = folder / name
             if not (place / "images").is_dir() or not (place / "annotations").is_dir():
@@ -146,7 +158,8 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
                     continue
                 if label := self._class(code, str(annotation)):
                     values = self._affect_files(folder, place / "annotations", path.stem)
-                    yield Item(split, path, label, f"{name}/{path.name}", extras=values)
+                    extras = {**values, FEATURE: encode({})}
+                    yield Item(split, path, label, f"{name}/{path.name}", extras=extras)
             for stem in sorted(unpaired):
                 self.lose(str(place / "images" / stem), "no image of that name")
         for path in subfolders(folder, folder):
@@ -163,6 +176,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
             path = inside(folder, folder / LISTS / name)
             if not path.is_file():
                 raise UserError(f"{path} is missing; {LISTS}/ must hold training.csv and validation.csv")
+            attributes = self._asked(path)
             for number, row in self.rows(path, (*COLUMNS[:5], "expression"), headless=COLUMNS):
                 where = f"{path} line {number}"
                 listed = row["subdirectory_filepath"]
@@ -188,7 +202,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
                     box=(left, top, left + width, top + height),
                     margin=margin,
                     where=f"{where}: {listed}",
-                    extras=self._affect(row, where),
+                    extras={**self._affect(row, where), FEATURE: encode(self._values.of(row, attributes))},
                 )
         self.notes += unread(images, read, "as no list names them")
 
@@ -196,6 +210,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
         """Yields what the list of the 96×96 copy names, whose labels are words."""
         path = inside(folder, folder / REDUCED_LIST)
         read: set[Path] = set()
+        attributes = self._asked(path)
         places = [*split_folders(folder, folder), ("train", folder)]
         for number, row in self.rows(path, ("pth", "label")):
             where = f"{path} line {number}"
@@ -208,8 +223,8 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
             read.add(file)
             name = self.meaning(WORDS, row["label"].lower(), where)
             if name in self.LABELS:
-                values = self._affect(row, where)
-                yield Item(split, file, name, row["pth"], where=f"{where}: {row['pth']}", extras=values)
+                extras = {**self._affect(row, where), FEATURE: encode(self._values.of(row, attributes))}
+                yield Item(split, file, name, row["pth"], where=f"{where}: {row['pth']}", extras=extras)
             elif name:
                 self._left_out[name] = self._left_out.get(name, 0) + 1
         self._note_left_out()
@@ -218,6 +233,12 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
             f"this copy of AffectNet ({REDUCED_LIST}, 96×96) was chosen and labelled anew by its maker and "
             "has not the official splits: scores on it are not comparable with those of papers"
         )
+
+    def _asked(self, path: Path) -> list[str]:
+        """Returns the columns of a list that are kept as attributes; a copy's list may name no columns."""
+        names = header(path)
+        columns = names if set(names) & {*COLUMNS, "label"} else COLUMNS
+        return asked(self.options["attributes"], columns, path.name)
 
     def _note_left_out(self) -> None:
         if self._left_out:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from ferjax.data import relabel_file
+from ferjax.data.attributes import FEATURE, Values, asked, encode
 from ferjax.data.builders.affect_values import FEATURES, UNKNOWN, affect_value
 from ferjax.data.builders.image_files import SUFFIXES, image_paths, subfolders
 from ferjax.data.builders.image_items import Item
@@ -39,11 +40,12 @@ class Folder(ImageSetBuilder, skip_registration=True):
     DESCRIPTION = "A folder of the user's own images."
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "the folders SPLIT/CLASS/ or CLASS/ with images (SPLIT is train, validation or test), "
-        "or one CSV file with the columns path,label and, if you like, split, subject, valence and arousal"
+        "or one CSV file with the columns path,label and, if you like, split, subject, valence, arousal and "
+        "others"
     )
     LABELS: ClassVar[tuple[str, ...]] = ()
     GROUPED = True
-    EXTRAS: ClassVar[dict[str, Any]] = FEATURES
+    EXTRAS: ClassVar[dict[str, Any]] = {**FEATURES, FEATURE: tfds.features.Text()}
     OPTIONS: ClassVar[dict[str, tuple[str, str]]] = {
         "space": (
             "auto",
@@ -51,6 +53,7 @@ class Folder(ImageSetBuilder, skip_registration=True):
         ),
         "labels": ("", f"NAME=CLASS,… for names that are no words for a class; CLASS may be {LEFT_OUT}"),
         "relabel": ("", "a relabel file whose labels replace those of the images that it names"),
+        "attributes": ("", "COLUMN,… of the CSV file that describe people or pictures, such as gender"),
     }
 
     @classmethod
@@ -87,6 +90,11 @@ class Folder(ImageSetBuilder, skip_registration=True):
             )
         if lists:
             return self._from_list(folder, inside(folder, lists[0]))
+        if self.options["attributes"]:
+            raise UserError(
+                f"option attributes names columns of a CSV file, and {folder} holds folders of images: list "
+                "them in a CSV file path,label with these columns"
+            )
         places = subfolders(folder, folder)
         splits = [path for path in places if split_of(path.name)]
         divided = [path for path in splits if _has_class_folders(folder, path)]
@@ -114,7 +122,8 @@ class Folder(ImageSetBuilder, skip_registration=True):
                     stored.add(os.path.realpath(path))
                     of_fer2013 += bool(FER2013_NAME.match(path.name))
                     split = "train" if place == folder else str(split_of(place.name))
-                    yield Item(split, path, label, path.relative_to(folder).as_posix(), extras=UNKNOWN)
+                    extras = {**UNKNOWN, FEATURE: encode({})}
+                    yield Item(split, path, label, path.relative_to(folder).as_posix(), extras=extras)
         depth = 1 if places == [folder] else 2
         split_folders = {place.name for place in places}
 
@@ -175,6 +184,7 @@ class Folder(ImageSetBuilder, skip_registration=True):
         needed = ("path", "label")
         # Once for the names, which must all be known before the first example is written.
         columns = columns_of(path, needed)
+        attributes, values = asked(self.options["attributes"], header(path), path.name), Values(path.name)
         classes = self._classes(columns.labels)
         stored: set[str] = set()
         torn: dict[str, set[str]] = {}
@@ -189,7 +199,7 @@ class Folder(ImageSetBuilder, skip_registration=True):
                 self.reject(where, "no path or no label")
                 continue
             try:
-                values = {name: affect_value(row.get(name, "")) for name in FEATURES}
+                pair = {name: affect_value(row.get(name, "")) for name in FEATURES}
             except ValueError as error:
                 self.reject(where, f"valence or arousal {error}")
                 continue
@@ -213,9 +223,9 @@ class Folder(ImageSetBuilder, skip_registration=True):
                     f"{path.name}:{number} {row['path']}",
                     group=person,
                     where=f"{where}: {row['path'][:150]}",
-                    extras=values,
+                    extras={**pair, FEATURE: encode(values.of(row, attributes))},
                 )
-        self.notes += notes_on(path, columns, torn)
+        self.notes += notes_on(path, columns.without(attributes), torn)
         if repeated:
             self.notes.append(f"{repeated} lines of {path.name} name an image that a line before names, too")
         if unwanted:

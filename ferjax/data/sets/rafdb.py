@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
+from ferjax.data.attributes import FEATURE, encode
 from ferjax.data.builders.image_files import folder_that, image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder, class_folders
 from ferjax.data.builders.list_columns import split_of
+from ferjax.data.builders.manual_annotations import ManualAnnotations
 from ferjax.data.builders.reconciled import unread
 from ferjax.data.builders.split_folders import ORDER, split_folders
 from ferjax.data.builders.text_files import fields, lines
@@ -40,7 +42,10 @@ _NAME = re.compile(r"(train|test)_\d+\.jpg")
 
 @data_set("rafdb")
 class RAFDB(ImageSetBuilder, skip_registration=True):
-    """TFDS builder of the basic part of RAF-DB: the aligned faces, 100×100 RGB, as they are."""
+    """TFDS builder of the basic part of RAF-DB: the aligned faces, 100×100 RGB, as they are.
+
+    Its attributes are gender, race and age, where the copy has the manual annotations.
+    """
 
     name = "rafdb"
     VERSION = tfds.core.Version("1.0.0")
@@ -51,6 +56,7 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
     )
     IMAGE_SHAPE = (100, 100, 3)
     SIZE_AS_DISTRIBUTED = 100
+    EXTRAS: ClassVar[dict[str, Any]] = {FEATURE: tfds.features.Text()}
     PUBLISHED: ClassVar[dict[str, dict[str, int]]] = {
         "train": {
             "angry": 705,
@@ -90,6 +96,7 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
     def _from_list(self, folder: Path, place: Path) -> Iterator[Item]:
         path = inside(folder, place / LIST)
         self._refuse_compound(place, path)
+        annotations = ManualAnnotations(folder, place)
         read = set()
         for number, line in lines(path):
             where = f"{path} line {number}"
@@ -101,7 +108,9 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
             file = inside(folder, place / ALIGNED / name.replace(".jpg", "_aligned.jpg"))
             read.add(file)
             if label := self.meaning(RAFDB_CODES, code.strip(), where):
-                yield Item(name.partition("_")[0], file, label, name)
+                extras = {FEATURE: encode(annotations.of(name))}
+                yield Item(name.partition("_")[0], file, label, name, extras=extras)
+        self.notes += annotations.notes()
         self.notes += unread(place / ALIGNED, read, "as the list does not name them")
 
     def _refuse_compound(self, place: Path, path: Path) -> None:
@@ -118,6 +127,7 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
 
     def _from_folders(self, folder: Path, place: Path) -> Iterator[Item]:
         read, splits = set(), set()
+        annotations = ManualAnnotations(folder, place)
         for split, split_folder in split_folders(folder, place):
             # A name means the same in all copies; a number is RAF-DB's code only where all are.
             numbered = any(path.name.isdecimal() for path in subfolders(folder, split_folder))
@@ -126,7 +136,9 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
                 for path in image_paths(folder, class_folder):
                     read.add(path)
                     splits.add(split)
-                    yield Item(split, path, label, path.relative_to(place).as_posix())
+                    extras = {FEATURE: encode(annotations.of(path.name))}
+                    yield Item(split, path, label, path.relative_to(place).as_posix(), extras=extras)
+        self.notes += annotations.notes()
         if "validation" in splits:
             self.notes.append(
                 "RAF-DB has no official validation split: the one of this copy was stored as it is"
@@ -136,6 +148,7 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
     def _from_kaggle(self, folder: Path, place: Path, lists: list[tuple[str, Path]]) -> Iterator[Item]:
         """Yields what train_labels.csv and test_labels.csv name, files in the folders train/ and test/."""
         read = set()
+        annotations = ManualAnnotations(folder, place)
         places = dict(split_folders(folder, place))
         for split, path in lists:
             if split not in places:
@@ -148,8 +161,14 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
                 read.add(file)
                 if label := self.meaning(RAFDB_CODES, row["label"], where):
                     yield Item(
-                        split, file, label, file.relative_to(place).as_posix(), where=f"{where}: {file}"
+                        split,
+                        file,
+                        label,
+                        file.relative_to(place).as_posix(),
+                        where=f"{where}: {file}",
+                        extras={FEATURE: encode(annotations.of(file.name))},
                     )
+        self.notes += annotations.notes()
         self.notes += unread(folder, read, "as no list names them")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
+from ferjax.data.attributes import FEATURE
 from ferjax.data.toons.plan import drawn_labels, identity_of, noisy_labels
 from ferjax.data.toons.pose import SIZE
 from ferjax.data.toons.table import SPLITS, STYLES
@@ -46,7 +47,8 @@ class Toons(tfds.core.GeneratorBasedBuilder):
     - `clean_label`: int64, the class that was drawn; another than `label` only where there is label noise;
     - `identity`: int64, the person; no person occurs in two splits;
     - `pose`: float32 [2, 3], canonical face pixels → image pixels, see `ferjax.data.toons.pose`;
-    - `parts`: JSON, part → the artist's name of the variant that was drawn.
+    - `parts`: JSON, part → the artist's name of the variant that was drawn;
+    - `attributes`: JSON, see `ferjax.data.toons.attributes`.
     """
 
     DESCRIPTION = "Cartoon faces that show emotions, drawn from the artist's own parts."
@@ -84,6 +86,7 @@ class Toons(tfds.core.GeneratorBasedBuilder):
                     "identity": np.int64,
                     "pose": tfds.features.Tensor(shape=(2, 3), dtype=np.float32),
                     "parts": tfds.features.Text(),
+                    FEATURE: tfds.features.Text(),
                 }
             ),
             supervised_keys=("image", "label"),
@@ -112,6 +115,7 @@ class Toons(tfds.core.GeneratorBasedBuilder):
                     "identity": identity_of(config.style, split, index),
                     "pose": drawing.pose,
                     "parts": drawing.parts,
+                    FEATURE: drawing.attributes,
                 },
             )
             bar.update()

@@ -1,5 +1,7 @@
 """Photographs a toon: lays something in front of it, changes light, adds blur and noise. Pure NumPy."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ferjax.data.seeded import Draws
@@ -51,29 +53,52 @@ def _hidden(shape: np.ndarray, box: Box) -> float:
     return float(shape[y0:y1, x0:x1].mean()) if x1 > x0 and y1 > y0 else 0.0
 
 
-def photograph(image: np.ndarray, draws: Draws, conditions: Conditions) -> np.ndarray:
-    """Changes brightness, contrast and the fall of light, then blurs and adds noise.
+class Light(NamedTuple):
+    """How a picture is taken.
 
-    Args:
-        image: uint8 [64, 64, 3].
-        draws: where the changes come from.
-        conditions: how large they may be.
-
-    Returns:
-        uint8 [64, 64, 3].
+    Attributes:
+        contrast: factor on the distance from mid-grey.
+        brightness: what every pixel gains, grey levels.
+        across: relative change of light from the middle to the right border.
+        down: likewise to the lower border.
+        passes: of the kernel that blurs.
+        deviation: of the pixel noise, grey levels.
     """
+
+    contrast: np.float32
+    brightness: np.float32
+    across: np.float32
+    down: np.float32
+    passes: int
+    deviation: np.float32
+
+
+def draw_light(draws: Draws, conditions: Conditions) -> Light:
+    """Draws how a picture is taken; `conditions` say how far it may differ from a clean drawing."""
     contrast = np.float32(draws.between(*conditions.contrast))
     brightness = np.float32(draws.between(-conditions.brightness, conditions.brightness))
     across, down = (np.float32(draws.between(-1, 1) * conditions.gradient) for _ in range(2))
     passes = sum(draws.chance(conditions.blur) for _ in range(3))
-    deviation = np.float32(draws.between(0, conditions.noise))
+    return Light(contrast, brightness, across, down, passes, np.float32(draws.between(0, conditions.noise)))
 
-    pixels = (image.astype(np.float32) - 128) * contrast + (128 + brightness)
+
+def photograph(image: np.ndarray, light: Light, draws: Draws) -> np.ndarray:
+    """Changes brightness, contrast and the fall of light, then blurs and adds noise.
+
+    Args:
+        image: uint8 [64, 64, 3].
+        light: how much of each.
+        draws: where the noise comes from.
+
+    Returns:
+        uint8 [64, 64, 3].
+    """
+    pixels = (image.astype(np.float32) - 128) * light.contrast + (128 + light.brightness)
     ramp = np.linspace(-1, 1, SIZE, dtype=np.float32)
-    pixels = pixels * (1 + across * ramp[None, :, None] + down * ramp[:, None, None])
-    for _ in range(passes):
+    pixels = pixels * (1 + light.across * ramp[None, :, None] + light.down * ramp[:, None, None])
+    for _ in range(light.passes):
         pixels = _smooth(_smooth(pixels, 0), 1)
-    pixels = pixels + deviation * draws.noise(pixels.shape)
+    pixels = pixels + light.deviation * draws.noise(pixels.shape)
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 

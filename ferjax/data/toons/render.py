@@ -11,7 +11,8 @@ from dicebear import Avatar, Style
 from PIL import Image
 
 from ferjax.data.seeded import Draws
-from ferjax.data.toons.conditions import occlude, photograph
+from ferjax.data.toons.attributes import attributes
+from ferjax.data.toons.conditions import draw_light, occlude, photograph
 from ferjax.data.toons.plan import identity_of
 from ferjax.data.toons.pose import IDENTITY, SIZE, draw_pose, part_boxes
 from ferjax.data.toons.table import STYLES, ToonStyle
@@ -71,6 +72,18 @@ def draw_face(
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
+def _colours(style: str, identity: int) -> str:
+    """Returns the seed of a person's colours."""
+    return f"toons/{style}/{identity}"
+
+
+@functools.lru_cache(maxsize=64)  # images of one person come one after another
+def skin_colour(style: str, identity: int) -> str:
+    """Returns the colour of a person's skin as the artist's palette has it, `#rrggbb`."""
+    avatar = Avatar(definition(style), {"seed": _colours(style, identity)})
+    return avatar.to_json()["options"]["skinColor"][0]
+
+
 def _background(draws: Draws, toon: ToonStyle) -> str:
     """Draws a plain background with a few plain shapes, as SVG."""
     colours = [
@@ -86,7 +99,7 @@ def _background(draws: Draws, toon: ToonStyle) -> str:
 
 def draw_example(
     style: str, split: str, index: int, label: str
-) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+) -> tuple[np.ndarray, np.ndarray, dict[str, str], dict[str, str]]:
     """Draws the image of a split that shows a class, the same on every machine.
 
     Args:
@@ -96,7 +109,8 @@ def draw_example(
         label: the class to show.
 
     Returns:
-        The image, uint8 [64, 64, 3], its pose, float32 [2, 3], and the artist's variant of every part.
+        The image, uint8 [64, 64, 3], its pose, float32 [2, 3], the artist's variant of every part, and the
+        attributes of person and picture, see `ferjax.data.toons.attributes`.
     """
     toon = STYLES[style]
     draws = Draws("toons", style, split, index)
@@ -106,7 +120,9 @@ def draw_example(
     person = draw_person(style, identity)
     pose = draw_pose(draws, toon.conditions)
     background = _background(draws, toon)
-    pixels = draw_face(style, expression | person, f"toons/{style}/{identity}", pose, background)
+    pixels = draw_face(style, expression | person, _colours(style, identity), pose, background)
     pixels = occlude(pixels, part_boxes(style, pose), draws, toon.conditions)
     parts = expression | {part: variant for part, variant in person.items() if variant}
-    return photograph(pixels, draws, toon.conditions), pose, parts
+    light = draw_light(draws, toon.conditions)
+    about = attributes(toon, person, skin_colour(style, identity), pose, light)
+    return photograph(pixels, light, draws), pose, parts, about

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from ferjax.data.attributes import encode
 from ferjax.data.toons.plan import drawn_labels
 from ferjax.data.toons.render import draw_example
 from ferjax.data.toons.table import STYLES
@@ -26,11 +27,12 @@ _IMAGES_WORTH_A_WORKER = 100
 
 
 class Drawing(NamedTuple):
-    """One finished image: its PNG file, its pose (float32 [2, 3]) and its parts as JSON."""
+    """One finished image: its PNG file, its pose (float32 [2, 3]), its parts and attributes as JSON."""
 
     png: bytes
     pose: np.ndarray
     parts: str
+    attributes: str
 
 
 def available_cores() -> int:
@@ -93,10 +95,10 @@ def _draw_share(style: str, split: str, fraction: float, worker: int, workers: i
     names = STYLES[style].names
     labels = drawn_labels(style, split, fraction)
     for index in range(worker, len(labels), workers):
-        pixels, pose, parts = draw_example(style, split, index, names[labels[index]])
+        pixels, pose, parts, about = draw_example(style, split, index, names[labels[index]])
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, format="PNG")
-        yield Drawing(file.getvalue(), pose, json.dumps(parts, sort_keys=True))
+        yield Drawing(file.getvalue(), pose, json.dumps(parts, sort_keys=True), encode(about))
 
 
 def main(arguments: list[str]) -> None:
