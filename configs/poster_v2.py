@@ -7,10 +7,10 @@ A smaller one from scratch at 48×48 pixels, whose landmark network is trained t
     python -m ferjax torch-import POSTER.pth --model=poster_v2 --head=new --image_size=224 --out=POSTER
     python -m ferjax.main --config=configs/poster_v2.py:rafdb --config.init.from=POSTER
 
-The paper's recipe, with two gradients for each step (`optimizer.sam_rho`); it claims 92.21 % on RAF-DB, 67.49 %
-on AffectNet with seven and 63.77 % with eight classes. The authors begin with an IR-50 of face recognition and a
-landmark network; users report 81 % without them. ferjax has not run it: the images are licensed, and nothing
-was measured on a GPU.
+The paper's recipe, with two gradients for each step (`optimizer.sam_rho`); it claims 92.21 % on RAF-DB,
+67.49 % on AffectNet with seven and 63.77 % with eight classes. The authors begin with an IR-50 of face
+recognition and a landmark network; users report 81 % without them. ferjax has not run it: the images are
+licensed, and nothing was measured on a GPU.
 """
 
 from functools import partial

@@ -1,6 +1,6 @@
 """Makes docs/demo.png and docs/explain.png: `PYTHONPATH=tests/deploy python docs/make_page_pictures.py`.
 
-The shipped network on photographs in the public domain, see `make_predict_pictures.py`; Chromium draws the pages.
+The shipped network on photographs in the public domain, see `make_predict_pictures.py`, drawn by Chromium.
 """
 
 import re
