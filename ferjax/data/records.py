@@ -126,8 +126,9 @@ class Records:
     def _affect_of(self, record: dict[str, Any]) -> tuple[float, float]:
         assert self._affect is not None  # as the caller knows
         try:
-            return self._affect(record)
-        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            valence, arousal = self._affect(record)
+            return float(valence), float(arousal)
+        except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise damaged(self.name, self.folder, f"a record has no valence and arousal: {error}") from error
 
     def parts(self) -> list["Records"]:

@@ -1,5 +1,6 @@
 """What a checkpoint records of the data set, and whether the set is still the same when a run goes on."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,12 +9,17 @@ from ferjax.errors import UserError, listed
 
 
 def record(splits: Iterable[Source]) -> dict[str, Any]:
-    """Returns the classes, and the number and a digest of the examples of each split; ready for JSON."""
+    """Returns the classes, and the number and digests of the examples of each split; ready for JSON."""
     splits = list(splits)
     return {
         "label_names": list(splits[0].label_names),
         "examples": {source.split: len(source) for source in splits},
         "digests": {source.split: source.digest() for source in splits},
+        "affect_digests": {
+            source.split: hashlib.sha256(source.affect.astype("<f4").tobytes()).hexdigest()
+            for source in splits
+            if source.affect is not None
+        },
     }
 
 
@@ -26,7 +32,7 @@ def check(meta: Mapping[str, Any], now: Mapping[str, Any], name: str) -> None:
         name: the set's, for the message.
 
     Raises:
-        UserError: classes were renamed or ordered anew, or images or labels differ.
+        UserError: classes were renamed or ordered anew, or images, labels, valence or arousal differ.
     """
     before = _recorded(meta)
     changed = _classes(before.get("label_names") or now["label_names"], now["label_names"])
@@ -36,6 +42,12 @@ def check(meta: Mapping[str, Any], now: Mapping[str, Any], name: str) -> None:
             changed.append(f"{split} had {count:,} images, has {now['examples'][split]:,}")
         elif known is not None and known != digest:
             changed.append(f"images or labels of {split} are others")
+    known = before.get("affect_digests", {})
+    changed += [
+        f"valence or arousal of {split} are others"
+        for split, digest in now.get("affect_digests", {}).items()
+        if known.get(split, digest) != digest
+    ]
     if changed:
         raise UserError(
             f"the data set {name} is not the one that this run was trained on so far "

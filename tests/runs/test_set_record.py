@@ -60,6 +60,19 @@ def test_counts_and_the_test_split_are_compared():
         set_record.check(before, recorded(test_seed=1), "faces")
 
 
+def test_valence_and_arousal_are_compared_where_they_are_learnt():
+    def values(*numbers):
+        source = split("train", (0, 1, 2))
+        source.affect = np.float32([numbers] * 3)
+        return set_record.record([source])
+
+    before = {"set": values(0.5, np.nan)}
+    set_record.check(before, values(0.5, np.nan), "faces")
+    with pytest.raises(UserError, match="valence or arousal of train are others"):
+        set_record.check(before, values(0.5, 0.1), "faces")
+    set_record.check({"set": set_record.record([split("train", (0, 1, 2))])}, values(0.5, 0.1), "faces")
+
+
 def test_the_message_is_short_for_many_classes():
     before, now = ({"label_names": [c * 200] * 300, "examples": {}, "digests": {}} for c in "ab")
     with pytest.raises(UserError) as caught:
