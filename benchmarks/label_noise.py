@@ -1,13 +1,13 @@
-"""What EAC and SCN give against wrong labels: the embedded toons, some training labels made wrong.
+"""What EAC, SCN and RUL give against wrong labels: the embedded toons, some training labels made wrong.
 
-    python -m benchmarks.label_noise [--noise 0.2,0.3] [--seeds 5] [--epochs 10] [--methods eac,scn]
+    python -m benchmarks.label_noise [--noise 0.2,0.3] [--seeds 5] [--epochs 10] [--methods eac,scn,rul]
                                      [--image_size 32] [--workdir DIR] [--json FILE]
 
 The small residual network trains from scratch, plainly and with each method, with the same seeds; a seed is
 also that of the wrong labels. Test labels are right. Methods are compared with plain training seed by seed.
 Random erasing, which EAC needs, is on for all of them. Started again with the same --workdir it goes on.
 
-`--noise 0.2 --seeds 2 --epochs 1` tries it.
+`--noise 0.2 --seeds 2 --epochs 0.1 --image_size 16` tries it.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from ferjax.scores import significance
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 PLAIN = "plain"
 # What each method sets beside the recipe; the values are the papers', SCN's epoch a quarter of the run.
-METHODS = {PLAIN: {}, "eac": {"loss.eac": 5.0}, "scn": {"loss.scn": 1.0}}
+METHODS = {PLAIN: {}, "eac": {"loss.eac": 5.0}, "scn": {"loss.scn": 1.0}, "rul": {"loss.rul": True}}
 
 
 def configuration(method: str, noise: float, seed: int, args: argparse.Namespace) -> ConfigDict:
@@ -43,7 +43,7 @@ def configuration(method: str, noise: float, seed: int, args: argparse.Namespace
 def measured(noise: float, args: argparse.Namespace, workdir: Path) -> list[dict]:
     """Trains every method with every seed; a row of the record for each method."""
     scores, runner = {}, Runner()
-    for method in (PLAIN, *args.methods.split(",")):
+    for method in (PLAIN, *args.methods):
         scores[method] = [
             runner.run(
                 configuration(method, noise, seed, args), workdir / f"{method}-noise{noise:g}-seed{seed}"
@@ -64,22 +64,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--noise", default="0.2,0.3", help="parts of the labels, separated by commas")
-    parser.add_argument("--methods", default="eac,scn")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--noise",
+        type=lambda text: [float(part) for part in text.split(",")],
+        default=[0.2, 0.3],
+        help="parts of the labels, separated by commas",
+    )
+    parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS)[1:])
+    parser.add_argument("--seeds", type=int, default=5, help="at least two, to be compared")
     parser.add_argument("--epochs", type=float, default=10.0)
     parser.add_argument("--image_size", type=int, default=32)
     parser.add_argument("--workdir", type=Path, help="where runs are kept; else they are removed")
     parser.add_argument("--json", default="benchmarks/results/label_noise.json")
     args = parser.parse_args()
+    if unknown := set(args.methods) - set(METHODS):
+        parser.error(f"no method {', '.join(unknown)}; there are {', '.join(list(METHODS)[1:])}")
+    if args.seeds < 2:
+        parser.error("--seeds must be at least 2: methods are compared seed by seed")
     process.prepare()
     keep_compiled()
     with tempfile.TemporaryDirectory() as folder:
-        rows = [
-            row
-            for noise in map(float, args.noise.split(","))
-            for row in measured(noise, args, args.workdir or Path(folder))
-        ]
+        rows = [row for noise in args.noise for row in measured(noise, args, args.workdir or Path(folder))]
     print(f"\n{'noise':>6s} {'method':>8s} {'accuracy':>9s}   gain over plain, 95 %")
     for row in rows:
         mean = sum(row["accuracy"]) / len(row["accuracy"])

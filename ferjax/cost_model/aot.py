@@ -15,13 +15,17 @@ from jax.experimental import topologies
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from ferjax.cluster.mesh import batch_sharding, check_batch, global_batch, make_mesh
+from ferjax.cluster.mesh import batch_sharding, check_batch, global_batch, make_mesh, replicated
 from ferjax.cost_model import hlo
 from ferjax.cost_model.hlo import Collective
 from ferjax.cost_model.roofline import TPUS, Chip, Estimate, estimate, measured_chip
 from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
-from ferjax.training.setup import Parts, assemble
+from ferjax.training import affect
+from ferjax.training.distillation import Teacher
+from ferjax.training.network import create_model
+from ferjax.training.setup import Parts, assemble, check_methods
+from ferjax.training.teachers import read_teachers
 
 if TYPE_CHECKING:
     from jaxlib._jax import Device  # type checkers take jax.Device for a variable
@@ -130,16 +134,41 @@ def stand_in(config: ConfigDict, num_classes: int, examples: int) -> MemorySourc
         label_names=[str(label) for label in range(num_classes)],
         name=config.data.name,
         split="train",
+        affect=np.zeros((examples, affect.OUTPUTS), np.float32) if config.affect.head != "none" else None,
     )
 
 
 def assembled(config: ConfigDict, devices: Sequence["Device"], num_classes: int) -> tuple[Parts, Mesh]:
-    """Builds the parts of a run on these devices, without its data."""
-    if config.distill["from"] or config.loss.scn or config.affect.head != "none":
-        raise UserError("a step is compiled alone: leave distill.from, loss.scn and affect.head out")
+    """Builds the parts of a run on these devices, without its data; teachers are opened for their shapes.
+
+    Raises:
+        UserError: the mesh, the batch, the network or a teacher does not fit.
+    """
     mesh = make_mesh(config.mesh, devices)
     check_batch(config.train.batch_size, config.train.accumulate_steps, mesh, "train.batch_size")
-    return assemble(config, stand_in(config, num_classes, num_classes), mesh), mesh
+    check_methods(config, create_model(config, num_classes))
+    return assemble(
+        config,
+        stand_in(config, num_classes, num_classes),
+        mesh,
+        teachers=[_placed(teacher, mesh, num_classes) for teacher in read_teachers(config, None)],
+    ), mesh
+
+
+def _placed(teacher: Teacher, mesh: Mesh, num_classes: int) -> Teacher:
+    """Puts a teacher's weights on the devices; on those that are not here, their shapes."""
+    if len(teacher.order) != num_classes:
+        raise UserError(
+            f"the teacher {teacher.path} knows {len(teacher.order)} classes: set --num_classes="
+            f"{len(teacher.order)}"
+        )
+    where = replicated(mesh)
+    if mesh.devices.flat[0] in jax.devices():
+        return teacher._replace(variables=jax.device_put(teacher.variables, where))
+    shapes = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where), teacher.variables
+    )
+    return teacher._replace(variables=shapes)
 
 
 def compiled_step(config: ConfigDict, parts: Parts, mesh: Mesh) -> Any:
@@ -151,8 +180,12 @@ def compiled_step(config: ConfigDict, parts: Parts, mesh: Mesh) -> Any:
         "image": jax.ShapeDtypeStruct((rows, size, size, 3), np.uint8, sharding=sharding),
         "label": jax.ShapeDtypeStruct((rows,), np.int32, sharding=sharding),
     }
+    if config.loss.scn:
+        batch["index"] = batch["label"]
+    if config.affect.head != "none":
+        batch["affect"] = jax.ShapeDtypeStruct((rows, affect.OUTPUTS), np.float32, sharding=sharding)
     step: Any = parts.train_steps[-1]  # a jitted function; `Parts` promises only a call
-    return step.lower(parts.like, batch).compile()
+    return step.lower(parts.like, {**batch, **parts.shared}).compile()
 
 
 def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
@@ -195,7 +228,10 @@ def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
 def _measure(config: ConfigDict, parts: Parts, mesh: Mesh, num_classes: int) -> float:
     """Measures the seconds of a step, the median of a few."""
     rows = stand_in(config, num_classes, config.train.batch_size).take(np.arange(config.train.batch_size))
-    state, batch = parts.init(np.uint32(config.train.seed)), global_batch(rows, mesh)
+    if config.loss.scn:
+        rows["index"] = np.arange(config.train.batch_size, dtype=np.int32) % num_classes
+    state = parts.init(np.uint32(config.train.seed))
+    batch = {**global_batch(rows, mesh), **parts.shared}
     seconds = []
     for _ in range(_WARM_UP + _TIMED):
         start = time.perf_counter()

@@ -6,6 +6,8 @@ The estimate is what a step must hold at the same time on one device, at the ver
 - training: the state (parameters, statistics, optimizer), and for the backward pass of one part of the batch
   what the layers with weights take, or what they give if that is more; but not more than automatic
   differentiation keeps, which is little where layers are frozen or computed again (rematerialised);
+- with sharpness-aware minimisation, the trained weights once more: the second gradient is taken elsewhere;
+- with teachers, their weights, and the largest array that one of their layers takes or gives for such a part;
 - evaluation: the parameters, and the largest array that a layer with weights takes or gives.
 
 A compiled step holds more, which `tests/training/test_memory.py` checks. Nothing is compiled here, and
@@ -15,9 +17,9 @@ what automatic differentiation keeps is traced only for a batch that is about to
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -26,10 +28,13 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from ferjax import models
 from ferjax.config import stages_of
 from ferjax.errors import UserError
 from ferjax.platform.machine import device_memory
 from ferjax.training import optimizers, stages, state
+from ferjax.training.distillation import Teacher
+from ferjax.training.network import build_model
 from ferjax.training.remat import rematerialised
 
 # Numbers that a state holds at most for each parameter: itself, two moments, an average.
@@ -77,7 +82,9 @@ def measured_layers() -> Iterator[Layers]:
         yield layers
 
 
-def check_memory(config: ConfigDict, model: nn.Module, layers: Layers, mesh: Mesh) -> None:
+def check_memory(
+    config: ConfigDict, model: nn.Module, layers: Layers, mesh: Mesh, teachers: Sequence[Teacher] = ()
+) -> None:
     """Refuses batches for which the devices cannot have memory.
 
     Args:
@@ -85,6 +92,7 @@ def check_memory(config: ConfigDict, model: nn.Module, layers: Layers, mesh: Mes
         model: its network, for any number of classes.
         layers: see `measured_layers`.
         mesh: the devices.
+        teachers: what the steps learn from.
 
     Raises:
         UserError: what is needed, what there is, and what to lower.
@@ -98,14 +106,35 @@ def check_memory(config: ConfigDict, model: nn.Module, layers: Layers, mesh: Mes
     images, rows = _images(config, config.train.batch_size, mesh, steps)
     part = -(-rows // config.train.accumulate_steps)
     arrays = _itemsize(config) * part * max(layers.taken, layers.given)
-    if shared * (images + 4 * _COPIES * layers.weights + arrays) <= room:
+    taught = sum(_bytes(teacher.variables) for teacher in teachers)
+    # They answer before the network's own pass forward.
+    answers = max((_answer_bytes(teacher, part) for teacher in teachers), default=0)
+    copies = _COPIES + (config.optimizer.sam_rho > 0)
+    if shared * (images + 4 * copies * layers.weights + taught + max(arrays, answers)) <= room:
         return
     fsdp = mesh.shape["fsdp"]
     counted = [step_bytes(config, stage, model, part) for stage in stages_of(config)]
-    held = counted[0][0] / fsdp
-    needed = held + images + max(min(kept, arrays) for _, kept in counted)
+    held = counted[0].state / fsdp
+    most = max(min(each.kept, arrays) + each.moved / fsdp for each in counted)
+    needed = held + images + taught + max(most, answers)
     if shared * needed > room:
-        raise UserError(_refusal(config, "train", shared * needed, room, images / needed, held / needed))
+        parts = {"images": images / needed, "state": held / needed, "teachers": taught / needed}
+        raise UserError(_refusal(config, "train", shared * needed, room, parts))
+
+
+def check_teachers(config: ConfigDict, teachers: Sequence[Teacher], mesh: Mesh) -> None:
+    """Repeats `check_memory` with teachers, which are opened after the data."""
+    if teachers:
+        with measured_layers() as layers:
+            model = build_model(config, num_classes=2)
+        check_memory(config, model, layers, mesh, teachers)
+
+
+def _answer_bytes(teacher: Teacher, rows: int) -> int:
+    """Returns the bytes of the largest array that a layer of a teacher takes or gives."""
+    with measured_layers() as layers:
+        models.initial_shapes(teacher.model, (teacher.image_size, teacher.image_size, 3))
+    return jnp.dtype(getattr(teacher.model, "dtype", None) or jnp.float32).itemsize * rows * layers.largest
 
 
 def check_evaluation(config: ConfigDict, layers: Layers, mesh: Mesh) -> None:
@@ -115,11 +144,26 @@ def check_evaluation(config: ConfigDict, layers: Layers, mesh: Mesh) -> None:
     held = 4 * layers.weights / mesh.shape["fsdp"]
     needed = held + images + _itemsize(config) * rows * layers.largest
     if room is not None and shared * needed > room:
-        raise UserError(_refusal(config, "eval", shared * needed, room, images / needed, held / needed))
+        parts = {"images": images / needed, "state": held / needed}
+        raise UserError(_refusal(config, "eval", shared * needed, room, parts))
 
 
-def step_bytes(config: ConfigDict, stage: ConfigDict, model: nn.Module, rows: int) -> tuple[int, int]:
-    """Counts the bytes of the state, and those that automatic differentiation keeps of the forward pass.
+class StepBytes(NamedTuple):
+    """Bytes of a training step on one device without fsdp.
+
+    Attributes:
+        state: of the whole state.
+        kept: what automatic differentiation keeps of the forward pass.
+        moved: the trained weights where the second gradient is taken; 0 without one.
+    """
+
+    state: int
+    kept: int
+    moved: int
+
+
+def step_bytes(config: ConfigDict, stage: ConfigDict, model: nn.Module, rows: int) -> StepBytes:
+    """Counts the bytes of a step from shapes.
 
     Args:
         config: of the run.
@@ -150,7 +194,8 @@ def step_bytes(config: ConfigDict, stage: ConfigDict, model: nn.Module, rows: in
             return jax.vjp(forward, trained, has_aux=True)[1]  # a tree of what is kept
 
     kept = _bytes(jax.eval_shape(backward, trained, frozen, whole.batch_stats, images))
-    return _bytes(whole), max(kept - _bytes(whole.params), 0)
+    moved = _bytes(trained) if config.optimizer.sam_rho else 0
+    return StepBytes(_bytes(whole), max(kept - _bytes(whole.params), 0), moved)
 
 
 def _bytes(tree: Any) -> int:
@@ -178,7 +223,7 @@ def _room() -> tuple[int, int | None]:
     return jax.local_device_count() if device.platform == "cpu" else 1, device_memory(device)
 
 
-def _refusal(config: ConfigDict, group: str, needed: float, room: int, images: float, held: float) -> str:
+def _refusal(config: ConfigDict, group: str, needed: float, room: int, parts: dict[str, float]) -> str:
     """Says what is needed, what there is, and what to lower.
 
     Args:
@@ -186,17 +231,20 @@ def _refusal(config: ConfigDict, group: str, needed: float, room: int, images: f
         group: `train` or `eval`.
         needed: bytes.
         room: bytes.
-        images: the part of `needed` that the images of all steps of a call take.
-        held: the part that does not grow with the batch: parameters and optimizer.
+        parts: of `needed`: `images` of all steps of a call; what does not grow with the batch, which is
+            `state`, parameters and optimizer, and the weights of `teachers`, if any.
     """
     batch, side, calls = config[group].batch_size, config.data.image_size, config.train.steps_per_call
     lower = [f"{group}.batch_size", "data.image_size"]
-    if images > 0.5 and calls > 1 and group == "train":
+    if parts["images"] > 0.5 and calls > 1 and group == "train":
         lower.insert(0, f"train.steps_per_call ({calls:,})")
-    if held > 0.5:
+    if parts["state"] > 0.5:
         lower = ["the widths among the network's options (config group model)"]
+    if parts.get("teachers", 0) > 0.5:
+        lower = ["the number or size of the teachers (distill.from)"]
+    name = config.model.name + (" with its teachers and" if parts.get("teachers") else " with")
     where = "this machine" if jax.local_devices()[0].platform == "cpu" else "a device"
     return (
-        f"{config.model.name} with a batch of {batch:,} images of {side}x{side} ({group}.batch_size) needs "
+        f"{name} a batch of {batch:,} images of {side}x{side} ({group}.batch_size) needs "
         f"at least {needed / 2**30:,.1f} GiB and {where} has {room / 2**30:,.1f}: lower {' or '.join(lower)}"
     )

@@ -12,27 +12,48 @@ from ferjax.errors import UserError
 from ferjax.models.class_maps import check_averages
 from ferjax.runs.checksum import checksum
 from ferjax.training.distillation import Teacher
+from ferjax.training.memory import check_teachers
 
 
 def open_teachers(config: ConfigDict, label_names: Sequence[str], mesh: Mesh) -> tuple[Teacher, ...]:
     """Opens what `distill.from` names, and puts the weights on every device; nothing without it.
 
     Args:
-        config: the group `distill` is read.
+        config: of the run.
         label_names: the run's classes.
         mesh: the devices.
+
+    Raises:
+        UserError: one is neither a run nor a bundle, is damaged, or has other classes; or the devices
+            cannot have the memory for a step with them.
+    """
+    teachers = read_teachers(config, label_names)
+    check_teachers(config, teachers, mesh)
+    return tuple(
+        teacher._replace(variables=jax.device_put(teacher.variables, replicated(mesh)))
+        for teacher in teachers
+    )
+
+
+def read_teachers(config: ConfigDict, label_names: Sequence[str] | None) -> tuple[Teacher, ...]:
+    """Opens what `distill.from` names, with the weights where they were read to.
+
+    Args:
+        config: the groups `distill` and `data` are read.
+        label_names: the run's classes; those of each teacher itself if None.
 
     Raises:
         UserError: one is neither a run nor a bundle, is damaged, or has other classes.
     """
     paths = [part.strip() for part in config.distill["from"].split(",") if part.strip()]
-    return tuple(_opened(path, config, label_names, mesh) for path in paths)
+    return tuple(_read(path, config, label_names) for path in paths)
 
 
-def _opened(path: str, config: ConfigDict, label_names: Sequence[str], mesh: Mesh) -> Teacher:
+def _read(path: str, config: ConfigDict, label_names: Sequence[str] | None) -> Teacher:
     from ferjax.inference.open_run import open_network  # above training: only who has teachers needs it
 
     network = open_network(path)
+    label_names = network.label_names if label_names is None else label_names
     own, theirs = ([meaning(name) for name in names] for names in (label_names, network.label_names))
     if sorted(own) != sorted(theirs):
         raise UserError(
@@ -45,7 +66,7 @@ def _opened(path: str, config: ConfigDict, label_names: Sequence[str], mesh: Mes
     return Teacher(
         path=path,
         model=network.model,
-        variables=jax.device_put(network.variables, replicated(mesh)),
+        variables=network.variables,
         order=tuple(theirs.index(name) for name in own),
         image_size=network.image_size,
         grey=network.grey,

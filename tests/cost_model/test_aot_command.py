@@ -3,8 +3,23 @@
 import importlib.util
 import json
 
+import jax
 import pytest
 import tiny
+from untrained import write_run
+
+from ferjax.cost_model.aot import assembled
+from ferjax.errors import UserError
+
+
+def test_what_does_not_fit_is_told_before_anything_is_compiled(tiny_model, tmp_path):
+    config = tiny.tiny_configuration(distill__from=str(write_run(tmp_path / "teacher")))
+    with pytest.raises(UserError, match=r"teacher knows 7 classes: set --num_classes=7$"):
+        assembled(config, jax.devices()[:1], 5)
+    config = tiny.tiny_configuration(loss__eac=5.0)
+    config.model, config.data.image_size = {"name": "fer_cnn"}, 48
+    with pytest.raises(UserError, match=r"loss\.eac needs a network that ends in an average"):
+        assembled(config, jax.devices()[:1], 7)
 
 
 @pytest.mark.slow
@@ -30,7 +45,10 @@ def test_without_the_compiler_a_hint(shell):
 @pytest.mark.slow
 def test_the_device_at_hand(shell, tmp_path):
     stored, picture = tmp_path / "a.json", tmp_path / "a.svg"
-    done = shell("aot", f"--config={tiny.CONFIG}", "--topology=here", f"--json={stored}", f"--plot={picture}")
+    done = shell(
+        "aot", f"--config={tiny.CONFIG}", "--topology=here", f"--json={stored}", f"--plot={picture}",
+        "--config.loss.scn=1", "--config.affect.head=beside",
+    )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     (found,) = json.loads(stored.read_text())
     assert found["devices"] == 1

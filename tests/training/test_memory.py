@@ -5,6 +5,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from untrained import LABELS, write_run
 
 from ferjax.cluster.mesh import make_mesh
 from ferjax.config import stages_of
@@ -14,6 +15,8 @@ from ferjax.layers.conv import Conv
 from ferjax.layers.linear import Linear
 from ferjax.training import memory
 from ferjax.training.setup import build_model, open_mesh
+from ferjax.training.stages import parameter_shapes
+from ferjax.training.teachers import read_teachers
 
 pytestmark = pytest.mark.usefixtures("tiny_model")
 GIB = 2**30
@@ -105,7 +108,8 @@ def test_frozen_layers_keep_nothing(room):
 
 def test_layers_that_are_computed_again_keep_little():
     config = tiny.tiny_configuration()
-    kept = [memory.step_bytes(config, stages_of(config)[0], Twice(again=again), 64)[1] for again in (0, 1)]
+    stage = stages_of(config)[0]
+    kept = [memory.step_bytes(config, stage, Twice(again=again), 64).kept for again in (0, 1)]
     assert kept[1] < kept[0]
 
 
@@ -120,11 +124,49 @@ def test_devices_of_a_cpu_share_its_memory(room, monkeypatch):
         memory.check_evaluation(config, layers, mesh)
 
 
-def test_the_estimate_is_below_what_the_compiled_step_holds():
-    config = tiny.tiny_configuration(train__batch_size=64, eval__batch_size=64)
+@pytest.fixture
+def taught(tmp_path):
+    """Fields of a run that learns from a network of larger images."""
+    teacher = write_run(tmp_path / "teacher", grey=False, data__image_size=32)
+    return {"distill__from": str(teacher), "distill__weight": 0.5}
+
+
+def test_teachers_and_the_second_gradient_are_counted(room, taught):
+    room(8 * GIB)
+    config = tiny.tiny_configuration(train__batch_size=2**19, train__accumulate_steps=2, **taught)
+    mesh = open_mesh(config)  # which does not know the teacher
+    (teacher,) = read_teachers(config, LABELS)
+    with pytest.raises(UserError, match=r"with its teachers and a batch of 524,288 .* at least 8\.4 GiB"):
+        memory.check_teachers(config, [teacher], mesh)  # 2**18 rows of 32·32·8 numbers
+    memory.check_teachers(config, [], mesh)
+    weights = np.empty(9 * GIB, np.uint8)  # of which no page is touched
+    with pytest.raises(UserError, match=r": lower the number or size of the teachers \(distill\.from\)$"):
+        memory.check_teachers(tiny.tiny_configuration(), [teacher._replace(variables=[weights])], mesh)
+    stage, model = stages_of(config)[0], build_model(config, 7)
+    plain = memory.step_bytes(config, stage, model, 64)
+    config.optimizer.sam_rho = 0.1
+    trained = 4 * sum(np.prod(shape) for shape in parameter_shapes(model, (16, 16, 3)).values())
+    assert memory.step_bytes(config, stage, model, 64) == plain._replace(moved=trained)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        pytest.param({"optimizer__sam_rho": 0.1, "loss__scn": 1.0}, marks=pytest.mark.slow),
+    ],
+)
+def test_the_estimate_is_below_what_the_compiled_step_holds(fields, request):
+    taught = request.getfixturevalue("taught") if fields else {}
+    config = tiny.tiny_configuration(train__batch_size=64, eval__batch_size=64, **fields, **taught)
     model, layers = layers_of(config)
-    held, kept = memory.step_bytes(config, stages_of(config)[0], model, 64)
+    estimate = memory.step_bytes(config, stages_of(config)[0], model, 64)
     parts, mesh = assembled(config, jax.devices()[:1], 7)
     compiled = compiled_step(config, parts, mesh).memory_analysis()
-    assert held <= compiled.argument_size_in_bytes <= held + 64 * (16 * 16 * 3 + 4) + 1024
-    assert min(kept, 64 * 4 * max(layers.taken, layers.given)) < compiled.temp_size_in_bytes
+    held = estimate.state + sum(leaf.nbytes for leaf in jax.tree.leaves(parts.shared))
+    head = sum(4 * leaf.size for leaf in jax.tree.leaves(parts.like.head))
+    index = 4 if fields else 0
+    rows = 64 * (16 * 16 * 3 + 4 + index)
+    assert held <= compiled.argument_size_in_bytes <= held + head + rows + 1024
+    arrays = 4 * 64 * max(layers.taken, layers.given)
+    assert min(estimate.kept, arrays) + estimate.moved < compiled.temp_size_in_bytes
