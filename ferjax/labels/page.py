@@ -22,6 +22,8 @@ from ferjax.report.wording import count_of, day, number, percent
 
 SHOWN_NEIGHBOURS = 4
 _SHOWN_PAIRS = 12
+# Below this share of predicted labels the network's own mistakes are a large part of the estimate.
+_FEW_AGREE = 0.75
 _ABOUT = (
     "Each label was compared with the prediction of a network that had not seen the image. The share "
     "of wrong "
@@ -81,7 +83,7 @@ def _html(found: Found, shown: Sequence[Evidence], numbers: Mapping[str, Any]) -
         "<h2>Class by class</h2>",
         f'<div class="panel scroll">{html_table(*class_table(numbers))}</div>',
         "<h2>The worst examples</h2>",
-        f'<p class="muted">{_which(len(shown), total)}</p>',
+        f'<p class="muted">{_which(shown, total)}</p>',
         '<div class="suspects">' + "".join(_figure(found, one, names) for one in shown) + "</div>",
         '<h2>How it was made</h2><div class="panel"><dl class="facts">'
         + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _method(numbers).items())
@@ -114,6 +116,15 @@ def _cards(numbers: Mapping[str, Any]) -> str:
 
 def _notices(numbers: Mapping[str, Any]) -> str:
     texts = [*numbers["warnings"]]
+    if numbers["accuracy"] < _FEW_AGREE:
+        texts.append(
+            f"Networks predict only {percent(numbers['accuracy'], 0)} of the labels of images that "
+            "they had not "
+            f"seen. A part of the estimated {percent(numbers['noise']['share'], 0)} is their own "
+            "mistakes: take "
+            "the estimate for an upper bound, and the list for an order to look in; a better recipe "
+            "sharpens both."
+        )
     if planted := numbers["planted"]:
         texts.append(
             f"{percent(planted['share'], 1)} of the labels were made wrong on purpose "
@@ -177,14 +188,21 @@ def class_table(numbers: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
     return ["label", "images", "wrong", "95%", "suspects"], rows
 
 
-def _which(shown: int, total: int) -> str:
+def _which(shown: Sequence[Evidence], total: int) -> str:
     if not total:
         return "No label is suspect."
-    which = f"All {total:,} suspects" if shown == total else f"The worst {shown:,} of {total:,} suspects"
-    return (
-        f"{which}: those for which another class is likelier than the label by most. Below each the "
-        "images that are nearest to it among those that its network was trained on, with their labels."
+    which = (
+        f"All {total:,} suspects"
+        if len(shown) == total
+        else f"The worst {len(shown):,} of {total:,} suspects"
     )
+    near = (
+        " Below each the images that are nearest to it among those that its network was trained on, "
+        "with their labels."
+        if any(len(one.neighbours) for one in shown)
+        else ""
+    )
+    return f"{which}: those for which another class is likelier than the label by most.{near}"
 
 
 def _figure(found: Found, one: Evidence, names: Sequence[str]) -> str:
@@ -213,7 +231,7 @@ def _near(found: Found, one: Evidence, names: Sequence[str]) -> str:
     label = int(found.whole.labels[one.example])
     pictures = "".join(
         f"<div>{_picture(found, int(example))}"
-        f"<span{' class=speaks' if near == one.suggested else ''}>{escape(names[near])}</span></div>"
+        f"<span{' class=speaks' if near == one.suggested else ''}>{escape(names[int(near)])}</span></div>"
         for example, near in zip(one.neighbours[:SHOWN_NEIGHBOURS], labels.tolist(), strict=False)
     )
     text = (

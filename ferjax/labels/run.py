@@ -1,12 +1,11 @@
 """Looks at the labels of a set: trains folds or reads probabilities, estimates, and writes the results."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from ml_collections import ConfigDict
 
 import ferjax
@@ -16,7 +15,7 @@ from ferjax.files import to_json
 from ferjax.labels import folds, page, probabilities, relabel_list
 from ferjax.labels.features import Features
 from ferjax.labels.folds import FoldRun
-from ferjax.labels.found import Found, evidence, find, numbers
+from ferjax.labels.found import FeaturesOf, Found, evidence, find, numbers
 from ferjax.labels.probabilities import VERB
 from ferjax.labels.whole_set import open_set
 from ferjax.platform import outputs
@@ -80,7 +79,7 @@ def from_folds(
     source = f"{config.model.name}, {len(tested)} folds: {', '.join(str(run.workdir) for run in in_order)}"
     return _write(
         find(whole, collected),
-        lambda fold: features.of(in_order[fold], fold + 1),
+        lambda fold, examples: features.of(in_order[fold], fold + 1, examples),
         out,
         shown,
         source=source,
@@ -108,7 +107,7 @@ def from_file(config: ConfigDict, path: Path, out: Path, shown: int = 48) -> Wri
     warnings = [] if features is not None else ["The file holds no features: no neighbours are shown."]
     return _write(
         find(whole, read),
-        None if features is None else lambda fold: features,
+        None if features is None else lambda fold, examples: features[examples],
         out,
         shown,
         source=str(path),
@@ -147,7 +146,7 @@ def _check_places(out: Path) -> None:
 
 def _write(
     found: Found,
-    features_of: Callable[[int], np.ndarray] | None,
+    features_of: FeaturesOf | None,
     out: Path,
     shown: int,
     *,
