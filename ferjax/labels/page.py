@@ -25,12 +25,10 @@ _SHOWN_PAIRS = 12
 # Below this share of predicted labels the network's own mistakes are a large part of the estimate.
 _FEW_AGREE = 0.75
 _ABOUT = (
-    "Each label was compared with the prediction of a network that had not seen the image. The share "
-    "of wrong "
-    "labels is estimated by confident learning (Northcutt et al., 2021); the intervals are 95 % by a "
-    "bootstrap "
-    "over {of}, and tell how far the numbers may move with other images, not with other networks. "
-    "A network that errs in a regular way makes the estimate too large. People have to look: a "
+    "Each label was compared with the prediction of a network that had not seen the image. The share of "
+    "wrong labels is estimated by confident learning (Northcutt et al., 2021); the intervals are 95 % by a "
+    "bootstrap over {of}, and tell how far the numbers may move with other images, not with other "
+    "networks. A network that errs in a regular way makes the estimate too large. People have to look: a "
     "suspect may be right, and an image may show two emotions or none."
 )
 _STYLE = """<style>
@@ -94,9 +92,8 @@ def _html(found: Found, shown: Sequence[Evidence], numbers: Mapping[str, Any]) -
         "ferjax labels",
         escape(f"{count_of(numbers['examples'], 'image')}, looked at on {day(numbers['date'])}"),
         "\n".join(body),
-        "All suspects are in <code>relabel.csv</code>: fill in its column <code>new_label</code>, "
-        "then give the "
-        "file to <code>data.relabel</code> or <code>prepare folder</code>. The numbers are in "
+        "All suspects are in <code>relabel.csv</code>: fill in its column <code>new_label</code>, then "
+        "give the file to <code>data.relabel</code> or <code>prepare folder</code>. The numbers are in "
         "<code>labels.json</code>.",
     )
 
@@ -118,12 +115,10 @@ def _notices(numbers: Mapping[str, Any]) -> str:
     texts = [*numbers["warnings"]]
     if numbers["accuracy"] < _FEW_AGREE:
         texts.append(
-            f"Networks predict only {percent(numbers['accuracy'], 0)} of the labels of images that "
-            "they had not "
-            f"seen. A part of the estimated {percent(numbers['noise']['share'], 0)} is their own "
-            "mistakes: take "
-            "the estimate for an upper bound, and the list for an order to look in; a better recipe "
-            "sharpens both."
+            f"Networks predict only {percent(numbers['accuracy'], 0)} of the labels of images that they had "
+            f"not seen. A part of the estimated {percent(numbers['noise']['share'], 0)} is their own "
+            "mistakes: take the estimate for an upper bound, and the list for an order to look in; a "
+            "better recipe sharpens both."
         )
     if planted := numbers["planted"]:
         texts.append(
@@ -218,8 +213,8 @@ def _figure(found: Found, one: Evidence, names: Sequence[str]) -> str:
         f'<figure class="panel suspect">{_picture(found, one.example)}<figcaption>'
         f"<span>labelled {escape(names[label])}, {percent(float(chances[label]), 0)}</span>"
         f"<span>likelier <b>{escape(names[one.suggested])}</b>, {percent(float(chances[one.suggested]), 0)}"
-        f"</span><small>{escape(split)} "
-        f"{index:,}</small>{key}</figcaption>{_near(found, one, names)}</figure>"
+        f"</span><small>{escape(split)} {index:,}</small>{key}</figcaption>"
+        f"{_near(found, one, names)}</figure>"
     )
 
 
@@ -254,8 +249,8 @@ def _method(numbers: Mapping[str, Any]) -> dict[str, str]:
         "probabilities": numbers["source"],
         "suspects": (
             "as many of each pair of classes as the estimate says, those with the largest difference "
-            "between the "
-            "probability of the other class and of the label; none whose label is the likeliest class"
+            "between the probability of the other class and of the label; none whose label is the "
+            "likeliest class"
         ),
         "set": f"{numbers['dataset']}, digest {numbers['digest']}",
         "made by": f"ferjax {numbers['ferjax']}",

@@ -59,9 +59,8 @@ def from_folds(
     count, done = folds.needed(runs, count)
     if done and config.data.label_noise:
         raise UserError(
-            "a fold's test labels are right with data.label_noise, which makes those of train wrong: "
-            "name a run "
-            "without data.fold, whose recipe is then trained on folds that share the wrong labels"
+            "a fold's test labels are right with data.label_noise, which makes those of train wrong: name "
+            "a run without data.fold, whose recipe is then trained on folds that share the wrong labels"
         )
     config.data.fold = ""
     _check_places(out)
@@ -131,8 +130,8 @@ def seen(runs: Mapping[str, FoldRun]) -> list[str]:
     if earlier:
         lines.append(
             f"{earlier:,} images were among what the initial weights of their network were trained on "
-            "(init.from, "
-            "or a teacher), so that its prediction is not out of sample: wrong labels may be missed."
+            "(init.from, or a teacher), so that its prediction is not out of sample: wrong labels may be "
+            "missed."
         )
     return lines
 

@@ -69,6 +69,7 @@ RESULT: Fields = {
         "intervals": {"accuracy": INTERVAL, "mean_class_accuracy": INTERVAL, "macro_f1": INTERVAL},
     },
     "overlap": {"images": COUNT, "train": COUNT, "validation": COUNT, "earlier": COUNT},
+    "relabel": {"file": TEXT, "digest": TEXT},
 }  # fmt: skip
 SET_SCORES: Fields = {
     "covered": SHARE,
