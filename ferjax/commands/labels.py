@@ -111,9 +111,8 @@ def _print(written) -> None:
 
     low, high = (percent(end, 1) for end in numbers["noise"]["interval"])
     print(
-        f"{numbers['dataset']}: about {percent(numbers['noise']['share'], 1)} of "
-        f"{numbers['examples']:,} labels are "
-        f"wrong (95% {low} to {high}); {numbers['flagged']['total']:,} suspects\n"
+        f"{numbers['dataset']}: about {percent(numbers['noise']['share'], 1)} of {numbers['examples']:,} "
+        f"labels are wrong (95% {low} to {high}); {numbers['flagged']['total']:,} suspects\n"
     )
     print(markdown(*pair_table(numbers)))
     if kept := numbers["relabel"]:

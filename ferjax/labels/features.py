@@ -1,4 +1,4 @@
-"""Computes what a fold's network reads in its last layer for every image of a set, and keeps it."""
+"""Computes what a fold's network reads in its last layer for images of its set, and keeps it."""
 
 import hashlib
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from ferjax.training.network import image_shape
 
 
 class Features:
-    """Computes features of the whole set by one network after another of the same kind; compiles once.
+    """Computes features by one network after another of the same kind; compiles once.
 
     Args:
         whole: the set.
@@ -38,26 +38,27 @@ class Features:
         self._folder = folder
         self._step: Callable[[Any, np.ndarray], jax.Array] | None = None
 
-    def of(self, run: FoldRun, number: int) -> np.ndarray:
-        """Returns float16 [N, F] of unit length; from the file of the last time if the run is the same.
+    def of(self, run: FoldRun, number: int, examples: np.ndarray) -> np.ndarray:
+        """Returns float16 [n, F] of unit length; from the file of the last time if all is the same.
 
         Args:
             run: of a fold.
             number: of the fold, for the file's name.
+            examples: int64 [n], which ones of the whole set.
         """
         path = self._folder / f"features-{number}.npz"
-        weights = hashlib.sha256((run.workdir / RESULT).read_bytes()).hexdigest()
-        identity = f"{weights} {self._whole.records.index.digest}"
+        identity = hashlib.sha256((run.workdir / RESULT).read_bytes())
+        identity.update(self._whole.records.index.digest.encode() + examples.astype("<i8").tobytes())
         kept = read_arrays(path)
-        if kept is not None and str(kept.get("of", "")) == identity and "features" in kept:
-            features = kept["features"]
-            if features.ndim == 2 and len(features) == len(self._whole.labels):
+        if kept is not None and str(kept.get("of", "")) == identity.hexdigest():
+            features = kept.get("features")
+            if features is not None and features.ndim == 2 and len(features) == len(examples):
                 return features
-        features = self._compute(open_network(run.workdir))
-        write_arrays(path, of=np.array(identity), features=features)
+        features = self._compute(open_network(run.workdir), examples)
+        write_arrays(path, of=np.array(identity.hexdigest()), features=features)
         return features
 
-    def _compute(self, network: Trained) -> np.ndarray:
+    def _compute(self, network: Trained, examples: np.ndarray) -> np.ndarray:
         data = network.config.data
         source = StreamSource(
             self._whole.records, image_size=data.source_size or data.image_size, resize=data.resize
@@ -67,8 +68,8 @@ class Features:
         size = most_pictures(network.model, image_shape(network.config), network.config.eval.batch_size)
         parts = []
         title = f"features of {source.name}"
-        for start in tqdm(range(0, len(source), size), desc=title, unit=" batches", delay=2):
-            rows = source.take(range(start, min(start + size, len(source))))["image"]
+        for start in tqdm(range(0, len(examples), size), desc=title, unit=" batches", delay=2):
+            rows = source.take(examples[start : start + size])["image"]
             padding = np.zeros((size - len(rows), *rows.shape[1:]), np.uint8)
             parts.append(np.asarray(self._step(variables, np.concatenate([rows, padding])))[: len(rows)])
         return np.concatenate(parts)

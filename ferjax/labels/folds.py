@@ -234,7 +234,7 @@ def check_whole(runs: Mapping[str, FoldRun], whole: WholeSet) -> None:
         )
     if (times == 0).any():
         raise UserError(
-            f"the runs test {(times > 0).sum():,} of the {len(times):,} examples of "
-            f"{whole.records.name}: name "
-            "the runs of all folds, or one run without data.fold, whose recipe is then trained on folds"
+            f"the runs test {(times > 0).sum():,} of the {len(times):,} examples of {whole.records.name}: "
+            "name the runs of all folds, or one run without data.fold, whose recipe is then trained on "
+            "folds"
         )

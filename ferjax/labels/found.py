@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ferjax.data.records import Records
+from ferjax.data.seeded import Draws
 from ferjax.labels import confident
 from ferjax.labels.confident import Intervals, Noise, Suspects
 from ferjax.labels.neighbours import nearest
@@ -14,7 +15,9 @@ from ferjax.labels.whole_set import WholeSet
 
 # Neighbours whose labels are counted.
 NEAREST = 10
-# Pairs of classes and examples that labels.json lists.
+# Of a larger training set so many examples are candidates, drawn evenly: a pass over all would take long.
+CANDIDATES = 5000
+# Pairs of classes that labels.json lists.
 _LISTED_PAIRS = 100
 
 
@@ -152,7 +155,7 @@ class Evidence(NamedTuple):
         example: the suspect.
         suggested: the class.
         score: see `Suspects`.
-        neighbours: int64 [M], the nearest examples of those that its network was trained on; none where no
+        neighbours: int64 [M], the nearest of some examples that its network was trained on; none where no
             features are known.
         likeness: float32 [M], see `Neighbours`.
     """
@@ -164,23 +167,19 @@ class Evidence(NamedTuple):
     likeness: np.ndarray
 
 
-def evidence(found: Found, count: int, features_of: Callable[[int], np.ndarray] | None) -> list[Evidence]:
+FeaturesOf = Callable[[int, np.ndarray], np.ndarray]
+
+
+def evidence(found: Found, count: int, features_of: FeaturesOf | None) -> list[Evidence]:
     """Finds the neighbours of the worst suspects, each in the space of the network that has not seen it.
 
     Args:
         found: see `find`.
         count: of suspects, at most.
-        features_of: number of a fold → [N, F] of unit length; None where there are none.
+        features_of: number of a fold and n examples → [n, F] of unit length; None where there are none.
     """
     chosen = found.suspects.examples[:count]
-    folds = found.probabilities.folds
-    near: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for number in np.unique(folds[chosen]) if features_of else ():
-        queries = chosen[folds[chosen] == number]
-        others = np.flatnonzero(folds != number)
-        candidates = others if len(others) else np.arange(len(folds))
-        found_near = nearest(features_of(int(number)), queries, candidates, NEAREST)  # pyright: ignore[reportOptionalCall]
-        near |= dict(zip(queries.tolist(), zip(*found_near, strict=True), strict=True))
+    near = _neighbours(found, chosen, features_of) if features_of else {}
     nothing = np.zeros(0, np.int64), np.zeros(0, np.float32)
     return [
         Evidence(int(example), int(suggested), float(score), *near.get(int(example), nothing))
@@ -188,6 +187,31 @@ def evidence(found: Found, count: int, features_of: Callable[[int], np.ndarray] 
             chosen, found.suspects.suggested[:count], found.suspects.scores[:count], strict=True
         )
     ]
+
+
+def _neighbours(
+    found: Found, chosen: np.ndarray, features_of: FeaturesOf
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Returns example → its nearest ones and their likeness."""
+    folds = found.probabilities.folds
+    near: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for number in np.unique(folds[chosen]):
+        queries = chosen[folds[chosen] == number]
+        others = np.flatnonzero(folds != number)
+        candidates = others if len(others) else np.arange(len(folds))
+        if len(candidates) > CANDIDATES:
+            drawn = Draws("neighbours", int(number)).order(len(candidates))[:CANDIDATES]
+            candidates = candidates[np.sort(drawn)]
+        examples = np.unique(np.concatenate([queries, candidates]))
+        rows = nearest(
+            features_of(int(number), examples),
+            np.searchsorted(examples, queries),
+            np.searchsorted(examples, candidates),
+            NEAREST,
+        )
+        for query, places, likeness in zip(queries.tolist(), *rows, strict=True):
+            near[query] = examples[places], likeness
+    return near
 
 
 def votes(labels: Sequence[int] | np.ndarray, classes: int) -> np.ndarray:

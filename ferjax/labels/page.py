@@ -22,13 +22,13 @@ from ferjax.report.wording import count_of, day, number, percent
 
 SHOWN_NEIGHBOURS = 4
 _SHOWN_PAIRS = 12
+# Below this share of predicted labels the network's own mistakes are a large part of the estimate.
+_FEW_AGREE = 0.75
 _ABOUT = (
-    "Each label was compared with the prediction of a network that had not seen the image. The share "
-    "of wrong "
-    "labels is estimated by confident learning (Northcutt et al., 2021); the intervals are 95 % by a "
-    "bootstrap "
-    "over {of}, and tell how far the numbers may move with other images, not with other networks. "
-    "A network that errs in a regular way makes the estimate too large. People have to look: a "
+    "Each label was compared with the prediction of a network that had not seen the image. The share of "
+    "wrong labels is estimated by confident learning (Northcutt et al., 2021); the intervals are 95 % by a "
+    "bootstrap over {of}, and tell how far the numbers may move with other images, not with other "
+    "networks. A network that errs in a regular way makes the estimate too large. People have to look: a "
     "suspect may be right, and an image may show two emotions or none."
 )
 _STYLE = """<style>
@@ -81,7 +81,7 @@ def _html(found: Found, shown: Sequence[Evidence], numbers: Mapping[str, Any]) -
         "<h2>Class by class</h2>",
         f'<div class="panel scroll">{html_table(*class_table(numbers))}</div>',
         "<h2>The worst examples</h2>",
-        f'<p class="muted">{_which(len(shown), total)}</p>',
+        f'<p class="muted">{_which(shown, total)}</p>',
         '<div class="suspects">' + "".join(_figure(found, one, names) for one in shown) + "</div>",
         '<h2>How it was made</h2><div class="panel"><dl class="facts">'
         + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _method(numbers).items())
@@ -92,9 +92,8 @@ def _html(found: Found, shown: Sequence[Evidence], numbers: Mapping[str, Any]) -
         "ferjax labels",
         escape(f"{count_of(numbers['examples'], 'image')}, looked at on {day(numbers['date'])}"),
         "\n".join(body),
-        "All suspects are in <code>relabel.csv</code>: fill in its column <code>new_label</code>, "
-        "then give the "
-        "file to <code>data.relabel</code> or <code>prepare folder</code>. The numbers are in "
+        "All suspects are in <code>relabel.csv</code>: fill in its column <code>new_label</code>, then "
+        "give the file to <code>data.relabel</code> or <code>prepare folder</code>. The numbers are in "
         "<code>labels.json</code>.",
     )
 
@@ -114,6 +113,13 @@ def _cards(numbers: Mapping[str, Any]) -> str:
 
 def _notices(numbers: Mapping[str, Any]) -> str:
     texts = [*numbers["warnings"]]
+    if numbers["accuracy"] < _FEW_AGREE:
+        texts.append(
+            f"Networks predict only {percent(numbers['accuracy'], 0)} of the labels of images that they had "
+            f"not seen. A part of the estimated {percent(numbers['noise']['share'], 0)} is their own "
+            "mistakes: take the estimate for an upper bound, and the list for an order to look in; a "
+            "better recipe sharpens both."
+        )
     if planted := numbers["planted"]:
         texts.append(
             f"{percent(planted['share'], 1)} of the labels were made wrong on purpose "
@@ -177,14 +183,21 @@ def class_table(numbers: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
     return ["label", "images", "wrong", "95%", "suspects"], rows
 
 
-def _which(shown: int, total: int) -> str:
+def _which(shown: Sequence[Evidence], total: int) -> str:
     if not total:
         return "No label is suspect."
-    which = f"All {total:,} suspects" if shown == total else f"The worst {shown:,} of {total:,} suspects"
-    return (
-        f"{which}: those for which another class is likelier than the label by most. Below each the "
-        "images that are nearest to it among those that its network was trained on, with their labels."
+    which = (
+        f"All {total:,} suspects"
+        if len(shown) == total
+        else f"The worst {len(shown):,} of {total:,} suspects"
     )
+    near = (
+        " Below each the images that are nearest to it among those that its network was trained on, "
+        "with their labels."
+        if any(len(one.neighbours) for one in shown)
+        else ""
+    )
+    return f"{which}: those for which another class is likelier than the label by most.{near}"
 
 
 def _figure(found: Found, one: Evidence, names: Sequence[str]) -> str:
@@ -200,8 +213,8 @@ def _figure(found: Found, one: Evidence, names: Sequence[str]) -> str:
         f'<figure class="panel suspect">{_picture(found, one.example)}<figcaption>'
         f"<span>labelled {escape(names[label])}, {percent(float(chances[label]), 0)}</span>"
         f"<span>likelier <b>{escape(names[one.suggested])}</b>, {percent(float(chances[one.suggested]), 0)}"
-        f"</span><small>{escape(split)} "
-        f"{index:,}</small>{key}</figcaption>{_near(found, one, names)}</figure>"
+        f"</span><small>{escape(split)} {index:,}</small>{key}</figcaption>"
+        f"{_near(found, one, names)}</figure>"
     )
 
 
@@ -213,7 +226,7 @@ def _near(found: Found, one: Evidence, names: Sequence[str]) -> str:
     label = int(found.whole.labels[one.example])
     pictures = "".join(
         f"<div>{_picture(found, int(example))}"
-        f"<span{' class=speaks' if near == one.suggested else ''}>{escape(names[near])}</span></div>"
+        f"<span{' class=speaks' if near == one.suggested else ''}>{escape(names[int(near)])}</span></div>"
         for example, near in zip(one.neighbours[:SHOWN_NEIGHBOURS], labels.tolist(), strict=False)
     )
     text = (
@@ -236,8 +249,8 @@ def _method(numbers: Mapping[str, Any]) -> dict[str, str]:
         "probabilities": numbers["source"],
         "suspects": (
             "as many of each pair of classes as the estimate says, those with the largest difference "
-            "between the "
-            "probability of the other class and of the label; none whose label is the likeliest class"
+            "between the probability of the other class and of the label; none whose label is the "
+            "likeliest class"
         ),
         "set": f"{numbers['dataset']}, digest {numbers['digest']}",
         "made by": f"ferjax {numbers['ferjax']}",

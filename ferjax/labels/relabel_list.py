@@ -32,8 +32,14 @@ def write(path: Path, found: Found) -> None:
     check(path)
     whole, names = found.whole, found.whole.label_names
     rows = [
-        (whole.keys[example], names[int(whole.labels[example])], names[suggested], f"{score:.4f}", "")
-        for example, suggested, score in zip(*(values.tolist() for values in found.suspects), strict=True)
+        (
+            whole.keys[int(example)],
+            names[int(whole.labels[example])],
+            names[int(suggested)],
+            f"{score:.4f}",
+            "",
+        )
+        for example, suggested, score in zip(*found.suspects, strict=True)
     ]
     with outputs.describing_errors(path):
         write_atomic(path, relabel_file.content(whole.key, rows))

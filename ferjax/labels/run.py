@@ -1,12 +1,11 @@
 """Looks at the labels of a set: trains folds or reads probabilities, estimates, and writes the results."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from ml_collections import ConfigDict
 
 import ferjax
@@ -16,7 +15,7 @@ from ferjax.files import to_json
 from ferjax.labels import folds, page, probabilities, relabel_list
 from ferjax.labels.features import Features
 from ferjax.labels.folds import FoldRun
-from ferjax.labels.found import Found, evidence, find, numbers
+from ferjax.labels.found import FeaturesOf, Found, evidence, find, numbers
 from ferjax.labels.probabilities import VERB
 from ferjax.labels.whole_set import open_set
 from ferjax.platform import outputs
@@ -60,9 +59,8 @@ def from_folds(
     count, done = folds.needed(runs, count)
     if done and config.data.label_noise:
         raise UserError(
-            "a fold's test labels are right with data.label_noise, which makes those of train wrong: "
-            "name a run "
-            "without data.fold, whose recipe is then trained on folds that share the wrong labels"
+            "a fold's test labels are right with data.label_noise, which makes those of train wrong: name "
+            "a run without data.fold, whose recipe is then trained on folds that share the wrong labels"
         )
     config.data.fold = ""
     _check_places(out)
@@ -80,7 +78,7 @@ def from_folds(
     source = f"{config.model.name}, {len(tested)} folds: {', '.join(str(run.workdir) for run in in_order)}"
     return _write(
         find(whole, collected),
-        lambda fold: features.of(in_order[fold], fold + 1),
+        lambda fold, examples: features.of(in_order[fold], fold + 1, examples),
         out,
         shown,
         source=source,
@@ -108,7 +106,7 @@ def from_file(config: ConfigDict, path: Path, out: Path, shown: int = 48) -> Wri
     warnings = [] if features is not None else ["The file holds no features: no neighbours are shown."]
     return _write(
         find(whole, read),
-        None if features is None else lambda fold: features,
+        None if features is None else lambda fold, examples: features[examples],
         out,
         shown,
         source=str(path),
@@ -132,8 +130,8 @@ def seen(runs: Mapping[str, FoldRun]) -> list[str]:
     if earlier:
         lines.append(
             f"{earlier:,} images were among what the initial weights of their network were trained on "
-            "(init.from, "
-            "or a teacher), so that its prediction is not out of sample: wrong labels may be missed."
+            "(init.from, or a teacher), so that its prediction is not out of sample: wrong labels may be "
+            "missed."
         )
     return lines
 
@@ -147,7 +145,7 @@ def _check_places(out: Path) -> None:
 
 def _write(
     found: Found,
-    features_of: Callable[[int], np.ndarray] | None,
+    features_of: FeaturesOf | None,
     out: Path,
     shown: int,
     *,

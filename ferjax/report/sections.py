@@ -168,12 +168,21 @@ def method(result: dict) -> str:
         "test loss": number(result["test"]["loss"], 4),
         "validation loss": number(result["validation"]["loss"], 4),
         "versions": _versions(result, result["versions"]),
+        **_relabelled(result.get("relabel")),
         **{f"{split} split": digest for split, digest in result["split_digests"].items()},
     }
     return (
         f'<div class="split"><div class="panel"><p>{escape(text)}</p></div>'
         f'<div class="panel">{_facts(facts)}</div></div>'
     )
+
+
+def _relabelled(kept: dict | None) -> dict[str, str]:
+    """Tells which labels were replaced by those of a file, if any."""
+    if not kept:
+        return {}
+    counts = ", ".join(f"{count:,} of {split}" for split, count in kept["replaced"].items())
+    return {"replaced labels": f"{counts}; by {kept['file']}, SHA-256 {kept['digest']}"}
 
 
 def _versions(result: dict, names: Iterable[str]) -> str:

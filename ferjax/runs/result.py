@@ -251,6 +251,10 @@ def read_result(path: Path | str) -> dict[str, Any]:
         _require_all(path, "affect", result["affect"], AFFECT)
     if "overlap" in result:
         _require(path, "overlap", result["overlap"], ("images",))
+    if "relabel" in result:
+        _require(path, "relabel", result["relabel"], ("file", "digest", "replaced"))
+        for count in _object(path, "relabel.replaced", result["relabel"]["replaced"]).values():
+            check_value(path, count, COUNT, "a number of relabel.replaced")
     check_fields(path, result, RESULT)
     classes, rows, matrix = (
         _list(path, "label_names", result["label_names"]),
@@ -297,11 +301,15 @@ def _require_all(path: Path | str, where: str, value: Any, fields: Fields) -> No
 
 
 def _require(path: Path | str, where: str, value: Any, fields: Iterable[str]) -> None:
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: {where} is not a JSON object")
-    missing = [field for field in fields if field not in value]
+    missing = [field for field in fields if field not in _object(path, where, value)]
     if missing:
         raise UserError(f"{path}: {where} lacks {', '.join(missing)}; train or evaluate the run again")
+
+
+def _object(path: Path | str, where: str, value: Any) -> dict:
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: {where} is not a JSON object")
+    return value
 
 
 def _list(path: Path | str, where: str, value: Any) -> list:

@@ -88,6 +88,7 @@ RESULT: Fields = {
     },
     "affect": AFFECT,
     "overlap": {"images": COUNT, "train": COUNT, "validation": COUNT, "earlier": COUNT},
+    "relabel": {"file": TEXT, "digest": TEXT},
 }  # fmt: skip
 SET_SCORES: Fields = {
     "covered": SHARE,

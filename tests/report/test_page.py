@@ -165,6 +165,9 @@ def test_a_result_that_has_seen_its_test_images_is_marked(make_workdir):
     told = "of 1,400 scored images the same pixels stand 30 in the training data, 2 in what"
     assert told in text.replace("Of 1,400", "of 1,400")
     assert told in read(path.with_name("report.md"))
+    kept = {"file": "<mine>.csv", "digest": "0a" * 32, "replaced": {"train": 1200, "test": 3}}
+    result = {**files.read_json(path.parent.parent / "result.json"), "relabel": kept}
+    assert f"1,200 of train, 3 of test; by &lt;mine&gt;.csv, SHA-256 {'0a' * 32}" in sections.method(result)
     none = {**seen, "train": 0, "earlier": 0}
     assert sections.overlap({"overlap": none}) == sections.overlap({}) == ""
 

@@ -181,6 +181,10 @@ def test_what_a_file_lacks_is_named(tmp_path, path, new, message):
         (("test", "confusion_matrix", 0, 0), "5", "a number of test.confusion_matrix is '5'"),
         (("test", "confusion_matrix", 0, 0), -5, "a number of test.confusion_matrix is -5"),
         (("peak_memory_bytes",), "much", "peak_memory_bytes is 'much', not a whole number from 0 on or null"),
+        (("relabel",), {"file": "mine.csv"}, "relabel lacks digest, replaced"),
+        (("relabel",), {"file": 3, "digest": "", "replaced": {}}, "relabel.file is 3, not a text"),
+        (("relabel",), {"file": "", "digest": "", "replaced": []}, "relabel.replaced is not a JSON object"),
+        (("relabel",), {"file": "", "digest": "", "replaced": {"train": -1}}, "relabel.replaced is -1"),
     ],
 )
 def test_a_value_of_another_kind_is_named(tmp_path, path, new, message):
