@@ -15,8 +15,9 @@ from ferjax.config.text_fields import parse_l2
 from ferjax.errors import UserError
 from ferjax.models.class_maps import class_weights as class_weights_of
 from ferjax.models.observed import Seen, observed
-from ferjax.training import eac, losses, scn
+from ferjax.training import eac, group_dro, losses, scn
 from ferjax.training.distillation import attention_loss, distillation_loss
+from ferjax.training.group_dro import GroupRule
 from ferjax.training.losses import l2_penalty
 from ferjax.training.remat import rematerialised
 from ferjax.training.stages import Rules, auxiliary_loss, statistics_kept
@@ -32,11 +33,13 @@ class Whole(NamedTuple):
         weight: of all examples together, by their classes.
         examples: B.
         parts: how many smaller batches it is computed in.
+        group_weights: float32 `[G]`, of group DRO before this batch; None without it.
     """
 
     weight: Array | int
     examples: int
     parts: int
+    group_weights: Array | None = None
 
 
 Objective = Callable[[Any, Any, Any, Rows, Key[Array, ""], Whole], tuple[Float[Array, ""], tuple[Any, Sums]]]
@@ -49,6 +52,7 @@ def make_objective(
     dtype: Dtype,
     rules: Rules,
     classifier: str = "",
+    groups: GroupRule | None = None,
 ) -> Objective:
     """Builds `objective(params, head, stats, rows, key, whole) -> (value, (stats, sums))`.
 
@@ -59,13 +63,15 @@ def make_objective(
         dtype: compute dtype.
         rules: which statistics stay, and which losses count.
         classifier: path of the layer whose input the head of the self-cure method reads; empty without it.
+        groups: what group DRO needs; None without it.
 
     Returns:
         A function of parameters, those of the self-cure head, batch statistics, augmented rows
         `{"image": [b, H, W, C], "label": [b] or [b, K]}` (with teachers also what they say),
         the key of dropout, and the whole batch. It gives the part of the batch's loss that these rows make,
         the new statistics, and the sums that `ferjax.training.steps.make_train_step` describes; for the
-        self-cure method also `proposed`, int32 `[b]`, see `ferjax.training.scn.proposals`.
+        self-cure method also `proposed`, int32 `[b]`, see `ferjax.training.scn.proposals`; for group DRO the
+        groups' new `group_weights`.
 
     Raises:
         UserError: when called, if no loss counts.
@@ -124,7 +130,14 @@ def make_objective(
         if own is None and not rules.cross_entropy:
             raise UserError("a stage has cross_entropy 0 and the network has no loss of its own")
         value: Any = l2_penalty(params, l2) / whole.parts
-        if rules.cross_entropy:
+        if rules.cross_entropy and groups:
+            means, present = group_dro.group_losses(loss, weight, rows["group"], len(groups.names))
+            new = group_dro.reweighted(whole.group_weights, means, present, groups.rate, groups.offsets)
+            sums["group_weights"] = new
+            robust = (new * means).sum()
+            sums["robust_loss"] = robust * whole.examples
+            value += rules.cross_entropy * (1 - taught) * robust
+        elif rules.cross_entropy:
             value += rules.cross_entropy * (1 - taught) * loss.sum() / whole.weight
         if rules.cross_entropy and taught:
             behind = distillation_loss(logits, rows["soft"], config.distill.temperature)

@@ -29,7 +29,7 @@ from ferjax.data.pipeline import check_workers, train_batches
 from ferjax.data.sources import Source
 from ferjax.models import class_maps
 from ferjax.models.observed import classifier_of
-from ferjax.training import memory, optimizers, schedules, scn, stages, state, steps
+from ferjax.training import group_dro, memory, optimizers, schedules, scn, stages, state, steps
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.distillation import Teacher
 from ferjax.training.losses import class_weights
@@ -123,8 +123,9 @@ class Parts:
         eval_step: jitted `(variables, batch) -> sums`.
         model: the network.
         shared: what every batch holds beside its rows, on every device: the split of `data.cache=device` as
-            `held`, the teachers' variables as `teachers`.
+            `held`, the teachers' variables as `teachers`, the groups of group DRO as `groups`.
         teachers: what the steps learn from.
+        groups: names of the groups of group DRO; empty without it.
     """
 
     plan: Plan
@@ -139,6 +140,7 @@ class Parts:
     model: nn.Module
     shared: dict[str, Any]
     teachers: tuple[Teacher, ...]
+    groups: tuple[str, ...] = ()
 
 
 def state_layout(
@@ -147,10 +149,11 @@ def state_layout(
     tx: optax.GradientTransformation,
     mesh: Mesh,
     cure: scn.Cure | None = None,
+    groups: int = 0,
 ) -> tuple[Callable[..., TrainState], Any]:
     """Returns the function that makes an initial state from a seed, and its shapes with their shardings."""
     averaging = config.optimizer.ema_decay > 0
-    init = partial(state.create, model, tx, image_shape(config), ema=averaging, cure=cure)
+    init = partial(state.create, model, tx, image_shape(config), ema=averaging, cure=cure, groups=groups)
     shapes = jax.eval_shape(init, np.uint32(0))
     like = jax.tree.map(
         lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
@@ -177,7 +180,7 @@ def assemble(
         teachers: what `distill.from` names.
     """
     num_classes = len(train.label_names)
-    lengths = plan(config, len(epochs(train, config.data.balance)))
+    lengths = plan(config, len(epochs(train, config.data.balance, config.data.groups)))
     model = create_model(config, num_classes)
     weights = class_weights(config.loss.class_weights, train.labels, num_classes, config.loss.effective_beta)
     dtype = jnp.dtype(config.train.precision)
@@ -185,12 +188,15 @@ def assemble(
     # The rate is no part of the state: one layout serves all stages.
     tx = optimizers.create(config.optimizer, lambda step: 0.0)
     cure = scn.cure_of(config, model, image_shape(config), len(train), lengths.per_epoch)
-    init, like = state_layout(config, model, tx, mesh, cure)
+    groups = group_dro.rule_of(config, train)
+    init, like = state_layout(config, model, tx, mesh, cure, len(groups.names) if groups else 0)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
     shared: dict[str, Any] = {"held": train.held} if isinstance(train, DeviceSource) else {}
     if teachers:
         shared["teachers"] = [teacher.variables for teacher in teachers]
-    rows = ("index",) if "held" in shared else ("image", "label", *(["index"] if cure else []))
+    if groups:
+        shared["groups"] = jax.make_array_from_process_local_data(replicated(mesh), groups.codes)
+    rows = ("index",) if "held" in shared else ("image", "label", *(["index"] if cure or groups else []))
     one, several = _batch_layouts(mesh, rows, shared)
     together = config.train.steps_per_call
     rules, train_steps, several_steps, fewer_steps = [], [], [], []
@@ -207,6 +213,7 @@ def assemble(
             rule,
             teachers,
             cure,
+            groups,
         )
         rules.append(rule)
         jitted = partial(jax.jit, out_shardings=(shardings, replicated(mesh)), donate_argnums=0)
@@ -226,6 +233,7 @@ def assemble(
         model=model,
         shared=shared,
         teachers=tuple(teachers),
+        groups=groups.names if groups else (),
     )
 
 
@@ -280,5 +288,6 @@ def train_rows(config: ConfigDict, train: Source, start_step: int = 0) -> grain.
         process_count=jax.process_count(),
         workers=config.data.workers,
         balance=config.data.balance,
-        indexed=config.loss.scn > 0,
+        groups=config.data.groups,
+        indexed=config.loss.scn > 0 or config.loss.group_dro > 0,
     )

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ferjax.training import scn
+from ferjax.training import group_dro, scn
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -23,6 +23,7 @@ class TrainState(flax.struct.PyTreeNode):
         rng: typed key; step n uses `fold_in(rng, n)`.
         lr_scale: float32, the plateau schedule's factor on every update.
         cure: of the self-cure method, see `ferjax.training.scn.initial`; None without it.
+        group_weights: float32 `[G]`, of group DRO; None without it.
     """
 
     step: jax.Array
@@ -33,6 +34,7 @@ class TrainState(flax.struct.PyTreeNode):
     rng: jax.Array
     lr_scale: jax.Array
     cure: Any = None
+    group_weights: Any = None
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -47,6 +49,7 @@ def create(
     seed: int | jax.Array,
     ema: bool,
     cure: scn.Cure | None = None,
+    groups: int = 0,
 ) -> TrainState:
     """Makes the initial state; pure, so that it can be jitted with sharded outputs.
 
@@ -57,6 +60,7 @@ def create(
         seed: of the weights and, folded, of dropout and augmentation; uint32 where it is traced.
         ema: whether averaged weights are kept.
         cure: what the self-cure method needs; None without it.
+        groups: of group DRO; 0 without it.
     """
     init_key, rng = jax.random.split(jax.random.key(seed))
     variables = model.init(init_key, jnp.zeros((1, *image_shape)), train=False)
@@ -71,6 +75,7 @@ def create(
         rng=rng,
         lr_scale=jnp.ones((), jnp.float32),
         cure=scn.initial(cure, tx, jax.random.fold_in(init_key, 1)) if cure else None,
+        group_weights=group_dro.initial(groups) if groups else None,
     )
 
 

@@ -17,6 +17,7 @@ from ferjax.augment.crops import random_crop
 from ferjax.training import sam, scn
 from ferjax.training.distillation import Teacher, make_soft_targets
 from ferjax.training.gradient_parts import in_parts
+from ferjax.training.group_dro import GroupRule
 from ferjax.training.losses import cross_entropy, example_weights
 from ferjax.training.objective import Whole, make_objective
 from ferjax.training.optimizers import without_frozen
@@ -27,7 +28,7 @@ from ferjax.training.state import TrainState
 
 Batch = dict[str, Any]
 # What a batch holds beside its rows; the same in all steps.
-SHARED = ("held", "teachers")
+SHARED = ("held", "teachers", "groups")
 Sums = dict[str, Array]
 
 
@@ -57,6 +58,7 @@ def make_train_step(
     rules: Rules = Rules(),  # noqa: B008  (it is frozen)
     teachers: Sequence[Teacher] = (),
     cure: scn.Cure | None = None,
+    groups: GroupRule | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
     """Builds `train_step(state, batch) -> (state, sums)`, to be jitted with shardings.
 
@@ -70,15 +72,18 @@ def make_train_step(
         rules: what stays, how fast the rest moves, and which losses count.
         teachers: networks to learn from.
         cure: what the self-cure method needs; None without it.
+        groups: what group DRO needs; None without it.
 
     Returns:
         A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`, or indices
         of what is held on the devices, see `gather`; with teachers, `teachers` are their variables, with
-        `cure` there is `index`, int32 [B]. Labels may also be distributions, float32 [B, K]. Its sums are
+        `cure` there is `index`, int32 [B], with `groups` also `groups`, int32 [N], those of all examples.
+        Labels may also be distributions, float32 [B, K]. Its sums are
         `loss` (weighted), `weight`, `correct` (by the largest class of a distribution) and `count`, totals
         over the batch, and this step's `learning_rate`: float32 scalars; beside them totals of further
         losses: `auxiliary_loss` where the network sows some that count, `eac_loss`, `distillation_loss`,
-        `attention_loss`, `rank_loss`; and `relabelled`, how many examples have had their label replaced.
+        `attention_loss`, `rank_loss`, `robust_loss`; and `relabelled`, how many examples have had their label
+        replaced.
 
     Raises:
         UserError: when traced, if no loss counts.
@@ -86,7 +91,7 @@ def make_train_step(
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
     )
-    objective = make_objective(model, config, weights, dtype, rules, cure.classifier if cure else "")
+    objective = make_objective(model, config, weights, dtype, rules, cure.classifier if cure else "", groups)
     parts, rho = config.train.accumulate_steps, config.optimizer.sam_rho
     decay = config.optimizer.ema_decay
     soft_targets = make_soft_targets(teachers, config)
@@ -103,7 +108,10 @@ def make_train_step(
         if cure:
             labels = scn.current(state.cure["labels"], given["index"], jnp.asarray(labels))
         total = len(labels) if weights is None else example_weights(labels, weights).sum()
-        whole, rows = Whole(total, len(labels), parts), {"image": images, "label": labels}
+        whole = Whole(total, len(labels), parts, state.group_weights)
+        rows = {"image": images, "label": labels}
+        if groups:
+            rows["group"] = given["groups"][given["index"]]
         if teachers:
             rows |= soft_targets(given["teachers"], jnp.asarray(images))
 
@@ -153,9 +161,16 @@ def make_train_step(
                 cure, cured, tx, head_grads, state.lr_scale, state.step, given["index"], proposed
             )
             sums["relabelled"] = (cured["labels"] >= 0).sum(dtype=jnp.float32)
+        group_weights = sums.pop("group_weights", state.group_weights)
         sums["learning_rate"] = jnp.asarray(schedule(state.step) * state.lr_scale, jnp.float32)
         state = state.replace(
-            step=state.step + 1, params=params, batch_stats=stats, opt_state=opt_state, ema=ema, cure=cured
+            step=state.step + 1,
+            params=params,
+            batch_stats=stats,
+            opt_state=opt_state,
+            ema=ema,
+            cure=cured,
+            group_weights=group_weights,
         )
         return state, sums
 
