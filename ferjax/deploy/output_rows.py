@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TextIO
 
 import numpy as np
@@ -57,6 +57,28 @@ def is_unsure(probabilities: np.ndarray, below: float) -> bool:
     return bool(probabilities.max() < below)
 
 
+SetOf = Callable[[np.ndarray], Sequence[str] | None]
+
+
+class Doubt(NamedTuple):
+    """What is said of how far an answer can be relied on.
+
+    Attributes:
+        below: a face whose most likely class has less than this is unsure; 0: nothing is said.
+        set_of: from float `[K]` to the classes that may be the actual one; None: nothing is said.
+        coverage: how often they hold the actual one.
+    """
+
+    below: float = 0.0
+    set_of: SetOf | None = None
+    coverage: float = 0.0
+
+    def classes(self, probabilities: np.ndarray) -> list[str] | None:
+        """Returns the classes of a face's set; None if nothing is said of it."""
+        found = self.set_of(probabilities) if self.set_of else None
+        return None if found is None else list(found)
+
+
 class Writer(Protocol):
     """Takes rows one after the other."""
 
@@ -74,6 +96,8 @@ def writer(
     out: TextIO,
     live: bool = False,
     unsure_below: float = 0.0,
+    set_of: SetOf | None = None,
+    coverage: float = 0.0,
 ) -> Writer:
     """Creates a writer to an open file.
 
@@ -84,20 +108,23 @@ def writer(
         out: the file.
         live: the table gets a line for every frame of a video at once, instead of means at its end.
         unsure_below: a face whose most likely class has less than this is called unsure; 0: nothing is said.
+        set_of: from float `[K]` to the classes of a face's set; None: nothing is said.
+        coverage: how often the set shall hold the actual class.
     """
+    doubt = Doubt(unsure_below, set_of, coverage)
     if kind == "table":
-        return _Table(label_names, top_k, out, live, unsure_below)
+        return _Table(label_names, top_k, out, live, doubt)
     if kind == "csv":
-        return _Csv(label_names, out, unsure_below)
-    return _JsonLines(label_names, top_k, out, unsure_below)
+        return _Csv(label_names, out, doubt)
+    return _JsonLines(label_names, top_k, out, doubt)
 
 
 class _JsonLines:
-    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, below: float) -> None:
-        self._label_names, self._top_k, self._out, self._below = label_names, top_k, out, below
+    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, doubt: Doubt) -> None:
+        self._label_names, self._top_k, self._out, self._doubt = label_names, top_k, out, doubt
 
     def write(self, row: Row) -> None:
-        print(_json(row, self._label_names, self._top_k, self._below), file=self._out, flush=True)
+        print(_json(row, self._label_names, self._top_k, self._doubt), file=self._out, flush=True)
 
     def close(self) -> None:
         pass
@@ -106,19 +133,23 @@ class _JsonLines:
 class _Csv:
     """Writes a column for every class."""
 
-    def __init__(self, label_names: Sequence[str], out: TextIO, below: float) -> None:
-        self._label_names, self._below = label_names, below
+    def __init__(self, label_names: Sequence[str], out: TextIO, doubt: Doubt) -> None:
+        self._label_names, self._doubt = label_names, doubt
         self._table = csv.writer(out, lineterminator="\n")
         head = ("source", "status", "reason", "time", "face", *_SIDES, "score", "label", "probability")
-        self._table.writerow([*head, *(f"p_{name}" for name in label_names), "unsure"])
+        self._table.writerow([*head, *(f"p_{name}" for name in label_names), "unsure", "set"])
 
     def write(self, row: Row) -> None:
-        self._table.writerow([*_cells(row, self._label_names), self._unsure(row)])
+        self._table.writerow([*_cells(row, self._label_names), self._unsure(row), self._set(row)])
 
     def _unsure(self, row: Row) -> str | None:
-        if row.probabilities is None or not self._below:
+        if row.probabilities is None or not self._doubt.below:
             return None
-        return json.dumps(is_unsure(row.probabilities, self._below))
+        return json.dumps(is_unsure(row.probabilities, self._doubt.below))
+
+    def _set(self, row: Row) -> str | None:
+        classes = None if row.probabilities is None else self._doubt.classes(row.probabilities)
+        return None if classes is None else "|".join(classes)
 
     def close(self) -> None:
         pass
@@ -127,9 +158,9 @@ class _Csv:
 class _Table:
     """Writes a line a face; for a video, at its end, the mean of each of its faces."""
 
-    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, live: bool, below: float) -> None:
+    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, live: bool, doubt: Doubt) -> None:
         self._label_names, self._top_k, self._out, self._live = label_names, top_k, out, live
-        self._below = below
+        self._doubt = doubt
         self._video: list[Row] = []
 
     def write(self, row: Row) -> None:
@@ -146,7 +177,11 @@ class _Table:
         self._video = []
 
     def _print(self, row: Row) -> None:
-        print(line(row, self._label_names, self._top_k, self._below), file=self._out, flush=True)
+        text = line(row, self._label_names, self._top_k, self._doubt.below)
+        classes = None if row.probabilities is None else self._doubt.classes(row.probabilities)
+        if classes is not None:
+            text += f"  {self._doubt.coverage:.0%}: {printable(', '.join(classes)) or 'no class'}"
+        print(text, file=self._out, flush=True)
 
 
 def video_means(video: Sequence[Row]) -> list[Row]:
@@ -169,7 +204,7 @@ def video_means(video: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _json(row: Row, label_names: Sequence[str], top_k: int, below: float) -> str:
+def _json(row: Row, label_names: Sequence[str], top_k: int, doubt: Doubt) -> str:
     fields = row._asdict()
     del fields["probabilities"], fields["lasts"]
     known = {name: value for name, value in fields.items() if value not in (None, "")}
@@ -177,8 +212,10 @@ def _json(row: Row, label_names: Sequence[str], top_k: int, below: float) -> str
         chances = top_classes(row.probabilities, label_names, top_k)
         label = next(iter(chances))
         known |= {"label": label, "probability": chances[label], "probabilities": chances}
-        if below:
-            known["unsure"] = is_unsure(row.probabilities, below)
+        if doubt.below:
+            known["unsure"] = is_unsure(row.probabilities, doubt.below)
+        if (classes := doubt.classes(row.probabilities)) is not None:
+            known |= {"set": classes, "set_coverage": doubt.coverage}
     # JSON leaves control characters above 127 as they are, and some terminals obey them.
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(plain(known), ensure_ascii=False))
 

@@ -14,6 +14,7 @@ from ferjax.inference import trained
 from ferjax.inference.needed_memory import most_pictures
 from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
+from ferjax.scores.conformal import Sets
 
 _FEW = 8  # faces in a batch of middle size: about as many as a photograph shows
 
@@ -32,6 +33,7 @@ class Classifier:
         batches: the batch sizes that are compiled, ascending; the last few faces are padded up to one.
         predict: maps uint8 `[B, S, S, 3]` to float32 `[B, K]` on the device; compiled once for each B.
         unsure_below: the network is unsure of a face whose most likely class has less than this; 0: never.
+        sets: makes sets of classes that hold the actual one with a stated chance; None: not measured.
     """
 
     label_names: tuple[str, ...]
@@ -43,6 +45,7 @@ class Classifier:
     batches: tuple[int, ...]
     predict: Callable[[np.ndarray], jax.Array]
     unsure_below: float = 0.0
+    sets: Sets | None = None
 
     @classmethod
     def of(cls, network: Trained) -> "Classifier":
@@ -62,6 +65,7 @@ class Classifier:
             batches=tuple(sorted({min(size, largest) for size in (1, _FEW, largest)})),
             predict=lambda images: compiled(variables, images),
             unsure_below=network.unsure.below if network.unsure else 0.0,
+            sets=network.sets,
         )
 
     def preprocess(self, crops: Sequence[np.ndarray]) -> np.ndarray:
@@ -100,6 +104,18 @@ class Classifier:
         # Fetched only now: while the device computes one batch, the next one is handed to it.
         parts = [np.asarray(part)[:count] for part, count in computed]
         return np.concatenate([np.empty((0, len(self.label_names)), np.float32), *parts])
+
+    def set_of(self, probabilities: np.ndarray) -> list[str] | None:
+        """Names the classes of a face's set, the most likely first; None if sets were not measured.
+
+        Args:
+            probabilities: float `[K]`, see `probabilities`.
+        """
+        if self.sets is None:
+            return None
+        inside = self.sets.members(probabilities[None], self.temperature)[0]
+        order = np.argsort(-probabilities, kind="stable")
+        return [self.label_names[index] for index in order if inside[index]]
 
     def _batch(self, left: int) -> int:
         """Chooses the next batch's size: the largest full one, or for few faces one that holds them all."""
