@@ -2,8 +2,8 @@
 
 `toons/avataaars` is the source domain (seven classes, out of balance, harsh conditions), `toons/open_peeps`
 the target domain of another style (contempt, no disgust, milder), `toons/avataaars_noisy` the first with a
-tenth of its training labels wrong, `toons/avataaars_copies` a quarter of the first, with copies of test images
-in train. See docs/toons.md.
+tenth of its training labels wrong, `toons/avataaars_copies` a quarter of the first, with copies of test
+images in train. See docs/toons.md.
 """
 
 import dataclasses
