@@ -21,7 +21,8 @@ STEPS = 3
 # Every training method at once.
 METHODS = {
     "optimizer__sam_rho": 0.1, "loss__eac": 1.0, "distill__from": "a teacher", "loss__scn": 0.5,
-    "loss__scn_relabel_epoch": 1.0, "loss__scn_relabel_margin": 0.02,
+    "loss__scn_relabel_epoch": 1.0, "loss__scn_relabel_margin": 0.02, "loss__group_dro": 0.1,
+    "data__groups": "class",
 }  # fmt: skip
 # The one that cannot be combined with all of them.
 PAIRED = {"loss__rul": True}

@@ -13,6 +13,12 @@ def _parse_fold(text: str) -> Any:
     return parse(text)
 
 
+def _parse_groups(text: str) -> Any:
+    from ferjax.data.training_groups import names_of
+
+    return names_of(text)
+
+
 SWITCH = Anything("True or False")
 FRACTION = Range(0, 1)
 BELOW_ONE = Range(0, 1, below=True)
@@ -52,9 +58,13 @@ DATA = (
           "Leaves out of train the images that also stand in validation or test."),
     Field("data.drop_validation_leaks", False, SWITCH, "",
           "Leaves out of validation, which chooses the weights, the images that also stand in test."),
-    Field("data.balance", "none", Choices(("none", "oversample", "draw")), "",
+    Field("data.balance", "none",
+          Choices(("none", "oversample", "draw", "oversample_groups", "draw_groups")), "",
           "oversample: an epoch shows every class as often as the largest one; draw: every image is drawn "
-          "with replacement, each class equally likely."),
+          "with replacement, each class equally likely; …_groups: likewise for data.groups."),
+    Field("data.groups", "", Text("ATTRIBUTE,…", _parse_groups), "",
+          "Attributes whose values divide the training images into groups, for data.balance and "
+          "loss.group_dro, such as gender,class; class is the label."),
     Field("data.soft_labels", False, SWITCH, "",
           "Trains on the annotators' votes where the data set stores them (ferplus)."),
     Field("data.face_margin", -1.0, Range(-1, 2), "of the box",

@@ -87,7 +87,7 @@ def _check_together(config: ConfigDict) -> None:
         raise UserError(
             f"eval.crops={config.eval.crops} cuts crops: set data.source_size above data.image_size"
         )
-    if data.balance != "none" and config.loss.class_weights != "none":
+    if data.balance in ("oversample", "draw") and config.loss.class_weights != "none":
         raise UserError(
             f"data.balance={data.balance} and loss.class_weights={config.loss.class_weights} both make up "
             "for rare classes: set one of them to none"
@@ -98,6 +98,7 @@ def _check_together(config: ConfigDict) -> None:
         _check_affect(config)
     if config.loss.rul:
         _check_rul(config)
+    _check_groups(config)
     if data.label_noise and data.soft_labels:
         raise UserError("data.label_noise changes classes, and data.soft_labels takes votes: leave one out")
     if data.relabel and data.soft_labels:
@@ -116,6 +117,31 @@ def _check_affect(config: ConfigDict) -> None:
             f"affect.loss={config.affect.loss} is of a whole batch: set train.accumulate_steps to 1 and "
             "train.batch_size above 1, or affect.loss=mse"
         )
+
+
+def _check_groups(config: ConfigDict) -> None:
+    """Checks that groups are named where they are needed, and needed where they are named."""
+    balanced = config.data.balance.endswith("_groups")
+    needed_by = f"data.balance={config.data.balance}" if balanced else "loss.group_dro"
+    if config.data.groups and not (balanced or config.loss.group_dro):
+        raise UserError(
+            "data.groups changes nothing alone: set loss.group_dro, or data.balance=oversample_groups or "
+            "draw_groups"
+        )
+    if (balanced or config.loss.group_dro) and not config.data.groups:
+        raise UserError(f"{needed_by} needs groups: set data.groups to attributes of the set, such as gender")
+    if config.loss.group_dro:
+        for field, value in (("mixup", config.augment.mixup), ("cutmix", config.augment.cutmix)):
+            if value:
+                raise UserError(f"loss.group_dro weighs images of one group each: switch augment.{field} off")
+        if config.loss.rul:
+            raise UserError("loss.rul takes images in pairs, and loss.group_dro by group: switch one off")
+        if config.train.accumulate_steps > 1:
+            raise UserError(
+                "loss.group_dro weighs the groups of a whole batch: set train.accumulate_steps to 1"
+            )
+    elif config.loss.group_dro_adjustment:
+        raise UserError("loss.group_dro_adjustment changes nothing without loss.group_dro")
 
 
 def _check_scn(config: ConfigDict) -> None:

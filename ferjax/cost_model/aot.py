@@ -144,6 +144,8 @@ def assembled(config: ConfigDict, devices: Sequence["Device"], num_classes: int)
     Raises:
         UserError: the mesh, the batch, the network or a teacher does not fit.
     """
+    if config.loss.group_dro:
+        raise UserError("aot does not read the data set, and so not its groups: leave loss.group_dro out")
     mesh = make_mesh(config.mesh, devices)
     check_batch(config.train.batch_size, config.train.accumulate_steps, mesh, "train.batch_size")
     check_methods(config, create_model(config, num_classes))

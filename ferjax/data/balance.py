@@ -8,8 +8,11 @@ import numpy as np
 
 from ferjax.data.seeded import Draws
 from ferjax.data.sources import Source
+from ferjax.data.training_groups import groups_of
 
-NAMES = ("none", "oversample", "draw")
+CLASSES = ("oversample", "draw")
+GROUPS = ("oversample_groups", "draw_groups")
+NAMES = ("none", *CLASSES, *GROUPS)
 
 
 class Epochs(abc.ABC):
@@ -98,8 +101,18 @@ class Drawn(Epochs):
         return members[starts[chosen] + draws.below_each(counts[chosen])]
 
 
-def epochs(source: Source, balance: str) -> Epochs:
-    """Returns the epochs of a split; `balance` is one of `NAMES`."""
-    if balance == "oversample":
-        return Oversampled(source.labels)
-    return Drawn(source.labels) if balance == "draw" else Once(len(source))
+def epochs(source: Source, balance: str, groups: str = "") -> Epochs:
+    """Returns the epochs of a split.
+
+    Args:
+        source: the training split.
+        balance: one of `NAMES`; those of `GROUPS` show groups, instead of classes, equally often.
+        groups: which groups, see `ferjax.data.training_groups.groups_of`.
+
+    Raises:
+        UserError: the set does not have the groups.
+    """
+    if balance == "none":
+        return Once(len(source))
+    members = groups_of(source, groups).codes if balance in GROUPS else source.labels
+    return Oversampled(members) if balance.startswith("oversample") else Drawn(members)

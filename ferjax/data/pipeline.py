@@ -31,6 +31,7 @@ def train_batches(
     process_count: int = 1,
     workers: int = 0,
     balance: str = "none",
+    groups: str = "",
     indexed: bool = False,
 ) -> grain.DatasetIterator:
     """Iterates over shuffled batches without end.
@@ -48,6 +49,8 @@ def train_batches(
         workers: processes that read and decode a streamed source; 0 uses threads.
         balance: one of `ferjax.data.balance.NAMES`; "oversample" shows as many examples of every class as the
             largest has.
+        groups: what is balanced with "oversample_groups" and "draw_groups", see
+            `ferjax.data.training_groups`.
         indexed: whether batches also hold `index`, int32 [b], the examples' places in the source.
 
     Returns:
@@ -59,7 +62,7 @@ def train_batches(
     """
     if workers and not isinstance(source, StreamSource):
         raise UserError("decoded data needs no workers: set workers=0, or cache='stream'")
-    order = _ShuffledOrder(epochs(source, balance), batch_size, seed)
+    order = _ShuffledOrder(epochs(source, balance, groups), batch_size, seed)
     rows = _rows(batch_size, process_index, process_count)
     steps = grain.MapDataset.range(sys.maxsize).map(_TrainBatch(source, order, rows, indexed))
     batches = steps[start_step:].to_iter_dataset(_read_options(source, workers))

@@ -177,6 +177,13 @@ def _limits(
         )
     if by_group:
         items += _gaps(by_group)
+    if network.sets is not None:
+        coverage, smallest = network.sets
+        items.append(
+            "`predict` also names every class whose probability before calibration is at least "
+            f"{smallest:.3g}. On pictures like those of validation such sets hold the actual class "
+            f"{percent(coverage, 0)} of the time; on others nothing is promised."
+        )
     items += [
         "Every face is given one of its classes, even a face that shows none of them.",
         f"Not measured: whether it is equally good for {_other_groups(by_group)}; faces from the side, "

@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TextIO
 
 import numpy as np
@@ -70,6 +70,28 @@ def signed(value: float) -> str:
     return f"{value:+.2f}"  # the font of annotated pictures has no other minus
 
 
+SetOf = Callable[[np.ndarray], Sequence[str] | None]
+
+
+class Doubt(NamedTuple):
+    """What is said of how far an answer can be relied on.
+
+    Attributes:
+        below: a face whose most likely class has less than this is unsure; 0: nothing is said.
+        set_of: from float `[K]` to the classes that may be the actual one; None: nothing is said.
+        coverage: how often they hold the actual one.
+    """
+
+    below: float = 0.0
+    set_of: SetOf | None = None
+    coverage: float = 0.0
+
+    def classes(self, probabilities: np.ndarray) -> list[str] | None:
+        """Returns the classes of a face's set; None if nothing is said of it."""
+        found = self.set_of(probabilities) if self.set_of else None
+        return None if found is None else list(found)
+
+
 class Writer(Protocol):
     """Takes rows one after the other."""
 
@@ -88,6 +110,8 @@ def writer(
     live: bool = False,
     unsure_below: float = 0.0,
     has_affect: bool = False,
+    set_of: SetOf | None = None,
+    coverage: float = 0.0,
 ) -> Writer:
     """Creates a writer to an open file.
 
@@ -99,20 +123,23 @@ def writer(
         live: the table gets a line for every frame of a video at once, instead of means at its end.
         unsure_below: a face whose most likely class has less than this is called unsure; 0: nothing is said.
         has_affect: CSV has the columns valence and arousal at its end.
+        set_of: from float `[K]` to the classes of a face's set; None: nothing is said.
+        coverage: how often the set shall hold the actual class.
     """
+    doubt = Doubt(unsure_below, set_of, coverage)
     if kind == "table":
-        return _Table(label_names, top_k, out, live, unsure_below)
+        return _Table(label_names, top_k, out, live, doubt)
     if kind == "csv":
-        return _Csv(label_names, out, unsure_below, has_affect)
-    return _JsonLines(label_names, top_k, out, unsure_below)
+        return _Csv(label_names, out, doubt, has_affect)
+    return _JsonLines(label_names, top_k, out, doubt)
 
 
 class _JsonLines:
-    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, below: float) -> None:
-        self._label_names, self._top_k, self._out, self._below = label_names, top_k, out, below
+    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, doubt: Doubt) -> None:
+        self._label_names, self._top_k, self._out, self._doubt = label_names, top_k, out, doubt
 
     def write(self, row: Row) -> None:
-        print(_json(row, self._label_names, self._top_k, self._below), file=self._out, flush=True)
+        print(_json(row, self._label_names, self._top_k, self._doubt), file=self._out, flush=True)
 
     def close(self) -> None:
         pass
@@ -121,25 +148,29 @@ class _JsonLines:
 class _Csv:
     """Writes a column for every class."""
 
-    def __init__(self, label_names: Sequence[str], out: TextIO, below: float, has_affect: bool) -> None:
-        self._label_names, self._below, self._has_affect = label_names, below, has_affect
+    def __init__(self, label_names: Sequence[str], out: TextIO, doubt: Doubt, has_affect: bool) -> None:
+        self._label_names, self._doubt, self._has_affect = label_names, doubt, has_affect
         self._table = csv.writer(out, lineterminator="\n")
         head = ("source", "status", "reason", "time", "face", *_SIDES, "score", "label", "probability")
-        self._table.writerow(
-            [*head, *(f"p_{name}" for name in label_names), "unsure", *self._affect(DIMENSIONS)]
-        )
+        chances = (f"p_{name}" for name in label_names)
+        self._table.writerow([*head, *chances, "unsure", "set", *self._affect(DIMENSIONS)])
 
     def write(self, row: Row) -> None:
         values = ["", ""] if row.affect is None else [_number(float(value)) for value in row.affect]
-        self._table.writerow([*_cells(row, self._label_names), self._unsure(row), *self._affect(values)])
+        cells = _cells(row, self._label_names)
+        self._table.writerow([*cells, self._unsure(row), self._set(row), *self._affect(values)])
 
     def _affect(self, cells: Sequence[str | None]) -> Sequence[str | None]:
         return cells if self._has_affect else ()
 
     def _unsure(self, row: Row) -> str | None:
-        if row.probabilities is None or not self._below:
+        if row.probabilities is None or not self._doubt.below:
             return None
-        return json.dumps(is_unsure(row.probabilities, self._below))
+        return json.dumps(is_unsure(row.probabilities, self._doubt.below))
+
+    def _set(self, row: Row) -> str | None:
+        classes = None if row.probabilities is None else self._doubt.classes(row.probabilities)
+        return None if classes is None else "|".join(classes)
 
     def close(self) -> None:
         pass
@@ -148,9 +179,9 @@ class _Csv:
 class _Table:
     """Writes a line a face; for a video, at its end, the mean of each of its faces."""
 
-    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, live: bool, below: float) -> None:
+    def __init__(self, label_names: Sequence[str], top_k: int, out: TextIO, live: bool, doubt: Doubt) -> None:
         self._label_names, self._top_k, self._out, self._live = label_names, top_k, out, live
-        self._below = below
+        self._doubt = doubt
         self._video: list[Row] = []
 
     def write(self, row: Row) -> None:
@@ -167,7 +198,11 @@ class _Table:
         self._video = []
 
     def _print(self, row: Row) -> None:
-        print(line(row, self._label_names, self._top_k, self._below), file=self._out, flush=True)
+        text = line(row, self._label_names, self._top_k, self._doubt.below)
+        classes = None if row.probabilities is None else self._doubt.classes(row.probabilities)
+        if classes is not None:
+            text += f"  {self._doubt.coverage:.0%}: {printable(', '.join(classes)) or 'no class'}"
+        print(text, file=self._out, flush=True)
 
 
 def video_means(video: Sequence[Row]) -> list[Row]:
@@ -199,7 +234,7 @@ def _mean(values: Sequence[np.ndarray]) -> np.ndarray:
     return np.mean(np.stack(values), axis=0, dtype=np.float64)
 
 
-def _json(row: Row, label_names: Sequence[str], top_k: int, below: float) -> str:
+def _json(row: Row, label_names: Sequence[str], top_k: int, doubt: Doubt) -> str:
     fields = row._asdict()
     del fields["probabilities"], fields["affect"], fields["lasts"]
     known = {name: value for name, value in fields.items() if value not in (None, "")}
@@ -207,8 +242,10 @@ def _json(row: Row, label_names: Sequence[str], top_k: int, below: float) -> str
         chances = top_classes(row.probabilities, label_names, top_k)
         label = next(iter(chances))
         known |= {"label": label, "probability": chances[label], "probabilities": chances}
-        if below:
-            known["unsure"] = is_unsure(row.probabilities, below)
+        if doubt.below:
+            known["unsure"] = is_unsure(row.probabilities, doubt.below)
+        if (classes := doubt.classes(row.probabilities)) is not None:
+            known |= {"set": classes, "set_coverage": doubt.coverage}
     known |= affect_by_name(row)
     # JSON leaves control characters above 127 as they are, and some terminals obey them.
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(plain(known), ensure_ascii=False))

@@ -49,7 +49,7 @@ from ferjax.inference.trusted_code import check_trusted
 from ferjax.platform.console import one_line
 from ferjax.runs.finite import check_finite
 from ferjax.runs.stored_config import completed
-from ferjax.scores import unsure
+from ferjax.scores import conformal, unsure
 from ferjax.scores.calibration import is_temperature
 from ferjax.training import affect
 from ferjax.training import network as networks
@@ -97,6 +97,7 @@ def write(network: Trained, card: str, path: Path, half: bool = False) -> str:
         "temperature": network.temperature,
         "grey": network.grey,
         "unsure": network.unsure and network.unsure._asdict(),
+        "sets": network.sets and network.sets._asdict(),
         "trained_on": [_without_paths(one) for one in network.trained_on],
     }
     weights: dict[str, Any] = flatten_dict({key: network.variables[key] for key in _COLLECTIONS}, sep="/")
@@ -187,6 +188,7 @@ def read(path: Path | str) -> Trained:
         temperature=facts["temperature"],
         grey=trained_on_grey(facts.get("grey"), config.data.name),
         unsure=unsure.parsed(facts.get("unsure")),
+        sets=conformal.parsed(facts.get("sets")),
         trained_on=tuple(facts.get("trained_on") or ()),
     )
 
@@ -209,6 +211,7 @@ def _facts(path: Path, content: bytes) -> dict[str, Any]:
         names, temperature = facts.get("label_names"), facts.get("temperature")
         usual = temperature is None or is_temperature(temperature)
         later = facts.get("unsure") is None or unsure.parsed(facts["unsure"]) is not None
+        later &= facts.get("sets") is None or conformal.parsed(facts["sets"]) is not None
         seen = facts.get("trained_on") is None or is_record(facts["trained_on"])
         if usual and later and seen and isinstance(names, list) and _are_names(names):
             return {**facts, "temperature": temperature}

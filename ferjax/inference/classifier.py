@@ -15,6 +15,7 @@ from ferjax.inference import trained
 from ferjax.inference.needed_memory import most_pictures
 from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
+from ferjax.scores.conformal import Sets
 
 _FEW = 8  # faces in a batch of middle size: about as many as a photograph shows
 
@@ -35,6 +36,7 @@ class Classifier:
             arousal last; compiled once for each B.
         unsure_below: the network is unsure of a face whose most likely class has less than this; 0: never.
         has_affect: it also says valence and arousal.
+        sets: makes sets of classes that hold the actual one with a stated chance; None: not measured.
     """
 
     label_names: tuple[str, ...]
@@ -47,6 +49,7 @@ class Classifier:
     predict: Callable[[np.ndarray], jax.Array]
     unsure_below: float = 0.0
     has_affect: bool = False
+    sets: Sets | None = None
 
     @classmethod
     def of(cls, network: Trained) -> "Classifier":
@@ -73,6 +76,7 @@ class Classifier:
             predict=lambda images: compiled(variables, images),
             unsure_below=network.unsure.below if network.unsure else 0.0,
             has_affect=network.affect_head is not None,
+            sets=network.sets,
         )
 
     def preprocess(self, crops: Sequence[np.ndarray]) -> np.ndarray:
@@ -124,6 +128,18 @@ class Classifier:
         classes = len(self.label_names)
         said = np.concatenate([np.empty((0, classes + 2 * self.has_affect), np.float32), *parts])
         return (said[:, :classes], said[:, classes:]) if self.has_affect else (said, None)
+
+    def set_of(self, probabilities: np.ndarray) -> list[str] | None:
+        """Names the classes of a face's set, the most likely first; None if sets were not measured.
+
+        Args:
+            probabilities: float `[K]`, see `probabilities`.
+        """
+        if self.sets is None:
+            return None
+        inside = self.sets.members(probabilities[None], self.temperature)[0]
+        order = np.argsort(-probabilities, kind="stable")
+        return [self.label_names[index] for index in order if inside[index]]
 
     def _batch(self, left: int) -> int:
         """Chooses the next batch's size: the largest full one, or for few faces one that holds them all."""

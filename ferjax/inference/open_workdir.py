@@ -13,6 +13,7 @@ from ferjax.runs.layout import differences, layout
 from ferjax.runs.result import read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import CONFIG, RESULT
+from ferjax.scores import conformal
 from ferjax.scores.calibration import is_temperature
 from ferjax.training import affect
 from ferjax.training.network import create_model, image_shape
@@ -67,6 +68,7 @@ def open_workdir(workdir: Path) -> Trained:
         image_size=config.data.image_size,
         temperature=_temperature(workdir / RESULT, result, step),
         grey=trained_on_grey(meta.get("grey"), config.data.name),
+        sets=_sets(workdir / RESULT, result, step),
         trained_on=tuple(meta.get("trained_on", ())),
     )
 
@@ -83,3 +85,22 @@ def _temperature(path: Path, result: dict[str, Any] | None, step: int) -> float 
     if value is not None and not is_temperature(value):
         raise UserError(f"{path}: {str(value)[:40]} is no temperature of probabilities; restore the file")
     return None if value is None else float(value)
+
+
+def _sets(path: Path, result: dict[str, Any] | None, step: int) -> conformal.Sets | None:
+    """Reads how sets of classes are made from a result, if that is of the weights that were read.
+
+    Raises:
+        UserError: the result has something else in its place.
+    """
+    measured = (result or {}).get("probabilities", {}).get("sets")
+    if result is None or result["best_step"] != step or measured is None:
+        return None
+    sets = conformal.parsed(
+        {"coverage": measured["coverage"], "smallest": measured["overall"].get("smallest")}
+    )
+    if sets is None:
+        raise UserError(
+            f"{path}: probabilities.sets does not hold the threshold of its sets; restore the file"
+        )
+    return sets

@@ -150,9 +150,11 @@ def _trained(
     # Only training uses the learning rate; the state has the same shapes for any.
     tx = optimizers.create(config.optimizer, lambda step: 0.0)
     size = setup.image_shape(config)
-    examples = weights.load_meta(workdir)["set"]["examples"]["train"] if config.loss.scn else 0
+    meta = weights.load_meta(workdir) if config.loss.scn or config.loss.group_dro else {}
+    examples = meta["set"]["examples"]["train"] if config.loss.scn else 0
     head = head_of(config, model, size, examples, per_epoch=1)
-    state, step = _best(workdir, config, setup.state_layout(config, model, tx, mesh, head)[1])
+    count = len(meta["groups"]) if config.loss.group_dro else 0
+    state, step = _best(workdir, config, setup.state_layout(config, model, tx, mesh, head, count)[1])
     return names, model, state.variables, step
 
 

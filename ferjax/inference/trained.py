@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from ferjax.data import builders
 from ferjax.errors import UserError
+from ferjax.scores.conformal import Sets
 from ferjax.scores.unsure import Unsure
 from ferjax.training.affect import Head, head_of
 from ferjax.training.network import image_shape
@@ -42,6 +43,8 @@ class Trained(NamedTuple):
             None before a run is finished.
         grey: whether the network was trained on images without colour; then faces are made grey for it.
         unsure: the probability below which it is unsure; None if none was chosen.
+        sets: turns its probabilities into sets of classes that hold the actual one with a stated chance; None
+            if that was not measured.
         trained_on: the data that made the weights, see `ferjax.training.contamination.seen_by`; empty where
             unknown.
     """
@@ -54,6 +57,7 @@ class Trained(NamedTuple):
     temperature: float | None
     grey: bool = False
     unsure: Unsure | None = None
+    sets: Sets | None = None
     trained_on: Sequence[Mapping[str, Any]] = ()
 
     @property

@@ -9,12 +9,51 @@ probability of the actual class; Angelopoulos & Bates, "Conformal Prediction: A 
 section 3.2, for the spread of the coverage.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import special
 
+from ferjax.scores.calibration import with_temperature
+
 COVERAGE = 0.9  # the usual choice
+
+
+class Sets(NamedTuple):
+    """What turns the probabilities of a network into sets of classes.
+
+    Attributes:
+        coverage: how often the set shall hold the actual class, in (0, 1).
+        smallest: the probability from which on a class belongs to the set, before calibration.
+    """
+
+    coverage: float
+    smallest: float
+
+    def members(self, probabilities: np.ndarray, temperature: float) -> np.ndarray:
+        """Returns which classes belong to the set of each example: bool `[N, K]`.
+
+        Args:
+            probabilities: float `[N, K]`, calibrated.
+            temperature: that they were calibrated with, which is undone here.
+        """
+        tiny = np.finfo(np.float64).tiny
+        logs = np.log(np.maximum(np.asarray(probabilities, np.float64), tiny))
+        return prediction_sets(with_temperature(logs, 1 / temperature), self.smallest)
+
+
+def parsed(value: object) -> Sets | None:
+    """Reads what was stored as a JSON object; None if it is none.
+
+    >>> parsed({"coverage": 0.9, "smallest": 0.07})
+    Sets(coverage=0.9, smallest=0.07)
+    >>> parsed({"coverage": 2, "smallest": 0.07})
+    """
+    if not isinstance(value, dict) or value.keys() != {*Sets._fields}:
+        return None
+    if not all(type(number) in (int, float) and 0 <= number <= 1 for number in value.values()):
+        return None
+    return Sets(**value)
 
 
 def smallest_probability(labels: np.ndarray, log_probabilities: np.ndarray, coverage: float) -> float:

@@ -15,8 +15,9 @@ from ferjax.config.text_fields import parse_l2
 from ferjax.errors import UserError
 from ferjax.models.class_maps import class_weights as class_weights_of
 from ferjax.models.observed import Seen, observed
-from ferjax.training import affect, eac, losses, rul, scn
+from ferjax.training import affect, eac, group_dro, losses, rul, scn
 from ferjax.training.distillation import attention_loss, distillation_loss
+from ferjax.training.group_dro import GroupRule
 from ferjax.training.head import Head
 from ferjax.training.losses import l2_penalty
 from ferjax.training.remat import rematerialised
@@ -34,12 +35,14 @@ class Whole(NamedTuple):
         examples: B.
         parts: how many smaller batches it is computed in.
         known: values of valence and arousal that are known, where these are learnt.
+        group_weights: float32 `[G]`, of group DRO before this batch; None without it.
     """
 
     weight: Array | int
     examples: int
     parts: int
     known: Array | int = 0
+    group_weights: Array | None = None
 
 
 Objective = Callable[[Any, Any, Any, Rows, Key[Array, ""], Whole], tuple[Float[Array, ""], tuple[Any, Sums]]]
@@ -53,6 +56,7 @@ def make_objective(
     rules: Rules,
     method: Head | None = None,
     affect_head: affect.Head | None = None,
+    groups: GroupRule | None = None,
 ) -> Objective:
     """Builds `objective(params, head, stats, rows, key, whole) -> (value, (stats, sums))`.
 
@@ -64,6 +68,7 @@ def make_objective(
         rules: which statistics stay, and which losses count.
         method: what a method with a head needs; None without it.
         affect_head: of valence and arousal, which reads the same layer's input; None without one.
+        groups: what group DRO needs; None without it.
 
     Returns:
         A function of parameters, those of the method's head, batch statistics, augmented rows
@@ -71,7 +76,8 @@ def make_objective(
         `affect_head` also `affect`, `[b, 2]`),
         the key of dropout, and the whole batch. It gives the part of the batch's loss that these rows make,
         the new statistics, and the sums that `ferjax.training.steps.make_train_step` describes; for the
-        self-cure method also `proposed`, int32 `[b]`, see `ferjax.training.scn.proposals`.
+        self-cure method also `proposed`, int32 `[b]`, see `ferjax.training.scn.proposals`; for group DRO the
+        groups' new `group_weights`.
 
     Raises:
         UserError: when called, if no loss counts.
@@ -147,7 +153,14 @@ def make_objective(
         if own is None and not rules.cross_entropy:
             raise UserError("a stage has cross_entropy 0 and the network has no loss of its own")
         value: Any = l2_penalty(params, l2) / whole.parts
-        if rules.cross_entropy:
+        if rules.cross_entropy and groups:
+            means, present = group_dro.group_losses(loss, weight, rows["group"], len(groups.names))
+            new = group_dro.reweighted(whole.group_weights, means, present, groups.rate, groups.offsets)
+            sums["group_weights"] = new
+            robust = (new * means).sum()
+            sums["robust_loss"] = robust * whole.examples
+            value += rules.cross_entropy * (1 - taught) * robust
+        elif rules.cross_entropy:
             value += rules.cross_entropy * (1 - taught) * loss.sum() / whole.weight
         if rules.cross_entropy and taught:
             behind = distillation_loss(logits, rows["soft"], config.distill.temperature)

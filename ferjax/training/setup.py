@@ -30,7 +30,7 @@ from ferjax.data.sources import Source
 from ferjax.errors import UserError
 from ferjax.models import class_maps
 from ferjax.models.observed import classifier_of
-from ferjax.training import affect, memory, optimizers, rul, schedules, scn, stages, state, steps
+from ferjax.training import affect, group_dro, memory, optimizers, rul, schedules, scn, stages, state, steps
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.distillation import Teacher
 from ferjax.training.head import Head, head_of
@@ -143,8 +143,9 @@ class Parts:
         eval_step: jitted `(variables, batch) -> sums`.
         model: the network.
         shared: what every batch holds beside its rows, on every device: the split of `data.cache=device` as
-            `held`, the teachers' variables as `teachers`.
+            `held`, the teachers' variables as `teachers`, the groups of group DRO as `groups`.
         teachers: what the steps learn from.
+        groups: names of the groups of group DRO; empty without it.
     """
 
     plan: Plan
@@ -159,6 +160,7 @@ class Parts:
     model: nn.Module
     shared: dict[str, Any]
     teachers: tuple[Teacher, ...]
+    groups: tuple[str, ...] = ()
 
 
 def state_layout(
@@ -167,13 +169,13 @@ def state_layout(
     tx: optax.GradientTransformation,
     mesh: Mesh,
     head: Head | None = None,
+    groups: int = 0,
 ) -> tuple[Callable[..., TrainState], Any]:
     """Returns the function that makes an initial state from a seed, and its shapes with their shardings."""
     averaging = config.optimizer.ema_decay > 0
     affect_head = affect.head_of(config, model, image_shape(config))
-    init = partial(
-        state.create, model, tx, image_shape(config), ema=averaging, head=head, affect_head=affect_head
-    )
+    own = {"ema": averaging, "head": head, "affect_head": affect_head, "groups": groups}
+    init = partial(state.create, model, tx, image_shape(config), **own)
     shapes = jax.eval_shape(init, np.uint32(0))
     like = jax.tree.map(
         lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
@@ -200,7 +202,7 @@ def assemble(
         teachers: what `distill.from` names.
     """
     num_classes = len(train.label_names)
-    lengths = plan(config, len(epochs(train, config.data.balance)))
+    lengths = plan(config, len(epochs(train, config.data.balance, config.data.groups)))
     model = create_model(config, num_classes)
     weights = class_weights(config.loss.class_weights, train.labels, num_classes, config.loss.effective_beta)
     dtype = jnp.dtype(config.train.precision)
@@ -209,12 +211,15 @@ def assemble(
     tx = optimizers.create(config.optimizer, lambda step: 0.0)
     head = head_of(config, model, image_shape(config), len(train), lengths.per_epoch)
     affect_head = affect.head_of(config, model, image_shape(config))
-    init, like = state_layout(config, model, tx, mesh, head)
+    groups = group_dro.rule_of(config, train)
+    init, like = state_layout(config, model, tx, mesh, head, len(groups.names) if groups else 0)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
     shared: dict[str, Any] = {"held": train.held} if isinstance(train, DeviceSource) else {}
     if teachers:
         shared["teachers"] = [teacher.variables for teacher in teachers]
-    names = ["image", "label", *(["index"] if config.loss.scn else []), *(["affect"] if affect_head else [])]
+    if groups:
+        shared["groups"] = jax.make_array_from_process_local_data(replicated(mesh), groups.codes)
+    names = ["image", "label"] + ["index"] * indexed(config) + ["affect"] * bool(affect_head)
     rows = ("index",) if "held" in shared else tuple(names)
     one, several = _batch_layouts(mesh, rows, shared)
     together = config.train.steps_per_call
@@ -233,6 +238,7 @@ def assemble(
             teachers,
             head,
             affect_head,
+            groups,
         )
         rules.append(rule)
         jitted = partial(jax.jit, out_shardings=(shardings, replicated(mesh)), donate_argnums=0)
@@ -252,6 +258,7 @@ def assemble(
         model=model,
         shared=shared,
         teachers=tuple(teachers),
+        groups=groups.names if groups else (),
     )
 
 
@@ -295,6 +302,11 @@ class Prepared(NamedTuple):
     test: Source
 
 
+def indexed(config: ConfigDict) -> bool:
+    """Tells whether batches hold the places of their examples in the split, as some methods need."""
+    return config.loss.scn > 0 or config.loss.group_dro > 0
+
+
 def train_rows(config: ConfigDict, train: Source, start_step: int = 0) -> grain.DatasetIterator:
     """Opens the endless batches of the training split for this process, see `train_batches`."""
     return train_batches(
@@ -306,5 +318,6 @@ def train_rows(config: ConfigDict, train: Source, start_step: int = 0) -> grain.
         process_count=jax.process_count(),
         workers=config.data.workers,
         balance=config.data.balance,
-        indexed=config.loss.scn > 0,
+        groups=config.data.groups,
+        indexed=indexed(config),
     )

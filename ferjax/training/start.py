@@ -93,6 +93,8 @@ def begin_run(
         "set": data_set,
         "config": config_check.fixed_fields(config.to_dict()),
     }
+    if ready.parts.groups:
+        facts["groups"] = list(ready.parts.groups)
     if ready.parts.teachers:
         facts["teachers"] = distillation.facts(ready.parts.teachers)
     if config.data.relabel:

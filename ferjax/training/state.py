@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ferjax.training import affect
+from ferjax.training import affect, group_dro
 from ferjax.training import head as heads
 from ferjax.training.head import Head
 
@@ -25,6 +25,7 @@ class TrainState(flax.struct.PyTreeNode):
         rng: typed key; step n uses `fold_in(rng, n)`.
         lr_scale: float32, the plateau schedule's factor on every update.
         head: of a method that has one, see `ferjax.training.head.initial`; None without it.
+        group_weights: float32 `[G]`, of group DRO; None without it.
     """
 
     step: jax.Array
@@ -35,6 +36,7 @@ class TrainState(flax.struct.PyTreeNode):
     rng: jax.Array
     lr_scale: jax.Array
     head: Any = None
+    group_weights: Any = None
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ def create(
     ema: bool,
     head: Head | None = None,
     affect_head: affect.Head | None = None,
+    groups: int = 0,
 ) -> TrainState:
     """Makes the initial state; pure, so that it can be jitted with sharded outputs.
 
@@ -61,6 +64,7 @@ def create(
         ema: whether averaged weights are kept.
         head: what a method with a head needs; None without it.
         affect_head: of valence and arousal, whose parameters are added to the network's; None without one.
+        groups: of group DRO; 0 without it.
     """
     init_key, rng = jax.random.split(jax.random.key(seed))
     variables = model.init(init_key, jnp.zeros((1, *image_shape)), train=False)
@@ -77,6 +81,7 @@ def create(
         rng=rng,
         lr_scale=jnp.ones((), jnp.float32),
         head=heads.initial(head, tx, jax.random.fold_in(init_key, 1)) if head else None,
+        group_weights=group_dro.initial(groups) if groups else None,
     )
 
 

@@ -18,6 +18,7 @@ from ferjax.training import affect, sam, scn
 from ferjax.training import head as heads
 from ferjax.training.distillation import Teacher, make_soft_targets
 from ferjax.training.gradient_parts import in_parts
+from ferjax.training.group_dro import GroupRule
 from ferjax.training.head import Head
 from ferjax.training.losses import cross_entropy, example_weights
 from ferjax.training.objective import Whole, make_objective
@@ -29,7 +30,7 @@ from ferjax.training.state import TrainState
 
 Batch = dict[str, Any]
 # What a batch holds beside its rows; the same in all steps.
-SHARED = ("held", "teachers")
+SHARED = ("held", "teachers", "groups")
 Sums = dict[str, Array]
 
 
@@ -60,6 +61,7 @@ def make_train_step(
     teachers: Sequence[Teacher] = (),
     head: Head | None = None,
     affect_head: affect.Head | None = None,
+    groups: GroupRule | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
     """Builds `train_step(state, batch) -> (state, sums)`, to be jitted with shardings.
 
@@ -74,16 +76,18 @@ def make_train_step(
         teachers: networks to learn from.
         head: what a method with a head needs; None without it.
         affect_head: of valence and arousal; None without one.
+        groups: what group DRO needs; None without it.
 
     Returns:
         A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`, or indices
         of what is held on the devices, see `gather`; with teachers, `teachers` are their variables, with
-        the self-cure method there is `index`, int32 [B], with `affect_head` there is `affect`, float32
-        [B, 2], NaN where unknown. Labels may also be distributions, float32 [B, K]. Its sums are `loss`
-        (weighted), `weight`, `correct` (by the largest class of a distribution) and `count`, totals over the
-        batch, and this step's `learning_rate`: float32 scalars; beside them totals of further losses:
-        `auxiliary_loss` where the network sows some that count, `eac_loss`, `distillation_loss`,
-        `attention_loss`, `rank_loss`, `affect_loss`; and `relabelled`, how many examples have had their label
+        the self-cure method there is `index`, int32 [B], with `groups` also `groups`, int32 [N], those of all
+        examples, with `affect_head` there is `affect`, float32 [B, 2], NaN where unknown. Labels may also be
+        distributions, float32 [B, K]. Its sums are `loss` (weighted), `weight`, `correct` (by the largest
+        class of a distribution) and `count`, totals over the batch, and this step's `learning_rate`: float32
+        scalars; beside them totals of further losses: `auxiliary_loss` where the network sows some that
+        count, `eac_loss`, `distillation_loss`, `attention_loss`, `rank_loss`, `robust_loss`, `affect_loss`;
+        and `relabelled`, how many examples have had their label
         replaced.
 
     Raises:
@@ -92,7 +96,7 @@ def make_train_step(
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
     )
-    objective = make_objective(model, config, weights, dtype, rules, head, affect_head)
+    objective = make_objective(model, config, weights, dtype, rules, head, affect_head, groups)
     parts, rho = config.train.accumulate_steps, config.optimizer.sam_rho
     decay = config.optimizer.ema_decay
     soft_targets = make_soft_targets(teachers, config)
@@ -110,7 +114,10 @@ def make_train_step(
         if cure:
             labels = scn.current(state.head["labels"], given["index"], jnp.asarray(labels))
         total = len(labels) if weights is None else example_weights(labels, weights).sum()
-        whole, rows = Whole(total, len(labels), parts), {"image": images, "label": labels}
+        whole = Whole(total, len(labels), parts, group_weights=state.group_weights)
+        rows = {"image": images, "label": labels}
+        if groups:
+            rows["group"] = given["groups"][given["index"]]
         if affect_head:
             rows["affect"] = batch["affect"]
             whole = whole._replace(known=(~jnp.isnan(rows["affect"])).sum())
@@ -163,9 +170,16 @@ def make_train_step(
             now = scn.relabelled(cure, of_head["labels"], state.step, given["index"], sums.pop("proposed"))
             of_head = {**of_head, "labels": now}
             sums["relabelled"] = (now >= 0).sum(dtype=jnp.float32)
+        group_weights = sums.pop("group_weights", state.group_weights)
         sums["learning_rate"] = jnp.asarray(schedule(state.step) * state.lr_scale, jnp.float32)
         state = state.replace(
-            step=state.step + 1, params=params, batch_stats=stats, opt_state=opt_state, ema=ema, head=of_head
+            step=state.step + 1,
+            params=params,
+            batch_stats=stats,
+            opt_state=opt_state,
+            ema=ema,
+            head=of_head,
+            group_weights=group_weights,
         )
         return state, sums
 

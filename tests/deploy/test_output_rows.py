@@ -66,6 +66,25 @@ def test_csv_can_be_read_back():
     assert video[1]["time"] == "2"
 
 
+def _likely(probabilities):
+    """The classes of a face with a tenth or more."""
+    return [name for name, chance in zip(LABELS, probabilities, strict=True) if chance >= 0.1]
+
+
+def test_the_set_of_a_face_is_named():
+    sets = {"set_of": _likely, "coverage": 0.9}
+    lines = written("table", unsure_below=0.6, **sets).splitlines()
+    first, none, *_ = map(json.loads, written("jsonl", **sets).splitlines())
+    assert "  90%: " in lines[0]
+    assert lines[0].endswith(", ".join(first["set"]))
+    assert first["set_coverage"] == 0.9
+    assert not {"set", "set_coverage"} & none.keys()
+    row, none, *_ = csv.DictReader(io.StringIO(written("csv", **sets)))
+    assert (row["set"].split("|"), none["set"]) == (first["set"], "")
+    empty = written("table", set_of=lambda probabilities: [], coverage=0.9).splitlines()
+    assert empty[0].endswith("90%: no class")
+
+
 @pytest.mark.parametrize(("below", "unsure"), [(0.6, False), (0.63, True)])
 def test_an_unsure_face_is_called_so(below, unsure):
     """The faces of the pictures have 62.5 %; the first face of the video has 50 % on average."""
@@ -80,7 +99,7 @@ def test_an_unsure_face_is_called_so(below, unsure):
 
 def test_without_a_threshold_nothing_is_said_of_it():
     assert "unsure" not in written("table") + written("jsonl")
-    assert written("csv").splitlines()[0].endswith(",p_time,unsure")
+    assert written("csv").splitlines()[0].endswith(",p_time,unsure,set")
     assert {row["unsure"] for row in csv.DictReader(io.StringIO(written("csv")))} == {""}
 
 

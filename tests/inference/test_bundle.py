@@ -22,6 +22,7 @@ from ferjax.errors import UserError
 from ferjax.inference import bundle, bundle_files, needed_memory
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.open_run import open_network
+from ferjax.scores.conformal import Sets
 from ferjax.scores.unsure import Unsure
 
 CARD = "# A network\n"
@@ -144,7 +145,7 @@ def test_a_changed_manifest_is_told_or_does_not_matter(written, network, tmp_pat
 
 @pytest.mark.parametrize("name", ["half", "half.zip"])
 def test_half_the_bytes_give_the_rounded_network(network, tmp_path, name):
-    network = network._replace(unsure=Unsure(0.4, 0.8, 0.7), trained_on=SEEN)
+    network = network._replace(unsure=Unsure(0.4, 0.8, 0.7), sets=Sets(0.9, 0.07), trained_on=SEEN)
     bundle.write(network, CARD, tmp_path / name, half=True)
     read = bundle.read(tmp_path / name)
     jax.tree.map(np.testing.assert_array_equal, read.variables, bundle.halved(network).variables)
@@ -158,6 +159,7 @@ def test_half_the_bytes_give_the_rounded_network(network, tmp_path, name):
     )
     assert {leaf.dtype for leaf in jax.tree.leaves(read.variables)} == {np.dtype("float32")}
     assert read.unsure == network.unsure
+    assert read.sets == network.sets
     assert read.trained_on == ({**SEEN[0], "data": {"name": "fer2013", "dir": ""}},)
 
 
@@ -287,6 +289,7 @@ BAD = {
     "temperature near 0": (says(temperature=1e-12), "does not hold classes and temperature"),
     "temperature True": (says(temperature=True), "does not hold classes and temperature"),
     "a threshold of 2": (says(unsure={"below": 2, "accuracy": 1, "coverage": 1}), "does not hold classes"),
+    "a set of 2": (says(sets={"coverage": 2, "smallest": 0.1}), "does not hold classes and temperature"),
     "a threshold alone": (says(unsure=0.5), "does not hold classes and temperature"),
     "trained on a name": (says(trained_on=["fer2013"]), "does not hold classes and temperature"),
     "classes twice": (says(label_names=["a"] * 7), "does not hold classes and temperature"),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ferjax.scores import conformal
+from ferjax.scores.calibration import with_temperature
 
 
 def network(rng, count, classes=4):
@@ -69,3 +70,14 @@ def test_the_interval_is_that_of_scipys_beta_binomial(calibrated, tested, covera
     law = stats.betabinom(tested, calibrated + 1 - left_out, left_out)
     expected = law.ppf([0.025, 0.975]) / tested
     np.testing.assert_allclose(conformal.coverage_interval(calibrated, tested, coverage), expected, atol=1e-9)
+
+
+def test_sets_from_calibrated_probabilities_are_those_of_the_network():
+    """The threshold was found before calibration; the temperature is undone."""
+    generator = np.random.default_rng(3)
+    logs = with_temperature(generator.normal(size=(200, 5)) * 3, 1.0)
+    calibrated = np.exp(with_temperature(logs, 1.7)).astype(np.float32)
+    sets = conformal.Sets(0.9, 0.11)
+    np.testing.assert_array_equal(sets.members(calibrated, 1.7), conformal.prediction_sets(logs, 0.11))
+    certain = np.array([[1.0, 0.0, 0.0]], np.float32)  # a logarithm of 0 is not needed
+    assert sets.members(certain, 1.7).tolist() == [[True, False, False]]
