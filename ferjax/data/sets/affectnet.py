@@ -260,9 +260,10 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
     def _affect(self, row: Mapping[str, str], where: str) -> dict[str, float]:
         """Reads valence and arousal of a list's row; those that are no such values count as unknown."""
         try:
-            return {name: affect_value(row.get(name, "")) for name in FEATURES}
+            values: dict[str, float] = {name: affect_value(row.get(name, "")) for name in FEATURES}
         except ValueError as error:
             return self._without_affect(f"{where} ({error})")
+        return values
 
     def _without_affect(self, which: str) -> dict[str, float]:
         self._no_affect += 1
