@@ -196,13 +196,19 @@ def train(config: ConfigDict, folds: int, done: Mapping[str, Path], out: Path) -
     return runs
 
 
-def read(workdir: Path, whole: WholeSet) -> FoldRun:
+def read(workdir: Path, whole: WholeSet, data_dir: str) -> FoldRun:
     """Reads what a finished run predicts for its fold.
+
+    Args:
+        workdir: its folder.
+        whole: the set.
+        data_dir: where that is built now.
 
     Raises:
         UserError: the run is not finished, keeps no predictions, or was tested on another set.
     """
     workdir, config = finished(workdir)
+    config.data.dir = data_dir
     name, folder = whole.records.name, whole.records.folder
     path = predictions.place(workdir, config.data.name, "test", "npz")
     stored = predictions.read(path)

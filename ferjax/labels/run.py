@@ -17,7 +17,7 @@ from ferjax.labels.features import Features
 from ferjax.labels.folds import FoldRun
 from ferjax.labels.found import FeaturesOf, Found, evidence, find, numbers
 from ferjax.labels.probabilities import VERB
-from ferjax.labels.whole_set import open_set
+from ferjax.labels.whole_set import WholeSet, open_set
 from ferjax.platform import outputs
 
 logger = logging.getLogger(__name__)
@@ -63,14 +63,14 @@ def from_folds(
             "a run without data.fold, whose recipe is then trained on folds that share the wrong labels"
         )
     config.data.fold = ""
-    _check_places(out)
     whole = open_set(config, count)
+    _check_places(out, whole)
     if config.data.label_noise:
         planted = outputs.make_folder(out) / PLANTED
         folds.write_planted(whole, planted)
         config.data.relabel = str(planted)
     workdirs = folds.train(config, count, done, out / "folds") if count else done
-    tested = {fold: folds.read(workdir, whole) for fold, workdir in workdirs.items()}
+    tested = {fold: folds.read(workdir, whole, config.data.dir) for fold, workdir in workdirs.items()}
     folds.check_whole(tested, whole)
     collected = probabilities.collected(tested.values(), whole)
     probabilities.save(out / "probabilities.npz", collected, whole)
@@ -99,8 +99,8 @@ def from_file(config: ConfigDict, path: Path, out: Path, shown: int = 48) -> Wri
     Raises:
         UserError: bad input.
     """
-    _check_places(out)
     whole = open_set(config, 0)
+    _check_places(out, whole)
     read = probabilities.read(path, whole)
     features = read.features
     warnings = [] if features is not None else ["The file holds no features: no neighbours are shown."]
@@ -136,11 +136,11 @@ def seen(runs: Mapping[str, FoldRun]) -> list[str]:
     return lines
 
 
-def _check_places(out: Path) -> None:
+def _check_places(out: Path, whole: WholeSet) -> None:
     """Checks, before anything is trained, that the results can be written."""
     written = [out / name for name in ("index.html", "labels.json", "probabilities.npz")]
     outputs.check(VERB, *written, advice="--out names another folder")
-    relabel_list.check(out / "relabel.csv")
+    relabel_list.check(out / "relabel.csv", whole)
 
 
 def _write(

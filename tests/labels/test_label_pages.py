@@ -81,9 +81,13 @@ def test_what_is_written_and_taken_back(config, saved, tmp_path, tiny_run):
     # The probabilities were of the labels before.
     with pytest.raises(UserError, match="is of another set than fer2013"):
         run.from_file(config, saved(digest=np.array(before.digest())), tmp_path / "again")
-    kept = run.from_file(config, saved(digest=None, features=None), tmp_path / "again").numbers
-    assert kept["relabel"]["replaced"] == 1
-    assert kept["warnings"] == ["The file holds no features: no neighbours are shown."]
+    again = run.from_file(config, saved(digest=None, features=None), tmp_path / "again")
+    assert again.numbers["relabel"]["replaced"] == 1
+    assert again.numbers["warnings"] == ["The file holds no features: no neighbours are shown."]
+    # The next list holds the first one's label, and takes its place.
+    run.from_file(config, saved(), tmp_path / "again")
+    config.data.relabel = str(again.suspects)
+    np.testing.assert_array_equal(open_set(config, 0).labels, after.labels)
 
 
 @pytest.mark.parametrize(
