@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -101,15 +101,15 @@ def place(workdir: Path | str, dataset: str, split: str, kind: str) -> Path:
 def save(workdir: Path | str, predictions: Predictions) -> Path:
     """Writes the predictions into a run's folder and returns the path."""
     about = {name: getattr(predictions, name) for name in _ABOUT}
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        about=np.array(json.dumps(about)),
-        indices=np.asarray(predictions.indices, np.int64),
-        labels=np.asarray(predictions.labels, np.int32),
-        log_probabilities=np.asarray(predictions.log_probabilities, np.float32),
+    arrays: dict[str, Any] = {
+        "about": np.array(json.dumps(about)),
+        "indices": np.asarray(predictions.indices, np.int64),
+        "labels": np.asarray(predictions.labels, np.int32),
+        "log_probabilities": np.asarray(predictions.log_probabilities, np.float32),
         **attributes_to_arrays(predictions.attributes),
-    )
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
     path = place(workdir, predictions.dataset, predictions.split, "npz")
     write_atomic(path, buffer.getvalue())
     return path

@@ -131,6 +131,7 @@ def make_objective(
             raise UserError("a stage has cross_entropy 0 and the network has no loss of its own")
         value: Any = l2_penalty(params, l2) / whole.parts
         if rules.cross_entropy and groups:
+            assert whole.group_weights is not None  # as `groups` says
             means, present = group_dro.group_losses(loss, weight, rows["group"], len(groups.names))
             new = group_dro.reweighted(whole.group_weights, means, present, groups.rate, groups.offsets)
             sums["group_weights"] = new
