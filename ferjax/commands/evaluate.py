@@ -16,6 +16,7 @@ from ferjax.inference.trained import IMPORTED
 from ferjax.platform.console import printable
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
+from ferjax.report import groups
 from ferjax.report.tables import probability_lines, text_table
 from ferjax.runs.predictions import place
 from ferjax.scores.groups import SMALLEST
@@ -71,8 +72,6 @@ def main(argv: list[str]) -> None:
         print(printable(f"counted as {known}: {name}"))
     print(probability_lines(scores["probabilities"]))
     if "groups" in scores:
-        from ferjax.report import groups  # draws with Matplotlib
-
         print(f"\n{groups.text(scores['groups'])}\n")
     path = place(_WORKDIR.value, scores["dataset"], scores["split"], "json")
     print(f"written to {path}; the predictions to {path.with_suffix('')}/predict.csv")
