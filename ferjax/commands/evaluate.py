@@ -16,6 +16,7 @@ from ferjax.inference.trained import IMPORTED
 from ferjax.platform.console import printable
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
+from ferjax.report import groups
 from ferjax.report.affect_tables import affect_text
 from ferjax.report.tables import probability_lines, text_table
 from ferjax.runs.predictions import place
@@ -74,8 +75,6 @@ def main(argv: list[str]) -> None:
     if scores["affect"]:
         print(affect_text(scores["affect"], scores["dataset"]))
     if "groups" in scores:
-        from ferjax.report import groups  # draws with Matplotlib
-
         print(f"\n{groups.text(scores['groups'])}\n")
     path = place(_WORKDIR.value, scores["dataset"], scores["split"], "json")
     print(f"written to {path}; the predictions to {path.with_suffix('')}/predict.csv")

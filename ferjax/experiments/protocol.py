@@ -182,7 +182,7 @@ def stopped_early(validation: Sequence[float], test: Sequence[float], patience: 
         patience: epochs without improvement before the run stops.
 
     >>> stopped_early([0.5, 0.6, 0.4, 0.4, 0.9], [0.6, 0.5, 0.7, 0.6, 0.8], patience=2)
-    (0.5, 0.7)
+    (0.5, 0.8)
     """
     return test[_kept(validation, patience)], test[_kept(test, patience)]
 

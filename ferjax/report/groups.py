@@ -9,16 +9,13 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from ferjax.report.comparison_plots import score_dots
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import p_value, percent, points
 from ferjax.runs.predictions import Predictions
 from ferjax.scores import groups
 from ferjax.scores.confusion import most_confused
 
-_MOST_DRAWN = 40  # groups in a picture
 _MOST_CLASSES = 12  # of a confusion matrix on the page; larger ones are in the JSON file of `evaluate`
 _MOST_PAIRS = 10  # in the tables beside the page
 _CONFUSIONS = 3
@@ -177,19 +174,6 @@ def compared_by_group(first: Predictions, second: Predictions) -> dict[str, Any]
     attributes = first.attributes or second.attributes
     labels, classes = first.labels, len(first.label_names)
     return groups.compare(labels, first.predicted, second.predicted, classes, attributes)
-
-
-def picture(measurement: Mapping[str, Any]) -> Figure:
-    """Draws a dot and its interval for each group and score; there must be one, see `drawable`."""
-    named = [
-        (f"{name}: {row['name']}", row)
-        for name, attribute in measurement["attributes"].items()
-        for row in attribute["groups"]
-        if not row["small"]
-    ][:_MOST_DRAWN]
-    return score_dots(
-        [name for name, _ in named], [row for _, row in named], [row["intervals"] for _, row in named]
-    )
 
 
 def drawable(measurement: Mapping[str, Any] | None) -> bool:

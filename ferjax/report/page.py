@@ -24,6 +24,7 @@ from ferjax.report import (
     sections,
 )
 from ferjax.report.document import document
+from ferjax.report.group_plot import group_dots
 from ferjax.report.markdown import run_markdown
 from ferjax.report.run import Run, read_run
 from ferjax.runs.predictions import Predictions
@@ -65,7 +66,7 @@ def write_page(workdir: Path | str | Run) -> Path:
     folder = run.workdir / "report"
     pictures, by_group = _pictures(run), groups.measured(run.test)
     if by_group and groups.drawable(by_group):
-        pictures["groups"] = groups.picture(by_group)
+        pictures["groups"] = group_dots(by_group)
     page, text = folder / "index.html", folder / "report.md"
     outputs.check(VERB, page, text, *picture_files(folder, pictures))
     write_pictures(VERB, folder, pictures)

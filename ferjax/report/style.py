@@ -48,7 +48,7 @@ svg text { font-family: inherit !important; }
   gap: 0.9rem; }
 table.plain td { width: auto; white-space: nowrap; font-size: 0.92rem; }
 table.plain th[scope="row"] { font-size: 0.92rem; }
-details.wide > .panel, details.wide > .matrices { margin-top: 0.6rem; }
+details.wide > .panel, details.wide > .matrices, details.wide > p { margin-top: 0.9rem; }
 table.shares th, table.shares td { padding: 0.25rem 0.3rem; font-size: 0.78rem; text-align: center; }
 
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: 0.9rem; }

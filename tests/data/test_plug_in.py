@@ -168,7 +168,8 @@ def test_every_file_of_the_folder_of_sets_registers_a_set():
     assert files == {entry.target.__module__.rpartition(".")[2] for entry in DATA_SETS.entries()}
     assert builders.names() == (
         "affectnet7", "affectnet8", "ckplus", "expw", "fer2013", "ferg", "ferplus", "folder", "jaffe",
-        "rafdb", "taiwan", "toons/avataaars", "toons/avataaars_noisy", "toons/open_peeps",
+        "rafdb", "taiwan", "toons/avataaars", "toons/avataaars_copies", "toons/avataaars_noisy",
+        "toons/open_peeps",
     )  # fmt: skip
 
 

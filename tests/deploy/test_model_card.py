@@ -9,6 +9,8 @@ from results import result_of
 
 from ferjax.data.labels import FER7
 from ferjax.deploy.model_card import model_card
+from ferjax.scores import groups
+from ferjax.scores.conformal import Sets
 from ferjax.scores.unsure import Unsure
 
 MATRIX = np.diag([40, 8, 30, 90, 50, 40, 60])
@@ -37,8 +39,8 @@ def finished(matrix=MATRIX, **changes):
 
 @pytest.fixture
 def card(tiny_model):
-    def write(result, **fields):
-        return model_card(trained_network(**fields), result)
+    def write(result, by_group=None, **fields):
+        return model_card(trained_network(**fields), result, by_group=by_group)
 
     return write
 
@@ -115,3 +117,20 @@ def test_a_note_stands_at_the_end_of_its_section(tiny_model):
     assert text.endswith("Slowly.\n")
     with pytest.raises(ValueError, match="Date"):
         model_card(trained_network(), finished(), {"Date": "today"})
+
+
+def test_gaps_between_groups_are_limits(card):
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 7, 600)
+    people = np.repeat([0, 1], 300)
+    logs = np.log(np.full((600, 7), 0.1) + 0.3 * np.eye(7)[np.where(people == 1, labels % 3, labels)])
+    by_group = groups.measure(labels, logs, {"gender": (people, ("female", "male"))})
+    text = card(finished(), by_group=by_group)
+    assert "### By group" in text
+    assert "It is not equally good for every gender: male has +" in text
+    assert "whether it is equally good for every age and skin colour" in text
+
+
+def test_it_says_how_sets_are_made(tiny_model):
+    text = model_card(trained_network()._replace(sets=Sets(0.9, 0.07)), finished())
+    assert "`predict` also names every class whose probability before calibration is at least 0.07" in text

@@ -1,12 +1,15 @@
 """A run whose files do not fit each other is refused, in one line, by all that open it."""
 
 import json
+from pathlib import Path
 
 import pytest
 from untrained import write_run
 
 from ferjax.errors import UserError
 from ferjax.inference.open_run import open_network
+from ferjax.inference.open_workdir import _sets
+from ferjax.scores.conformal import Sets
 
 
 @pytest.fixture
@@ -45,3 +48,15 @@ def test_a_config_of_another_network_is_refused(run):
         UserError, match="is of the network resemotenet, but the checkpoints beside it are of ti"
     ):
         open_network(run)
+
+
+def test_the_threshold_of_sets_is_that_of_the_tested_weights():
+    sets = {"coverage": 0.9, "overall": {"smallest": 0.07}}
+    result = {"best_step": 5, "probabilities": {"sets": sets}}
+    assert _sets(Path("result.json"), result, 5) == Sets(0.9, 0.07)
+    assert _sets(Path("result.json"), result, 4) is None
+    assert _sets(Path("result.json"), {"best_step": 5, "probabilities": {}}, 5) is None
+    assert _sets(Path("result.json"), None, 5) is None
+    sets["overall"]["smallest"] = [0.1]
+    with pytest.raises(UserError, match=r"result\.json: probabilities\.sets does not hold the threshold"):
+        _sets(Path("result.json"), result, 5)

@@ -104,3 +104,10 @@ def make_run(tmp_path):
 def finished_page(tmp_path_factory):
     """The page of a finished run, to read only."""
     return page.write_page(make_with_predictions(tmp_path_factory.mktemp("finished")))
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory):
+    """Two runs with predictions for the same images, which a module may change."""
+    folder = tmp_path_factory.mktemp("two")
+    return make_with_predictions(folder, "one"), make_with_predictions(folder, "other", seed=1)
