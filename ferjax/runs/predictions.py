@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -106,6 +106,9 @@ def save(workdir: Path | str, predictions: Predictions) -> Path:
     """Writes the predictions into a run's folder and returns the path."""
     about = {name: getattr(predictions, name) for name in _ABOUT}
     values = {name: getattr(predictions, name) for name in _VALUES}
+    known: dict[str, Any] = {
+        name: np.asarray(array, np.float32) for name, array in values.items() if array is not None
+    }
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
@@ -113,7 +116,7 @@ def save(workdir: Path | str, predictions: Predictions) -> Path:
         indices=np.asarray(predictions.indices, np.int64),
         labels=np.asarray(predictions.labels, np.int32),
         log_probabilities=np.asarray(predictions.log_probabilities, np.float32),
-        **{name: np.asarray(array, np.float32) for name, array in values.items() if array is not None},
+        **known,
     )
     path = place(workdir, predictions.dataset, predictions.split, "npz")
     write_atomic(path, buffer.getvalue())

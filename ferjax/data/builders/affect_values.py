@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from ferjax.data.affect import NAMES
 
 FEATURES: dict[str, Any] = {name: tfds.features.Scalar(np.float32) for name in NAMES}
-UNKNOWN = dict.fromkeys(NAMES, math.nan)
+UNKNOWN: dict[str, float] = dict.fromkeys(FEATURES, math.nan)
 # AffectNet writes it for faces whose annotators named none.
 _MISSING = -2.0
 
