@@ -27,12 +27,7 @@ def reader(name: str, features: Mapping[str, Any], label_names: Sequence[str]) -
     if all(feature in features and _is_number(features[feature]) for feature in NAMES):
         return lambda record: (record[NAMES[0]], record[NAMES[1]])
     if name.startswith("toons/") and "clean_label" in features and "parts" in features:
-
-        def computed(record: Mapping[str, Any]) -> tuple[float, float]:
-            clean_label: int = record["clean_label"]
-            return affect_of(label_names[clean_label], record["parts"])
-
-        return computed
+        return lambda record: affect_of(label_names[int(record["clean_label"])], record["parts"])
     return None
 
 

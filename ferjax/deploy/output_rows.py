@@ -231,7 +231,7 @@ def video_means(video: Sequence[Row]) -> list[Row]:
 
 
 def _mean(values: Sequence[np.ndarray]) -> np.ndarray:
-    return np.stack(values).astype(np.float64).mean(axis=0)
+    return np.asarray(np.mean(np.stack(values), axis=0, dtype=np.float64))
 
 
 def _json(row: Row, label_names: Sequence[str], top_k: int, doubt: Doubt) -> str:
