@@ -21,7 +21,7 @@ CHEAP = ("fer_cnn",)
 # With gradients here, one network for each kind of layer; docs/parity.md has the gradients of all.
 TRAINED = (
     "fer_cnn", "attentional_cnn", "sdl", "resnet18", "se_resnet18", "se_resnet50", "vgg16_bn", "vgg19_bn",
-    "ran", "vit_tiny48", "efficientnet_b0", "emonext_tiny",
+    "ran", "vit_tiny48", "efficientnet_b0", "emonext_tiny", "ir50", "poster_v2",
 )  # fmt: skip
 # Options that make a network affordable, with the same kinds of layers.
 NARROW = {
