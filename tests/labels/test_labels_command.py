@@ -54,7 +54,7 @@ def test_folds_share_one_compilation_and_are_not_trained_twice(tiny_model, tiny_
     with pytest.raises(
         UserError, match=r"was not tested on the fer2013 that is in .*: its images or labels are"
     ):
-        run.from_folds(config, dict(map(folds.finished, workdirs)), tmp_path / "reused", shown=5)
+        run.from_folds(config, dict(map(folds.finished, workdirs)), tmp_path / "other", shown=5)
 
 
 @pytest.mark.slow
