@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ferjax.data.records import Records
 from ferjax.data.seeded import Draws
 from ferjax.labels import confident
 from ferjax.labels.confident import Intervals, Noise, Suspects
@@ -49,15 +48,6 @@ def find(whole: WholeSet, probabilities: Probabilities) -> Found:
         intervals=confident.bootstrap(whole.labels, probabilities.values, whole.groups),
         suspects=confident.suspects(whole.labels, probabilities.values, noise),
     )
-
-
-def place(records: Records, example: int) -> tuple[str, int]:
-    """Returns the stored split of an example of a whole set, and its index there."""
-    for part in records.parts() or [records]:
-        if example < len(part):
-            return part.split, example
-        example -= len(part)
-    raise IndexError(f"{records.name} has no such example")
 
 
 def numbers(found: Found) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ferjax.data.images import BadImage, decode
-from ferjax.labels.found import Evidence, Found, place, votes
+from ferjax.labels.found import Evidence, Found, votes
 from ferjax.labels.probabilities import VERB
 from ferjax.platform import outputs
 from ferjax.report.confusion_plot import MOST, cells
@@ -107,7 +107,7 @@ def _cards(numbers: Mapping[str, Any]) -> str:
         ("Wrong labels, estimated", percent(numbers["noise"]["share"], 1), f"95%: {low} to {high}"),
         ("That is", f"about {count_of(round(wrong), 'image')}", f"of {numbers['examples']:,}"),
         ("Suspects", number(flagged["total"]), splits),
-        ("Label predicted", percent(numbers["accuracy"], 1), "by networks that had not seen the image"),
+        ("Labels predicted", percent(numbers["accuracy"], 1), "by networks that had not seen the image"),
     )
 
 
@@ -203,7 +203,7 @@ def _which(shown: Sequence[Evidence], total: int) -> str:
 def _figure(found: Found, one: Evidence, names: Sequence[str]) -> str:
     label = int(found.whole.labels[one.example])
     chances = found.probabilities.values[one.example]
-    split, index = place(found.whole.records, one.example)
+    split, index = found.whole.place(one.example)
     key = (
         ""
         if found.whole.key == "example"

@@ -1,7 +1,7 @@
 """Opens a whole set, its splits put together, with the labels that are looked at."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ class WholeSet(NamedTuple):
 
     Attributes:
         records: of all splits.
+        sizes: stored split → how many examples it has, in order.
         labels: int32 [N], given: as stored, or as a relabel file has them.
         planted: bool [N], which of them were made wrong on purpose; None where none was.
         groups: int64 [N], numbers of the people or source images; of the examples where the set names none.
@@ -29,6 +30,7 @@ class WholeSet(NamedTuple):
     """
 
     records: Records
+    sizes: Mapping[str, int]
     labels: np.ndarray
     planted: np.ndarray | None
     groups: np.ndarray
@@ -43,8 +45,15 @@ class WholeSet(NamedTuple):
     @property
     def splits(self) -> np.ndarray:
         """The stored split of each example, text [N]."""
-        parts = self.records.parts() or [self.records]
-        return np.repeat([part.split for part in parts], [len(part) for part in parts])
+        return np.repeat(list(self.sizes), list(self.sizes.values()))
+
+    def place(self, example: int) -> tuple[str, int]:
+        """Returns the stored split of an example, and its index there."""
+        for split, size in self.sizes.items():
+            if example < size:
+                return split, example
+            example -= size
+        raise IndexError(f"{self.records.name} has no such example")
 
     def digest(self) -> str:
         """Returns a hash (hex) of the stored images and the given labels."""
@@ -76,9 +85,11 @@ def open_set(config: ConfigDict, folds: int) -> WholeSet:
         before, labels = labels, _with_noise(config, records, labels)
         planted = labels != before
     groups = records.index.groups
+    parts = records.parts() or [records]
     key, keys = relabel.keys_of(records)
     return WholeSet(
         records=records,
+        sizes={part.split: len(part) for part in parts},
         labels=labels,
         planted=planted,
         groups=np.arange(len(labels)) if groups is None else group_numbers(groups),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
+from ferjax.errors import UserError
 from ferjax.labels import folds, run
 from ferjax.training import prepared
 
@@ -48,6 +49,12 @@ def test_folds_share_one_compilation_and_are_not_trained_twice(tiny_model, tiny_
     assert not made
     assert reused.numbers["pairs"] == written.numbers["pairs"]
     assert not list((tmp_path / "reused" / "folds").glob("fold-*"))
+    planted = tmp_path / "out" / run.PLANTED
+    planted.write_text("\n".join(planted.read_text().splitlines()[:-1]))
+    with pytest.raises(
+        UserError, match=r"was not tested on the fer2013 that is in .*: its images or labels are"
+    ):
+        run.from_folds(config, dict(map(folds.finished, workdirs)), tmp_path / "other", shown=5)
 
 
 @pytest.mark.slow
