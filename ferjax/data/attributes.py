@@ -12,7 +12,7 @@ _LONGEST = 60  # letters of a value
 
 def encode(values: Mapping[str, str]) -> str:
     """Writes the attributes of an example as JSON; those without a value are left out."""
-    return json.dumps({name: text for name, value in values.items() if (text := _plain(value))})
+    return json.dumps({_plain(name): text for name, value in values.items() if (text := _plain(value))})
 
 
 def decode(text: str) -> dict[str, str]:
@@ -28,7 +28,7 @@ def decode(text: str) -> dict[str, str]:
 
 
 def _plain(value: str) -> str:
-    """Returns a value on one line and not too long."""
+    """Returns a name or a value on one line and not too long."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())[:_LONGEST]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ferjax.platform.console import printable
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import p_value, percent, points
 from ferjax.runs.predictions import Predictions
@@ -160,9 +161,9 @@ def closing(title: str, compared: Mapping[str, Any]) -> str:
     """Says how the largest gap of an attribute changes from the first network to the second."""
     closes = compared["closes"]
     if closes is None:
-        return f"{title}: fewer than two groups are large enough to be compared."
+        return printable(f"{title}: fewer than two groups are large enough to be compared.")
     ends = " to ".join(points(end, 1) for end in closes["interval"])
-    return (
+    return printable(
         f"{title}: the first network's largest gap of the accuracy, {closes['high']} − {closes['low']}, goes "
         f"from {points(closes['first'], 1)} to {points(closes['second'], 1)} points: it closes by "
         f"{points(closes['difference'], 1)} (95% {ends})."

@@ -301,6 +301,19 @@ def test_builder_writes_what_it_drew(tiny):
     assert tuple(tiny.info.features["label"].names) == FER8
 
 
+def test_copies_of_test_images_are_planted_in_train(tmp_path):
+    builder = _tiny(tmp_path, copies=0.3, label_noise=0.0)
+    build_once(builder)
+    sources = {split: builder.as_data_source(split) for split in ("train", "test")}
+    train, test = (
+        {example["image"].tobytes(): example["label"] for example in sources[split]} for split in sources
+    )
+    shared = train.keys() & test.keys()
+    assert len(shared) == round(0.3 * len(sources["test"])) > 0
+    assert len(sources["train"]) == sum(class_counts("open_peeps", "train", 0.01).values()) + len(shared)
+    assert all(train[image] == test[image] for image in shared)
+
+
 def test_the_same_set_is_built_twice(tiny, tmp_path):
     again = _tiny(tmp_path)
     build_once(again)
