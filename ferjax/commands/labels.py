@@ -72,7 +72,7 @@ def _look(names: list[str]) -> None:
         out = Path(_OUT.value or f"runs/{file_name('labels', config.model.name, names[0])}")
         written = run.from_folds(config, {}, out, _FOLDS.value, _SHOWN.value)
     else:
-        builders.builder_class(names[0])  # says what is there if it is no set
+        _check_set(names[0])
         raise UserError(
             f"{names[0]} is a set: name the recipe that is trained on its folds with --config=RECIPE, or "
             "probabilities that are there with --probabilities=FILE; or name a finished run instead"
@@ -84,8 +84,16 @@ def _is_run(name: str) -> bool:
     return (user_path(name) / CONFIG).exists() or (user_path(name) / "checkpoints").is_dir()
 
 
+def _check_set(name: str) -> None:
+    """Raises UserError if `name`, which is no run, is no data set either."""
+    try:
+        builders.builder_class(name)
+    except UserError as error:
+        raise UserError(f"{name} is no run (it holds no {CONFIG}), and {error}") from None
+
+
 def _of_set(config: ConfigDict, name: str) -> ConfigDict:
-    builders.builder_class(name)
+    _check_set(name)
     config = _at(config)
     config.data.name = name
     return config

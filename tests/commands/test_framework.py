@@ -41,6 +41,10 @@ def test_no_verb_and_unknown_verbs(shell):
     assert tiny.only_line(shell("trian")) == f"unknown verb 'trian'; the verbs are {', '.join(NAMES)}"
 
 
+def test_a_flag_that_must_be_given(shell):
+    assert tiny.only_line(shell("repeat")) == "the flag --config is missing (--help lists the flags)"
+
+
 def test_a_reader_that_has_had_enough_is_no_error():
     program = (
         "from ferjax.commands import framework\n"

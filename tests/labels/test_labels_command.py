@@ -67,7 +67,7 @@ def test_bad_input(never_killed, tiny_run, shell, tmp_path):
     np.savez(nothing, mine=np.zeros(3))
     for arguments, words in (
         ([], "name a run or a built set"),
-        (["fer201"], "there is no data set 'fer201'; the nearest names are fer2013"),
+        (["fer201"], "is no run (it holds no config.json), and there is no data set 'fer201'; the nearest"),
         (["fer2013", data], "fer2013 is a set: name the recipe that is trained on its folds"),
         (["fer2013", "expw", data], "fer2013 is no run"),
         (["fer2013", data, f"--probabilities={nothing}"], "holds no probabilities"),
