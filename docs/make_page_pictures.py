@@ -18,15 +18,15 @@ from skimage import data as photographs
 HERE = Path(__file__).parent
 FERJAX = [sys.executable, "-u", "-m", "ferjax"]
 METHODS = "grad_cam,hires_cam,occlusion,integrated_gradients"
-HEIGHT = 900  # pixels of the pictures
+DEMO_HEAD = 90  # pixels of empty page above the demo's title
 
 
-def save(page: Browser, path: Path) -> None:
-    """Writes what the page shows, with few colours: the pages have little else."""
+def save(page: Browser, path: Path, head: int = 0) -> None:
+    """Writes what the page shows below so many pixels."""
     whole = path.with_suffix(".whole.png")
     whole.write_bytes(page.picture())
     with Image.open(whole) as image:
-        image.convert("RGB").crop((0, 0, image.width, HEIGHT)).save(path, optimize=True)
+        image.convert("RGB").crop((0, head, *image.size)).save(path, optimize=True)
     whole.unlink()
 
 
@@ -41,19 +41,18 @@ def picture_demo(page: Browser, photograph: Path) -> None:
         page.wait_for("where it looked for")
         page.wait("document.querySelectorAll('[data-testid=stImage] img').length >= 3")
         page.load()
-        save(page, HERE / "demo.png")
+        save(page, HERE / "demo.png", DEMO_HEAD)
         process.kill()
 
 
 def picture_explain(page: Browser, folder: Path) -> None:
     """Explains the faces of two photographs and opens the gallery."""
+    (folder / "faces").mkdir()
     for name, image in zip(("collins", "hopper"), people(), strict=True):
-        image.save(folder / f"{name}.png")
-    subprocess.run(
-        [*FERJAX, "explain", f"--images={folder}", f"--out={folder / 'why'}", f"--methods={METHODS}"],
-        check=True,
-    )
-    page.open((folder / "why" / "index.html").as_uri())
+        image.save(folder / "faces" / f"{name}.png")
+    # From within the folder: the page shows the pictures' names as they are given.
+    subprocess.run([*FERJAX, "explain", "--images=faces", f"--methods={METHODS}"], cwd=folder, check=True)
+    page.open((folder / "explanations" / "index.html").as_uri())
     page.wait_for("hopper")
     page.load()
     save(page, HERE / "explain.png")
@@ -64,7 +63,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "profile").mkdir()
-        (folder / "faces").mkdir()
         with cbook.get_sample_data("grace_hopper.jpg") as file:
             hopper = Image.open(file).convert("RGB")
         both = Image.new("RGB", (880, 512))
@@ -73,7 +71,7 @@ def main() -> None:
         both.save(folder / "two.png")
         with Browser(folder / "profile") as page:
             picture_demo(page, folder / "two.png")
-            picture_explain(page, folder / "faces")
+            picture_explain(page, folder)
 
 
 if __name__ == "__main__":

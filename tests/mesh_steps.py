@@ -11,7 +11,7 @@ import tiny
 from jax.sharding import Mesh
 
 from ferjax.cluster.mesh import global_batch, make_mesh, replicated
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.runs.checksum import checksum
 from ferjax.training import setup
 from ferjax.training.distillation import Teacher

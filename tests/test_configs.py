@@ -10,7 +10,7 @@ import pytest
 from benchmarks import recipes as benchmark
 from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.config import validate
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.models import convnext
 from ferjax.registry import NETWORKS
 from ferjax.training.setup import assemble

@@ -19,7 +19,7 @@ from ferjax.cluster.mesh import batch_sharding, check_batch, global_batch, make_
 from ferjax.cost_model import hlo
 from ferjax.cost_model.hlo import Collective
 from ferjax.cost_model.roofline import TPUS, Chip, Estimate, estimate, measured_chip
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.errors import UserError
 from ferjax.training import affect
 from ferjax.training.distillation import Teacher

@@ -13,8 +13,9 @@ from ferjax.data.carving import subset
 from ferjax.data.disk_cache import onto_disk
 from ferjax.data.label_noise import with_wrong_labels
 from ferjax.data.leaks import without_leaks
+from ferjax.data.memory_source import into_memory
 from ferjax.data.records import Records
-from ferjax.data.sources import Source, StreamSource, into_memory
+from ferjax.data.sources import Source, StreamSource
 from ferjax.data.split_choice import choose
 from ferjax.errors import UserError
 

@@ -9,7 +9,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ferjax.cluster.mesh import replicated
-from ferjax.data.sources import MEMORY_SHARE, Source
+from ferjax.data.memory_source import MEMORY_SHARE
+from ferjax.data.sources import Source
 from ferjax.data.split_index import Key
 from ferjax.errors import UserError
 from ferjax.platform.memory import machine_memory

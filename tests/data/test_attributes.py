@@ -6,8 +6,8 @@ import pytest
 from ferjax import data
 from ferjax.data import builders
 from ferjax.data.attributes import asked, decode, encode
+from ferjax.data.memory_source import MemorySource
 from ferjax.data.records import Records
-from ferjax.data.sources import MemorySource
 from ferjax.data.split_index import Key, from_arrays, to_arrays
 from ferjax.errors import UserError
 

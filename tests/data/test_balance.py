@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from ferjax import config as configs
 from ferjax.data.balance import Drawn, Oversampled, epochs
 from ferjax.data.labels import FER7
+from ferjax.data.memory_source import MemorySource
 from ferjax.data.pipeline import train_batches
-from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
 from ferjax.training.losses import class_weights, effective_number, inverse_frequency
 from ferjax.training.setup import plan

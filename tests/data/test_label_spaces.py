@@ -11,7 +11,7 @@ from ferjax.data.label_spaces import (
     positions,
 )
 from ferjax.data.labels import FER7, FER8
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.errors import UserError
 
 ALPHABETICAL = ("Anger", "Disgust", "Fear", "Joy", "Neutral", "Sadness", "Surprise")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ferjax.data import builders, load
 from ferjax.data.labels import FER7
+from ferjax.data.memory_source import MemorySource
 from ferjax.data.pipeline import check_workers, eval_batches, train_batches
-from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
 
 sizes = st.integers(1, 60)

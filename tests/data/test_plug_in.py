@@ -199,7 +199,7 @@ def test_data_needs_no_jax():
             if not module.name.endswith("beam_pipeline"):  # an optional extra
                 importlib.import_module(module.name)
         from ferjax.data.pipeline import train_batches
-        from ferjax.data.sources import MemorySource
+        from ferjax.data.memory_source import MemorySource
         images = np.zeros((8, 4, 4, 1), np.uint8)
         source = MemorySource(images, np.arange(8) % 2, label_names="ab", name="a", split="train")
         print(next(train_batches(source, batch_size=4, seed=0))["image"].shape)

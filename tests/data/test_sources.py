@@ -11,12 +11,12 @@ import tensorflow_datasets as tfds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferjax.data import builders, load, loading, sources
+from ferjax.data import builders, load, loading, memory_source
 from ferjax.data.builders import base, shards
 from ferjax.data.images import decode, encode_png
 from ferjax.data.labels import FER7
+from ferjax.data.memory_source import MemorySource
 from ferjax.data.records import Records
-from ferjax.data.sources import MemorySource
 from ferjax.errors import UserError
 
 ROWS = copies.rows(40, 9, 8)
@@ -216,11 +216,12 @@ def test_images_that_do_not_fit_in_memory(data):
 def test_splits_that_fit_in_memory_one_by_one_but_not_together(data, monkeypatch):
     splits = [load("fer2013", split, data, cache="stream") for split in ("train", "validation")]
     sizes = [len(split) * 48 * 48 for split in splits]
-    monkeypatch.setattr(sources, "machine_memory", lambda: int(max(sizes) / sources.MEMORY_SHARE) + 1)
+    room = int(max(sizes) / memory_source.MEMORY_SHARE) + 1
+    monkeypatch.setattr(memory_source, "machine_memory", lambda: room)
     for split in splits:
-        sources.check_fits([split])
+        memory_source.check_fits([split])
     with pytest.raises(UserError, match="fer2013 train and validation takes"):
-        sources.check_fits(splits)
+        memory_source.check_fits(splits)
 
 
 def damage(folder, how):

@@ -8,7 +8,7 @@ import tiny
 from PIL import Image
 from scipy import special
 
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.data.toons.render import draw_example
 from ferjax.data.toons.table import AVATAAARS
 from ferjax.errors import UserError

@@ -13,7 +13,7 @@ from flax.traverse_util import flatten_dict
 from configs import facenet2expnet, ran_facenet2expnet
 from ferjax import models
 from ferjax.cluster.mesh import global_batch, make_mesh
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.layers.conv import Conv
 from ferjax.layers.norm import BatchNorm
 from ferjax.models.facenet import TRUNK_FEATURES

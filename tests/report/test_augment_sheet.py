@@ -4,7 +4,7 @@ import tiny
 from PIL import Image
 
 from ferjax.data.labels import FER7
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.errors import UserError
 from ferjax.report import augment_sheet
 

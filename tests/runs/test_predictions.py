@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.errors import UserError
 from ferjax.runs import predictions
 from ferjax.runs.predictions import Predictions

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.errors import UserError
 from ferjax.runs import set_record
 

@@ -10,7 +10,7 @@ import ferjax.training.device_source
 import ferjax.training.loop
 from ferjax.cluster.mesh import make_mesh
 from ferjax.config import validate
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.errors import UserError
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.loop import Stopped, train_and_evaluate

@@ -12,7 +12,7 @@ from tiny_steps import PLAIN, SCHEDULE, batch, initial
 from ferjax.augment import normalise
 from ferjax.config import defaults, validate
 from ferjax.data.balance import epochs
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.data.split_index import Key
 from ferjax.data.training_groups import groups_of
 from ferjax.errors import UserError

@@ -15,7 +15,7 @@ from tiny_steps import PLAIN, batch, built, initial
 
 from ferjax.augment import normalise
 from ferjax.cluster.mesh import make_mesh
-from ferjax.data.sources import MemorySource
+from ferjax.data.memory_source import MemorySource
 from ferjax.training import steps
 from ferjax.training.evaluate import evaluate_rows
 
