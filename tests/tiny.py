@@ -98,6 +98,7 @@ def environment(compiled: Path) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(HERE.parent),  # this checkout's ferjax, in whatever one it is installed
         "PYTHONUNBUFFERED": "1",
     }
 
