@@ -13,12 +13,13 @@ from absl import flags
 
 from ferjax.commands import framework
 from ferjax.platform.machine import keep_compiled
+from ferjax.pretrained.places import DEFAULT, is_shipped, locate
 from ferjax.registry import verb
 from ferjax.report.tables import markdown
 from ferjax.robustness.corruptions import CORRUPTIONS
 from ferjax.robustness.page import attack_table, corruption_table
 
-_WORKDIR = framework.path_flag("workdir", None, "The run's folder, or a bundle.", required=True)
+_WORKDIR = framework.path_flag("workdir", None, f"The run's folder, or a bundle, or {DEFAULT}, which ferjax ships.", required=True)
 _AGAINST = framework.path_flag("against", None, "Another run or bundle, measured on the same images.")
 _DATASET = flags.DEFINE_string("dataset", "", "The data set to test on; the run's own if empty.")
 _SPLIT = flags.DEFINE_string("split", "test", "The split of that set.")
@@ -39,11 +40,12 @@ def main(argv: list[str]) -> None:
     keep_compiled()
     from ferjax.robustness.run import robustness_run
 
-    out = Path(_OUT.value or Path(_WORKDIR.value, "robustness"))
+    workdir = locate(_WORKDIR.value)
+    out = Path(_OUT.value or ("robustness" if is_shipped(workdir) else workdir / "robustness"))
     path, measured, about = robustness_run(
-        _WORKDIR.value,
+        workdir,
         out,
-        against=_AGAINST.value,
+        against=_AGAINST.value and locate(_AGAINST.value),
         dataset=_DATASET.value,
         split=_SPLIT.value,
         data_dir=_DATA_DIR.value,

@@ -86,7 +86,7 @@ def test_the_second_config_of_repeat_is_found_as_the_first(config, shell):
 
 
 BAD = {
-    "no config": ([], "flag --config"),
+    "no config": ([], "flag --config is missing"),
     "no such file": (["--config=nowhere.py"], "cannot read the config file: .*nowhere.py"),
     "no such recipe": (["--config=resemotent"], "no file resemotent and no recipe.*nearest.* resemotenet"),
     "a wrong field of a recipe": (["--config=resemotenet:fer2013,train.epoch=3"], r"no field 'train\.epoch'"),
