@@ -17,6 +17,7 @@ from absl import flags
 
 from ferjax.commands import framework
 from ferjax.commands.chosen_network import chosen_network, workdir_flag
+from ferjax.data import builders
 from ferjax.deploy.faces import Detector
 from ferjax.errors import UserError
 from ferjax.explain import gallery, heat_file, subjects
@@ -71,6 +72,8 @@ def main(argv: list[str]) -> int:
     named = [*_IMAGES.value, *argv[1:]]
     workdir = chosen_network(_WORKDIR.value)
     network = open_network(workdir)
+    if is_shipped(workdir) and not named and not _MEASURE.value:
+        _check_built(network.config.data.name)
     beside = Path() if is_shipped(workdir) else workdir
     out = outputs.make_folder(Path(_OUT.value or beside / "explanations"))
     if _MEASURE.value:
@@ -94,6 +97,15 @@ def main(argv: list[str]) -> int:
     for name, reason in chosen.unread:
         _logger.warning("not explained %s: %s", name, reason)
     return SOME_FAILED if chosen.unread else 0
+
+
+def _check_built(data_set: str) -> None:
+    """Raises UserError if the data set of the network that ferjax ships is not here, as it mostly is not."""
+    if not builders.folder(data_set, _DATA_DIR.value).exists():
+        raise UserError(
+            f"name pictures with --images=FILES: without them examples of {data_set} are explained, which is "
+            f"not built in {builders.data_root(_DATA_DIR.value)} (docs/data_sets.md)"
+        )
 
 
 def _measure(workdir: Path, out: Path, named: list[str]) -> int:

@@ -146,7 +146,8 @@ def _parse(main: Callable, argv: Sequence[str]) -> list[str]:
         return rest
     except flags.Error as error:
         text = re.sub(r"Traceback .*\n", "", str(error).strip(), flags=re.DOTALL)
-        text = re.sub(r"^flag (--\w+)=None: Flag .* other than None\.$", r"the flag \1 is missing", text)
+        if missing := re.findall(r"^flag (--\w+)=None: Flag .* other than None\.$", text, re.MULTILINE):
+            text = f"{' and '.join(missing)} must be given"
         fail(f"{text} (--help lists the flags)")
     except UserError as error:
         fail(error)

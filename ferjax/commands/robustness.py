@@ -13,12 +13,15 @@ from absl import flags
 
 from ferjax.commands import framework
 from ferjax.platform.machine import keep_compiled
+from ferjax.pretrained.places import DEFAULT, is_shipped, locate
 from ferjax.registry import verb
 from ferjax.report.tables import markdown
 from ferjax.robustness.corruptions import CORRUPTIONS
 from ferjax.robustness.page import attack_table, corruption_table
 
-_WORKDIR = framework.path_flag("workdir", None, "The run's folder, or a bundle.", required=True)
+_WORKDIR = framework.path_flag(
+    "workdir", None, f"The run's folder, or a bundle, or {DEFAULT}, which ferjax ships.", required=True
+)
 _AGAINST = framework.path_flag("against", None, "Another run or bundle, measured on the same images.")
 _DATASET = flags.DEFINE_string("dataset", "", "The data set to test on; the run's own if empty.")
 _SPLIT = flags.DEFINE_string("split", "test", "The split of that set.")
@@ -27,7 +30,7 @@ _COUNT = flags.DEFINE_integer("count", 500, "How many images, evenly over the sp
 _ATTACKED = flags.DEFINE_integer("attacked", 100, "How many of them are attacked adversarially; 0: none.", 0)
 _KINDS = flags.DEFINE_list("kinds", [], f"Any of {', '.join(CORRUPTIONS)}; all if empty.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the damage.", 0, 2**31 - 1)
-_OUT = framework.path_flag("out", "", "Folder to write to; WORKDIR/robustness if empty.")
+_OUT = framework.path_flag("out", "", "Folder to write to; WORKDIR/robustness if empty (faces: robustness).")
 
 _logger = logging.getLogger(__name__)
 
@@ -39,11 +42,12 @@ def main(argv: list[str]) -> None:
     keep_compiled()
     from ferjax.robustness.run import robustness_run
 
-    out = Path(_OUT.value or Path(_WORKDIR.value, "robustness"))
+    workdir = locate(_WORKDIR.value)
+    out = Path(_OUT.value or ("robustness" if is_shipped(workdir) else workdir / "robustness"))
     path, measured, about = robustness_run(
-        _WORKDIR.value,
+        workdir,
         out,
-        against=_AGAINST.value,
+        against=_AGAINST.value and locate(_AGAINST.value),
         dataset=_DATASET.value,
         split=_SPLIT.value,
         data_dir=_DATA_DIR.value,

@@ -155,9 +155,11 @@ def built_folder(name: str, data_dir: str | os.PathLike | None) -> Path:
         root = builders.data_root(data_dir)
         builder = builders.builder_class(name)
         if builders.is_licensed(builder):
+            layout, *others = builder.MANUAL_DOWNLOAD_INSTRUCTIONS.split(", or ")
+            others = " (other layouts: docs/data_sets.md)" if others else ""
             raise UserError(
                 f"{name} is not built in {root}. It is licensed: download it yourself into a folder that "
-                f"holds {builder.MANUAL_DOWNLOAD_INSTRUCTIONS}; then run "
+                f"holds {layout}{others}; then run "
                 f"python -m ferjax prepare {name} --manual_dir=FOLDER --data_dir={root}"
             )
         builders.build(builders.create(name, data_dir))

@@ -165,9 +165,11 @@ def _read_pickled(path: Path, head: bytes) -> Any:
     except Exception as error:  # a damaged or hostile file trips the reader in many ways
         if what := describe(head):
             raise UserError(f"{path} is refused: it is {what}") from error
-        reason = one_line(str(error) or type(error).__name__)[:_SHOWN]
+        reason = f" ({one_line(str(error) or type(error).__name__)[:_SHOWN]})"
+        if isinstance(error, KeyError):  # a byte that is no operation of a pickle: its number says nothing
+            reason = ""
         raise UserError(
-            f"{path} is refused: it is damaged or not a file of weights ({reason}); fetch it again"
+            f"{path} is refused: it is damaged or not a file of weights{reason}; fetch it again"
         ) from error
     _tell_foreign(path, content)
     return content

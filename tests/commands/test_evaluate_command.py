@@ -145,7 +145,7 @@ def test_bad_input(workdir, ckplus, shell, tmp_path):
     ck = ("--dataset=ckplus", f"--data_dir={ckplus}", "--split=train")
     for arguments, words in (
         (["--workdir=nowhere"], "nowhere holds no run with a checkpoint"),
-        ([], "flag --workdir=None"),
+        ([], "--workdir must be given"),
         ([own, "--dataset=fer2031"], "there is no data set 'fer2031'; the nearest names are fer2013"),
         ([own, "--dataset=ckplus", f"--data_dir={tmp_path}"], "ckplus is not built"),
         ([own, "--split=tset"], "no split 'tset'"),

@@ -42,7 +42,7 @@ def test_no_verb_and_unknown_verbs(shell):
 
 
 def test_a_flag_that_must_be_given(shell):
-    assert tiny.only_line(shell("repeat")) == "the flag --config is missing (--help lists the flags)"
+    assert tiny.only_line(shell("repeat")) == "--config must be given (--help lists the flags)"
 
 
 def test_a_reader_that_has_had_enough_is_no_error():
@@ -86,7 +86,7 @@ def test_the_second_config_of_repeat_is_found_as_the_first(config, shell):
 
 
 BAD = {
-    "no config": ([], "flag --config"),
+    "no config": ([], "--config must be given"),
     "no such file": (["--config=nowhere.py"], "cannot read the config file: .*nowhere.py"),
     "no such recipe": (["--config=resemotent"], "no file resemotent and no recipe.*nearest.* resemotenet"),
     "a wrong field of a recipe": (["--config=resemotenet:fer2013,train.epoch=3"], r"no field 'train\.epoch'"),

@@ -30,7 +30,7 @@ def test_bad_input(never_killed, shell, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "index.html").write_text("mine")
     for arguments, words in (
-        ([], "flag --workdir=None"),
+        ([], "--workdir must be given"),
         (["--workdir=nowhere"], "nowhere does not exist; name a run's workdir or a bundle"),
         ([run, out, "--kinds=darkk"], "there is no corruption 'darkk'; the nearest are dark"),
         ([run, out, "--count=-1"], "flag --count=-1"),

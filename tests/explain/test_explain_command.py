@@ -244,6 +244,16 @@ def test_one_bad_picture_does_not_stop_the_rest(shell, workdir, folder, tmp_path
 
 
 @pytest.mark.slow
+def test_the_shipped_network_asks_for_pictures(shell, tmp_path):
+    done = shell("explain", f"--out={tmp_path / 'out'}", f"--data_dir={tmp_path}")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "ferjax: error: name pictures with --images=FILES: without them examples of fer2013 are explained, "
+        f"which is not built in {tmp_path} (docs/data_sets.md)"
+    )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

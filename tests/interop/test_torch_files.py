@@ -201,6 +201,7 @@ def test_the_content_decides_and_not_the_name(tmp_path, name, kind):
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "a Git LFS pointer.*lfs pull"),
     (b"/annex/objects/SHA256E-s4--00.pth\n", "a git-annex pointer"),
     (b'{"error": "Not Found", "status": 404}', "a text"),
+    (b"hello\n", "not a file of weights; fetch it again|not a whole .safetensors"),
     (b"", "empty"),
     (bytes(4096), "full of zeros"),
     (b"\x1f\x8b\x08" + bytes(20), "a gzip archive; unpack it"),
