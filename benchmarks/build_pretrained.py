@@ -86,7 +86,8 @@ def on_validation(network: Trained) -> tuple[np.ndarray, np.ndarray]:
     mesh = make_mesh(ConfigDict({"data": 1, "fsdp": 1}))
     step = jax.jit(setup.build_eval_step(config, network.model), out_shardings=replicated(mesh))
     variables = jax.device_put(network.variables, replicated(mesh))
-    return source.labels, evaluate_rows(step, variables, source, config.eval.batch_size, mesh)[2]
+    found = evaluate_rows(step, variables, source, config.eval.batch_size, mesh)
+    return source.labels, found.log_probabilities
 
 
 def left_out(network: Trained) -> dict[str, int]:

@@ -12,6 +12,7 @@ from ferjax import config as ferjax_config
 from ferjax import models
 from ferjax.cluster.mesh import batch_sharding, make_mesh, replicated
 from ferjax.training import optimizers, schedules, state, steps
+from ferjax.training.predict_step import make_predict_step
 
 
 def one_machine(images: np.ndarray) -> Mesh:
@@ -53,7 +54,7 @@ class FerjaxTraining:
 
 
 class FerjaxInference:
-    """`ferjax.training.steps.make_predict_step`, compiled; labels are not read.
+    """`ferjax.training.predict_step.make_predict_step`, compiled; labels are not read.
 
     Attributes:
         compiled: the program.
@@ -72,7 +73,7 @@ class FerjaxInference:
         )
         self.variables = init()
         self.images = jax.device_put(images, batch_sharding(mesh))
-        predict = jax.jit(steps.make_predict_step(model, dtype))
+        predict = jax.jit(make_predict_step(model, dtype))
         self.compiled = predict.lower(self.variables, self.images).compile()
 
     def __call__(self) -> np.ndarray:

@@ -16,6 +16,7 @@ from ferjax.data.sources import Source
 from ferjax.interop.torch_networks import counterpart
 from ferjax.interop.torch_weights import import_state_dict
 from ferjax.training import optimizers, schedules, state, steps
+from ferjax.training.predict_step import make_predict_step
 
 
 class Curve(NamedTuple):
@@ -89,7 +90,7 @@ def train_in_ferjax(run: Run, nudge: float = 0.0) -> Curve:
     train_step = jax.jit(
         steps.make_train_step(model, tx, schedule, config, None, jnp.dtype("float32")), donate_argnums=0
     )
-    predict_step = jax.jit(steps.make_predict_step(model, jnp.dtype("float32")))
+    predict_step = jax.jit(make_predict_step(model, jnp.dtype("float32")))
     losses, accuracies, batches = [], [], run.batches()
     for step in range(1, run.steps + 1):
         now, sums = train_step(now, next(batches))

@@ -31,7 +31,7 @@ jax.config.update(_HURRY.lower(), os.environ[_HURRY] != "0")
 RELATIVES = [
     "attentional_cnn", "resnet18", "resnet34", "resnet50", "se_resnet34", "se_resnet50", "vgg16", "vgg16_bn",
     "vgg19", "vgg19_bn", "ran", "facenet", "facenet2expnet", "ran_facenet2expnet",
-    "convnext_tiny", "efficientnet_b2", "vit_b16", "vit_s16",
+    "convnext_tiny", "efficientnet_b0", "efficientnet_b2", "emonext_tiny", "vit_b16", "vit_s16",
     "dan", "ddamfn", "mobilefacenet", "ir50", "poster_v2", "resmaskingnet",
     "affectnet_large_batch", "affectnet_pretrain", "deep_cnn_transfer", "transfer_rafdb",
 ]  # fmt: skip

@@ -27,14 +27,19 @@ def trained_network(name="tiny", temperature=1.7, options=None, **fields):
     config.update_from_flattened_dict({key.replace("__", "."): value for key, value in fields.items()})
     model = setup.build_model(config, len(FER7))
     images = np.zeros((1, *setup.image_shape(config)), np.float32)
+    variables = drawn_variables(model, images, affect.head_of(config, model, setup.image_shape(config)))
+    grey = trained_on_grey(None, config.data.name)
+    return Trained(model, variables, config, FER7, config.data.image_size, temperature, grey)
+
+
+def drawn_variables(model, images, affect_head=None):
+    """Random variables of a network; nothing is compiled."""
     shapes = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
-    shapes = affect.with_head(shapes, affect.head_of(config, model, setup.image_shape(config)))
+    shapes = affect.with_head(shapes, affect_head)
     rng = np.random.default_rng(0)
     flat = {path: _drawn(rng, path, leaf.shape) for path, leaf in flatten_dict(shapes, sep="/").items()}
     variables = {"params": {}, "batch_stats": {}, **unflatten_dict(flat, sep="/")}
-    variables = {key: variables[key] for key in ("params", "batch_stats")}
-    grey = trained_on_grey(None, config.data.name)
-    return Trained(model, variables, config, FER7, config.data.image_size, temperature, grey)
+    return {key: variables[key] for key in ("params", "batch_stats")}
 
 
 def _drawn(rng, path, shape):

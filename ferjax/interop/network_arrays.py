@@ -1,9 +1,11 @@
 """The arrays of a network with their names and shapes on both sides; nothing is computed."""
 
+import functools
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +14,17 @@ from ferjax import models
 from ferjax.interop.name_tables import Leaf, Network
 
 COLLECTIONS = ("params", "batch_stats")
+
+
+# A state dict is tried in several readings, and each asks for the same shapes.
+@functools.lru_cache(maxsize=8)
+def _shapes(model: nn.Module, size: int) -> Mapping[str, tuple[int, ...]]:
+    """Returns the shape of every variable of a network for square images, by its path."""
+    images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
+    kept = {key: variables[key] for key in COLLECTIONS if key in variables}  # not what a network sows
+    leaves = jax.tree_util.tree_leaves_with_path(kept)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
 
 
 class Weight(NamedTuple):
@@ -35,12 +48,7 @@ def arrays_of(
         options: the network's.
     """
     classes = {} if num_classes is None else {"num_classes": num_classes}
-    model = models.create(name, **classes, **options)
-    images = jax.ShapeDtypeStruct((1, network.image_size, network.image_size, 3), jnp.float32)
-    variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
-    kept = {key: variables[key] for key in COLLECTIONS if key in variables}  # not what a network sows
-    leaves = jax.tree_util.tree_leaves_with_path(kept)
-    shapes = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
+    shapes = dict(_shapes(models.create(name, **classes, **options), network.image_size))
     weights = {}
     for row in network.rows:
         for leaf in row.kind:

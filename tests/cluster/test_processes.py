@@ -69,7 +69,12 @@ def test_two_processes_with_the_images_on_their_devices_are_one(tiny_run, never_
 
 
 @pytest.mark.parametrize(
-    ("number", "signalled"), [(signal.SIGTERM, [0]), (signal.SIGTERM, [0, 1]), (signal.SIGINT, [1, 0])]
+    ("number", "signalled"),
+    [
+        (signal.SIGTERM, [0]),
+        pytest.param(signal.SIGTERM, [0, 1], marks=pytest.mark.relative),
+        (signal.SIGINT, [1, 0]),
+    ],
 )
 def test_two_processes_stop_together_and_one_goes_on(tiny_run, never_killed, tmp_path, number, signalled):
     """Whether one of them is signalled or, as a terminal and `timeout` do, all at once."""

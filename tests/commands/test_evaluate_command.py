@@ -23,7 +23,8 @@ from ferjax.runs import predictions
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.training import setup
 from ferjax.training.losses import cross_entropy
-from ferjax.training.steps import make_eval_step, make_predict_step
+from ferjax.training.predict_step import make_predict_step
+from ferjax.training.steps import make_eval_step
 
 LABELS = [0, 1, 3, 7, 4, 5, 7, 6, 0, 3, 3]  # of fer8: contempt, and nobody afraid
 

@@ -178,7 +178,8 @@ def test_a_drawn_set_is_loaded_audited_and_trained_on(name, steps, tmp_path, mon
     source = load(name, "train", tmp_path, image_size=16)
     assert len(source) == report["counts"]["train"]["total"] > 0
     serious = {finding["check"] for finding in report["findings"] if finding["serious"]}
-    assert serious <= {"class_lacking"}  # in so small a part of the set
+    planted = {"exact_across", "group_across"} if name.endswith("_copies") else set()
+    assert serious <= {"class_lacking", *planted}  # in so small a part of the set
     trained(source, steps)
 
 

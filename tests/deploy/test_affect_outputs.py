@@ -102,7 +102,7 @@ def test_rows_hold_them():
     assert (row["valence"], row["arousal"]) == (pytest.approx(0.42), pytest.approx(-0.1))
     failed = output_rows.Row("b.jpg", output_rows.FAILED, "broken")
     head, first, second = csv.reader(io.StringIO(written("csv", ROW, failed)))
-    assert head[-3:] == ["unsure", "valence", "arousal"]
+    assert head[-4:] == ["unsure", "set", "valence", "arousal"]
     assert first[-2:] == ["0.42", "-0.1"]
     assert second[-2:] == ["", ""]
     assert len(head) == len(first) == len(second)

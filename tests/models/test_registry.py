@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from networks import drawn_variables
 
 from ferjax import models
 from ferjax.errors import UserError
@@ -143,7 +144,7 @@ def test_forward_gradient_jit_and_bfloat16(name, monkeypatch):
     size, options = at_least(name, 16), SMALL.get(name, {})
     model = models.create(name, **options)
     images = jax.random.normal(jax.random.key(0), (4, size, size, 3))
-    variables = jax.jit(model.init)(jax.random.key(1), images)
+    variables = drawn_variables(model, images)
 
     plain = jax.jit(model.apply)(variables, images)
 

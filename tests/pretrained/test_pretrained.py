@@ -93,7 +93,7 @@ def test_the_shipped_network_is_calibrated_and_knows_its_limits(network):
     assert network.temperature
     assert 0 < network.unsure.below < 1
     assert network.unsure.accuracy >= 0.8
-    assert [one["data"]["name"] for one in network.trained_on] == ["fer2013"]
+    assert {one["data"]["name"] for one in network.trained_on} == {"fer2013"}
     assert network.trained_on[0]["data"]["dir"] == "" == network.config.data.dir
 
 
@@ -207,7 +207,7 @@ def test_a_run_from_a_bundle_records_it(tiny_run, never_killed, tmp_path):
     assert "initial weights from" in out
     taken = json.loads((tmp_path / "run" / "init.json").read_text())
     assert taken["network"] == "tiny"
-    assert [one["data"]["name"] for one in taken["trained_on"]] == ["fer2013"]
+    assert {one["data"]["name"] for one in taken["trained_on"]} == {"fer2013"}
 
 
 def test_a_damaged_bundle_to_start_from_is_told(tmp_path, tiny_model):

@@ -124,6 +124,7 @@ def test_what_does_not_fit():
 
 
 @pytest.mark.slow
+@pytest.mark.relative  # its head is kept as that of the self-cure method is
 def test_a_killed_run_ends_as_one_that_was_not(tiny_run, shell, tmp_path):
     flags = (
         "--config.loss.rul=true", "--config.optimizer.sam_rho=0.05", "--config.augment.mixup=0.2",

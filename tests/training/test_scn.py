@@ -160,7 +160,7 @@ def test_networks_that_end_in_a_linear_layer(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cache", ["memory", "device"])
+@pytest.mark.parametrize("cache", [pytest.param("memory", marks=pytest.mark.relative), "device"])
 def test_a_killed_run_ends_as_one_that_was_not(tiny_run, shell, tmp_path, cache):
     flags = (
         "--config.loss.scn=1.0", "--config.loss.scn_relabel_epoch=1.3",
