@@ -100,7 +100,10 @@ def split_argument(argument: str, default: str) -> tuple[str, dict[str, Any]]:
         elif position == 0:
             dataset = part.strip()
         else:
-            raise UserError(f"in the config argument {shown(argument)}, {shown(part)} is not key=value")
+            raise UserError(
+                f"in the config argument {shown(argument)}, {shown(part)} is not key=value; a value with "
+                "commas needs a flag of its own, --config.group.field=VALUE"
+            )
     return dataset, overrides
 
 

@@ -88,7 +88,7 @@ def test_unknown_missing_and_ill_typed_fields():
         validate(values)
     with pytest.raises(UserError, match="a config is a ConfigDict, not a dict"):
         validate(defaults().to_dict())
-    with pytest.raises(UserError, match="the config lacks the field augment"):
+    with pytest.raises(UserError, match="the config lacks the field affect"):
         validate(ConfigDict({"model": {"name": "resemotenet"}}))
 
 
