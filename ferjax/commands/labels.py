@@ -115,7 +115,7 @@ def _refuse(why: str, **holders: flags.FlagHolder) -> None:
 
 def _print(written) -> None:
     numbers = written.numbers
-    from ferjax.labels.page import pair_table
+    from ferjax.labels.page import cautions, pair_table
 
     low, high = (percent(end, 1) for end in numbers["noise"]["interval"])
     print(
@@ -123,6 +123,8 @@ def _print(written) -> None:
         f"labels are wrong (95% {low} to {high}); {numbers['flagged']['total']:,} suspects\n"
     )
     print(markdown(*pair_table(numbers)))
+    for text in cautions(numbers):
+        print(f"\n{text}")
     if kept := numbers["relabel"]:
         print(f"\n{kept['replaced']:,} labels are those of {kept['file']}, SHA-256 {kept['digest']}")
     print(f"\nthe list for people who relabel: {written.suspects}\nwritten to {written.page}")

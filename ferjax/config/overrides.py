@@ -11,6 +11,8 @@ from ferjax.config.field import shown
 from ferjax.config.schema import OPTION_GROUPS, STAGE
 from ferjax.errors import UserError
 
+_TRUTHS = {"true": True, "false": False}
+
 
 def flat(config: ConfigDict | Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yields every leaf as `("group.field", value)`."""
@@ -23,6 +25,8 @@ def flat(config: ConfigDict | Mapping[str, Any], prefix: str = "") -> Iterator[t
 
 def override(config: ConfigDict, field: str, value: Any) -> None:
     """Sets `group.field`; an option of a network or of a plugged-in function may be new.
+
+    `true` and `false` are read as Python's, as they are where a field is a flag of its own.
 
     Raises:
         UserError: there is no such field (the nearest are named) or the value has another type.
@@ -37,11 +41,13 @@ def override(config: ConfigDict, field: str, value: Any) -> None:
         return
     if field not in fields:
         raise UserError(unknown_field(field, fields))
+    if isinstance(fields[field], bool) and isinstance(value, str):
+        value = _TRUTHS.get(value, value)
     try:
         config.update_from_flattened_dict({field: value})
     except (TypeError, OverflowError):
-        wanted = type(fields[field]).__name__
-        raise UserError(f"config field {field} takes a {wanted}, not {shown(value)}") from None
+        wanted = "True or False" if isinstance(fields[field], bool) else f"a {type(fields[field]).__name__}"
+        raise UserError(f"config field {field} takes {wanted}, not {shown(value)}") from None
 
 
 def set_stages(config: ConfigDict, *values: Mapping[str, Any]) -> None:
@@ -94,7 +100,10 @@ def split_argument(argument: str, default: str) -> tuple[str, dict[str, Any]]:
         elif position == 0:
             dataset = part.strip()
         else:
-            raise UserError(f"in the config argument {shown(argument)}, {shown(part)} is not key=value")
+            raise UserError(
+                f"in the config argument {shown(argument)}, {shown(part)} is not key=value; a value with "
+                "commas needs a flag of its own, --config.group.field=VALUE"
+            )
     return dataset, overrides
 
 

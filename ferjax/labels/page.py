@@ -74,7 +74,7 @@ def _html(found: Found, shown: Sequence[Evidence], numbers: Mapping[str, Any]) -
     body = [
         _STYLE,
         _cards(numbers),
-        _notices(numbers),
+        _notices(cautions(numbers)),
         f'<h2>Which labels are wrong</h2><p class="muted">{about}</p>',
         f'<div class="panel scroll matrix">{drawn}</div>',
         f'<div class="panel scroll wide">{html_table(*pair_table(numbers))}</div>',
@@ -111,7 +111,8 @@ def _cards(numbers: Mapping[str, Any]) -> str:
     )
 
 
-def _notices(numbers: Mapping[str, Any]) -> str:
+def cautions(numbers: Mapping[str, Any]) -> list[str]:
+    """Returns what to know before the estimate is believed, a sentence or two each."""
     texts = [*numbers["warnings"]]
     if numbers["accuracy"] < _FEW_AGREE:
         texts.append(
@@ -126,6 +127,10 @@ def _notices(numbers: Mapping[str, Any]) -> str:
             f"(data.label_noise). Of the suspects {percent(planted['precision'], 1)} are wrong; they are "
             f"{percent(planted['recall'], 1)} of the wrong ones."
         )
+    return texts
+
+
+def _notices(texts: Sequence[str]) -> str:
     shown = "".join(f"<p>{escape(text)}</p>" for text in texts)
     return f'<div class="panel notice" role="status"><b>Note</b>{shown}</div>' if texts else ""
 

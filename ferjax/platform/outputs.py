@@ -34,14 +34,16 @@ _JSON_FIELDS = {
     "explain": {"trained_on", "methods", "sanity"},
     "labels": {"dataset", "joint", "flagged", "pairs"},
     "lr-find": {"stage", "rates", "losses", "smoothed"},
+    "protocol": {"test_digest", "seeds", "rates", "habits"},
     "repeat": {"test_digest", "seeds", "scores", "summary"},
+    "robustness": {"split", "clean", "corruptions", "mean_error"},
     "torch-compare": {"model", "groups"},
     "train": {"network", "checksum", "parameters"},
 }
 # The first line of rows of predictions: as CSV, as JSON lines, as a table.
 _FIRST_ROW = re.compile(
     r'source,status,reason,time,face,left,|\{"source": ".*", "status": "(ok|no face|failed|skipped)"'
-    r"|.{40,}  (face \d+ .*\d%$|no face$|failed: |skipped: )"
+    r"|.{40,}  (face \d+ .*\d%($|  )|no face$|failed: |skipped: )"
 )
 # Pages of versions that made no marks are known by the line above their title.
 _UNMARKED_PAGES = {

@@ -40,8 +40,8 @@ def score_dots(
         axes.hlines(places, ends[:, 0], ends[:, 1], color=LIGHT["accent"], linewidth=2, alpha=0.55)
         axes.plot([values[score] for values in scores], places, "o", color=LIGHT["accent"], markersize=6)
         quiet(axes, title, "", grid="x", lines=0)
-        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))  # 1.5% where the axis is short
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
         axes.set_ylim(-0.7, len(names) - 0.3)
         axes.set_yticks(places, short(names), parse_math=False, color=LIGHT["ink"], fontsize=9)
         if position > 1:

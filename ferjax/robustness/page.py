@@ -149,13 +149,13 @@ def _html(measured: Measured, picture: Figure, about: Mapping[str, Any]) -> str:
     low, high = (percent(end, 1) for end in figures["clean"]["interval"])
     shown = cards(
         (
-            "mean accuracy when damaged",
+            "Mean accuracy when damaged",
             percent(1 - figures["mean_error"], 1),
             f"{len(figures['corruptions'])} kinds of damage, 5 strengths",
         ),
-        ("clean accuracy", percent(figures["clean"]["accuracy"], 1), f"95%: {low} to {high}"),
-        ("images", number(figures["images"]), f"seed {figures['seed']}"),
-        ("hardest", _spoken(worst), f"{percent(figures['corruptions'][worst]['error'], 1)} wrong"),
+        ("Clean accuracy", percent(figures["clean"]["accuracy"], 1), f"95%: {low} to {high}"),
+        ("Images", number(figures["images"]), f"seed {figures['seed']}"),
+        ("Hardest", _spoken(worst), f"{percent(figures['corruptions'][worst]['error'], 1)} wrong"),
     )
     drawn = inline_svg(picture, "curves", "Accuracy against strength; the table below has the numbers")
     body = [

@@ -136,7 +136,7 @@ CONFIG_FILES = {
     "a dict": ("def get_config(): return {}", "a config is a ConfigDict, not a dict"),
     "half a config": ("from ml_collections import ConfigDict\n"
                       "def get_config(): return ConfigDict({'model': {'name': 'tiny'}})",
-                      "the config lacks the field affect.head"),
+                      "the config lacks the field affect"),
     "a missing module": ("import nosuchmodule", "No module named 'nosuchmodule'"),
     "an error": ("def get_config(): return 1 / 0", "ZeroDivisionError: division by zero"),
 }  # fmt: skip

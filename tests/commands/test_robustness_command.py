@@ -5,6 +5,7 @@ import json
 import pytest
 import tiny
 
+from ferjax.platform import outputs
 from ferjax.robustness.page import written_files
 
 
@@ -16,6 +17,7 @@ def test_it_writes_a_page_with_the_numbers(never_killed, shell, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert set(out.iterdir()) == set(written_files(out))
+    outputs.check("robustness", *written_files(out))  # it may be measured again
     figures = json.loads((out / "robustness.json").read_text())
     assert list(figures["corruptions"]) == ["dark", "jpeg"]
     assert figures["attacks"]["images"] == 4

@@ -10,6 +10,7 @@ import tiny
 from ferjax.errors import UserError
 from ferjax.experiments import protocol as experiment
 from ferjax.experiments.protocol import best_seed, expected_largest, one_seed, protocol, stopped_early, table
+from ferjax.platform import outputs
 
 # Rate → accuracies on validation and on test after each of three epochs; seed 1 has a tenth more on test.
 CURVES = {
@@ -70,6 +71,7 @@ def test_each_habit_changes_one_thing(measured):
     assert habits["best_seed"]["difference"] == pytest.approx(0.05)
     assert habits["epoch"]["interval"] == pytest.approx([0.05, 0.05], abs=1e-9)
     assert json.loads((folder / "protocol.json").read_text()) == found
+    outputs.check("protocol", folder / "protocol.json", folder / "protocol.md")  # it may be measured again
     leaks = {name: each.data.drop_leaks for name, _, each in runner.configs}
     assert leaks == {"rate-0.5": True, "rate-1": True, "rate-2": True, "copies": False}
     assert all(each.eval.also_best_on_test for _, _, each in runner.configs)

@@ -11,6 +11,7 @@ from ferjax.config import defaults
 from ferjax.data import builders, load
 from ferjax.data.records import Records
 from ferjax.errors import UserError
+from ferjax.labels import page as label_page
 from ferjax.labels import run
 from ferjax.labels.whole_set import open_set
 
@@ -153,3 +154,11 @@ def test_planted_noise_is_that_of_the_run(config, tiny_run):
     ).index.labels
     np.testing.assert_array_equal(whole.labels[140:], stored[140:])
     np.testing.assert_array_equal(whole.planted, whole.labels != stored)
+
+
+def test_weak_networks_are_cautioned_against():
+    weak = {"warnings": [], "accuracy": 0.34, "noise": {"share": 0.65}, "planted": None}
+    (text,) = label_page.cautions(weak)
+    assert text.startswith("Networks predict only 34% of the labels")
+    assert "estimated 65%" in text
+    assert label_page.cautions(weak | {"accuracy": 0.95}) == []

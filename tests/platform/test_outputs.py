@@ -83,6 +83,21 @@ def test_rows_of_every_format_are_known(tmp_path, kind, row):
         outputs.check("report", path)
 
 
+@pytest.mark.parametrize("kind", output_rows.FORMATS)
+def test_rows_with_affect_and_sets_are_known(tmp_path, kind):
+    path = tmp_path / "rows.txt"
+    affect, probabilities = np.float32([0.5, -0.5]), np.float32([0.2, 0.8])
+    with path.open("w") as file:
+        writer = output_rows.writer(
+            kind, ("sad", "happy"), 0, file, unsure_below=0.9, has_affect=True, set_of=lambda p: ("happy",)
+        )
+        writer.write(
+            output_rows.Row("a.png", output_rows.OK, face=1, probabilities=probabilities, affect=affect)
+        )
+        writer.close()
+    outputs.check("predict", path)
+
+
 @pytest.mark.parametrize(
     "content",
     [
