@@ -30,7 +30,7 @@ def check_groups(content: Any, path: Path) -> None:
     if not isinstance(name, str) or not name:
         raise UserError(f"{path} is not the config of a run; restore the file")
     if unknown := sorted(content.keys() - defaults().keys()):
-        raise UserError(f"{path}: a config has no group {shown(unknown[0])}; restore the file")
+        raise UserError(f"{path}: a config has no group {_short(shown(unknown[0]))}; restore the file")
 
 
 def fixed_fields(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _completed(fields: Mapping[str, Any]) -> dict[str, Any]:
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Describes the fields that differ, for a message; empty if none does."""
     differing = [
-        f"{field} was {_text(before, field)}, is {_text(now, field)}"
+        f"{_short(field)} was {_text(before, field)}, is {_text(now, field)}"
         for field in sorted(before.keys() | now.keys())
         if before.get(field) != now.get(field)
     ]
@@ -57,7 +57,10 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _text(fields: Mapping[str, Any], field: str) -> str:
-    text = shown(fields.get(field, "absent"))
+    return _short(shown(fields.get(field, "absent")))
+
+
+def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 

@@ -1,6 +1,7 @@
 """A stored config that is none, or that somebody changed."""
 
 import json
+from pathlib import Path
 
 import pytest
 import tiny
@@ -99,6 +100,13 @@ def test_checkpoints_of_earlier_versions_are_not_compared_with_what_they_lack():
 def test_long_values_make_no_long_message():
     before, now = ({f"data.field{i}": letter * 5000 for i in range(9)} for letter in "ab")
     assert len(config_check.differences(before, now)) < 300
+
+
+def test_long_names_are_cut_short():
+    assert len(config_check.differences({"augment." + 5000 * "1": 1, "train." + 70_000 * "x": 1}, {})) < 200
+    with pytest.raises(UserError) as caught:
+        config_check.check_groups({"model": {"name": "tiny"}, 5000 * "x": {}}, Path("config.json"))
+    assert len(str(caught.value)) < 200
 
 
 def test_an_imported_name_is_completed(tmp_path, tiny_model):
