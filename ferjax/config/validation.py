@@ -92,6 +92,11 @@ def _check_together(config: ConfigDict) -> None:
             f"data.balance={data.balance} and loss.class_weights={config.loss.class_weights} both make up "
             "for rare classes: set one of them to none"
         )
+    if not config.init.freeze_statistics and not any(stage.freeze for stage in stages.stages_of(config)):
+        raise UserError(
+            "init.freeze_statistics=False is about layers that are frozen, and init.freeze names none: set it, "
+            "or leave this field out"
+        )
     if config.loss.scn:
         _check_scn(config)
     if config.affect.head != "none":

@@ -117,6 +117,15 @@ def test_a_part_of_the_argument_that_is_no_setting():
         split_argument("a,b", "standard")
 
 
+def test_statistics_of_no_frozen_layer_are_no_matter():
+    config = defaults()
+    config.init.freeze_statistics = False
+    with pytest.raises(UserError, match="init.freeze names none"):
+        validate(config)
+    config.init.freeze = "^conv1/"
+    validate(config)
+
+
 def test_override():
     values = defaults()
     override(values, "train.epochs", 3)  # a whole number is a float too
