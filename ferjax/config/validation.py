@@ -94,8 +94,8 @@ def _check_together(config: ConfigDict) -> None:
         )
     if not config.init.freeze_statistics and not any(stage.freeze for stage in stages.stages_of(config)):
         raise UserError(
-            "init.freeze_statistics=False is about layers that are frozen, and init.freeze names none: set it, "
-            "or leave this field out"
+            "init.freeze_statistics=False is about layers that are frozen, and init.freeze names none: set "
+            "it, or leave this field out"
         )
     if config.loss.scn:
         _check_scn(config)

@@ -120,7 +120,7 @@ def test_a_part_of_the_argument_that_is_no_setting():
 def test_statistics_of_no_frozen_layer_are_no_matter():
     config = defaults()
     config.init.freeze_statistics = False
-    with pytest.raises(UserError, match="init.freeze names none"):
+    with pytest.raises(UserError, match=r"init\.freeze names none"):
         validate(config)
     config.init.freeze = "^conv1/"
     validate(config)

@@ -24,7 +24,7 @@ def make(rng: Random, folder: Path) -> Case:
     about = [mutations.disturb(rng, manual) for _ in range(rng.choice((0, 0, 0, 1)))]
     skip = rng.random() < 0.3
     found = folders.count(manual) if name == "folder" else 0 if about else _rows(manual / "fer2013.csv")
-    options = rng.choice(({}, {}, {"space": "own"})) if name == "folder" else {}
+    options = rng.choice(({}, {"space": "own"}, {"attributes": "gender"})) if name == "folder" else {}
     return Case(
         lambda: sets.build(name, manual, folder / "data", found, skip, options),
         folder / "user",
@@ -47,13 +47,14 @@ def _rows(path: Path) -> int:
 
 
 def _paths(rng: Random, manual: Path) -> tuple[str, str, str]:
-    lines = ["path,label,split,subject"]
+    lines = ["path,label,split,subject,gender,valence,arousal"]
     for number in range(rng.randint(1, 6)):
         label = rng.choice(seeds.CLASSES)
         path = rng.choice(("{}.png", "a/{}.png", "train/{}.png", "{} é.png")).format(number)
         (manual / path).parent.mkdir(exist_ok=True)
         (manual / path).write_bytes(seeds.encoded(grey=seeds.shade(label)))
-        lines.append(f"{path},{label},{rng.choice(('train', 'test', 'train'))},p{number % 3}")
+        split, gender = rng.choice(("train", "test", "train")), rng.choice(("f", "m", ""))
+        lines.append(f"{path},{label},{split},p{number % 3},{gender},{rng.choice(('0.5', '-2', ''))},-0.25")
     return "folder", rng.choice(("list.csv", "labels.csv", "x.CSV")), "\n".join(lines)
 
 
