@@ -177,7 +177,7 @@ def test_effective_number_lies_between_equal_and_inverse():
         ({"loss.effective_beta": 1.0}, "loss.effective_beta is 1.0; it must be at least 0 and below 1"),
         ({"data.fold": "11/10"}, "numbered 1/k"),
         ({"data.fold": "every"}, "'every' is none of '3/10'"),
-        ({"data.drop_leaks": 1}, "data.drop_leaks takes a bool"),
+        ({"data.drop_leaks": 1}, "data.drop_leaks takes True or False"),
     ],
 )
 def test_config_fields_are_checked(fields, told):
