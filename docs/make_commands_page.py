@@ -62,7 +62,7 @@ def _flags(text: str) -> Iterator[tuple[str, str, str]]:
 def _cell(text: str) -> str:
     """Returns a flag's help as Markdown that shows it as it is; its choices as code."""
     choices, words = re.fullmatch(r"(?:<(.*?)>: )?(.*)", text).groups()
-    words = re.sub(r"([|*])", r"\\\1", html.escape(words, quote=False))
+    words = re.sub(r"([|*\[\]])", r"\\\1", html.escape(words, quote=False))
     return f"{', '.join(f'`{choice}`' for choice in choices.split('|'))}: {words}" if choices else words
 
 
