@@ -14,10 +14,20 @@ if TYPE_CHECKING:
     from jaxlib._jax import Device  # type checkers take jax.Device for a variable
 
 
+# Seconds from which a compiled program is kept on disk.
+_WORTH_KEEPING = 0.02
+
+
 def keep_compiled() -> None:
-    """Keeps compiled programs in ~/.cache/ferjax/compiled, unless JAX_COMPILATION_CACHE_DIR is set."""
+    """Keeps compiled programs in ~/.cache/ferjax/compiled, unless JAX_COMPILATION_CACHE_DIR is set.
+
+    By itself JAX keeps what took a second to compile. The programs of `predict` take less each, and two
+    seconds together. JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS sets another bound.
+    """
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache/ferjax/compiled"))
+    if not os.environ.get("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _WORTH_KEEPING)
 
 
 def describe_devices() -> dict[str, str | int]:
