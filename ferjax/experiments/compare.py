@@ -21,7 +21,7 @@ def compare(first: Path | str, second: Path | str) -> dict[str, Any]:
 
     Returns:
         `kind` "seeds", `seeds` and `scores` (name → `significance.Paired`); or `kind` "images", `test`, a
-        `significance.McNemar`, and `groups`, see `ferjax.scores.groups.compare`.
+        `significance.McNemar`, and `groups`, see `ferjax.scores.group_comparison.compare`.
 
     Raises:
         UserError: they cannot be compared.

@@ -14,7 +14,7 @@ from ferjax.platform.console import printable
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import p_value, percent, points
 from ferjax.runs.predictions import Predictions
-from ferjax.scores import groups
+from ferjax.scores import group_comparison, groups
 from ferjax.scores.confusion import most_confused
 
 _MOST_CLASSES = 12  # of a confusion matrix on the page; larger ones are in the JSON file of `evaluate`
@@ -134,7 +134,7 @@ def comparison_table(
 
     Args:
         title: the attribute.
-        compared: an attribute of `ferjax.scores.groups.compare`.
+        compared: an attribute of `ferjax.scores.group_comparison.compare`.
         first: the first network's name.
         second: the second one's.
     """
@@ -174,7 +174,7 @@ def compared_by_group(first: Predictions, second: Predictions) -> dict[str, Any]
     """Compares two networks, tested on the same images, by group; empty where no attribute is known."""
     attributes = first.attributes or second.attributes
     labels, classes = first.labels, len(first.label_names)
-    return groups.compare(labels, first.predicted, second.predicted, classes, attributes)
+    return group_comparison.compare(labels, first.predicted, second.predicted, classes, attributes)
 
 
 def drawable(measurement: Mapping[str, Any] | None) -> bool:

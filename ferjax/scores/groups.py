@@ -1,14 +1,7 @@
-"""Scores by group of people or pictures: sizes, intervals, confusions, calibration, and which gaps are real.
+"""Scores by group of people or pictures: sizes, intervals, confusions, calibration, gaps.
 
 Pure NumPy. A group is all examples with one value of an attribute, or with one value each of two attributes.
 Groups with too few examples for a number of their own are pooled or marked, and never compared.
-
-Is a gap real? If the network treated all groups of an attribute alike, their scores would still differ by
-chance. That is simulated from the pooled answers of all groups (a bootstrap under the null hypothesis), and
-the gap is compared with the largest of all pairs of groups there, each in units of its own spread, so that
-having looked for the largest one is paid for (the single-step method of Westfall & Young, "Resampling-Based
-Multiple Testing", 1993, section 2.3). The p values of all attributes and scores are then corrected by Holm's
-method.
 """
 
 import itertools
@@ -21,17 +14,13 @@ import numpy as np
 from ferjax.errors import UserError, listed
 from ferjax.scores.calibration import reliability
 from ferjax.scores.confusion import accuracy_interval, stacked_scores
-from ferjax.scores.significance import LEVEL, MATRIX_RESAMPLES, Interval, holm, mcnemar
+from ferjax.scores.group_gaps import SCORES, corrected, difference_interval, largest_gaps
+from ferjax.scores.significance import LEVEL, MATRIX_RESAMPLES, Interval
 
-SCORES = ("accuracy", "mean_class_accuracy", "macro_f1")
 SMALLEST = (
     30  # examples, below which a share of them says next to nothing: its 95 % interval is 36 points wide
 )
 UNKNOWN = "unknown"
-# Of the null hypothesis. The smallest p value is 1 / (1 + draws), and Holm's method multiplies it by the
-# number of tests: of eight attributes, which have 28 pairs, any gap can still be found to be real.
-RESAMPLES = 4_000
-CLASS_RESAMPLES = 2_000  # each draws whole matrices, which takes longer than shares
 # A value for each example: int [N] places in the names, −1 where it is unknown; and the names.
 Attribute = tuple[np.ndarray, Sequence[str]]
 
@@ -48,22 +37,6 @@ class Groups(NamedTuple):
     codes: np.ndarray
     names: tuple[str, ...]
     small: tuple[bool, ...]
-
-
-class Gap(NamedTuple):
-    """The largest difference between two groups.
-
-    Attributes:
-        high: the place of the group with the higher score.
-        low: the place of the other one.
-        gap: of the scores, at least 0.
-        p: how often a gap that stands out as much comes by chance, if all groups are treated alike.
-    """
-
-    high: int
-    low: int
-    gap: float
-    p: float
 
 
 def chosen(attributes: Mapping[str, Any], names: Sequence[str], where: str) -> dict[str, Any]:
@@ -126,62 +99,6 @@ def confusions(labels: np.ndarray, predicted: np.ndarray, groups: Groups, classe
     return np.bincount(cells, minlength=count * classes**2).reshape(count, classes, classes)
 
 
-def largest_gaps(matrices: np.ndarray, seed: int = 0) -> dict[str, Gap]:
-    """Finds the largest gap of each score between groups, and how likely chance makes one that stands out so.
-
-    For the accuracy the null hypothesis is that an example of any group is right with the same chance. For
-    the other scores it is that the answers to a class have the same chances in every group: the groups keep
-    their numbers of each class, so that a gap which comes from rare or missing classes alone is not real.
-
-    Args:
-        matrices: int `[G, K, K]`, the confusion matrices of the groups to compare.
-        seed: of the resampling.
-
-    Returns:
-        One of `SCORES` → its gap; empty for fewer than two groups.
-    """
-    if len(matrices) < 2:
-        return {}
-    rng = np.random.default_rng(seed)
-    alike = _scores_alike(matrices, rng) | {"accuracy": _accuracies_alike(matrices, rng)}
-    values = stacked_scores(matrices)
-    return {score: _largest_gap(values[score], alike[score]) for score in SCORES}
-
-
-def _largest_gap(values: np.ndarray, alike: np.ndarray) -> Gap:
-    """Finds the largest gap of the scores `[G]` and its p value by draws of the null hypothesis `[R, G]`."""
-    high, low = int(values.argmax()), int(values.argmin())
-    if high == low:  # all are equal
-        return Gap(0, 1, 0.0, 1.0)
-    first, second = np.triu_indices(len(values), 1)
-    differences = alike[:, first] - alike[:, second]
-    centre, spread = differences.mean(0), differences.std(0)
-    spread = np.where(spread > 0, spread, np.inf)
-    chance = np.abs((differences - centre) / spread).max(1)
-    at = np.flatnonzero((first == min(high, low)) & (second == max(high, low)))[0]
-    seen = abs((values[first[at]] - values[second[at]] - centre[at]) / spread[at])
-    p = (1 + (chance >= seen - 1e-9).sum()) / (1 + len(chance))
-    return Gap(high, low, float(values[high] - values[low]), float(p))
-
-
-def _accuracies_alike(matrices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draws the accuracies of the groups if all are right equally often: float64 `[R, G]`."""
-    sizes = matrices.sum((1, 2))
-    right = np.trace(matrices, axis1=1, axis2=2)
-    return rng.binomial(sizes, right.sum() / sizes.sum(), (RESAMPLES, len(sizes))) / sizes
-
-
-def _scores_alike(matrices: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draws the scores of the groups if each class is answered alike in all: float64 `[R, G]` each."""
-    support, whole = matrices.sum(2), matrices.sum(0)
-    # One more example, spread over all answers: the chances are estimates, which alone would vary too little.
-    chances = (whole + 1 / len(whole)) / (whole.sum(1, keepdims=True) + 1)
-    drawn = [
-        stacked_scores(rng.multinomial(group, chances, (CLASS_RESAMPLES, len(group)))) for group in support
-    ]
-    return {score: np.stack([scores[score] for scores in drawn], 1) for score in drawn[0]}
-
-
 def intervals(matrix: np.ndarray, seed: int = 0) -> dict[str, Interval]:
     """Computes 95 % intervals of one group's `SCORES`: Wilson's of the accuracy, bootstrap of the others."""
     total = int(matrix.sum())
@@ -192,20 +109,6 @@ def intervals(matrix: np.ndarray, seed: int = 0) -> dict[str, Interval]:
         "accuracy": Interval(*accuracy_interval(matrix)),
         **{name: Interval(float(low), float(high)) for name, (low, high) in ends.items()},
     }
-
-
-def difference_interval(
-    first: float, first_ends: Sequence[float], second: float, second_ends: Sequence[float]
-) -> Interval:
-    """Combines the intervals of two independent numbers into one of first − second.
-
-    Source: Zou & Donner, "Construction of confidence limits about effect measures" (2008), equation 6; for
-    two shares with Wilson's intervals it is Newcombe's method 10 (1998).
-    """
-    difference = first - second
-    below = np.hypot(first - first_ends[0], second_ends[1] - second)
-    above = np.hypot(first_ends[1] - first, second - second_ends[0])
-    return Interval(float(difference - below), float(difference + above))
 
 
 def measure(
@@ -295,23 +198,6 @@ def _row(
     }
 
 
-def corrected(gaps: Mapping[Any, Mapping[str, Gap]]) -> dict[Any, dict[str, Gap]]:
-    """Corrects the p values of gaps for their number, by Holm's method.
-
-    Args:
-        gaps: attribute, or pair of attributes → what `largest_gaps` found.
-
-    Returns:
-        The same with larger p values: the chance that any of them is below 0.05 is 0.05 where no gap is real.
-    """
-    places = [(key, score) for key, each in gaps.items() for score in each]
-    ps = holm([gaps[key][score].p for key, score in places])
-    raised: dict[Any, dict[str, Gap]] = {key: {} for key in gaps}
-    for (key, score), p in zip(places, ps, strict=True):
-        raised[key][score] = gaps[key][score]._replace(p=p)
-    return raised
-
-
 def _gaps(
     rows: Mapping[Any, list[dict[str, Any]]], family: Mapping[Any, Groups], tables: Mapping[Any, np.ndarray]
 ) -> dict[Any, dict[str, Any]]:
@@ -334,77 +220,6 @@ def _gaps(
                 "real": gap.p < 1 - LEVEL,
             }
     return described
-
-
-def compare(
-    labels: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    classes: int,
-    attributes: Mapping[str, Attribute],
-    smallest: int = SMALLEST,
-) -> dict[str, dict[str, Any]]:
-    """Compares two networks on the same examples, group by group.
-
-    Args:
-        labels: int `[N]`.
-        first: int `[N]`, the classes that the first network predicts.
-        second: int `[N]`, those that the second predicts.
-        classes: K.
-        attributes: name → a value for each example.
-        smallest: examples that a group needs to be compared.
-
-    Returns:
-        Attribute → `groups` and `closes`. A group has `name`, `images`, `small`, `first` and `second` (the
-        `SCORES` of each), `difference` of the accuracies (second − first) with its `interval` (bootstrap,
-        paired), and `p`: McNemar's exact test, corrected by Holm's method for all groups of all attributes;
-        None for small groups. `closes` tells of the two groups between which the first network's accuracy has
-        the largest gap: `high`, `low`, the gap of the `first` and of the `second` network, and by how much it
-        closes, `difference` with its `interval`; None for fewer than two groups.
-    """
-    compared: dict[str, dict[str, Any]] = {}
-    for name, attribute in attributes.items():
-        groups = pooled(attribute, smallest)
-        before, after = (
-            stacked_scores(confusions(labels, each, groups, classes)) for each in (first, second)
-        )
-        rows = []
-        for place, (title, small) in enumerate(zip(groups.names, groups.small, strict=True)):
-            members = groups.codes == place
-            test = mcnemar((first == labels)[members], (second == labels)[members])
-            rows.append(
-                {
-                    "name": title,
-                    "images": test.n,
-                    "small": small,
-                    "first": {score: float(before[score][place]) for score in SCORES},
-                    "second": {score: float(after[score][place]) for score in SCORES},
-                    "difference": test.difference,
-                    "interval": list(test.bootstrap),
-                    "p": None if small else test.p,
-                }
-            )
-        compared[name] = {"groups": rows, "closes": _closes([row for row in rows if not row["small"]])}
-    tested = [row for each in compared.values() for row in each["groups"] if not row["small"]]
-    for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
-        row["p"] = p
-    return compared
-
-
-def _closes(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Tells by how much the first network's largest gap of the accuracy is smaller with the second."""
-    if len(rows) < 2:
-        return None
-    high = max(rows, key=lambda row: row["first"]["accuracy"])
-    low = min(rows, key=lambda row: row["first"]["accuracy"])
-    ends = difference_interval(low["difference"], low["interval"], high["difference"], high["interval"])
-    return {
-        "high": high["name"],
-        "low": low["name"],
-        **{which: high[which]["accuracy"] - low[which]["accuracy"] for which in ("first", "second")},
-        "difference": low["difference"] - high["difference"],
-        "interval": list(ends),
-    }
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

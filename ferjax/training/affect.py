@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 
 from ferjax.errors import UserError
 from ferjax.layers.init import uniform_fan_in
-from ferjax.models.observed import classifier_of
+from ferjax.training.classifier_input import classifier_input
 from ferjax.training.paths import by_path, from_paths
 from ferjax.training.stages import parameter_shapes
 
@@ -62,11 +62,10 @@ def head_of(config: ConfigDict, model: nn.Module, image_shape: tuple[int, int, i
     """
     if config.affect.head == "none":
         return None
-    classifier = classifier_of(model, image_shape, NEEDED_BY)
-    shapes = parameter_shapes(model, image_shape)
-    if any(path.partition("/")[0] == NAME for path in shapes):
+    classifier, features = classifier_input(model, image_shape, NEEDED_BY)
+    if any(path.partition("/")[0] == NAME for path in parameter_shapes(model, image_shape)):
         raise UserError(f"{NEEDED_BY} adds a layer {NAME}, and {type(model).__name__} has one: rename it")
-    return Head(classifier, shapes[f"{classifier}/kernel"][0])
+    return Head(classifier, features)
 
 
 def with_head(shapes: Any, head: Head | None) -> Any:

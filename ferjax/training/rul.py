@@ -21,8 +21,7 @@ from jaxtyping import Array, Float, Int, Key
 from ml_collections import ConfigDict
 
 from ferjax.layers.init import uniform_fan_in
-from ferjax.models.observed import classifier_of
-from ferjax.training.stages import parameter_shapes
+from ferjax.training.classifier_input import classifier_input
 
 NEEDED_BY = "loss.rul"
 _EPSILON = 2e-5  # of both normalisations, as in the authors' code
@@ -57,8 +56,7 @@ def uncertainty_of(
     """
     if not config.loss.rul:
         return None
-    classifier = classifier_of(model, image_shape, NEEDED_BY)
-    features = parameter_shapes(model, image_shape)[f"{classifier}/kernel"][0]
+    classifier, features = classifier_input(model, image_shape, NEEDED_BY)
     return Uncertainty(classifier, features, config.loss.rul_size)
 
 

@@ -18,8 +18,7 @@ from jaxtyping import Array, Float, Int, Key
 from ml_collections import ConfigDict
 
 from ferjax.layers.init import uniform_fan_in
-from ferjax.models.observed import classifier_of
-from ferjax.training.stages import parameter_shapes
+from ferjax.training.classifier_input import classifier_input
 
 NEEDED_BY = "loss.scn"
 
@@ -57,8 +56,7 @@ def cure_of(
     """
     if not config.loss.scn:
         return None
-    classifier = classifier_of(model, image_shape, NEEDED_BY)
-    features = parameter_shapes(model, image_shape)[f"{classifier}/kernel"][0]
+    classifier, features = classifier_input(model, image_shape, NEEDED_BY)
     # Counted from 1, as in the authors' code.
     begins = round((config.loss.scn_relabel_epoch - 1) * per_epoch) if config.loss.scn_relabel_epoch else None
     return Cure(classifier, features, examples, begins)

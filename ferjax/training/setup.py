@@ -29,8 +29,7 @@ from ferjax.data.pipeline import check_workers, train_batches
 from ferjax.data.sources import Source
 from ferjax.errors import UserError
 from ferjax.models import class_maps
-from ferjax.models.observed import classifier_of
-from ferjax.training import affect, group_dro, memory, optimizers, rul, schedules, scn, stages, state, steps
+from ferjax.training import affect, group_dro, memory, optimizers, schedules, stages, state, steps
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.distillation import Teacher
 from ferjax.training.head import Head, head_of
@@ -51,10 +50,7 @@ def check_methods(config: ConfigDict, model: nn.Module) -> None:
         class_maps.check_fits(model, image_shape(config), "loss.eac")
     if config.distill["from"] and config.distill.attention:
         class_maps.check_averages(model, image_shape(config), "distill.attention")
-    if config.loss.scn:
-        classifier_of(model, image_shape(config), scn.NEEDED_BY)
-    if config.loss.rul:
-        classifier_of(model, image_shape(config), rul.NEEDED_BY)
+    head_of(config, model, image_shape(config), examples=0, per_epoch=1)
     affect.head_of(config, model, image_shape(config))
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ferjax.errors import UserError
-from ferjax.scores import groups
+from ferjax.scores import group_comparison, group_gaps, groups
 from ferjax.scores.confusion import accuracy, accuracy_interval, macro_f1, mean_class_accuracy, weighted_f1
 
 CLASSES = 3
@@ -28,8 +28,8 @@ def _gaps(labels, logs, attributes):
     for name, attribute in attributes.items():
         each = groups.pooled(attribute)
         matrices = groups.confusions(labels, logs.argmax(-1), each, CLASSES)
-        gaps[name] = groups.largest_gaps(matrices[~np.array(each.small)])
-    return groups.corrected(gaps)
+        gaps[name] = group_gaps.largest_gaps(matrices[~np.array(each.small)])
+    return group_gaps.corrected(gaps)
 
 
 def test_stacked_scores_are_those_of_each_matrix():
@@ -45,8 +45,8 @@ def test_stacked_scores_are_those_of_each_matrix():
 @pytest.fixture
 def few_draws(monkeypatch):
     """What is simulated many times needs no fine p values."""
-    monkeypatch.setattr(groups, "RESAMPLES", 300)
-    monkeypatch.setattr(groups, "CLASS_RESAMPLES", 300)
+    monkeypatch.setattr(group_gaps, "RESAMPLES", 300)
+    monkeypatch.setattr(group_gaps, "CLASS_RESAMPLES", 300)
 
 
 def test_a_planted_gap_of_ten_points_is_found(few_draws):
@@ -80,7 +80,7 @@ def test_no_gap_is_claimed_where_there_is_none(few_draws):
 def test_a_faultless_small_group_is_no_proof():
     """30 of 30 beside 900 of 1,000 happens by chance, though resampling the small group never shows it."""
     matrices = np.array([[[30, 0], [0, 0]], [[900, 100], [0, 0]]])
-    gap = groups.largest_gaps(matrices)["accuracy"]
+    gap = group_gaps.largest_gaps(matrices)["accuracy"]
     assert gap.gap == pytest.approx(0.1)
     assert 0.04 < gap.p < 0.2
 
@@ -88,7 +88,7 @@ def test_a_faultless_small_group_is_no_proof():
 def test_a_gap_that_comes_from_rare_classes_alone_is_none_of_the_means_over_classes():
     """The second group lacks the difficult class; the network treats both alike."""
     matrices = np.array([[[90, 10, 0], [10, 90, 0], [40, 40, 20]], [[90, 10, 0], [10, 90, 0], [0, 0, 0]]])
-    gaps = groups.largest_gaps(matrices)
+    gaps = group_gaps.largest_gaps(matrices)
     assert gaps["mean_class_accuracy"].gap > 0.2
     assert gaps["mean_class_accuracy"].p > 0.5
     assert gaps["accuracy"].p < 0.05  # more of its images are wrong, all the same
@@ -96,8 +96,8 @@ def test_a_gap_that_comes_from_rare_classes_alone_is_none_of_the_means_over_clas
 
 def test_equal_groups_and_a_single_one():
     matrix = np.diag([20, 20])
-    assert groups.largest_gaps(matrix[None]) == {}
-    assert groups.largest_gaps(np.stack([matrix, matrix]))["macro_f1"] == groups.Gap(0, 1, 0.0, 1.0)
+    assert group_gaps.largest_gaps(matrix[None]) == {}
+    assert group_gaps.largest_gaps(np.stack([matrix, matrix]))["macro_f1"] == group_gaps.Gap(0, 1, 0.0, 1.0)
 
 
 def test_small_groups_are_pooled_and_values_sorted_as_people_do():
@@ -155,7 +155,7 @@ def test_comparison_of_two_networks_by_group():
     labels = np.zeros(403, int)
     first = np.tile([0, 1], 202)[:403]
     second = np.where(people[0] == 1, 0, first)
-    found = groups.compare(labels, first, second, 2, {"person": people})["person"]
+    found = group_comparison.compare(labels, first, second, 2, {"person": people})["person"]
     rows = found["groups"]
     assert [(row["name"], row["difference"], row["small"]) for row in rows] == [
         ("a", 0.0, False), ("b", 0.5, False), ("c", 0.0, True),
@@ -166,7 +166,7 @@ def test_comparison_of_two_networks_by_group():
     assert rows[1]["first"]["accuracy"] == 0.5
     assert rows[1]["second"]["macro_f1"] == 1.0
     assert found["closes"]["first"] == 0.0
-    assert groups.compare(labels, second, first, 2, {"person": people})["person"]["closes"] == {
+    assert group_comparison.compare(labels, second, first, 2, {"person": people})["person"]["closes"] == {
         "high": "b", "low": "a", "first": 0.5, "second": 0.0, "difference": 0.5,
         "interval": pytest.approx([0.43, 0.57], abs=0.01),
     }  # fmt: skip

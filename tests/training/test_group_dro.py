@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 import tiny
-from test_resume import assert_as_never_killed
+from test_resume import assert_a_kill_changes_nothing
 from tiny_steps import PLAIN, SCHEDULE, batch, initial
 
 from ferjax.augment import normalise
@@ -136,16 +136,8 @@ def test_options_that_do_not_fit(fields, told):
 @pytest.mark.slow
 def test_a_killed_run_ends_as_one_that_was_not(tiny_run, shell, tmp_path):
     flags = ("--config.data.groups=class", "--config.loss.group_dro=0.1", "--config.train.epochs=2.0")
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    tiny_run.run(whole, *flags)
+    whole = assert_a_kill_changes_nothing(tiny_run, shell, tmp_path, flags)
     weights = tiny.newest(whole)[0][".group_weights"]
     assert weights.sum() == pytest.approx(1, abs=1e-5)
     assert weights.std() > 0
     assert all("robust_loss" in row for row in tiny.rows(whole) if row["split"] == "train")
-    with tiny_run.start(killed, *flags) as command:
-        assert command.reaches(9), command.text
-        command.process.kill()
-    assert "going on from step" in tiny_run.run(killed, *flags)
-    assert_as_never_killed(killed, whole)
-    done = shell("evaluate", f"--workdir={whole}", f"--data_dir={tiny_run.data}")
-    assert done.returncode == 0, done.stderr

@@ -23,6 +23,20 @@ def assert_as_never_killed(workdir, reference):
     tiny.assert_once(workdir)
 
 
+def assert_a_kill_changes_nothing(tiny_run, shell, folder, flags):
+    """Kills a run with these flags in the middle, ends it, and evaluates; returns the other run."""
+    whole, killed = folder / "whole", folder / "killed"
+    tiny_run.run(whole, *flags)
+    with tiny_run.start(killed, *flags) as command:
+        assert command.reaches(9), command.text
+        command.process.kill()
+    assert "going on from step" in tiny_run.run(killed, *flags)
+    assert_as_never_killed(killed, whole)
+    done = shell("evaluate", f"--workdir={whole}", f"--data_dir={tiny_run.data}")
+    assert done.returncode == 0, done.stderr
+    return whole
+
+
 def test_the_run_to_compare_with_has_state_of_every_kind(never_killed):
     """Otherwise the tests below would prove less than they say."""
     state, meta = tiny.newest(never_killed)

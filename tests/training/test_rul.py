@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
-from test_resume import assert_as_never_killed
+from test_resume import assert_a_kill_changes_nothing
 from tiny_steps import PLAIN, SCHEDULE, batch, initial
 
 from ferjax.augment import normalise
@@ -130,12 +130,4 @@ def test_a_killed_run_ends_as_one_that_was_not(tiny_run, shell, tmp_path):
         "--config.loss.rul=true", "--config.optimizer.sam_rho=0.05", "--config.augment.mixup=0.2",
         "--config.train.epochs=2.0", "--config.data.cache=device",
     )  # fmt: skip
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    tiny_run.run(whole, *flags)
-    with tiny_run.start(killed, *flags) as command:
-        assert command.reaches(9), command.text
-        command.process.kill()
-    assert "going on from step" in tiny_run.run(killed, *flags)
-    assert_as_never_killed(killed, whole)
-    done = shell("evaluate", f"--workdir={whole}", f"--data_dir={tiny_run.data}")
-    assert done.returncode == 0, done.stderr
+    assert_a_kill_changes_nothing(tiny_run, shell, tmp_path, flags)

@@ -9,7 +9,7 @@ import pytest
 import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_resume import assert_as_never_killed
+from test_resume import assert_a_kill_changes_nothing
 from tiny_steps import PLAIN, SCHEDULE, batch, initial
 
 from ferjax import models
@@ -167,15 +167,7 @@ def test_a_killed_run_ends_as_one_that_was_not(tiny_run, shell, tmp_path, cache)
         "--config.loss.scn_relabel_margin=0.0", "--config.loss.scn_margin=0.5",
         "--config.train.epochs=2.0", f"--config.data.cache={cache}",
     )  # fmt: skip
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    tiny_run.run(whole, *flags)
+    whole = assert_a_kill_changes_nothing(tiny_run, shell, tmp_path, flags)
     counts = [row["relabelled"] for row in tiny.rows(whole) if row["split"] == "train"]
     assert counts[0] == 0 < counts[-1]
     assert (tiny.newest(whole)[0][".head['labels']"] >= 0).sum() == counts[-1]
-    with tiny_run.start(killed, *flags) as command:
-        assert command.reaches(9), command.text
-        command.process.kill()
-    assert "going on from step" in tiny_run.run(killed, *flags)
-    assert_as_never_killed(killed, whole)
-    done = shell("evaluate", f"--workdir={whole}", f"--data_dir={tiny_run.data}")
-    assert done.returncode == 0, done.stderr
