@@ -142,6 +142,11 @@ def test_teachers_are_opened_and_their_classes_put_in_order(opened, tmp_path):
     assert opened("") == ()
 
 
+def test_a_shipped_network_teaches_by_its_name(opened):
+    (teacher,) = opened("faces")
+    assert teacher.path == "faces" and sorted(teacher.order) == list(range(7))
+
+
 def test_a_run_goes_on_with_the_teachers_that_it_had():
     teachers = (teacher(5), teacher(6))
     check_same({"teachers": facts(teachers)}, teachers)
