@@ -29,6 +29,7 @@ from ferjax.data.pipeline import check_workers, train_batches
 from ferjax.data.sources import Source
 from ferjax.errors import UserError
 from ferjax.models import class_maps
+from ferjax.platform.compile_options import compiled_to_run_once
 from ferjax.training import affect, group_dro, memory, optimizers, schedules, stages, state, steps
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.distillation import Teacher
@@ -243,7 +244,7 @@ def assemble(
             calls.append(jitted(make_several_steps(step, length), in_shardings=(shardings, several)))
     return Parts(
         plan=lengths,
-        init=jax.jit(init, out_shardings=shardings),
+        init=jax.jit(init, out_shardings=shardings, compiler_options=compiled_to_run_once(mesh)),
         restart=jax.jit(partial(state.restarted, tx=tx), out_shardings=shardings, donate_argnums=0),
         like=like,
         rules=tuple(rules),

@@ -144,7 +144,8 @@ def test_teachers_are_opened_and_their_classes_put_in_order(opened, tmp_path):
 
 def test_a_shipped_network_teaches_by_its_name(opened):
     (teacher,) = opened("faces")
-    assert teacher.path == "faces" and sorted(teacher.order) == list(range(7))
+    assert teacher.path == "faces"
+    assert sorted(teacher.order) == list(range(7))
 
 
 def test_a_run_goes_on_with_the_teachers_that_it_had():
