@@ -24,8 +24,8 @@ from ml_collections import ConfigDict
 from benchmarks import measure
 from ferjax.cluster.mesh import global_batch
 from ferjax.config import defaults
-from ferjax.cost_model import hlo
 from ferjax.cost_model.aot import assembled, compiled_step, stand_in
+from ferjax.cost_model.collectives import collectives
 from ferjax.training.setup import Parts
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint")
@@ -77,7 +77,7 @@ def one(fsdp: int, steps: int) -> dict:
     parts, mesh = assembled(config, jax.devices(), CLASSES)
     compiled = compiled_step(config, parts, mesh)
     sums: Counter[str] = Counter()
-    for exchange, times in hlo.collectives(compiled.as_text(), devices).items():
+    for exchange, times in collectives(compiled.as_text(), devices).items():
         sums[exchange.kind] += times * exchange.size
     leaves = jax.tree.leaves(parts.like)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(parts.like.params))

@@ -8,8 +8,8 @@ import jax
 import tiny
 
 from benchmarks.scaling import trained
-from ferjax.cost_model import hlo
 from ferjax.cost_model.aot import assembled, compiled_step
+from ferjax.cost_model.collectives import collectives
 
 CASES = {"1": (1, 1), "2": (2, 1), "8": (8, 1), "8, fsdp 4": (8, 4)}
 
@@ -30,7 +30,7 @@ def found(devices: int, fsdp: int) -> dict:
         parts, mesh = assembled(config, jax.devices()[:devices], 7)
         compiled = compiled_step(config, parts, mesh)
     sums: dict[str, int] = {}
-    for exchange, times in hlo.collectives(compiled.as_text(), devices).items():
+    for exchange, times in collectives(compiled.as_text(), devices).items():
         sums[exchange.kind] = sums.get(exchange.kind, 0) + times * exchange.size
     shapes = [leaf for leaf in jax.tree.leaves(parts.like) if hasattr(leaf, "shape")]
     here = [leaf.sharding.shard_shape(leaf.shape) for leaf in shapes]

@@ -30,6 +30,13 @@ _BATCH = flags.DEFINE_integer(
     lower_bound=0,
     upper_bound=2**20,
 )
+_TRAFFIC = flags.DEFINE_integer(
+    "traffic",
+    0,
+    "Also lists this many instructions, those that move most bytes through a TPU's main memory.",
+    lower_bound=0,
+    upper_bound=10_000,
+)
 _JSON = framework.path_flag("json", "", "Also writes everything to this file.")
 _PLOT = framework.path_flag("plot", "", "Also draws images a second against devices into this .png or .svg.")
 flags.mark_flags_as_required(["config", "topology"])
@@ -42,13 +49,15 @@ def main(argv: list[str]) -> None:
 
     from ferjax.config import validate
     from ferjax.cost_model.aot import HERE, analyse, devices_of
-    from ferjax.cost_model.tables import ASSUMPTIONS, analysis_text, scaling_table
+    from ferjax.cost_model.tables import ASSUMPTIONS, analysis_text, scaling_table, traffic_table
 
     framework.no_arguments(argv)
     if _PLOT.value and Path(_PLOT.value).suffix not in (".png", ".svg"):
         raise UserError(f"--plot={_PLOT.value} does not end in .png or .svg")
     outputs.check(_VERB, *(Path(name) for name in (_JSON.value, _PLOT.value) if name))
     topologies = _TOPOLOGY.value or []
+    if _TRAFFIC.value and HERE in topologies:
+        raise UserError("--traffic is for TPUs, whose programs name the memories; leave it out with here")
     if not topologies:
         raise UserError("--topology names none; it takes KIND:SHAPE such as v5e:4x4, or here")
     if HERE not in topologies:
@@ -64,6 +73,9 @@ def main(argv: list[str]) -> None:
             logger.info("compiled for %s", topology)
     print(scaling_table(analyses) if len(analyses) > 1 else analysis_text(analyses[0]))
     print(ASSUMPTIONS)
+    if _TRAFFIC.value:
+        for one in analyses:
+            print(traffic_table(one, _TRAFFIC.value))
     if _JSON.value:
         content = json.dumps([one.json() for one in analyses], indent=1) + "\n"
         outputs.write(_VERB, Path(_JSON.value), content.encode())

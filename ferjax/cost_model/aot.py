@@ -16,9 +16,9 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from ferjax.cluster.mesh import batch_sharding, check_batch, global_batch, make_mesh, replicated
-from ferjax.cost_model import hlo
-from ferjax.cost_model.hlo import Collective
+from ferjax.cost_model.collectives import Collective, collectives
 from ferjax.cost_model.roofline import TPUS, Chip, Estimate, estimate, measured_chip
+from ferjax.cost_model.traffic import Access, accesses, names_memories
 from ferjax.data.memory_source import MemorySource
 from ferjax.errors import UserError
 from ferjax.training import affect
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 HERE = "here"
 _WARM_UP, _TIMED = 2, 5
+_TOLD = 50  # instructions in a file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,9 @@ class Analysis:
         temporary: bytes of intermediate results.
         code: bytes of the program.
         flops: operations.
-        traffic: bytes read and written.
+        traffic: bytes read from and written to main memory; where the program does not say what lies in
+            another memory, as the compiler counts them.
+        accesses: the instructions that move them; empty where the compiler counted.
         exchanges: collectives, and how often each is run.
         estimate: seconds of a step at best.
         measured: seconds of a step, the median, where the devices are here; None elsewhere.
@@ -64,6 +67,7 @@ class Analysis:
     code: int
     flops: float
     traffic: float
+    accesses: tuple[Access, ...]
     exchanges: Counter[Collective]
     estimate: Estimate
     measured: float | None = None
@@ -87,6 +91,7 @@ class Analysis:
         ]
         return {
             **fields,
+            "accesses": [dataclasses.asdict(access) for access in self.accesses[:_TOLD]],
             "chip": dataclasses.asdict(self.chip),
             "estimate": dataclasses.asdict(self.estimate),
             "devices": self.devices,
@@ -207,8 +212,12 @@ def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
     here = topology == HERE
     chip = measured_chip(config.train.precision) if here else TPUS[topology.partition(":")[0]]
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
+    text = compiled.as_text()
+    moved = tuple(accesses(text)) if names_memories(text) else ()
     flops, traffic = float(cost.get("flops", 0)), float(cost.get("bytes accessed", 0))
-    exchanges = hlo.collectives(compiled.as_text(), mesh.size)
+    if moved:
+        traffic = float(sum(access.total for access in moved))
+    exchanges = collectives(text, mesh.size)
     shared = mesh.size if devices[0].platform == "cpu" else 1  # the cores work for all devices
     return Analysis(
         topology=topology,
@@ -221,6 +230,7 @@ def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
         code=memory.generated_code_size_in_bytes,
         flops=flops,
         traffic=traffic,
+        accesses=moved,
         exchanges=exchanges,
         estimate=estimate(chip, flops * shared, traffic * shared, exchanges),
         measured=_measure(config, parts, mesh, num_classes) if here else None,

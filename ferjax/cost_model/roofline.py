@@ -9,7 +9,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from ferjax.cost_model.hlo import Collective
+from ferjax.cost_model.collectives import Collective
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ def estimate(chip: Chip, flops: float, traffic: float, exchanges: Counter[Collec
         chip: the device's speeds.
         flops: operations, as the compiler counts them.
         traffic: bytes read and written, as the compiler counts them.
-        exchanges: see `ferjax.cost_model.hlo.collectives`.
+        exchanges: see `ferjax.cost_model.collectives.collectives`.
     """
     sent = sum(exchange.sent * times for exchange, times in exchanges.items())
     # From one corner of a square torus to the other.

@@ -7,10 +7,10 @@ from ferjax.cost_model.aot import Analysis
 
 ASSUMPTIONS = """\
 Assumed: every operation at the matrix unit's peak (bfloat16 inputs, which is what TPUs make of float32 by
-default), every byte at the memory's peak, collectives one after the other along a ring over one axis of the
-torus in both directions, 1 µs a hop. The first time hides exchanges behind work, the second does not. No step
-is faster than the first; real ones reach a part of the peak, small convolutions a small one. The input
-pipeline is left out."""
+default), every byte of the main memory, tiles filled up, at its peak, those of on-chip memory at no cost,
+collectives one after the other along a ring over one axis of the torus in both directions, 1 µs a hop. The
+first time hides exchanges behind work, the second does not. No step is faster than the first; real ones reach
+a part of the peak, small convolutions a small one. The input pipeline is left out."""
 
 
 def analysis_text(one: Analysis) -> str:
@@ -68,3 +68,27 @@ def scaling_table(analyses: Sequence[Analysis]) -> str:
             f"{slow / one.devices / first:.0%} |"
         )
     return "\n".join(rows)
+
+
+def traffic_table(one: Analysis, rows: int) -> str:
+    """Formats the instructions that move most bytes through main memory as a Markdown table.
+
+    Args:
+        one: the analysis of a program that names the memories of its arrays.
+        rows: the most instructions to list; the others are summed up.
+    """
+    lines = [
+        f"{one.topology}: {one.traffic / 1e6:,.0f} MB a step through main memory",
+        "",
+        "| read, MB | written, MB | instruction | of |",
+        "|---|---|---|---|",
+    ]
+    listed, others = one.accesses[:rows], one.accesses[rows:]
+    for access in listed:
+        lines.append(
+            f"| {access.read / 1e6:,.1f} | {access.written / 1e6:,.1f} | {access.name} | {access.operation} |"
+        )
+    if others:
+        read, written = (sum(getattr(each, side) for each in others) for side in ("read", "written"))
+        lines.append(f"| {read / 1e6:,.1f} | {written / 1e6:,.1f} | {len(others):,} others | |")
+    return "\n".join(lines)

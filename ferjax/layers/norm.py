@@ -67,7 +67,11 @@ def _backward(
     epsilon: float, dtype: Dtype, kept: tuple[Array, ...], gradients: tuple[Array, ...]
 ) -> tuple[Array, Array, Array]:
     x, scale, mean, inverse = kept
-    dy, centred = _wide(gradients[0]), _wide(x) - mean
+    dy, centred = gradients[0], _wide(x) - mean
+    if dy.dtype != centred.dtype:
+        # A TPU's program would store the incoming gradient after it is widened: twice the bytes.
+        dy = lax.optimization_barrier(dy)
+    dy = _wide(dy)
     axes = tuple(range(x.ndim - 1))
     dbias = dy.sum(axes)
     dscale = (dy * centred).sum(axes) * inverse

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from ferjax.cost_model.hlo import Collective
+from ferjax.cost_model.collectives import Collective
 from ferjax.cost_model.roofline import Chip, estimate, measured_chip
 
 CHIP = Chip("made up", flops=1e12, memory_rate=1e11, memory=1e9, link_rate=1e10)

@@ -1,21 +1,13 @@
-"""Reads the collectives of a compiled program from its HLO text: kind, bytes, devices that take part."""
+"""Reads the collectives of a compiled program: kind, bytes, devices that take part."""
 
 import dataclasses
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+
+from ferjax.cost_model.hlo_text import Instruction, computations, entry, instruction
 
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
-_BITS = {"pred": 8, "bf16": 16, "f8e4m3fn": 8, "f8e5m2": 8, "c64": 64, "c128": 128}
-_ARRAY = re.compile(r"\b(pred|bf16|f8e4m3fn|f8e5m2|[fsuc]\d+)\[([\d,]*)\]")
-_COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$")
-_COLLECTIVE = re.compile(rf"= (.*?) ({'|'.join(KINDS)})(-start)?\(")
-_CALLED = re.compile(
-    r"(?:to_apply|body|condition|calls|branch_computations|true_computation|false_computation)="
-    r"(?:\{([^}]*)\}|%?([\w.\-]+))"
-)
-_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,47 +43,37 @@ def collectives(text: str, devices: int) -> Counter[Collective]:
         text: `compiled.as_text()`.
         devices: the number of devices of the whole program.
     """
-    bodies = dict(_computations(text))
+    bodies = computations(text)
     total: Counter[Collective] = Counter()
 
     def visit(name: str, times: int) -> None:
-        for line in bodies.get(name, ()):
-            exchange = _collective(line, name, devices)
+        for one in filter(None, map(instruction, bodies.get(name, ()))):
+            exchange = collective(one, name, devices)
             if exchange and exchange.devices > 1:
                 total[exchange] += times
             if exchange:
                 continue  # the computation that it calls is an addition
-            trips = _TRIPS.search(line)
-            for several, one in _CALLED.findall(line):
-                for other in (several or one).replace("%", "").split(", "):
-                    visit(other, times * (int(trips[1]) if trips else 1))
+            for other in one.called:
+                visit(other, times * one.trips)
 
-    entry = re.search(r"^ENTRY %?([\w.\-]+) ", text, re.MULTILINE)
-    if entry:
-        visit(entry[1], 1)
+    visit(entry(text), 1)
     return total
 
 
-def _computations(text: str) -> Iterator[tuple[str, list[str]]]:
-    name, lines = "", []
-    for line in text.splitlines():
-        start = _COMPUTATION.match(line)
-        if start:
-            name, lines = start[1], []
-        elif line.startswith("}"):
-            yield name, lines
-        else:
-            lines.append(line)
+def collective(one: Instruction, computation: str, devices: int) -> Collective | None:
+    """Returns the exchange that an instruction makes or starts; None if it is something else.
 
-
-def _collective(line: str, computation: str, devices: int) -> Collective | None:
-    match = _COLLECTIVE.search(line)
-    if not match:
+    Args:
+        one: the instruction.
+        computation: the name of the computation that it stands in.
+        devices: the number of devices of the whole program.
+    """
+    kind = one.kind.removesuffix("-start")
+    if kind not in KINDS:
         return None
-    shapes, kind, start = match.groups()
-    sizes = [_bytes(*array) for array in _ARRAY.findall(shapes)]
-    group = _group_size(line, devices)
-    if start and kind != "all-reduce":
+    sizes = [array.size for array in one.arrays]
+    group = _group_size(one.line, devices)
+    if one.kind != kind and kind != "all-reduce":
         size = max(sizes)  # the others are the operand and contexts
         if kind == "reduce-scatter":
             size = max(size, min(sizes) * group)
@@ -101,11 +83,6 @@ def _collective(line: str, computation: str, devices: int) -> Collective | None:
     if kind == "all-reduce" and computation.startswith("all-reduce-scatter"):
         kind = "reduce-scatter"
     return Collective(kind, size, group)
-
-
-def _bytes(dtype: str, shape: str) -> int:
-    bits = _BITS.get(dtype) or int(re.sub(r"\D", "", dtype))
-    return math.prod(map(int, filter(None, shape.split(",")))) * max(bits, 8) // 8
 
 
 def _group_size(line: str, devices: int) -> int:

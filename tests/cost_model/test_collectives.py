@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ferjax.cost_model.hlo import Collective, collectives
+from ferjax.cost_model.collectives import Collective, collectives
 
 PROGRAM = """HloModule jit_step
 
