@@ -59,6 +59,8 @@ OPTIMIZER = (
     Field("optimizer.options", {}, OPTIONS, "", "Options of the function that optimizer.name stands for."),
     Field("optimizer.momentum", 0.9, BELOW_ONE, "", "sgd and lars: momentum."),
     Field("optimizer.nesterov", False, SWITCH, "", "sgd and lars: Nesterov's momentum."),
+    Field("optimizer.momentum_precision", "float32", Choices(("float32", "bfloat16")), "",
+          "sgd, adamw and lamb: how the mean gradient is kept; bfloat16 takes half the memory."),
     Field("optimizer.weight_decay", 1e-4, Range(0, 10_000), "", "Weight decay."),
     Field("optimizer.decay_vectors", True, SWITCH, "",
           "Decays biases, normalisation scales and learnt tokens too, as PyTorch does."),

@@ -97,6 +97,8 @@ def _check_together(config: ConfigDict) -> None:
             "init.freeze_statistics=False is about layers that are frozen, and init.freeze names none: set "
             "it, or leave this field out"
         )
+    if config.optimizer.name == "lars" and config.optimizer.momentum_precision != "float32":
+        raise UserError("optimizer.momentum_precision is for sgd, adamw and lamb: lars keeps float32")
     if config.loss.scn:
         _check_scn(config)
     if config.affect.head != "none":

@@ -4,6 +4,7 @@ from collections.abc import Callable, Set
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
@@ -41,11 +42,16 @@ def _decayed(config: ConfigDict) -> Callable[[optax.Params], optax.Params] | Non
     return None if config.decay_vectors else _matrices
 
 
+def _momentum_dtype(config: ConfigDict) -> jnp.dtype | None:
+    """How the mean gradient is kept; None: as the parameters are."""
+    return jnp.dtype(jnp.bfloat16) if config.momentum_precision == "bfloat16" else None
+
+
 @optimizer("sgd")
 def sgd(config: ConfigDict, learning_rate: optax.Schedule) -> list[optax.GradientTransformation]:
     """SGD in PyTorch's order: decay, momentum, rate."""
     decay = [optax.add_decayed_weights(config.weight_decay, _decayed(config))] if config.weight_decay else []
-    return [*decay, optax.sgd(learning_rate, config.momentum or None, config.nesterov)]
+    return [*decay, optax.sgd(learning_rate, config.momentum or None, config.nesterov, _momentum_dtype(config))]
 
 
 @optimizer("adamw")
@@ -56,6 +62,7 @@ def adamw(config: ConfigDict, learning_rate: optax.Schedule) -> optax.GradientTr
         config.beta1,
         config.beta2,
         config.epsilon,
+        mu_dtype=_momentum_dtype(config),
         weight_decay=config.weight_decay,
         mask=_decayed(config),
     )
@@ -92,7 +99,7 @@ def lamb(config: ConfigDict, learning_rate: optax.Schedule) -> list[optax.Gradie
         You et al., Large batch optimization for deep learning, ICLR 2020, algorithm 2, with φ the identity.
     """
     return [
-        optax.scale_by_adam(config.beta1, config.beta2, config.epsilon),
+        optax.scale_by_adam(config.beta1, config.beta2, config.epsilon, mu_dtype=_momentum_dtype(config)),
         optax.add_decayed_weights(config.weight_decay, _decayed(config)),
         optax.masked(optax.scale_by_trust_ratio(), _matrices),
         optax.scale_by_learning_rate(learning_rate),

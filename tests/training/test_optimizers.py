@@ -86,6 +86,21 @@ def test_adamw_is_pytorchs(decay, decay_vectors):
     assert_same_way(ours(group), expected)
 
 
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lamb"])
+def test_the_mean_gradient_is_kept_in_bfloat16_and_moves_the_weights_almost_alike(name):
+    group = settings(name=name, momentum_precision="bfloat16")
+    params = jax.tree.map(jnp.float32, gradients(99))
+    state = optimizers.create(group, optax.constant_schedule(0.1)).init(params)
+    kept = {leaf.dtype for leaf in jax.tree.leaves(state) if leaf.ndim}
+    assert kept == ({jnp.dtype("bfloat16")} if name == "sgd" else {jnp.dtype("bfloat16"), jnp.dtype("float32")})
+    # Eight bits of each mean gradient are kept.
+    half, whole = ours(group), ours(settings(name=name))
+    for found, expected in zip(half, whole, strict=True):
+        for weight, value in expected.items():
+            np.testing.assert_allclose(found[weight], value, rtol=0.01, atol=0.05)
+    assert any((half[-1][weight] != value).any() for weight, value in whole[-1].items())
+
+
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_clipping_comes_before_decay_and_momentum(name):
     """PyTorch divides by the norm + 1e-6, optax by the norm: seven digits agree."""
