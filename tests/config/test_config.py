@@ -66,6 +66,11 @@ def test_bad_values(field, value, words):
     assert len(str(caught.value)) <= 400
 
 
+def test_lars_keeps_its_momentum_in_float32():
+    with pytest.raises(UserError, match=r"momentum_precision is for sgd, adamw and lamb: lars keeps float32"):
+        validate(tiny_defaults({"optimizer.name": "lars", "optimizer.momentum_precision": "bfloat16"}))
+
+
 def test_unknown_missing_and_ill_typed_fields():
     values = defaults()
     with values.unlocked():
