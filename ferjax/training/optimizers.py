@@ -51,7 +51,8 @@ def _momentum_dtype(config: ConfigDict) -> jnp.dtype | None:
 def sgd(config: ConfigDict, learning_rate: optax.Schedule) -> list[optax.GradientTransformation]:
     """SGD in PyTorch's order: decay, momentum, rate."""
     decay = [optax.add_decayed_weights(config.weight_decay, _decayed(config))] if config.weight_decay else []
-    return [*decay, optax.sgd(learning_rate, config.momentum or None, config.nesterov, _momentum_dtype(config))]
+    momentum = config.momentum or None
+    return [*decay, optax.sgd(learning_rate, momentum, config.nesterov, _momentum_dtype(config))]
 
 
 @optimizer("adamw")
