@@ -2,7 +2,7 @@
 
 Networks here compute in NHWC, ONNX in NCHW. A `Value` remembers in which order its tensor's axes lie, so a
 convolution's result is never transposed back: what follows works on the axes where they are, and only an
-operation that needs an order, such as a reshape, asks for it. Broadcasting is left to ONNX's own in the same way.
+operation that needs an order, such as a reshape, asks for it. Broadcasting is left to ONNX's own likewise.
 """
 
 import dataclasses
