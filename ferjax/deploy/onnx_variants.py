@@ -170,7 +170,7 @@ def _score(file: Path, source: Source, indices: Sequence[int] | np.ndarray) -> S
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences the quantiser's advice to prepare the file, which `ferjax.deploy.to_onnx.simplify` has done."""
+    """Silences the quantiser's advice to prepare the file, which `to_onnx.simplify` has done."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -84,7 +84,9 @@ def _run(graph: Graph, jaxpr: Any, constants: Sequence[Value], inputs: Sequence[
     values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *inputs), strict=True))
 
     def read(atom: Any) -> Value:
-        return constant(atom.val) if isinstance(atom, core.Literal) else values[atom]
+        if isinstance(atom, core.Literal):
+            return constant(np.asarray(atom.val, atom.aval.dtype))
+        return values[atom]
 
     for equation in jaxpr.eqns:
         results = _equation(graph, equation, [read(atom) for atom in equation.invars])

@@ -74,6 +74,7 @@ class Graph:
         self.batch = batch
         self._batch_name = ""
         self._known: dict[tuple[str, Shape, bytes], str] = {}
+        self._transposed: dict[tuple[str, Order], str] = {}
         self._count = 0
 
     def input(self, name: str, shape: Shape, dtype: Any) -> Value:
@@ -114,7 +115,10 @@ class Graph:
         moving = [axis for axis in swap if not _is_one(value.stored[axis])]
         if moving == sorted(moving):  # nothing moves but axes of one element
             return self.reshape(value.name, [value.stored[axis] for axis in swap])
-        return self.add("Transpose", value.name, perm=swap)
+        key = (value.name, tuple(swap))
+        if key not in self._transposed:
+            self._transposed[key] = self.add("Transpose", value.name, perm=swap)
+        return self._transposed[key]
 
     def full(self, value: Value, order: Order | None = None) -> str:
         """Returns the value's tensor as `tensor`, after broadcasting."""
