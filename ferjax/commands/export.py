@@ -2,6 +2,8 @@
 
 stablehlo  DIR/network.stablehlo, one program for CPU, CUDA and TPU that needs jax and nothing else
 onnx       DIR/network.onnx, for onnxruntime and others; needs pip install 'ferjax[onnx]'
+onnx-fp16  DIR/network-fp16.onnx, of half the size; onnx-int8: DIR/network-int8.onnx, of a quarter. Both are
+           scored on the run's validation images, and refused if they lose more than one point
 bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
 
 The first two map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
@@ -10,18 +12,21 @@ network is for and how good it is. RUN may be a bundle; without it the network i
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from absl import flags
 
 from ferjax.commands import framework
 from ferjax.commands.chosen_network import chosen_network, workdir_flag
-from ferjax.deploy import export_check
+from ferjax.deploy import export_check, onnx_variants
 from ferjax.deploy.model_card import model_card
+from ferjax.deploy.onnx_variants import FLOAT16, INT8
 from ferjax.errors import UserError
 from ferjax.files import replacing, write_atomic
 from ferjax.inference import bundle
 from ferjax.inference.open_run import open_network
+from ferjax.inference.score_run import load_for
 from ferjax.inference.trained import Trained
 from ferjax.platform.console import printable
 from ferjax.platform.machine import keep_compiled
@@ -35,7 +40,13 @@ from ferjax.runs.workdir import RESULT
 
 _WORKDIR = workdir_flag()
 _OUT = framework.path_flag("out", None, "The folder to write: new or empty.", required=True)
-_FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], "Any of stablehlo, onnx, bundle, zip.")
+FORMATS = ("stablehlo", "onnx", FLOAT16, INT8, "bundle", "zip")
+_FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], f"Any of {', '.join(FORMATS)}.")
+
+_DATASET = flags.DEFINE_string(
+    "dataset", "", "The set whose validation images score float16 and int8; that of the run if empty."
+)
+_DATA_DIR = framework.path_flag("data_dir", "", "The folder of built sets; the run's own if empty.")
 
 
 @verb("use", "write a network as StableHLO, ONNX or a bundle, with a model card")
@@ -48,7 +59,7 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--formats takes some of {', '.join(_WRITERS)}, not {', '.join(unknown) or 'none'}")
     workdir, out = chosen_network(_WORKDIR.value), Path(_OUT.value)
     check_new(out)
-    if "onnx" in formats:
+    if any(name.startswith("onnx") for name in formats):
         from ferjax.deploy import onnx
 
         onnx.check_installed()  # now, rather than after writing the other formats
@@ -60,6 +71,8 @@ def main(argv: list[str]) -> None:
     with replacing(out) as unfinished:
         unfinished.mkdir()
         summaries = [_WRITERS[name](network, card, unfinished) for name in formats]
+        if "onnx" not in formats:  # the smaller ones were made from it
+            _float32(unfinished).unlink(missing_ok=True)
         write_atomic(unfinished / bundle.CARD, card.encode())
     side = network.input_size
     print(f"{network.config.model.name} of {workdir}: from faces, uint8 [batch, {side}, {side}, 3], to")
@@ -88,8 +101,26 @@ def _stablehlo(network: Trained, card: str, folder: Path) -> str:
 def _onnx(network: Trained, card: str, folder: Path) -> str:
     from ferjax.deploy import onnx
 
-    path = folder / "network.onnx"
+    path = _float32(folder)
     return _compared(path, onnx.export(network, path))
+
+
+def _float32(folder: Path) -> Path:
+    return folder / "network.onnx"
+
+
+def _smaller(kind: str, network: Trained, card: str, folder: Path) -> str:
+    path, float32 = folder / f"network-{kind.removeprefix('onnx-')}.onnx", _float32(folder)
+    config = network.config
+    dataset = _DATASET.value or config.data.name
+    if network.imported and not _DATASET.value:
+        raise UserError(f"{kind} is scored on validation images: name their set with --dataset")
+    source = load_for(config, dataset, "validation", _DATA_DIR.value or config.data.dir)
+    if not float32.exists():
+        _onnx(network, card, folder)
+    before, after, images = onnx_variants.write(kind, network, source, float32, path)
+    size = memory(path.stat().st_size)
+    return f"{path.name}: {size}, {after}; float32: {before}; {images:,} validation images"
 
 
 def _compared(path: Path, difference: float) -> str:
@@ -114,6 +145,8 @@ def _bundled(network: Trained, card: str, path: Path) -> str:
 _WRITERS: dict[str, Callable[[Trained, str, Path], str]] = {
     "stablehlo": _stablehlo,
     "onnx": _onnx,
+    FLOAT16: partial(_smaller, FLOAT16),
+    INT8: partial(_smaller, INT8),
     "bundle": _bundle,
     "zip": _zip,
 }
