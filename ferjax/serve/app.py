@@ -10,7 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
 import ferjax
@@ -69,8 +69,8 @@ def create_app(
     metrics.watch("ferjax_pictures_inside", "Pictures that are read or waited for.", lambda: gate.pictures)
     metrics.watch("ferjax_bytes_inside", "Bytes of their requests.", lambda: gate.content)
     _add_refusals(app)
-    _add_states(app, service)
-    _add_answers(app, service, metrics, limits, origin, gate, _key_check(keys))
+    _add_answers(app, service, limits, origin, gate, _key_check(keys))
+    _add_states(app, service, metrics, _key_check(keys))
     outer: ASGIApp = app
     if origins:
         outer = CORSMiddleware(
@@ -121,43 +121,45 @@ def _add_refusals(app: FastAPI) -> None:
         return Response(status_code=LEFT)
 
 
-def _add_states(app: FastAPI, service: Service) -> None:
-    """Adds what probes ask; it needs no key."""
+def _add_states(app: FastAPI, service: Service, metrics: Metrics, key: Any) -> None:
+    """Adds what tells how the service is; probes need no key."""
     not_so: dict[int | str, dict[str, Any]] = {503: {"model": schema.State}}
 
-    @app.get("/healthz", tags=["state"], responses=not_so)
+    @app.get("/healthz", tags=["state"], summary="Does it get on?", responses=not_so)
     async def health() -> schema.State:
         """Whether the process gets on; if not, it should be started again."""
         if service.healthy:
             return schema.State(status="ok")
         return JSONResponse({"status": "stuck"}, 503)  # type: ignore[return-value]
 
-    @app.get("/readyz", tags=["state"], responses=not_so)
+    @app.get("/readyz", tags=["state"], summary="Does it take requests?", responses=not_so)
     async def readiness() -> schema.State:
         """Whether requests should be sent here."""
         if service.ready:
             return schema.State(status="ok")
         return JSONResponse({"status": "not ready"}, 503)  # type: ignore[return-value]
 
+    @app.get(
+        "/metrics", tags=["state"], summary="Counters", dependencies=key, responses=_wrong_key(key),
+        response_class=PlainTextResponse,
+    )  # fmt: skip
+    async def prometheus() -> Response:
+        """What was done, in Prometheus's format."""
+        return Response(metrics.text(), media_type=numbers.CONTENT_TYPE)
+
     @app.get("/", include_in_schema=False)
     async def home() -> Response:
         return RedirectResponse("docs")
 
 
-def _add_answers(
-    app: FastAPI, service: Service, metrics: Metrics, limits: Limits, origin: str, gate: Gate, key: Any
-) -> None:
-    wrong_key: dict[int | str, dict[str, Any]] = _problems(401) if key else {}
+def _add_answers(app: FastAPI, service: Service, limits: Limits, origin: str, gate: Gate, key: Any) -> None:
+    """Adds what clients use."""
     network = service.describe()
 
-    @app.get("/metrics", tags=["state"], dependencies=key, responses=wrong_key)
-    async def prometheus() -> Response:
-        """The service's counters, in Prometheus's format."""
-        return Response(metrics.text(), media_type=numbers.CONTENT_TYPE)
-
     @app.get(
-        "/v1/network", tags=["use"], dependencies=key, responses=wrong_key, response_model_exclude_none=True
-    )
+        "/v1/network", tags=["use"], summary="Name the network and the limits", dependencies=key,
+        responses=_wrong_key(key), response_model_exclude_none=True,
+    )  # fmt: skip
     async def about() -> schema.Network:
         """Which network answers, and what a request may hold."""
         return schema.Network(
@@ -178,9 +180,10 @@ def _add_answers(
     @app.post(
         _PREDICT,
         tags=["use"],
+        summary="Name the expressions of the faces in pictures",
         dependencies=key,
         response_model=schema.Answer,
-        responses=unreadable | wrong_key | _problems(400, 403, 408, 413, 415, 429, 503),
+        responses=unreadable | _wrong_key(key) | _problems(400, 403, 408, 413, 415, 429, 503),
         openapi_extra={"requestBody": {"required": True, "content": body}},
     )
     async def predict(
@@ -188,7 +191,7 @@ def _add_answers(
         cropped: Annotated[bool, Query(description="Each picture is one face, cut out already.")] = False,
         top_k: Annotated[int, Query(description="How many classes are named; 0: all.", ge=0, le=1000)] = 0,
     ) -> Response:
-        """Names the expressions of one or many pictures: a form with files, or the bytes of one."""
+        """Takes a form with one or many files, or the bytes of one picture as they are."""
         facts = request.scope[FACTS]
         with gate.entered() as ticket:
             if not service.ready:
@@ -199,6 +202,10 @@ def _add_answers(
         facts["faces"] = sum(len(picture["faces"]) for picture in pictures)
         none_read = all(picture["status"] == "failed" for picture in pictures)
         return JSONResponse({"pictures": pictures}, 422 if none_read else 200)
+
+
+def _wrong_key(key: Any) -> dict[int | str, dict[str, Any]]:
+    return _problems(401) if key else {}
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
