@@ -59,6 +59,7 @@ def create_app(
     """
     app = FastAPIOffline(
         redoc_url=None,
+        redirect_slashes=False,
         title="ferjax",
         version=ferjax.__version__,
         description=_DESCRIPTION,

@@ -31,7 +31,9 @@ def test_several_keys_of_a_file_win_over_the_environment(monkeypatch, tmp_path):
     assert KEY not in repr(vars(keys))
 
 
-@pytest.mark.parametrize("content", [b"", b"\n \n", b"short", b"with a blank in it", b"\xff" * 20, "ä".encode() * 20])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n \n", b"short", b"with a blank in it", b"\xff" * 20, "ä".encode() * 20]
+)
 def test_what_is_no_key(content, monkeypatch, tmp_path):
     (tmp_path / "keys").write_bytes(content)
     with pytest.raises(UserError) as caught:
