@@ -1,6 +1,7 @@
 """Bodies of requests: forms and pictures, whole and in parts, good and bad. Nothing goes to the disk."""
 
 import asyncio
+import itertools
 import tempfile
 
 import asking
@@ -25,7 +26,7 @@ def read(headers, *chunks, limits=LIMITS, gate=None, leaves=False, comes=True):
             return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting) or not comes}
         if leaves:
             return {"type": "http.disconnect"}
-        await asyncio.Event().wait()
+        return await asyncio.Event().wait()
 
     async def run():
         request = Request(asking.scope_of("POST", "/v1/predict", headers), receive)
@@ -46,7 +47,7 @@ def refusal(headers, *chunks, **more):
 def test_a_form_is_read_however_it_is_cut(files, places):
     headers, body = asking.form(*files)
     cuts = sorted({min(place, len(body)) for place in places} | {0, len(body)})
-    chunks = [body[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    chunks = [body[start:end] for start, end in itertools.pairwise(cuts)]
     assert read(headers, *chunks) == files
 
 
@@ -62,8 +63,8 @@ def test_names_of_files_change_nothing():
 
 def test_large_files_stay_in_memory(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(FileNotFoundError):
-        tempfile.TemporaryFile()
+    with pytest.raises(FileNotFoundError), tempfile.TemporaryFile():
+        pass
     content = bytes(3 * MIB)
     assert read(*asking.form(content, content)) == [content, content]
 
