@@ -69,13 +69,15 @@ def main(argv: list[str]) -> None:
         UserError: a package is missing, the port is in use, there is no such network, or a key is required.
     """
     framework.no_arguments(argv)
+    if _FILES.value > _QUEUE.value or _MEGABYTES.value > _QUEUE_MEGABYTES.value:
+        raise UserError(
+            "no request of that size would fit: --max_files is above --queue, or --max_megabytes above "
+            "--queue_megabytes"
+        )
     try:
         from ferjax.serve import app, guard, keys, limits, logs, metrics, server, service
     except ImportError as error:
         raise UserError(f"serve needs the package {error.name}: pip install 'ferjax[serve]'") from error
-    if _FILES.value > _QUEUE.value or _MEGABYTES.value > _QUEUE_MEGABYTES.value:
-        raise UserError("a request would never fit: --max_files is above --queue, or --max_megabytes above "
-                        "--queue_megabytes")  # fmt: skip
     origins = guard.read_origins(_CORS.value)
     accepted = keys.read_keys(_KEY_FILE.value)
     if not accepted and _HOST.value not in guard.LOOPBACK:

@@ -4,6 +4,7 @@ import datetime
 import json
 import logging
 import sys
+import traceback
 
 logger = logging.getLogger("ferjax.serve")
 _FIELDS = "fields"  # the attribute of a record that holds further fields
@@ -18,16 +19,17 @@ class _Json(logging.Formatter):
             "event": record.getMessage(),
             **getattr(record, _FIELDS, {}),
         }
-        if record.exc_info and record.exc_info[0]:
-            line["error"] = record.exc_info[0].__name__
-            # Where it happened. What the error says may quote the client.
-            trace = record.exc_info[2]
-            places = []
-            while trace:
-                places.append(f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}")
-                trace = trace.tb_next
-            line["places"] = places
+        if record.exc_info and record.exc_info[1]:
+            line |= _describe(record.exc_info[1])
         return json.dumps(line)
+
+
+def _describe(error: BaseException) -> dict[str, object]:
+    """Says what kind of error it is and where it happened; its message may quote the client."""
+    while isinstance(error, BaseExceptionGroup):  # of a task group, whose first error ends it
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    return {"error": type(error).__name__, "places": [f"{frame.filename}:{frame.lineno}" for frame in frames]}
 
 
 def to_stderr() -> None:
