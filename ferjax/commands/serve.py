@@ -116,6 +116,6 @@ def main(argv: list[str]) -> None:
     application = app.create_app(answering, numbers, bounds, what, accepted, origins)
     host, port = opened.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    print(f"serving {what} on http://{shown}:{port}, described at /docs; ^C ends it", flush=True)
-    server.run(application, opened, bounds, answering.stop_taking)
+    line = f"serving {what} on http://{shown}:{port}, described at /docs; ^C ends it"
+    server.run(application, opened, bounds, lambda: print(line, flush=True), answering.stop_taking)
     answering.close()

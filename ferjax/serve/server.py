@@ -42,11 +42,18 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Tells the service when it is to stop."""
+    """Tells when it listens, and when it is to stop."""
 
-    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[], None], stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._stopping = stopping
+        self._started, self._stopping = started, stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens."""
+        await super().startup(sockets)
+        self._started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Notes a signal."""
@@ -54,13 +61,20 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def run(app: ASGIApp, opened: socket.socket, limits: Limits, stopping: Callable[[], None]) -> None:
+def run(
+    app: ASGIApp,
+    opened: socket.socket,
+    limits: Limits,
+    started: Callable[[], None],
+    stopping: Callable[[], None],
+) -> None:
     """Serves until SIGTERM or ^C: no connection is accepted then, and what was asked is still answered.
 
     Args:
         app: the service.
         opened: see `listen`.
         limits: how many connections there may be, and how long things may take.
+        started: is called once it listens.
         stopping: is called at the first signal.
     """
     config = uvicorn.Config(
@@ -80,4 +94,4 @@ def run(app: ASGIApp, opened: socket.socket, limits: Limits, stopping: Callable[
     # uvicorn sends itself the signal again when all is done; it was the way to end, so the exit code is 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    _Server(config, stopping).run(sockets=[opened])
+    _Server(config, started, stopping).run(sockets=[opened])
