@@ -1,6 +1,7 @@
 """Answers for pictures: decodes and searches them in a few threads, and lets the network's thread compute."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -63,12 +64,15 @@ class Service:
     """
 
     def __init__(self, classifier: Classifier, settings: Settings, metrics: Metrics) -> None:
-        self.classifier, self._settings, self._metrics = classifier, settings, metrics
+        # Large batches are computed in parts, by programs that are compiled before anybody asks.
+        sizes = tuple(sorted({min(size, BATCH) for size in classifier.batches}))
+        self.classifier = dataclasses.replace(classifier, batches=sizes)
+        self._settings, self._metrics = settings, metrics
         self._doubt = Doubt(
             settings.unsure_below, classifier.set_of, classifier.sets.coverage if classifier.sets else 0.0
         )
         self._readers = ThreadPoolExecutor(settings.threads, thread_name_prefix="pictures")
-        self._network = Batcher(classifier.answers, BATCH, settings.batch_seconds, metrics.batch)
+        self._network = Batcher(self.classifier.answers, BATCH, settings.batch_seconds, metrics.batch)
         self._warm = False
 
     def warm_up(self) -> None:
@@ -76,8 +80,7 @@ class Service:
         side = self.classifier.image_size
         searched = self._readers.submit(faces.warm_up)
         for size in self.classifier.batches:
-            if size <= 2 * BATCH:
-                self._network.submit(np.zeros((size, side, side, 3), np.uint8)).result()
+            self._network.submit(np.zeros((size, side, side, 3), np.uint8)).result()
         searched.result()
         self._warm = True
 
