@@ -254,7 +254,7 @@ def fields_of(row: Row, label_names: Sequence[str], top_k: int, doubt: Doubt) ->
             known["unsure"] = is_unsure(row.probabilities, doubt.below)
         if (classes := doubt.classes(row.probabilities)) is not None:
             known |= {"set": classes, "set_coverage": doubt.coverage}
-    return known | affect_by_name(row)
+    return {**known, **affect_by_name(row)}
 
 
 def _json(row: Row, label_names: Sequence[str], top_k: int, doubt: Doubt) -> str:

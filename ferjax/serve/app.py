@@ -39,7 +39,7 @@ _REFUSALS = {
     413: "The body is too large, or holds too many files.",
     415: "The body is neither a form nor a picture.",
     429: "The service is full: ask again after `Retry-After` seconds.",
-    503: "The service is stopping, or the answer took too long.",
+    503: "The answer took too long, or there are too many connections.",
 }
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
 
@@ -195,8 +195,8 @@ def _add_answers(app: FastAPI, service: Service, limits: Limits, origin: str, ga
         """Takes a form with one or many files, or the bytes of one picture as they are."""
         facts = request.scope[FACTS]
         with gate.entered() as ticket:
-            if not service.ready:
-                raise Refused(503, "the service is stopping")
+            if not service.healthy:
+                raise Refused(503, "the service is stuck, and will be started again")
             contents = await read_pictures(request, limits, ticket)
             facts |= {"pictures": len(contents), "bytes": sum(map(len, contents))}
             pictures = await _unless_left(request, service.answer(contents, cropped, top_k), limits)

@@ -90,6 +90,11 @@ class _InMemory(MultiPartParser):
     """Keeps every file in memory, where Starlette's own writes those above 1 MiB to the disk."""
 
     spool_max_size = 0  # tempfile's word for: never
+    ended = False
+
+    def on_end(self) -> None:
+        """Notes that the form is whole; what is cut off would else be left out unseen."""
+        self.ended = True
 
 
 async def _files(request: Request, boundary: bytes, limits: Limits, ticket: Ticket) -> list[bytes]:
@@ -108,6 +113,8 @@ async def _files(request: Request, boundary: bytes, limits: Limits, ticket: Tick
         raise Refused(400, f"the form cannot be read ({error.message})") from None
     except (ValueError, RuntimeError) as error:
         raise Refused(400, f"the form cannot be read ({type(error).__name__})") from None
+    if not parser.ended:
+        raise Refused(400, "the form cannot be read (its end is missing)")
     items = form.multi_items()
     if len(items) > limits.files:
         raise _too_many(limits)

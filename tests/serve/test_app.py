@@ -201,8 +201,10 @@ def test_how_it_is(make_app, face, monkeypatch):
     assert asking.ask(app, "GET", "/readyz").json == {"status": "ok"}
     app.service.stop_taking()
     assert asking.ask(app, "GET", "/readyz").status == 503
+    assert asking.post(app, f"{PREDICT}?cropped=1", picture(face)).status == 200  # it came before
     monkeypatch.setattr(app.service._network, "is_stuck", lambda longest: True)
     assert asking.ask(app, "GET", "/healthz").status == 503
+    assert asking.post(app, PREDICT, picture(face)).status == 503
 
 
 def test_what_is_counted_and_what_is_logged(make_app, face, capsys):

@@ -80,7 +80,7 @@ def test_large_files_stay_in_memory(monkeypatch, tmp_path):
         ({"content-type": "multipart/form-data"}, b"x", 400, "cannot be read"),
         ({"content-type": "multipart/form-data; boundary="}, b"x", 400, "cannot be read"),
         ({"content-type": "multipart/form-data; boundary=b"}, b"x", 400, "cannot be read"),
-        ({"content-type": "multipart/form-data; boundary=b"}, b"", 400, "every part of the form"),
+        ({"content-type": "multipart/form-data; boundary=b"}, b"", 400, "its end is missing"),
         ({"content-type": "multipart/form-data; boundary=" + "b" * 400}, b"", 400, "form"),
         ({"content-type": "image/png", "content-length": "99999999"}, b"x", 413, "more than 32 MiB"),
         (*asking.form(b"1", field="photo"), 400, "files"),
@@ -93,6 +93,12 @@ def test_what_is_refused(headers, body, status, words):
     code, message = refusal(headers, body)
     assert code == status
     assert words in message
+
+
+@pytest.mark.parametrize("missing", [3, 30, 100])
+def test_a_form_that_is_cut_off(missing):
+    headers, body = asking.form(b"1", bytes(50))
+    assert refusal(headers, body[:-missing]) == (400, "the form cannot be read (its end is missing)")
 
 
 def test_a_field_that_is_no_file():
