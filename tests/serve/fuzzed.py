@@ -12,7 +12,7 @@ _HEADERS = (
     {"content-type": f"multipart/form-data; boundary={asking.BOUNDARY}; charset=idna"},
     {"content-type": "multipart/form-data; boundary=" + "b" * 71}, {"content-type": "multipart/mixed"},
     {"content-type": 'multipart/form-data; boundary="'}, {"content-encoding": "gzip"},
-    {"content-length": "-1"}, {"content-length": "\u00b2"}, {"content-length": "9" * 30},
+    {"content-length": "-1"}, {"content-length": "\u00b2"}, {"content-length": "9" * 5000},
 )  # fmt: skip
 _QUERIES = ("", "", "", "?cropped=true", "?cropped=true", "?top_k=3", "?top_k=-1", "?cropped=x", "?%00=%ff")
 
