@@ -126,19 +126,19 @@ def _add_states(app: FastAPI, service: Service, metrics: Metrics, key: Any) -> N
     """Adds what tells how the service is; probes need no key."""
     not_so: dict[int | str, dict[str, Any]] = {503: {"model": schema.State}}
 
-    @app.get("/healthz", tags=["state"], summary="Does it get on?", responses=not_so)
-    async def health() -> schema.State:
-        """Whether the process gets on; if not, it should be started again."""
-        if service.healthy:
-            return schema.State(status="ok")
-        return JSONResponse({"status": "stuck"}, 503)  # type: ignore[return-value]
+    @app.get(
+        "/healthz", tags=["state"], summary="Liveness", response_model=schema.State, responses=not_so
+    )  # fmt: skip
+    async def health() -> Response:
+        """Whether the process works; if not, it should be started again."""
+        return JSONResponse({"status": "ok"}) if service.healthy else JSONResponse({"status": "stuck"}, 503)
 
-    @app.get("/readyz", tags=["state"], summary="Does it take requests?", responses=not_so)
-    async def readiness() -> schema.State:
+    @app.get(
+        "/readyz", tags=["state"], summary="Readiness", response_model=schema.State, responses=not_so
+    )  # fmt: skip
+    async def readiness() -> Response:
         """Whether requests should be sent here."""
-        if service.ready:
-            return schema.State(status="ok")
-        return JSONResponse({"status": "not ready"}, 503)  # type: ignore[return-value]
+        return JSONResponse({"status": "ok"}) if service.ready else JSONResponse({"status": "not ready"}, 503)
 
     @app.get(
         "/metrics", tags=["state"], summary="Counters", dependencies=key, responses=_wrong_key(key),
