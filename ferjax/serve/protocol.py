@@ -23,7 +23,7 @@ def protocol_for(head_seconds: float, request_seconds: float) -> type[HttpToolsP
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self._alarm: asyncio.TimerHandle | None = None
-            self._head: int | None = 0  # bytes of a head that is not whole yet; None: it is
+            self._head: int | None = None  # bytes of a head that is not whole; None: none has begun
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -36,6 +36,10 @@ def protocol_for(head_seconds: float, request_seconds: float) -> type[HttpToolsP
             if self._head is not None and self._head > _HEAD_BYTES:
                 self.transport.abort()
 
+        def on_message_begin(self) -> None:
+            self._head = 0  # not earlier: what comes after a refusal may be the rest of a refused body
+            super().on_message_begin()
+
         def on_headers_complete(self) -> None:
             self._head = None
             self._allow(request_seconds + _TAKE_SECONDS)
@@ -43,7 +47,6 @@ def protocol_for(head_seconds: float, request_seconds: float) -> type[HttpToolsP
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
-            self._head = 0
             self._allow(head_seconds)
 
         def connection_lost(self, exc: Exception | None) -> None:

@@ -51,7 +51,13 @@ def test_a_connection_that_is_idle_after_an_answer():
 
 
 def test_a_head_without_end():
-    assert talk(b"GET / HTTP/1.1\r\nX-A: " + b"a" * 2**17, LONG) == b""
+    assert talk(b"GET / HTTP/1.1\r\nX-A: " + b"a" * 2**20, LONG) == b""
+
+
+def test_a_large_body_that_nobody_reads_does_not_lose_the_answer():
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % 2**21
+    again = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    assert talk(head + bytes(2**21) + again, LONG).count(b"HTTP/1.1 200 OK") == 2
 
 
 def test_what_is_no_http():
