@@ -8,6 +8,13 @@ import traceback
 
 logger = logging.getLogger("ferjax.serve")
 _FIELDS = "fields"  # the attribute of a record that holds further fields
+# Those of libraries quote what they were given, such as a damaged picture's fields.
+_LEVELS = {
+    "ferjax.serve": logging.INFO,
+    "uvicorn": logging.ERROR,
+    "python_multipart": logging.CRITICAL,
+    "PIL": logging.CRITICAL,
+}
 
 
 class _Json(logging.Formatter):
@@ -36,8 +43,7 @@ def to_stderr() -> None:
     """Sends the service's messages, and errors of the web server below it, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json())
-    levels = {"ferjax.serve": logging.INFO, "uvicorn": logging.ERROR, "python_multipart": logging.ERROR}
-    for name, level in levels.items():
+    for name, level in _LEVELS.items():
         log = logging.getLogger(name)
         log.handlers, log.propagate = [handler], False
         log.setLevel(level)
