@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import logging
 
 import asking
 import numpy as np
@@ -35,6 +36,17 @@ def photograph(astronaut):
 @pytest.fixture(scope="module")
 def face(astronaut):
     return png(astronaut[60:180, 170:280])
+
+
+@pytest.fixture
+def log(capsys):
+    """The service's log, as what is written on stderr."""
+    logs.to_stderr()
+    yield capsys
+    for name in logs._LEVELS:
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+        logger.setLevel(logging.NOTSET)
 
 
 def picture(content):
@@ -204,14 +216,13 @@ def test_how_it_is(make_app, face, monkeypatch):
     assert asking.post(app, PREDICT, picture(face)).status == 503
 
 
-def test_what_is_counted_and_what_is_logged(make_app, face, capsys):
-    logs.to_stderr()
+def test_what_is_counted_and_what_is_logged(make_app, face, log):
     app = make_app()
     secret = "portrait-of-somebody"
     asking.post(app, f"{PREDICT}?cropped=1&top_k=1", asking.form(face, b"x", name=f"{secret}.png"))
     asking.ask(app, "GET", f"/{secret}?q={secret}", {"x-request-id": secret})
     asking.ask(app, "GET", "/healthz")
-    written = capsys.readouterr().err
+    written = log.readouterr().err
     assert secret not in written
     first, second = map(json.loads, written.splitlines())  # and none of the probe
     assert {name: first[name] for name in ("event", "route", "status", "pictures", "faces")} == {
@@ -231,8 +242,7 @@ def test_what_is_counted_and_what_is_logged(make_app, face, capsys):
     assert "ferjax_batch_faces_bucket" in counted
 
 
-def test_what_nobody_foresaw_is_an_answer_without_details(make_app, face, monkeypatch, capsys):
-    logs.to_stderr()
+def test_what_nobody_foresaw_is_an_answer_without_details(make_app, face, monkeypatch, log):
     app = make_app()
 
     def broken(images):
@@ -241,7 +251,7 @@ def test_what_nobody_foresaw_is_an_answer_without_details(make_app, face, monkey
     monkeypatch.setattr(app.service._network, "_answer", broken)
     reply = asking.post(app, f"{PREDICT}?cropped=1", picture(face))
     assert (reply.status, reply.json) == (500, {"detail": "the service failed; its log says where"})
-    written = capsys.readouterr().err
+    written = log.readouterr().err
     assert "secret" not in written
     assert "failure" in written
     assert "batcher.py" in written
