@@ -5,11 +5,12 @@
 FROM python:3.13-slim
 ARG JAX="jax"
 WORKDIR /ferjax
-COPY requirements.txt pyproject.toml README.md LICENSE ./
+COPY requirements.txt requirements-dev.txt pyproject.toml README.md LICENSE ./
 RUN pip install --no-cache-dir -r requirements.txt "$JAX" -c requirements.txt
 COPY ferjax ferjax
 COPY configs configs
-RUN pip install --no-cache-dir ".[serve,heic]" -c requirements.txt && useradd --create-home --uid 10001 ferjax
+RUN pip install --no-cache-dir ".[serve,heic]" -c requirements.txt -c requirements-dev.txt \
+    && useradd --create-home --uid 10001 ferjax
 USER 10001
 ENV PYTHONUNBUFFERED=1 JAX_COMPILATION_CACHE_DIR=/tmp/compiled
 EXPOSE 8700
