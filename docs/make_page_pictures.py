@@ -1,4 +1,4 @@
-"""Makes docs/demo.png and docs/explain.png: `PYTHONPATH=tests/deploy python docs/make_page_pictures.py`.
+"""Makes docs/demo.png, serve.png and explain.png: `PYTHONPATH=tests python docs/make_page_pictures.py`.
 
 The shipped network on photographs in the public domain, see `make_predict_pictures.py`, drawn by Chromium.
 """
@@ -45,6 +45,21 @@ def picture_demo(page: Browser, photograph: Path) -> None:
         process.kill()
 
 
+def picture_serve(page: Browser, photograph: Path) -> None:
+    """Opens the service's page, lets it predict a photograph and waits for the answer."""
+    with subprocess.Popen([*FERJAX, "serve", "--port=0"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = next(filter(None, (re.search(r"http://[^\s,]+", line) for line in process.stdout)))
+        page.open(f"{address[0]}/docs")
+        page.click(".opblock-summary-control", "/v1/predict")
+        page.give("input[type=file]", photograph)
+        page.click("button", "Execute")
+        page.wait("document.querySelector('.live-responses-table')?.innerText.includes('happy')")
+        page.run("document.querySelector('.live-responses-table').scrollIntoView()")
+        save(page, HERE / "serve.png")
+        process.kill()
+
+
 def picture_explain(page: Browser, folder: Path) -> None:
     """Explains the faces of two photographs and opens the gallery."""
     (folder / "faces").mkdir()
@@ -71,6 +86,7 @@ def main() -> None:
         both.save(folder / "two.png")
         with Browser(folder / "profile") as page:
             picture_demo(page, folder / "two.png")
+            picture_serve(page, folder / "two.png")
             picture_explain(page, folder)
 
 

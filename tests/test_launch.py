@@ -210,20 +210,24 @@ def test_the_jobset_is_whole():
     assert (ROOT / config).exists()
 
 
-def test_the_dockerfile_copies_what_exists_and_starts_ferjax():
-    lines = (LAUNCH / "Dockerfile").read_text().splitlines()
+def steps_of(name):
+    """The steps of a Dockerfile, and that each is one that Docker knows."""
+    lines = (LAUNCH / name).read_text().replace("\\\n", "").splitlines()
     steps = [line.split() for line in lines if line and not line.startswith("#")]
-    assert {step[0] for step in steps} <= {
-        "FROM",
-        "ARG",
-        "WORKDIR",
-        "COPY",
-        "RUN",
-        "USER",
-        "ENV",
-        "ENTRYPOINT",
-        "CMD",
-    }
+    known = {"FROM", "ARG", "WORKDIR", "COPY", "RUN", "USER", "ENV", "EXPOSE", "ENTRYPOINT", "CMD"}
+    assert {step[0] for step in steps} <= known
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("Dockerfile", 'ENTRYPOINT ["python", "-m", "ferjax"]'),
+        ("serve.Dockerfile", 'ENTRYPOINT ["python", "-m", "ferjax", "serve", "--host=0.0.0.0"]'),
+    ],
+)
+def test_a_dockerfile_copies_what_exists_and_starts_ferjax(name, entry):
+    steps = steps_of(name)
     assert steps[0][0] == "FROM"
     python = steps[0][1].removeprefix("python:").removesuffix("-slim")
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
@@ -232,7 +236,43 @@ def test_the_dockerfile_copies_what_exists_and_starts_ferjax():
     assert copied
     assert all((ROOT / source).exists() for source in copied)
     assert any(step[0] == "USER" for step in steps)
-    assert 'ENTRYPOINT ["python", "-m", "ferjax"]' in lines
+    assert entry.split() in steps
+
+
+def test_the_manifest_of_the_service_is_whole():
+    documents = list(yaml.safe_load_all((LAUNCH / "serve.yaml").read_text()))
+    kinds = {document["kind"]: document for document in documents}
+    assert list(kinds) == ["Deployment", "Service", "PodDisruptionBudget"]
+    deployment = kinds["Deployment"]["spec"]
+    labels = deployment["template"]["metadata"]["labels"]
+    assert deployment["selector"]["matchLabels"] == labels == kinds["Service"]["spec"]["selector"]
+    assert kinds["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert kinds["PodDisruptionBudget"]["spec"]["minAvailable"] < deployment["replicas"]
+    pod = deployment["template"]["spec"]
+    (container,) = pod["containers"]
+    (port,) = container["ports"]
+    assert kinds["Service"]["spec"]["ports"][0]["targetPort"] == port["name"]
+    assert ["EXPOSE", str(port["containerPort"])] in steps_of("serve.Dockerfile")
+    for probe, path in (("startup", "/readyz"), ("readiness", "/readyz"), ("liveness", "/healthz")):
+        assert container[f"{probe}Probe"]["httpGet"] == {"path": path, "port": port["name"]}
+    for kind in ("limits", "requests"):
+        assert {"cpu", "memory"} <= container["resources"][kind].keys()
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert ["USER", str(pod["securityContext"]["runAsUser"])] in steps_of("serve.Dockerfile")
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounts.keys() == {volume["name"] for volume in pod["volumes"]}
+    given = dict(argument.removeprefix("--").split("=") for argument in container["args"])
+    assert given["api_key_file"].startswith(mounts["keys"])
+    needed = container["lifecycle"]["preStop"]["sleep"]["seconds"] + int(given["drain_timeout"])
+    assert pod["terminationGracePeriodSeconds"] > needed
+
+
+def test_the_arguments_of_the_manifest_are_flags_of_serve(shell):
+    (deployment, *_) = yaml.safe_load_all((LAUNCH / "serve.yaml").read_text())
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    done = shell("serve", *container["args"])
+    assert "--api_key_file=/keys/keys cannot be read" in tiny.only_line(done)
 
 
 @pytest.mark.slow

@@ -14,18 +14,21 @@ MOST_FILES_IN_THE_ROOT = 6
 # room → rooms that it must not import
 FORBIDDEN = {
     "data": {"audit", "augment", "cluster", "commands", "cost_model", "demo", "deploy", "experiments",
-             "explain", "inference", "interop", "layers", "models", "report", "runs", "scores", "training"},
+             "explain", "inference", "interop", "layers", "models", "report", "runs", "scores", "serve",
+             "training"},
     "augment": {"models", "runs", "training"},
     "layers": {"augment", "data", "models", "runs", "training"},
     "models": {"runs", "training"},
-    "training": {"audit", "commands", "demo", "deploy", "experiments", "explain", "report"},
+    "training": {"audit", "commands", "demo", "deploy", "experiments", "explain", "report", "serve"},
     "config": {"cluster", "commands", "inference", "report", "runs", "training"},
     "runs": {"commands", "inference", "models", "report", "training"},
     "scores": {"commands", "data", "models", "report", "runs", "training"},
     "cluster": {"commands", "data", "models", "report", "runs", "training"},
     "platform": {"cluster", "commands", "config", "data", "models", "report", "runs", "training"},
-    "inference": {"commands", "demo", "deploy", "experiments", "explain", "report"},
-    "report": {"commands", "deploy", "experiments", "explain", "inference"},
+    "inference": {"commands", "demo", "deploy", "experiments", "explain", "report", "serve"},
+    "report": {"commands", "deploy", "experiments", "explain", "inference", "serve"},
+    "deploy": {"commands", "demo", "experiments", "explain", "serve"},
+    "serve": {"commands", "demo", "experiments", "explain", "training"},
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ferjax.data.images import BadImage, decode
-from ferjax.data.jpeg import decode_jpeg
+from ferjax.data.jpeg import count_scans, decode_jpeg
 
 GENERATOR = np.random.default_rng(0)
 SMOOTH = Image.fromarray(GENERATOR.integers(0, 256, (9, 11, 3), dtype=np.uint8)).resize((131, 97))
@@ -17,6 +17,31 @@ def jpeg(image=SMOOTH, **options):
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", **options)
     return buffer.getvalue()
+
+
+def with_scans(encoded, count):
+    """The same picture with its last scan repeated so often."""
+    place = encoded.rindex(b"\xff\xda")
+    return encoded[:-2] + encoded[place:-2] * count + encoded[-2:]
+
+
+def test_scans_are_counted():
+    thumbnail = jpeg(SMOOTH.resize((20, 20)), progressive=True)
+    for one, count in (
+        (jpeg(), 1),
+        (jpeg(restart_marker_blocks=3), 1),
+        (jpeg(SMOOTH.convert("L"), progressive=True), 6),
+    ):
+        assert count_scans(one) == count
+        assert count_scans(one[:2] + b"\xff\xe1\x10\x00" + thumbnail[:100].ljust(0xFFE) + one[2:]) == count
+        assert count_scans(one + thumbnail) == count  # what comes after the image is not its
+        assert count_scans(with_scans(one, 20)) == count + 20
+    assert [count_scans(other) for other in (b"", b"\xff\xd8", b"\xff\xd8\xff\xda", b"GIF89a\xff\xda")] == [
+        0,
+        0,
+        1,
+        0,
+    ]
 
 
 def pil(encoded, mode):

@@ -53,6 +53,30 @@ def test_threads_find_the_same(detector, astronaut):
         assert list(pool.map(detector.find, pictures)) == [detector.find(picture) for picture in pictures]
 
 
+def test_only_the_largest_are_reported(detector, astronaut):
+    half = np.asarray(Image.fromarray(astronaut).resize((256, 256)))
+    both = np.zeros((512, 768, 3), np.uint8)
+    both[:256, :256], both[:, 256:] = half, astronaut
+    assert faces.Detector(most=1).find(both) == detector.find(both)[:1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 300])
+def test_boxes_that_overlap_are_merged_as_one_by_one(count):
+    rng = np.random.default_rng(count)
+    places = rng.uniform(0, 300, (count, 2))
+    boxes = np.concatenate([places, places + rng.uniform(0, 80, (count, 2))], axis=1)
+    all_faces = [
+        face.Face(tuple(box), score, ((0.0, 0.0), (1.0, 0.0)))
+        for box, score in zip(boxes.tolist(), rng.uniform(0, 1, count).tolist(), strict=True)
+    ]
+    kept = []
+    for one in sorted(all_faces, key=lambda one: -one.score):
+        if all(overlap(one.box, other.box) < 0.4 for other in kept):
+            kept.append(one)
+    assert search._merged(all_faces) == kept
+    assert count < 2 or 1 < len(kept) < count
+
+
 def test_a_higher_bar_leaves_faces_out(astronaut):
     (one,) = faces.Detector(0.1).find(astronaut)[:1]
     assert faces.Detector(min(1.0, one.score + 0.01)).find(astronaut) == []

@@ -115,6 +115,20 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(size):
         pictures.decode(claiming(*size))
 
 
+def test_a_limit_of_ones_own(picture):
+    assert pictures.decode(encoded(Image.fromarray(picture)), most_pixels=54).shape == (6, 9, 3)
+    with pytest.raises(BadImage, match=r"has 9×6 pixels; the limit is 5\.3e-05 million"):
+        pictures.decode(encoded(Image.fromarray(picture)), most_pixels=53)
+
+
+def test_a_jpeg_of_endless_scans_is_refused(picture):
+    content = encoded(Image.fromarray(picture), "JPEG", progressive=True)
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    pictures.decode(content[:-2] + scan * 20 + content[-2:])
+    with pytest.raises(BadImage, match=r"is a JPEG of 20,\d\d\d scans, and a picture has at most 64"):
+        pictures.decode(content[:-2] + scan * 20_000 + content[-2:])
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_a_truncated_picture_is_told(kind):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
