@@ -22,7 +22,7 @@ const Resample = (() => {
   // For each output position: the first input position and the weights from there on. `length` of the `size`
   // input positions, which may end within one, become `outputs`.
   function taps(size, length, outputs, filter) {
-    const scale = length / outputs;
+    const scale = Math.fround(length) / outputs; // PIL takes the length as a float of 32 bits
     const stretch = Math.max(scale, 1);
     const reach = filter.support * stretch;
     return Array.from({length: outputs}, (_, output) => {
@@ -44,42 +44,39 @@ const Resample = (() => {
     });
   }
 
-  // Weighs along one axis: `inStep` and `outStep` lead from one position to the next, `starts` to each line.
-  function along(from, to, positions, inStep, outStep, starts) {
-    for (const [start, target] of starts) {
-      let out = target;
-      for (const {first, weights} of positions) {
-        let sum = 1 << (BITS - 1);
-        let at = start + first * inStep;
-        for (let index = 0; index < weights.length; index++, at += inStep) sum += from[at] * weights[index];
-        sum >>= BITS;
-        to[out] = sum < 0 ? 0 : sum > 255 ? 255 : sum;
-        out += outStep;
+  // Weighs the positions of one line: `inStep` and `outStep` lead from one to the next.
+  function weigh(from, start, inStep, to, target, outStep, positions) {
+    for (let index = 0, out = target; index < positions.length; index++, out += outStep) {
+      const {first, weights} = positions[index];
+      let sum = 1 << (BITS - 1);
+      for (let tap = 0, at = start + first * inStep; tap < weights.length; tap++, at += inStep) {
+        sum += from[at] * weights[tap];
       }
+      sum >>= BITS;
+      to[out] = sum < 0 ? 0 : sum > 255 ? 255 : sum;
     }
   }
 
-  // Stretches the first `across` × `down` pixels of a picture, all by default.
+  // Stretches the first `across` × `down` pixels of a picture, all by default; first along rows, as PIL does.
   function resize(image, width, height, filter = BILINEAR, across = image.width, down = image.height) {
     const {channels} = image;
-    let result = image;
+    let rows = image;
     if (width !== image.width || across !== image.width) {
-      const next = picture(width, image.height, channels);
-      const starts = [];
-      for (let y = 0; y < image.height; y++) {
-        for (let c = 0; c < channels; c++) {
-          starts.push([y * image.width * channels + c, y * width * channels + c]);
-        }
+      rows = picture(width, image.height, channels);
+      const positions = taps(image.width, across, width, filter);
+      for (let line = 0; line < image.height * channels; line++) {
+        const channel = line % channels;
+        const y = (line - channel) / channels;
+        const [start, target] = [image.width, width].map((size) => y * size * channels + channel);
+        weigh(image.data, start, channels, rows.data, target, channels, positions);
       }
-      along(image.data, next.data, taps(image.width, across, width, filter), channels, channels, starts);
-      result = next;
     }
-    if (height !== image.height || down !== image.height) {
-      const next = picture(width, height, channels);
-      const row = width * channels;
-      const starts = Array.from({length: row}, (_, column) => [column, column]);
-      along(result.data, next.data, taps(image.height, down, height, filter), row, row, starts);
-      result = next;
+    if (height === image.height && down === image.height) return rows;
+    const result = picture(width, height, channels);
+    const positions = taps(image.height, down, height, filter);
+    const row = width * channels;
+    for (let column = 0; column < row; column++) {
+      weigh(rows.data, column, row, result.data, column, row, positions);
     }
     return result;
   }
@@ -121,7 +118,8 @@ const Resample = (() => {
   function affine(image, width, height, [a, b, c, d, e, f]) {
     const {channels, data} = image;
     const result = picture(width, height, channels);
-    const clip = (value, size) => Math.max(0, Math.min(value, size - 1));
+    const columns = new Int32Array(4);
+    const lines = new Float64Array(4);
     for (let v = 0, out = 0; v < height; v++) {
       for (let u = 0; u < width; u++, out += channels) {
         const x = a * (u + 0.5) + b * (v + 0.5) + c;
@@ -129,18 +127,23 @@ const Resample = (() => {
         if (x < 0 || x >= image.width || y < 0 || y >= image.height) continue;
         const left = Math.floor(x - 0.5);
         const top = Math.floor(y - 0.5);
-        const columns = [-1, 0, 1, 2].map((step) => clip(left + step, image.width) * channels);
-        const rows = [-1, 0, 1, 2].map((step) => clip(top + step, image.height) * image.width * channels);
+        for (let step = 0; step < 4; step++) columns[step] = clip(left + step - 1, image.width) * channels;
         for (let channel = 0; channel < channels; channel++) {
-          const lines = rows.map((row) =>
-            cubic(...columns.map((column) => data[row + column + channel]), x - 0.5 - left));
-          const value = cubic(...lines, y - 0.5 - top);
+          for (let step = 0; step < 4; step++) {
+            const row = clip(top + step - 1, image.height) * image.width * channels + channel;
+            lines[step] = cubic(
+              data[row + columns[0]], data[row + columns[1]], data[row + columns[2]], data[row + columns[3]],
+              x - 0.5 - left);
+          }
+          const value = cubic(lines[0], lines[1], lines[2], lines[3], y - 0.5 - top);
           result.data[out + channel] = value <= 0 ? 0 : value >= 255 ? 255 : Math.trunc(value);
         }
       }
     }
     return result;
   }
+
+  const clip = (value, size) => (value < 0 ? 0 : value < size ? value : size - 1);
 
   function cubic(v1, v2, v3, v4, at) {
     const p2 = -v1 + v3;
@@ -175,14 +178,13 @@ const Resample = (() => {
   }
 
   function neighbours(length, size, clampWeights) {
-    const clip = (value) => Math.max(0, Math.min(value, length - 1));
     return Array.from({length: size}, (_, index) => {
       const point = Math.fround((index + 0.5) * (length / size) - 0.5);
       const before = Math.floor(point);
       let part = Math.fround(point - before);
       if (clampWeights && (before < 0 || before >= length - 1)) part = 0;
       const weights = [Math.fround(1 - part) * 2048, part * 2048].map(roundHalfEven);
-      return {before: clip(before), after: clip(before + 1), weights};
+      return {before: clip(before, length), after: clip(before + 1, length), weights};
     });
   }
 
