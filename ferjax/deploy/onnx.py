@@ -1,77 +1,121 @@
 """Exports a trained network as one ONNX file from uint8 pictures to calibrated probabilities.
 
-PyTorch's own exporter writes it from the network's PyTorch counterpart (`ferjax.interop`), whose outputs
-agree to about 1e-13 in float64: the graph has plain convolutions and batch normalisations in ONNX's own
-layout, which runtimes fuse and quantise. (A converter of JAX programs would leave hundreds of reshapes and
-transpositions, and the maintained one needs an older Orbax.) onnxruntime runs the file before it is kept.
+The traced network is translated operation by operation (`ferjax.deploy.to_onnx`); PyTorch is not needed.
+onnxruntime runs the file before it is kept.
 """
 
-import contextlib
 import importlib
-import io
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import ferjax
+from ferjax.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.deploy import export_check
 from ferjax.errors import UserError
+from ferjax.files import write_atomic
+from ferjax.inference import trained
 from ferjax.inference.trained import Trained
 
-_PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime")
-_OPSET = 20  # May 2023; the first with all operators that PyTorch's exporter uses by default
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+_PACKAGES = ("onnx", "onnxruntime")
 
 
 def export(network: Trained, path: Path) -> float:
-    """Writes an ONNX file in float32, also for a network in bfloat16.
+    """Writes an ONNX file in float32, also for a network in bfloat16, and compares it with the network.
 
     Args:
-        network: the network; its architecture must have a PyTorch counterpart.
-        path: the file to write. Its program takes `images`, uint8 `[batch, S, S, 3]`, S =
-            `network.input_size`, and returns `probabilities`, float32 `[batch, K]`, and with a head for
-            valence and arousal `affect`, float32 `[batch, 2]`; its metadata `label_names` is a JSON list.
+        network: the network.
+        path: the file to write, see `model`.
 
     Returns:
         The largest difference of a probability, see `ferjax.deploy.export_check`.
 
     Raises:
-        UserError: a package is missing, the network has no counterpart, or the file's probabilities differ
-            from the network's.
+        UserError: a package is missing, the network has an operation that is not translated, or the file's
+            probabilities differ from the network's.
     """
     check_installed()
-    import torch
-
-    from ferjax.deploy.torch_module import Deployed, in_float32
-
     network = in_float32(network)
-    size = network.input_size
-    images = torch.zeros((2, size, size, 3), dtype=torch.uint8)
-    with _quiet():
-        program = torch.onnx.export(
-            Deployed(network).eval(),
-            (images,),
-            dynamo=True,
-            opset_version=_OPSET,
-            input_names=["images"],
-            output_names=["probabilities", *(["affect"] if network.affect_head else [])],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-        )
-    assert program is not None  # as dynamo=True says
-    for node in program.model.graph.all_nodes():
-        node.metadata_props.clear()  # it names source files, with this machine's paths
-    program.model.producer_name = "ferjax"
-    program.model.producer_version = ferjax.__version__
-    program.model.metadata_props["label_names"] = json.dumps(network.label_names, ensure_ascii=False)
-    program.save(path)
+    write_atomic(path, model(network).SerializeToString(deterministic=True))
     try:
         return export_check.largest_difference(network, load(path))
     except ArithmeticError as error:
         name = network.config.model.name
         raise UserError(f"{name} cannot be written as ONNX: {error}; write it as stablehlo") from error
+
+
+def model(network: Trained) -> "ModelProto":
+    """Translates a network.
+
+    Args:
+        network: the network; in float32, see `in_float32`.
+
+    Returns:
+        A model that takes `images`, uint8 `[batch, S, S, 3]`, S = `network.input_size`, and returns
+        `probabilities`, float32 `[batch, K]`, and with a head for valence and arousal `affect`, float32
+        `[batch, 2]`; its metadata are those of `metadata`.
+
+    Raises:
+        UserError: the network has an operation that is not translated.
+    """
+    from onnx import helper
+
+    from ferjax.deploy.to_onnx.convert import Unsupported, to_onnx
+
+    step, side = trained.answer_step(network), network.input_size
+
+    def program(images: jax.Array) -> tuple[jax.Array, ...]:
+        logs, values = step(network.variables, images)
+        return (jnp.exp(logs),) if values is None else (jnp.exp(logs), values)
+
+    outputs = ["probabilities", *(["affect"] if network.affect_head else [])]
+    try:
+        written = to_onnx(program, (side, side, 3), outputs)
+    except Unsupported as error:
+        name = network.config.model.name
+        raise UserError(
+            f"{name} cannot be written as ONNX, which lacks {error}; write it as stablehlo"
+        ) from error
+    written.producer_name, written.producer_version = "ferjax", ferjax.__version__
+    helper.set_model_props(written, metadata(network))
+    return written
+
+
+def metadata(network: Trained) -> dict[str, str]:
+    """Describes a network in JSON values: what a program needs beside the file.
+
+    `pixel_mean` and `pixel_std`, of RGB values in 0 … 1, are those of the normalisation inside the file: its
+    input stays bytes.
+    """
+    facts = {
+        "label_names": network.label_names,
+        "network": network.config.model.name,
+        "image_size": network.input_size,
+        "resize": network.config.data.resize,
+        "face_margin": network.face_margin,
+        "grey": network.grey,
+        "pixel_mean": IMAGENET_MEAN,
+        "pixel_std": IMAGENET_STD,
+        "temperature": network.temperature or 1.0,
+        "unsure_below": network.unsure.below if network.unsure else 0.0,
+        "sets": network.sets._asdict() if network.sets else None,
+    }
+    return {key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()}
+
+
+def in_float32(network: Trained) -> Trained:
+    """Returns the network with the same weights, computing in float32."""
+    config = network.config.copy_and_resolve_references()
+    config.train.precision = "float32"
+    return network._replace(config=config, model=network.model.clone(dtype=jnp.float32))
 
 
 def load(
@@ -113,17 +157,3 @@ def check_installed(*packages: str) -> None:
             importlib.import_module(package)
         except ImportError as error:
             raise UserError(f"ONNX needs the package {error.name}: pip install 'ferjax[onnx]'") from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences the exporter's progress lines and its warnings about itself."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 from networks import pictures, trained_network
 
-from ferjax.augment.crops import VIEWS, views
 from ferjax.deploy import export_check
 from ferjax.errors import UserError
 from ferjax.inference import trained
 
+pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
-pytest.importorskip("torch")
 
 from ferjax.deploy import onnx
 
@@ -48,10 +46,8 @@ def files(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_says_what_the_network_says(files, name):
-    from ferjax.deploy.torch_module import in_float32
-
     network, path = files(name)
-    exact, run = in_float32(network), onnx.load(path)
+    exact, run = onnx.in_float32(network), onnx.load(path)
     step = jax.jit(trained.predict_step(exact))
     for batch in (1, 7):
         images = pictures(batch, network.input_size)
@@ -92,23 +88,6 @@ def test_a_file_that_differs_is_refused(tmp_path, monkeypatch):
         onnx.export(network, tmp_path / "a.onnx")
 
 
-@pytest.mark.parametrize("crops", VIEWS)
-def test_crops_are_cut_alike(crops):
-    import torch
-
-    from ferjax.deploy.torch_module import torch_views
-
-    images = pictures(2, 21)
-    ours, theirs = views(images, 16, crops), torch_views(torch.from_numpy(images), 16, crops)
-    for first, second in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(first, second)
-
-
-def test_a_network_without_a_counterpart_is_told(tiny_model, tmp_path):
-    with pytest.raises(UserError, match="model 'tiny' has no counterpart in PyTorch"):
-        onnx.export(trained_network(), tmp_path / "a.onnx")
-
-
 def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "a.onnx").write_text("text")
     for name in ("a.onnx", "b.onnx"):
@@ -117,6 +96,6 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_a_missing_package_is_told(monkeypatch):
-    monkeypatch.setitem(onnx.importlib.sys.modules, "onnxscript", None)
-    with pytest.raises(UserError, match=r"needs the package onnxscript: pip install 'ferjax\[onnx\]'"):
+    monkeypatch.setitem(onnx.importlib.sys.modules, "onnx", None)
+    with pytest.raises(UserError, match=r"needs the package onnx: pip install 'ferjax\[onnx\]'"):
         onnx.check_installed()
