@@ -6,6 +6,7 @@ operation that needs an order, such as a reshape, asks for it. Broadcasting is l
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,16 +90,13 @@ class Graph:
         return output
 
     def array(self, array: Any) -> str:
-        """Adds a constant; small ones that are equal are one."""
+        """Adds a constant; equal ones are one, as the weights of a network that sees several crops are."""
         array = np.ascontiguousarray(array).reshape(np.shape(array))
-        key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 else None
-        if key in self._known:
-            return self._known[key]
-        name = f"constant_{len(self.constants)}"
-        self.constants[name] = array
-        if key:
-            self._known[key] = name
-        return name
+        key = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
+        if key not in self._known:
+            self._known[key] = f"constant_{len(self.constants)}"
+            self.constants[self._known[key]] = array
+        return self._known[key]
 
     def integers(self, numbers: Sequence[int]) -> str:
         """Adds a constant of int64, as shapes and axes are."""
