@@ -18,13 +18,13 @@ FORBIDDEN = {
     "augment": {"models", "runs", "training"},
     "layers": {"augment", "data", "models", "runs", "training"},
     "models": {"runs", "training"},
-    "training": {"audit", "commands", "demo", "deploy", "experiments", "explain", "report"},
+    "training": {"audit", "commands", "demo", "deploy", "experiments", "explain", "report", "web"},
     "config": {"cluster", "commands", "inference", "report", "runs", "training"},
     "runs": {"commands", "inference", "models", "report", "training"},
     "scores": {"commands", "data", "models", "report", "runs", "training"},
     "cluster": {"commands", "data", "models", "report", "runs", "training"},
     "platform": {"cluster", "commands", "config", "data", "models", "report", "runs", "training"},
-    "inference": {"commands", "demo", "deploy", "experiments", "explain", "report"},
+    "inference": {"commands", "demo", "deploy", "experiments", "explain", "report", "web"},
     "report": {"commands", "deploy", "experiments", "explain", "inference"},
 }  # fmt: skip
 

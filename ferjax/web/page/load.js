@@ -13,7 +13,12 @@ const Load = (() => {
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }
 
-  async function engine() {
+  let started = null;
+
+  // Returns the sessions {faces, network}; they are started once.
+  const engine = () => (started ??= start());
+
+  async function start() {
     const [binary, loader] = await Promise.all([file("runtime.wasm"), file("runtime.mjs")]);
     ort.env.logLevel = "error";
     ort.env.wasm.numThreads = 1; // more need headers that a folder on a disk cannot send
