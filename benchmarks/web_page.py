@@ -105,7 +105,9 @@ def write_video(image: np.ndarray, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--onnxruntime_web", help="as for ferjax export")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", default="benchmarks/results/web_page.json")
@@ -117,19 +119,17 @@ def main() -> None:
         folder.write(open_network(places.shipped(places.DEFAULT)), "", page, engine)
         Image.fromarray(photographs.astronaut()).save(photograph)
         write_video(photographs.astronaut(), video)
+        about = {
+            "onnxruntime_web": engine.version,
+            "page_bytes": sum(file.stat().st_size for file in page.iterdir()),
+        }
         rows = []
         for number in range(arguments.rounds):
             first = first_answer(page, photograph, scratch / f"first{number}")
-            row = first | camera(page, video, scratch / f"camera{number}")
-            rows.append(row | {"busy_processes": os.getloadavg()[0]})
+            filmed = camera(page, video, scratch / f"camera{number}")
+            rows.append(about | first | filmed | {"busy_processes": os.getloadavg()[0]})
             print(json.dumps(rows[-1]), flush=True)
-        size = sum(file.stat().st_size for file in page.iterdir())
-    record = measure.header("web_page", PACKAGES) | {
-        "onnxruntime_web": engine.version,
-        "page_bytes": size,
-        "rows": rows,
-    }
-    Path(arguments.json).write_text(json.dumps(record, indent=1) + "\n")
+    measure.record("web_page", rows, PACKAGES, arguments.json)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -39,7 +38,9 @@ def export(network: Trained, path: Path) -> float:
     program, side, name = with_maps(network), network.input_size, network.config.model.name
     try:
         written = to_onnx(
-            lambda images: tuple(program(network.variables, images).values()), (side, side, 3), outputs(network)
+            lambda images: tuple(program(network.variables, images).values()),
+            (side, side, 3),
+            outputs(network),
         )
         write_atomic(path, written.SerializeToString(deterministic=True))
         run = onnx.load(path)
@@ -83,7 +84,9 @@ def with_maps(network: Trained) -> Callable[[Any, Array], dict[str, Array]]:
     weights = None
     if has_maps(network):
         # Computed now: the program holds the numbers.
-        weights = np.asarray(class_maps.class_weights(network.model, network.variables, _image_shape(network)))
+        weights = np.asarray(
+            class_maps.class_weights(network.model, network.variables, _image_shape(network))
+        )
 
     def program(variables: Any, images: Array) -> dict[str, Array]:
         averaged: list[Array] = []

@@ -119,7 +119,9 @@ def _runtime(path: Path, content: Callable[[str], bytes]) -> Runtime:
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         name = version = None
     if name != PACKAGE or not isinstance(version, str):
-        raise UserError(f"{path} is not the package {PACKAGE}: name its folder, or its archive (npm pack {PACKAGE})")
+        raise UserError(
+            f"{path} is not the package {PACKAGE}: name its folder, or its archive (npm pack {PACKAGE})"
+        )
     try:
         runtime = Runtime(version, *map(content, (_SCRIPT, _LOADER, _BINARY)))
     except FileNotFoundError as error:

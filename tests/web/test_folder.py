@@ -85,7 +85,9 @@ def test_licences_and_the_card_are_with_it(page):
 def test_bad_input_is_one_line_and_leaves_nothing(shell, tmp_path):
     out = f"--out={tmp_path / 'out'}"
     (tmp_path / "package.tgz").write_text("text")
-    line = tiny.only_line(shell("export", out, "--formats=web", f"--onnxruntime_web={tmp_path / 'package.tgz'}"))
+    line = tiny.only_line(
+        shell("export", out, "--formats=web", f"--onnxruntime_web={tmp_path / 'package.tgz'}")
+    )
     assert "cannot be read as the package onnxruntime-web" in line
     line = tiny.only_line(shell("export", out, "--formats=web", f"--onnxruntime_web={tmp_path / 'nowhere'}"))
     assert "No such file" in line

@@ -88,7 +88,9 @@ def saved(image, path, **options):
 
 
 def turned(image, degrees):
-    return np.asarray(Image.fromarray(image).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=(90, 90, 90)))
+    return np.asarray(
+        Image.fromarray(image).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=(90, 90, 90))
+    )
 
 
 def upside_down():

@@ -45,7 +45,10 @@ def test_a_package_is_read(made, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"package.json": b'{"name": "onnxruntime", "version": "1.0.0"}'}, "is not the package onnxruntime-web"),
+        (
+            {"package.json": b'{"name": "onnxruntime", "version": "1.0.0"}'},
+            "is not the package onnxruntime-web",
+        ),
         ({"package.json": b"[]"}, "is not the package onnxruntime-web"),
         ({"package.json": b"\xff"}, "is not the package onnxruntime-web"),
         ({"package.json": None}, "is not the package onnxruntime-web"),
@@ -97,13 +100,18 @@ def test_a_cut_archive_is_told(tmp_path):
 
 def test_without_npm_the_user_is_told_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match=r"no npm here .*npm pack onnxruntime-web.*--onnxruntime_web=FILE.tgz"):
+    with pytest.raises(
+        UserError, match=r"no npm here .*npm pack onnxruntime-web.*--onnxruntime_web=FILE.tgz"
+    ):
         runtime.read(None)
 
 
 @pytest.mark.parametrize(
     ("script", "message"),
-    [("exit 1", "npm could not download onnxruntime-web"), ('echo other > "$4/$NAME"', "is not onnxruntime-web")],
+    [
+        ("exit 1", "npm could not download onnxruntime-web"),
+        ('echo other > "$4/$NAME"', "is not onnxruntime-web"),
+    ],
 )
 def test_a_download_that_fails_or_differs_is_told(tmp_path, monkeypatch, script, message):
     npm = tmp_path / "npm"
