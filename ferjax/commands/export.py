@@ -46,7 +46,7 @@ _FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], "Any of stableh
 _RUNTIME = framework.path_flag(
     "onnxruntime_web",
     None,
-    "For web: the folder or the archive (.tgz) of the npm package onnxruntime-web; npm downloads it if not given.",
+    "For web: the folder or the archive (.tgz) of the npm package onnxruntime-web; else npm downloads it.",
 )
 
 

@@ -40,9 +40,7 @@ def export(path: Path) -> float:
     path.write_bytes(_Graph(yunet.weights()).network())
     difference = _largest_difference(path)
     if not difference <= _TOLERANCE:
-        raise UserError(
-            f"the network that finds faces differs by {difference:.1e} as ONNX; update onnxruntime"
-        )
+        raise UserError(f"what finds faces differs by {difference:.1e} as ONNX; update onnxruntime")
     return difference
 
 

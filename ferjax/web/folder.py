@@ -1,7 +1,7 @@
 """Writes the static folder whose page runs a network in a browser, from a disk or from any static host.
 
-A page that was opened from a disk may fetch no file, so all is in scripts: a network or a WebAssembly binary is
-a script that holds it, compressed by gzip, in base64.
+A page that was opened from a disk may fetch no file, so all is in scripts: a network or a WebAssembly binary
+is a script that holds it, compressed by gzip, in base64.
 """
 
 import base64

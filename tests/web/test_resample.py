@@ -52,6 +52,10 @@ def shrunk(shape, width, height):
     )
 
 
+def opencv(shape):
+    return Case(shape, "Resample.opencv(image, 48)", lambda image: resize(np.asarray(image), 48, "opencv"))
+
+
 # Squares and whole pictures are resized alike along both sides. For others Pillow 13 takes the columns first
 # where that is less work, which moves some pixels by one level; the page does not.
 CASES = {
@@ -68,11 +72,11 @@ CASES = {
     "no blocks": shrunk((100, 120, 3), 96, 80),
     "turned a little": turned(0.1),
     "turned far": turned(-1.5),
-    "OpenCV, half": Case((96, 96, 3), "Resample.opencv(image, 48)", lambda image: resize(np.asarray(image), 48, "opencv")),
-    "OpenCV, smaller": Case((200, 111, 3), "Resample.opencv(image, 48)", lambda image: resize(np.asarray(image), 48, "opencv")),
-    "OpenCV, larger": Case((20, 21, 3), "Resample.opencv(image, 48)", lambda image: resize(np.asarray(image), 48, "opencv")),
+    "OpenCV, half": opencv((96, 96, 3)),
+    "OpenCV, smaller": opencv((200, 111, 3)),
+    "OpenCV, larger": opencv((20, 21, 3)),
     "luma": Case((33, 21, 3), "Resample.grey(image)", lambda image: image.convert("L")),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,7 @@ def test_a_damaged_archive_is_told(tmp_path, content):
 def test_a_cut_archive_is_told(tmp_path):
     path = archive_of(tmp_path / "package.tgz", FILES | {"dist/ort.wasm.min.js": bytes(range(256)) * 400})
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(UserError, match="package.tgz"):
+    with pytest.raises(UserError, match=r"package\.tgz"):
         runtime.read(str(path))
 
 
