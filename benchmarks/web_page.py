@@ -1,9 +1,9 @@
-"""The static page (`ferjax export --formats=web`) in Chromium: its first answer, and a camera's frames a second.
+"""The static page (`ferjax export --formats=web`) in Chromium: its first answer, and frames a second.
 
 The page is opened from the disk, each time by a browser of its own: seconds from the navigation until it is
-ready, and from a photograph of 512×512 with one face until its answer is shown. For the camera, Chromium shows
-the page a video of 640×480 with the same face; the browser is kept to one core. The machine may be busy: beside
-the wall clock the seconds of the processor are told, of all the browser's processes.
+ready, and from a photograph of 512×512 with one face until its answer is shown. For the camera, Chromium
+shows the page a video of 640×480 with the same face; the browser is kept to one core. The machine may be
+busy: beside the wall clock the seconds of the processor are told, of all the browser's processes.
 
     PYTHONPATH=tests python -m benchmarks.web_page [--onnxruntime_web=FILE] [--rounds=5]
 """

@@ -9,6 +9,9 @@ from PIL import Image
 from ferjax.inference.trained import USUAL_MARGIN
 
 _LEVEL = math.radians(1)  # a face that is tilted by less is not turned
+# The parts of a pixel and of a radian that a square is placed to. In another runtime the detector's places differ
+# by up to 1/1000 of a pixel: without rounding, pixels of turned squares would then differ by a level.
+_PLACES, _TURNS = 4, 256
 
 
 class Face(NamedTuple):
@@ -56,10 +59,16 @@ def crop(image: np.ndarray, face: Face, margin: float = USUAL_MARGIN) -> np.ndar
 
 
 def square(face: Face, margin: float) -> tuple[float, float, int, float]:
-    """Computes the square to cut out: its middle x and y, its side, and its clockwise turn in radians."""
+    """Computes the square to cut out: its middle x and y, its side, and its clockwise turn in radians.
+
+    The middle is a multiple of a quarter of a pixel, the turn of 1/256.
+    """
     left, top, right, bottom = face.box
     side = max(round(max(right - left, bottom - top) * (1 + 2 * margin)), 1)
-    return (left + right) / 2, (top + bottom) / 2, side, tilt(face)
+    x, y = (
+        round(_PLACES * (first + second) / 2) / _PLACES for first, second in ((left, right), (top, bottom))
+    )
+    return x, y, side, round(_TURNS * tilt(face)) / _TURNS
 
 
 def area(face: Face) -> float:
