@@ -16,8 +16,7 @@ const Faces = (() => {
   const LOOKS = 2;
   const LEVEL = Math.PI / 180;
   const LEVEL_ENOUGH = 4 * LEVEL;
-  const PLACES = 4;
-  const TURNS = 256;
+  const STEPS = 4; // of a pixel and of a degree
   const LEAST = 0.2;
   const SAME_CLOSE = 0.3;
 
@@ -204,10 +203,10 @@ const Faces = (() => {
 
   function square({box: [left, top, right, bottom], eyes}, margin) {
     const longer = Math.max(right - left, bottom - top);
-    const {roundHalfEven} = Resample;
-    const side = Math.max(roundHalfEven(longer * (1 + 2 * margin)), 1);
-    const middle = (first, second) => roundHalfEven((PLACES * (first + second)) / 2) / PLACES;
-    return {x: middle(left, right), y: middle(top, bottom), side, turn: roundHalfEven(TURNS * tilt({eyes})) / TURNS};
+    const side = Math.max(Resample.roundHalfEven(longer * (1 + 2 * margin)), 1);
+    const placed = (value) => Resample.roundHalfEven(STEPS * value) / STEPS;
+    const turn = (placed((tilt({eyes}) * 180) / Math.PI) * Math.PI) / 180;
+    return {x: placed((left + right) / 2), y: placed((top + bottom) / 2), side, turn};
   }
 
   const tilt = ({eyes: [[x1, y1], [x2, y2]]}) => Math.atan2(y2 - y1, x2 - x1);
