@@ -23,6 +23,8 @@ from ferjax import __main__
 
 # Training must not need PyTorch; tensorboardX imports it where it is installed, which takes seconds.
 sys.modules["torch"] = None
+# Predictions must not need it; measuring which engine is faster takes seconds for each network.
+sys.modules["onnxruntime"] = None
 
 
 def run(arguments: list[str]) -> None:

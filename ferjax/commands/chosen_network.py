@@ -1,4 +1,4 @@
-"""The network that a command opens: a run, a bundle, or one that ferjax ships."""
+"""The network that a command opens, a run, a bundle, or one that ferjax ships, and what computes it."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from absl import flags
 
 from ferjax.commands import framework
+from ferjax.deploy.engines import AUTO, ENGINES
 from ferjax.inference.bundle_files import CARD
 from ferjax.pretrained.places import DEFAULT, is_shipped, locate
 
@@ -17,6 +18,16 @@ def workdir_flag() -> flags.FlagHolder:
     """Defines --workdir of a command that can do without a run."""
     return framework.path_flag(
         "workdir", "", f"The run's folder, or a bundle; {DEFAULT}, which ferjax ships, if empty."
+    )
+
+
+def engine_flag() -> flags.FlagHolder:
+    """Defines --engine of a command that answers for faces."""
+    return flags.DEFINE_enum(
+        "engine",
+        AUTO,
+        ENGINES,
+        "What computes the answers on a CPU; auto: whichever is faster for the network here, measured once.",
     )
 
 

@@ -14,11 +14,12 @@ from absl import flags
 
 from ferjax import demo
 from ferjax.commands import framework
-from ferjax.commands.chosen_network import chosen_network, workdir_flag
+from ferjax.commands.chosen_network import chosen_network, engine_flag, workdir_flag
 from ferjax.errors import UserError
 from ferjax.registry import verb
 
 _WORKDIR = workdir_flag()
+_ENGINE = engine_flag()
 _PORT = flags.DEFINE_integer(
     "port", 8501, "The page's port; 0: any that is free.", lower_bound=0, upper_bound=65535
 )
@@ -43,16 +44,20 @@ def main(argv: list[str]) -> None:
         import streamlit  # noqa: F401
     except ImportError as error:
         raise UserError(f"demo needs the package {error.name}: pip install 'ferjax[demo]'") from error
+    from ferjax.deploy import engines
     from ferjax.inference.open_run import open_network
+    from ferjax.platform.machine import keep_compiled
 
     workdir = chosen_network(_WORKDIR.value).resolve()
-    open_network(workdir)  # an error appears here, and not on the page
+    network = open_network(workdir)  # an error appears here, and not on the page
+    if _ENGINE.value == engines.ONNXRUNTIME:
+        keep_compiled()
+        engines.classifier(network, _ENGINE.value)
     page = Path(demo.__file__).with_name("server.py")
     options = [f"--{setting}" for setting in (*_SETTINGS, f"server.port={_free_port(_PORT.value)}")]
     sys.stdout.flush()
-    os.execv(
-        sys.executable, [sys.executable, "-m", "streamlit", "run", str(page), *options, "--", str(workdir)]
-    )
+    command = ["-m", "streamlit", "run", str(page), *options, "--", str(workdir), _ENGINE.value]
+    os.execv(sys.executable, [sys.executable, *command])
 
 
 def _free_port(port: int) -> int:

@@ -2,8 +2,13 @@
 
 stablehlo  DIR/network.stablehlo, one program for CPU, CUDA and TPU that needs jax and nothing else
 onnx       DIR/network.onnx, for onnxruntime and others; needs pip install 'ferjax[onnx]'
+<<<<<<< HEAD
 web        DIR/web, a folder whose page index.html runs the network in a browser, from a disk or any host,
            offline; needs pip install 'ferjax[onnx]', and ONNX Runtime Web: --onnxruntime_web, or npm
+=======
+onnx-fp16  DIR/network-fp16.onnx, of half the size; onnx-int8: DIR/network-int8.onnx, of a quarter. Both are
+           scored on the run's validation images, and refused if they lose more than one point
+>>>>>>> onnx
 bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
 
 The first two map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
@@ -13,6 +18,7 @@ network is for and how good it is. RUN may be a bundle; without it the network i
 
 import functools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +26,14 @@ from absl import flags
 
 from ferjax.commands import framework
 from ferjax.commands.chosen_network import chosen_network, workdir_flag
-from ferjax.deploy import export_check
+from ferjax.deploy import export_check, onnx_variants
 from ferjax.deploy.model_card import model_card
+from ferjax.deploy.onnx_variants import FLOAT16, INT8
 from ferjax.errors import UserError
 from ferjax.files import replacing, write_atomic
 from ferjax.inference import bundle
 from ferjax.inference.open_run import open_network
+from ferjax.inference.score_run import load_for
 from ferjax.inference.trained import Trained
 from ferjax.platform.console import printable
 from ferjax.platform.machine import keep_compiled
@@ -42,12 +50,22 @@ if TYPE_CHECKING:
 
 _WORKDIR = workdir_flag()
 _OUT = framework.path_flag("out", None, "The folder to write: new or empty.", required=True)
+<<<<<<< HEAD
 _FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], "Any of stablehlo, onnx, web, bundle, zip.")
 _RUNTIME = framework.path_flag(
     "onnxruntime_web",
     None,
     "For web: the folder or the archive (.tgz) of the npm package onnxruntime-web; else npm downloads it.",
 )
+=======
+FORMATS = ("stablehlo", "onnx", FLOAT16, INT8, "bundle", "zip")
+_FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], f"Any of {', '.join(FORMATS)}.")
+
+_DATASET = flags.DEFINE_string(
+    "dataset", "", "The set whose validation images score float16 and int8; that of the run if empty."
+)
+_DATA_DIR = framework.path_flag("data_dir", "", "The folder of built sets; the run's own if empty.")
+>>>>>>> onnx
 
 
 @verb("use", "write a network as StableHLO, ONNX or a bundle, with a model card")
@@ -60,10 +78,14 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--formats takes some of {', '.join(_WRITERS)}, not {', '.join(unknown) or 'none'}")
     workdir, out = chosen_network(_WORKDIR.value), Path(_OUT.value)
     check_new(out)
+<<<<<<< HEAD
     if _RUNTIME.value is not None and "web" not in formats:
         raise UserError("--onnxruntime_web is read for --formats=web alone")
     # Checked now, rather than after writing the other formats.
     if {"onnx", "web"} & set(formats):
+=======
+    if any(name.startswith("onnx") for name in formats):
+>>>>>>> onnx
         from ferjax.deploy import onnx
 
         onnx.check_installed()
@@ -77,6 +99,8 @@ def main(argv: list[str]) -> None:
     with replacing(out) as unfinished:
         unfinished.mkdir()
         summaries = [_WRITERS[name](network, card, unfinished) for name in formats]
+        if "onnx" not in formats:  # the smaller ones were made from it
+            _float32(unfinished).unlink(missing_ok=True)
         write_atomic(unfinished / bundle.CARD, card.encode())
     side = network.input_size
     print(f"{network.config.model.name} of {workdir}: from faces, uint8 [batch, {side}, {side}, 3], to")
@@ -105,10 +129,11 @@ def _stablehlo(network: Trained, card: str, folder: Path) -> str:
 def _onnx(network: Trained, card: str, folder: Path) -> str:
     from ferjax.deploy import onnx
 
-    path = folder / "network.onnx"
+    path = _float32(folder)
     return _compared(path, onnx.export(network, path))
 
 
+<<<<<<< HEAD
 def _web(network: Trained, card: str, folder: Path) -> str:
     from ferjax.web import folder as web
 
@@ -125,6 +150,24 @@ def _runtime() -> "Runtime":
     from ferjax.web import runtime
 
     return runtime.read(_RUNTIME.value)
+=======
+def _float32(folder: Path) -> Path:
+    return folder / "network.onnx"
+
+
+def _smaller(kind: str, network: Trained, card: str, folder: Path) -> str:
+    path, float32 = folder / f"network-{kind.removeprefix('onnx-')}.onnx", _float32(folder)
+    config = network.config
+    dataset = _DATASET.value or config.data.name
+    if network.imported and not _DATASET.value:
+        raise UserError(f"{kind} is scored on validation images: name their set with --dataset")
+    source = load_for(config, dataset, "validation", _DATA_DIR.value or config.data.dir)
+    if not float32.exists():
+        _onnx(network, card, folder)
+    before, after, images = onnx_variants.write(kind, network, source, float32, path)
+    size = memory(path.stat().st_size)
+    return f"{path.name}: {size}, {after}; float32: {before}; {images:,} validation images"
+>>>>>>> onnx
 
 
 def _compared(path: Path, difference: float) -> str:
@@ -149,7 +192,12 @@ def _bundled(network: Trained, card: str, path: Path) -> str:
 _WRITERS: dict[str, Callable[[Trained, str, Path], str]] = {
     "stablehlo": _stablehlo,
     "onnx": _onnx,
+<<<<<<< HEAD
     "web": _web,
+=======
+    FLOAT16: partial(_smaller, FLOAT16),
+    INT8: partial(_smaller, INT8),
+>>>>>>> onnx
     "bundle": _bundle,
     "zip": _zip,
 }

@@ -21,14 +21,14 @@ from typing import TextIO
 from absl import flags
 
 from ferjax.commands import framework
-from ferjax.commands.chosen_network import chosen_network, workdir_flag
-from ferjax.deploy import output_rows, video
+from ferjax.commands.chosen_network import chosen_network, engine_flag, workdir_flag
+from ferjax.deploy import engines, output_rows, video
 from ferjax.deploy.faces import TILES, Detector
 from ferjax.deploy.predict import Options, predict
 from ferjax.errors import UserError
 from ferjax.files import real_path
-from ferjax.inference import classifier
 from ferjax.inference.inputs import expand
+from ferjax.inference.open_run import open_network
 from ferjax.platform import outputs
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
@@ -38,6 +38,7 @@ SOME_FAILED = 1
 
 _WORKDIR = workdir_flag()
 _BUNDLE = framework.path_flag("bundle", "", "An exported bundle, instead of a run.")
+_ENGINE = engine_flag()
 _UNSURE = flags.DEFINE_float(
     "unsure_below",
     None,
@@ -89,7 +90,8 @@ def main(argv: list[str]) -> int:
         outputs.check("predict", Path(_OUT.value))
     if any(item.kind in ("video", "camera") for item in inputs):
         video.opencv()  # if it is not installed, the error comes first
-    network = classifier.load(chosen_network(_WORKDIR.value or _BUNDLE.value))
+    opened = open_network(chosen_network(_WORKDIR.value or _BUNDLE.value))
+    network = engines.classifier(opened, _ENGINE.value)
     unsure_below = network.unsure_below if _UNSURE.value is None else _UNSURE.value
     options = Options(
         detector=None if _CROPPED.value else Detector(_SCORE.value),

@@ -12,14 +12,13 @@ import numpy as np
 from PIL import Image
 
 from ferjax.augment import normalise
-from ferjax.deploy import output_rows
+from ferjax.deploy import engines, output_rows
 from ferjax.deploy.annotate import annotate
 from ferjax.deploy.faces import Detector, Face, crop
 from ferjax.deploy.output_rows import Row
 from ferjax.explain import heat_colours
 from ferjax.explain.methods import METHODS
 from ferjax.explain.run_methods import choose_methods, network_input
-from ferjax.inference.classifier import Classifier
 from ferjax.inference.open_run import open_network
 
 MOST_FACES = 12  # of one picture; the largest
@@ -65,14 +64,15 @@ class Demo:
 
     Args:
         path: a run's workdir, or a bundle.
+        engine: see `ferjax.deploy.engines.classifier`.
 
     Raises:
-        UserError: the path is neither, or damaged.
+        UserError: the path is neither, or damaged; or the engine is not installed.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, engine: str = engines.XLA) -> None:
         self.network = open_network(path)
-        self.classifier = Classifier.of(self.network)
+        self.classifier = engines.classifier(self.network, engine)
         self.methods = tuple(name for name in choose_methods(self.network, ()) if name in METHODS)
         self._variables = jax.device_put(self.network.variables)
         self._maps = {name: jax.jit(partial(METHODS[name], self.network.model)) for name in self.methods}

@@ -18,19 +18,20 @@ _NO_HEAT = "none"
 
 
 @st.cache_resource(show_spinner="Reading the network …")
-def _demo(path: str) -> Demo:
+def _demo(path: str, engine: str) -> Demo:
     keep_compiled()
-    return Demo(path)
+    return Demo(path, engine)
 
 
-def page(path: str) -> None:
+def page(path: str, engine: str) -> None:
     """Draws the page.
 
     Args:
         path: a run's workdir, or a bundle.
+        engine: see `ferjax.deploy.engines.classifier`.
     """
     st.set_page_config(page_title="ferjax demo", page_icon="🙂", layout="wide")
-    demo = _demo(path)
+    demo = _demo(path, engine)
     config = demo.network.config
     st.header("What does this face show?")
     st.caption(f"{config.model.name}, {demo.network.origin}: {', '.join(demo.network.label_names)}")
@@ -111,4 +112,4 @@ def _words(method: str) -> str:
 
 
 if __name__ == "__main__":
-    page(sys.argv[1])
+    page(*sys.argv[1:3])

@@ -37,7 +37,7 @@ def largest_difference(
     variables = jax.device_put(network.variables)
     largest = 0.0
     for batch in _BATCHES:
-        images = _noise(generator, batch, network.input_size)
+        images = noise(generator, batch, network.input_size)
         logs, values = step(variables, images)
         expected = (jnp.exp(logs),) if values is None else (jnp.exp(logs), values)
         found = run(images)
@@ -56,7 +56,7 @@ def _gap(found: np.ndarray, expected: np.ndarray) -> float:
     return float((np.abs(found - expected) / np.maximum(np.abs(expected), 1)).max())
 
 
-def _noise(generator: np.random.Generator, batch: int, size: int) -> np.ndarray:
+def noise(generator: np.random.Generator, batch: int, size: int) -> np.ndarray:
     """Draws coloured blocks of random contrast, so that predictions differ: uint8 `[B, S, S, 3]`."""
     side = -(-size // 8)
     blocks = generator.normal(size=(batch, side, side, 3)).repeat(8, 1).repeat(8, 2)[:, :size, :size]

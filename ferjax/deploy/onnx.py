@@ -48,6 +48,7 @@ def export(network: Trained, path: Path) -> float:
     try:
         return export_check.largest_difference(network, load(path))
     except ArithmeticError as error:
+        path.unlink()
         name = network.config.model.name
         raise UserError(f"{name} cannot be written as ONNX: {error}; write it as stablehlo") from error
 

@@ -46,7 +46,7 @@ class Classifier:
     temperature: float
     margin: float
     batches: tuple[int, ...]
-    predict: Callable[[np.ndarray], jax.Array]
+    predict: Callable[[np.ndarray], jax.Array | np.ndarray]
     unsure_below: float = 0.0
     has_affect: bool = False
     sets: Sets | None = None

@@ -179,13 +179,13 @@ def test_bad_input_is_told_in_one_line_and_nothing_is_written(shell, never_kille
         assert list(tmp_path.iterdir()) == []
         return told
 
-    known = "--formats takes some of stablehlo, onnx, bundle, zip, not"
+    known = "--formats takes some of stablehlo, onnx, onnx-fp16, onnx-int8, bundle, zip, not"
     assert f"{known} tflite" in line("--formats=bundle,tflite")
     assert f"{known} none" in line("--formats=")
     assert "does not exist; name a run's workdir or a bundle" in line(workdir=tmp_path / "nowhere")
     assert "is no bundle: it has no manifest.json" in line(workdir=tiny.HERE)
-    # As where the tests' commands run: without torch.
-    assert "ONNX needs the package torch: pip install 'ferjax[onnx]'" in line("--formats=onnx")
+    # As where the tests' commands run: without onnxruntime.
+    assert "ONNX needs the package onnxruntime: pip install 'ferjax[onnx]'" in line("--formats=onnx")
     assert "unexpected argument 'x'" in line("x")
 
 

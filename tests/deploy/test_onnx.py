@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from networks import pictures, trained_network
 
+from ferjax import models, registry
 from ferjax.deploy import export_check
 from ferjax.errors import UserError
 from ferjax.inference import trained
@@ -15,6 +16,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from ferjax.deploy import onnx
+from ferjax.deploy.to_onnx.lowerings import LOWERINGS
 
 # The centre and its mirror image, bfloat16, a flatten; grey, a spatial transformer, another size; attention.
 NETWORKS = {
@@ -66,7 +68,10 @@ def test_the_file_tells_its_classes(files):
     assert (said.name, said.shape, said.type) == ("probabilities", ["batch", 7], "tensor(float)")
     assert b".py" not in path.read_bytes()
     told = session.get_modelmeta().custom_metadata_map
-    assert json.loads(told["label_names"]) == list(network.label_names)
+    facts = {key: json.loads(value) for key, value in told.items()}
+    assert facts["label_names"] == list(network.label_names)
+    assert (facts["image_size"], facts["temperature"], facts["grey"]) == (54, 1.7, False)
+    assert facts["pixel_mean"] == [0.485, 0.456, 0.406]
 
 
 @pytest.mark.slow
@@ -86,6 +91,26 @@ def test_a_file_that_differs_is_refused(tmp_path, monkeypatch):
     network = trained_network("fer_cnn", options={"hidden": 16}, data__image_size=48)
     with pytest.raises(UserError, match="fer_cnn cannot be written as ONNX: the exported network differs by"):
         onnx.export(network, tmp_path / "a.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.relative
+@pytest.mark.slow
+@pytest.mark.parametrize("name", models.names())
+def test_every_network_can_be_written(name, tmp_path):
+    """The export itself compares the file with the network, in three batch sizes."""
+    facts = registry.NETWORKS.find(name).facts
+    size = facts.usual if name.startswith("vit") else facts.smallest  # of the former only some sizes
+    # Random weights give chances of nothing but 0 and 1; a high temperature leaves something to compare.
+    network = trained_network(name, temperature=20.0, data__image_size=size)
+    assert onnx.export(network, tmp_path / "network.onnx") <= export_check.TOLERANCE
+
+
+def test_an_operation_that_is_not_translated_is_told(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.delitem(LOWERINGS, "dot_general")
+    with pytest.raises(UserError, match="the operation dot_general is not translated; write it as stable"):
+        onnx.export(trained_network(), tmp_path / "a.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -13,6 +13,7 @@ from ferjax.deploy.to_onnx import elementwise, indexing, products, shapes, windo
 from ferjax.deploy.to_onnx.graph import Graph, Unsupported, Value, constant
 from ferjax.deploy.to_onnx.known import evaluate, is_known
 from ferjax.deploy.to_onnx.lowerings import LOWERINGS
+from ferjax.deploy.to_onnx.simplify import simplify
 
 # May 2023; all operators that are written here are in it.
 OPSET = 20
@@ -58,8 +59,9 @@ def to_onnx(
     names = [graph.full(result) for result in results]
     for name, output in zip(names, outputs, strict=True):
         graph.nodes.append(helper.make_node("Identity", [name], [output]))
+    simplify(graph)
     described = [_described("images", given)]
-    model = helper.make_model(
+    return helper.make_model(
         helper.make_graph(
             graph.nodes,
             "network",
@@ -70,7 +72,6 @@ def to_onnx(
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=_IR_VERSION,
     )
-    return model
 
 
 def _described(name: str, value: Value) -> Any:
@@ -83,7 +84,9 @@ def _run(graph: Graph, jaxpr: Any, constants: Sequence[Value], inputs: Sequence[
     values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *inputs), strict=True))
 
     def read(atom: Any) -> Value:
-        return constant(atom.val) if isinstance(atom, core.Literal) else values[atom]
+        if isinstance(atom, core.Literal):
+            return constant(np.asarray(atom.val, atom.aval.dtype))
+        return values[atom]
 
     for equation in jaxpr.eqns:
         results = _equation(graph, equation, [read(atom) for atom in equation.invars])

@@ -82,6 +82,8 @@ def _select(graph: Graph, equation: Any, values: Sequence[Value]) -> Value:
     which, *cases = values
     if which.dtype != np.bool_:
         raise Unsupported("a choice by number")
+    if which.array is not None and which.array.ndim == 0:
+        return cases[int(which.array)]
     return apply(graph, "Where", (which, cases[1], cases[0]), cases[0].dtype)
 
 

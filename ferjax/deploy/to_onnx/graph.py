@@ -2,7 +2,7 @@
 
 Networks here compute in NHWC, ONNX in NCHW. A `Value` remembers in which order its tensor's axes lie, so a
 convolution's result is never transposed back: what follows works on the axes where they are, and only an
-operation that needs an order, such as a reshape, asks for it. Broadcasting is left to ONNX's own in the same way.
+operation that needs an order, such as a reshape, asks for it. Broadcasting is left to ONNX's own likewise.
 """
 
 import dataclasses
@@ -74,6 +74,7 @@ class Graph:
         self.batch = batch
         self._batch_name = ""
         self._known: dict[tuple[str, Shape, bytes], str] = {}
+        self._transposed: dict[tuple[str, Order], str] = {}
         self._count = 0
 
     def input(self, name: str, shape: Shape, dtype: Any) -> Value:
@@ -90,9 +91,10 @@ class Graph:
         return output
 
     def array(self, array: Any) -> str:
-        """Adds a constant; equal ones are one, as the weights of a network that sees several crops are."""
+        """Adds a constant; equal ones, as those of several crops, are one."""
         array = np.ascontiguousarray(array).reshape(np.shape(array))
-        key = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
+        digest = hashlib.sha256(memoryview(array.reshape(-1).view(np.uint8))).digest()
+        key = (array.dtype.str, array.shape, digest)
         if key not in self._known:
             self._known[key] = f"constant_{len(self.constants)}"
             self.constants[self._known[key]] = array
@@ -113,7 +115,10 @@ class Graph:
         moving = [axis for axis in swap if not _is_one(value.stored[axis])]
         if moving == sorted(moving):  # nothing moves but axes of one element
             return self.reshape(value.name, [value.stored[axis] for axis in swap])
-        return self.add("Transpose", value.name, perm=swap)
+        key = (value.name, tuple(swap))
+        if key not in self._transposed:
+            self._transposed[key] = self.add("Transpose", value.name, perm=swap)
+        return self._transposed[key]
 
     def full(self, value: Value, order: Order | None = None) -> str:
         """Returns the value's tensor as `tensor`, after broadcasting."""

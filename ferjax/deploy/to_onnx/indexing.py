@@ -64,7 +64,7 @@ def _pick(graph: Graph, value: Value, axis: int, line: np.ndarray) -> Value:
 
 
 def _along_axis(graph: Graph, equation: Any, value: Value, places: Value) -> Value:
-    """Reads rows at computed places, image by image: `[B, N, C]` at `[B, M, 1]`, or `[B, M, 1]` of any rank."""
+    """Reads rows at computed places, image by image: `[B, N, C]` at `[B, M, 1]`."""
     numbers, shape = equation.params["dimension_numbers"], tuple(equation.outvars[0].aval.shape)
     batched = len(numbers.operand_batching_dims)
     first = tuple(range(batched))

@@ -59,7 +59,8 @@ def _product(graph: Graph, equation: Any, values: Sequence[Value]) -> Value:
     else:
         letters = iter(string.ascii_lowercase)
         of_left = {axis: next(letters) for axis in range(left.rank)}
-        of_right = dict(zip((*batch_right, *summed_right), (of_left[a] for a in (*batch_left, *summed_left))))
+        pairs = zip((*batch_right, *summed_right), (*batch_left, *summed_left), strict=True)
+        of_right = {axis: of_left[same] for axis, same in pairs}
         of_right |= {axis: next(letters) for axis in free_right}
         result = [of_left[axis] for axis in (*batch_left, *free_left)] + [of_right[a] for a in free_right]
         sides = ("".join(side[axis] for axis in sorted(side)) for side in (of_left, of_right))

@@ -1,0 +1,99 @@
+"""Answers by onnxruntime are those of XLA, and the faster one is measured once."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from networks import pictures, trained_network
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from ferjax.deploy import engines, export_check, onnx
+from ferjax.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def network():
+    return trained_network("fer_cnn", options={"hidden": 8}, data__image_size=8, eval__batch_size=3)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """The folder that compiled programs are kept in, for one test."""
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    yield tmp_path / "engines"
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+def record(kept):
+    (path,) = kept.glob("*.json")
+    return path
+
+
+@pytest.mark.slow
+def test_both_engines_answer_alike(network, kept):
+    images = pictures(7, 8)
+    expected = engines.classifier(network, "xla").probabilities(images)
+    found = engines.classifier(network, "onnxruntime").probabilities(images)
+    np.testing.assert_allclose(found, expected, atol=export_check.TOLERANCE)
+    assert len(list(kept.glob("*.onnx"))) == 1
+
+
+def test_the_faster_one_is_measured_once(network, kept, capsys, monkeypatch):
+    times = iter(range(1000))
+    # Each look at the clock is later than the one before by as much more: the first engine is faster.
+    monkeypatch.setattr(engines.time, "perf_counter", lambda: next(times) ** 2)
+    first = engines.classifier(network)
+    assert "measuring once" in capsys.readouterr().err
+    stored = json.loads(record(kept).read_text())
+    assert stored["engines"].keys() == {str(size) for size in first.batches}
+    for size, seconds in stored["seconds"].items():
+        assert stored["engines"][size] == min(seconds, key=seconds.get)
+        assert seconds.keys() == {"xla", "onnxruntime"}
+
+    stored["engines"] = dict.fromkeys(stored["engines"], "onnxruntime")
+    onnx.export(network, record(kept).with_suffix(".onnx"))
+    record(kept).write_text(json.dumps(stored))
+    second = engines.classifier(network)
+    assert capsys.readouterr().err == ""
+    images = pictures(4, 8)
+    assert isinstance(second.predict(images[: second.batches[-1]]), np.ndarray)
+    np.testing.assert_allclose(
+        second.probabilities(images), first.probabilities(images), atol=export_check.TOLERANCE
+    )
+
+
+@pytest.mark.slow
+def test_another_network_is_measured_anew(network, kept):
+    engines.classifier(network)
+    engines.classifier(network._replace(temperature=2.0))
+    assert len(list(kept.glob("*.json"))) == 2
+
+
+@pytest.mark.slow
+def test_a_file_that_differs_is_never_used(network, kept, monkeypatch):
+    wrong = onnx.model(network._replace(temperature=9.0))
+    monkeypatch.setattr(onnx, "model", lambda network: wrong)
+    engines.classifier(network)
+    assert set(json.loads(record(kept).read_text())["engines"].values()) == {"xla"}
+    assert list(kept.glob("*.onnx")) == []
+
+
+@pytest.mark.parametrize("change", ["bfloat16", "not installed", "not kept"])
+def test_without_onnxruntime_xla_answers_and_nothing_is_said(network, kept, capsys, monkeypatch, change):
+    if change == "bfloat16":
+        config = network.config.copy_and_resolve_references()
+        config.train.precision = change
+        network = network._replace(config=config)
+    elif change == "not installed":
+        monkeypatch.setitem(onnx.importlib.sys.modules, "onnxruntime", None)
+        with pytest.raises(UserError, match="ONNX needs the package onnxruntime"):
+            engines.classifier(network, "onnxruntime")
+    else:
+        jax.config.update("jax_compilation_cache_dir", None)
+    assert isinstance(engines.classifier(network).predict(pictures(1, 8)), jax.Array)
+    assert capsys.readouterr() == ("", "")
+    assert not kept.exists()
