@@ -2,13 +2,10 @@
 
 stablehlo  DIR/network.stablehlo, one program for CPU, CUDA and TPU that needs jax and nothing else
 onnx       DIR/network.onnx, for onnxruntime and others; needs pip install 'ferjax[onnx]'
-<<<<<<< HEAD
-web        DIR/web, a folder whose page index.html runs the network in a browser, from a disk or any host,
-           offline; needs pip install 'ferjax[onnx]', and ONNX Runtime Web: --onnxruntime_web, or npm
-=======
 onnx-fp16  DIR/network-fp16.onnx, of half the size; onnx-int8: DIR/network-int8.onnx, of a quarter. Both are
            scored on the run's validation images, and refused if they lose more than one point
->>>>>>> onnx
+web        DIR/web, a folder whose page index.html runs the network in a browser, from a disk or any host,
+           offline; needs pip install 'ferjax[onnx]', and ONNX Runtime Web: --onnxruntime_web, or npm
 bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
 
 The first two map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
@@ -50,22 +47,17 @@ if TYPE_CHECKING:
 
 _WORKDIR = workdir_flag()
 _OUT = framework.path_flag("out", None, "The folder to write: new or empty.", required=True)
-<<<<<<< HEAD
-_FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], "Any of stablehlo, onnx, web, bundle, zip.")
+FORMATS = ("stablehlo", "onnx", FLOAT16, INT8, "web", "bundle", "zip")
+_FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], f"Any of {', '.join(FORMATS)}.")
 _RUNTIME = framework.path_flag(
     "onnxruntime_web",
     None,
     "For web: the folder or the archive (.tgz) of the npm package onnxruntime-web; else npm downloads it.",
 )
-=======
-FORMATS = ("stablehlo", "onnx", FLOAT16, INT8, "bundle", "zip")
-_FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], f"Any of {', '.join(FORMATS)}.")
-
 _DATASET = flags.DEFINE_string(
     "dataset", "", "The set whose validation images score float16 and int8; that of the run if empty."
 )
 _DATA_DIR = framework.path_flag("data_dir", "", "The folder of built sets; the run's own if empty.")
->>>>>>> onnx
 
 
 @verb("use", "write a network as StableHLO, ONNX or a bundle, with a model card")
@@ -78,14 +70,10 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--formats takes some of {', '.join(_WRITERS)}, not {', '.join(unknown) or 'none'}")
     workdir, out = chosen_network(_WORKDIR.value), Path(_OUT.value)
     check_new(out)
-<<<<<<< HEAD
     if _RUNTIME.value is not None and "web" not in formats:
         raise UserError("--onnxruntime_web is read for --formats=web alone")
     # Checked now, rather than after writing the other formats.
-    if {"onnx", "web"} & set(formats):
-=======
-    if any(name.startswith("onnx") for name in formats):
->>>>>>> onnx
+    if any(name.startswith("onnx") or name == "web" for name in formats):
         from ferjax.deploy import onnx
 
         onnx.check_installed()
@@ -133,7 +121,6 @@ def _onnx(network: Trained, card: str, folder: Path) -> str:
     return _compared(path, onnx.export(network, path))
 
 
-<<<<<<< HEAD
 def _web(network: Trained, card: str, folder: Path) -> str:
     from ferjax.web import folder as web
 
@@ -150,7 +137,8 @@ def _runtime() -> "Runtime":
     from ferjax.web import runtime
 
     return runtime.read(_RUNTIME.value)
-=======
+
+
 def _float32(folder: Path) -> Path:
     return folder / "network.onnx"
 
@@ -167,7 +155,6 @@ def _smaller(kind: str, network: Trained, card: str, folder: Path) -> str:
     before, after, images = onnx_variants.write(kind, network, source, float32, path)
     size = memory(path.stat().st_size)
     return f"{path.name}: {size}, {after}; float32: {before}; {images:,} validation images"
->>>>>>> onnx
 
 
 def _compared(path: Path, difference: float) -> str:
@@ -192,12 +179,9 @@ def _bundled(network: Trained, card: str, path: Path) -> str:
 _WRITERS: dict[str, Callable[[Trained, str, Path], str]] = {
     "stablehlo": _stablehlo,
     "onnx": _onnx,
-<<<<<<< HEAD
-    "web": _web,
-=======
     FLOAT16: partial(_smaller, FLOAT16),
     INT8: partial(_smaller, INT8),
->>>>>>> onnx
+    "web": _web,
     "bundle": _bundle,
     "zip": _zip,
 }
