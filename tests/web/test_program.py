@@ -1,6 +1,9 @@
 """The page's networks as ONNX: answers, class-activation maps, and YuNet."""
 
+from functools import partial
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from networks import pictures, trained_network
@@ -30,14 +33,16 @@ def test_maps_are_the_class_activation_maps_of_the_centre(tiny_model, tmp_path):
         data__name="toons/avataaars", data__source_size=20, eval__crops="ten", affect__head="beside"
     )
     assert program.export(network, tmp_path / "network.onnx") < 1e-5
-    images, classes = pictures(3, 20), np.array([1, 0, 6])
+    images, classes = pictures(3, 20), jnp.array([1, 0, 6])
     found = run(tmp_path / "network.onnx", images)
     assert list(found) == program.outputs(network) == ["probabilities", "affect", "maps"]
-    chosen = np.stack([maps[:, :, label] for maps, label in zip(found["maps"], classes, strict=True)])
+    chosen = np.stack(
+        [maps[:, :, label] for maps, label in zip(found["maps"], classes.tolist(), strict=True)]
+    )
     size = network.image_size
     enlarged = jax.image.resize(chosen, (3, size, size), "linear", antialias=False)
     seen = normalise(network_input(network, images))
-    wanted = class_activation_map(network.model, network.variables, seen, classes)
+    wanted = jax.jit(partial(class_activation_map, network.model))(network.variables, seen, classes)
     assert np.abs(wanted).max() > 0.01
     np.testing.assert_allclose(enlarged, wanted, atol=1e-5)
 
@@ -59,8 +64,8 @@ def test_yunet_is_the_same_for_any_size(tmp_path, astronaut):
     image = astronaut[None, :256, 100:292]
     cells = run(tmp_path / "faces.onnx", image)
     assert [maps.shape for maps in cells.values()] == [(1, 32, 24, 10), (1, 16, 12, 10), (1, 8, 6, 10)]
-    found = yunet.decoded([cells[name] for name in face_network.OUTPUTS])
-    wanted = yunet.boxes(yunet.weights(), image)
+    found = jax.jit(yunet.decoded)([cells[name] for name in face_network.OUTPUTS])
+    wanted = jax.jit(yunet.boxes)(yunet.weights(), image)
     best = int(wanted.scores.argmax())
     assert wanted.scores[0, best] > 0.8
     np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-5)
