@@ -1,4 +1,4 @@
-"""Makes docs/demo.png, serve.png and explain.png: `PYTHONPATH=tests python docs/make_page_pictures.py`.
+"""Makes docs/demo.png, serve.png, web.png and explain.png: `PYTHONPATH=tests python docs/make_page_pictures.py`.
 
 The shipped network on photographs in the public domain, see `make_predict_pictures.py`, drawn by Chromium.
 """
@@ -60,6 +60,16 @@ def picture_serve(page: Browser, photograph: Path) -> None:
         process.kill()
 
 
+def picture_web(page: Browser, photograph: Path, folder: Path) -> None:
+    """Writes the static page, drops a photograph on it and waits for the answer."""
+    subprocess.run([*FERJAX, "export", "--formats=web", f"--out={folder / 'handed'}"], check=True)
+    page.open((folder / "handed" / "web" / "index.html").as_uri())
+    page.wait_for("Drop a picture, or use the camera.")
+    page.give("#file", photograph)
+    page.wait("performance.getEntriesByName('answered').length")
+    save(page, HERE / "web.png")
+
+
 def picture_explain(page: Browser, folder: Path) -> None:
     """Explains the faces of two photographs and opens the gallery."""
     (folder / "faces").mkdir()
@@ -74,7 +84,7 @@ def picture_explain(page: Browser, folder: Path) -> None:
 
 
 def main() -> None:
-    """Writes both pictures."""
+    """Writes the pictures."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "profile").mkdir()
@@ -87,6 +97,7 @@ def main() -> None:
         with Browser(folder / "profile") as page:
             picture_demo(page, folder / "two.png")
             picture_serve(page, folder / "two.png")
+            picture_web(page, folder / "two.png", folder)
             picture_explain(page, folder)
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         scores,
         serve,
         training,
+        web,
     )
     from ferjax.platform import process
 
@@ -48,7 +49,7 @@ __version__ = "0.1.0"
 __all__ = [
     "audit", "augment", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy", "errors",
     "experiments", "explain", "inference", "interop", "labels", "layers", "models", "platform", "pretrained",
-    "process", "recipes", "registry", "report", "robustness", "runs", "scores", "serve", "training",
+    "process", "recipes", "registry", "report", "robustness", "runs", "scores", "serve", "training", "web",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy_modules(

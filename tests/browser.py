@@ -27,19 +27,24 @@ class Browser:
 
     Args:
         profile: an empty folder.
+        *options: more of the browser's own.
+
+    Attributes:
+        pid: the number of its first process.
     """
 
-    def __init__(self, profile):
+    def __init__(self, profile, *options):
         self._process = subprocess.Popen(
             [
                 PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
                 "--window-size=1280,1000", "--hide-scrollbars", "--use-fake-device-for-media-stream",
-                "--use-fake-ui-for-media-stream", f"--user-data-dir={profile}", "about:blank",
+                "--use-fake-ui-for-media-stream", f"--user-data-dir={profile}", *options, "about:blank",
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip
+        self.pid = self._process.pid
         address = next(filter(None, (re.search(r"ws://\S+", line) for line in self._process.stderr)))
         self._open = contextlib.ExitStack()
         self._socket = self._open.enter_context(connect(address[0], max_size=None))

@@ -4,6 +4,8 @@ stablehlo  DIR/network.stablehlo, one program for CPU, CUDA and TPU that needs j
 onnx       DIR/network.onnx, for onnxruntime and others; needs pip install 'ferjax[onnx]'
 onnx-fp16  DIR/network-fp16.onnx, of half the size; onnx-int8: DIR/network-int8.onnx, of a quarter. Both are
            scored on the run's validation images, and refused if they lose more than one point
+web        DIR/web, a folder whose page index.html runs the network in a browser, from a disk or any host,
+           offline; needs pip install 'ferjax[onnx]', and ONNX Runtime Web: --onnxruntime_web, or npm
 bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
 
 The first two map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
@@ -11,9 +13,11 @@ learnt them), and are compared with the network before they are kept. DIR/MODEL_
 network is for and how good it is. RUN may be a bundle; without it the network is the one that ferjax ships.
 """
 
+import functools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -38,11 +42,18 @@ from ferjax.runs.result import read_result
 from ferjax.runs.weights import check_new
 from ferjax.runs.workdir import RESULT
 
+if TYPE_CHECKING:
+    from ferjax.web.runtime import Runtime
+
 _WORKDIR = workdir_flag()
 _OUT = framework.path_flag("out", None, "The folder to write: new or empty.", required=True)
-FORMATS = ("stablehlo", "onnx", FLOAT16, INT8, "bundle", "zip")
+FORMATS = ("stablehlo", "onnx", FLOAT16, INT8, "web", "bundle", "zip")
 _FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], f"Any of {', '.join(FORMATS)}.")
-
+_RUNTIME = framework.path_flag(
+    "onnxruntime_web",
+    None,
+    "For web: the folder or the archive (.tgz) of the npm package onnxruntime-web; else npm downloads it.",
+)
 _DATASET = flags.DEFINE_string(
     "dataset", "", "The set whose validation images score float16 and int8; that of the run if empty."
 )
@@ -59,10 +70,15 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--formats takes some of {', '.join(_WRITERS)}, not {', '.join(unknown) or 'none'}")
     workdir, out = chosen_network(_WORKDIR.value), Path(_OUT.value)
     check_new(out)
-    if any(name.startswith("onnx") for name in formats):
+    if _RUNTIME.value is not None and "web" not in formats:
+        raise UserError("--onnxruntime_web is read for --formats=web alone")
+    # Checked now, rather than after writing the other formats.
+    if any(name.startswith("onnx") or name == "web" for name in formats):
         from ferjax.deploy import onnx
 
-        onnx.check_installed()  # now, rather than after writing the other formats
+        onnx.check_installed()
+    if "web" in formats:
+        _runtime()
     keep_compiled()
     network = open_network(workdir)
     card = _card(workdir, network)
@@ -103,6 +119,24 @@ def _onnx(network: Trained, card: str, folder: Path) -> str:
 
     path = _float32(folder)
     return _compared(path, onnx.export(network, path))
+
+
+def _web(network: Trained, card: str, folder: Path) -> str:
+    from ferjax.web import folder as web
+
+    runtime, path = _runtime(), folder / "web"
+    difference = web.write(network, card, path, runtime)
+    size = memory(sum(file.stat().st_size for file in path.iterdir()))
+    said = f"onnxruntime-web {runtime.version}, SHA-256 of its binary {runtime.sha256}"
+    return f"web/{web.INDEX}: {size}, differs by at most {difference:.1e}; {said}"
+
+
+@functools.cache
+def _runtime() -> "Runtime":
+    """Reads what computes in browsers; once, as it may be downloaded."""
+    from ferjax.web import runtime
+
+    return runtime.read(_RUNTIME.value)
 
 
 def _float32(folder: Path) -> Path:
@@ -147,6 +181,7 @@ _WRITERS: dict[str, Callable[[Trained, str, Path], str]] = {
     "onnx": _onnx,
     FLOAT16: partial(_smaller, FLOAT16),
     INT8: partial(_smaller, INT8),
+    "web": _web,
     "bundle": _bundle,
     "zip": _zip,
 }

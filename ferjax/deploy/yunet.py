@@ -7,7 +7,7 @@ Detector" (Machine Intelligence Research 2023); order of the layers and decoding
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 WEIGHTS = Path(__file__).with_name("yunet.safetensors")
 # Pixels between the cells of the three maps that boxes are read from.
-_STRIDES = (8, 16, 32)
+STRIDES = (8, 16, 32)
 Weights = Mapping[str, Array]
 
 
@@ -57,11 +57,14 @@ def boxes(values: Weights, images: UInt8[Array, "B H W 3"]) -> Boxes:
     coarse = _separable(values, "neck2", _twice(values, "stage5", _halved(middle)))
     middle = _separable(values, "neck1", middle + _doubled(coarse))
     fine = _separable(values, "neck0", fine + _doubled(middle))
-    levels = [
-        _decoded(_separable(values, f"head{level}", maps, relu=False), stride)
-        for level, (maps, stride) in enumerate(zip((fine, middle, coarse), _STRIDES, strict=True))
-    ]
-    return Boxes(*(jnp.concatenate(parts, axis=1) for parts in zip(*levels, strict=True)))
+    levels = enumerate((fine, middle, coarse))
+    return decoded([_separable(values, f"head{level}", maps, relu=False) for level, maps in levels])
+
+
+def decoded(levels: Sequence[Float[Array, "B _ _ 10"]]) -> Boxes:
+    """Reads scores, boxes and eyes from the network's last maps, one for each of `STRIDES`."""
+    parts = map(_decoded, levels, STRIDES)
+    return Boxes(*(jnp.concatenate(each, axis=1) for each in zip(*parts, strict=True)))
 
 
 def _separable(

@@ -1,0 +1,69 @@
+"use strict";
+// Follows faces from one picture of the camera to the next.
+
+const Camera = (() => {
+  const WIDEST = 640; // pixels of a picture, its longer side
+  const GLANCE = 320; // pixels at which a whole picture is searched
+  const EVERY = 500; // milliseconds between searches of the whole picture while faces are followed
+
+  // Returns {start, stop}. `show(image, looks)` is called for each picture that was computed.
+  function camera(engine, video, show) {
+    const canvas = document.createElement("canvas");
+    let stream = null;
+
+    async function start() {
+      if (!navigator.mediaDevices) {
+        throw new Error("Browsers give the camera only to pages from a disk, from this computer or over https.");
+      }
+      try {
+        stream = await navigator.mediaDevices.getUserMedia({video: {width: WIDEST, height: 480}, audio: false});
+      } catch (error) {
+        throw new Error(`The camera cannot be used: ${error.message}.`);
+      }
+      video.srcObject = stream;
+      await video.play();
+      run(stream);
+    }
+
+    function stop() {
+      stream?.getTracks().forEach((track) => track.stop());
+      stream = video.srcObject = null;
+    }
+
+    async function run(started) {
+      const follow = follower(engine);
+      while (stream === started) {
+        const scale = Math.min(1, WIDEST / Math.max(video.videoWidth, video.videoHeight));
+        const size = [video.videoWidth, video.videoHeight].map((side) => Math.max(1, Math.round(side * scale)));
+        const image = Pictures.draw(canvas, video, ...size);
+        const looks = await Answers.ofFaces(engine, image, await follow(image, performance.now()));
+        if (stream === started) show(canvas, looks);
+        await new Promise(requestAnimationFrame); // lets the page react
+      }
+    }
+
+    return {start, stop};
+  }
+
+  // Returns a function from a picture and its time to its faces. Faces of the picture before are looked for
+  // where they were; the whole picture is searched only when there are none, and twice a second.
+  function follower(engine) {
+    let faces = [];
+    let searched = -Infinity;
+    return async (image, time) => {
+      const known = [];
+      for (const face of faces) {
+        const again = await Faces.lookClosely(engine.faces, image, face);
+        if (again && again.score >= SETTINGS.minScore) known.push(again);
+      }
+      if (!known.length || time - searched >= EVERY) {
+        searched = time;
+        known.push(...(await Faces.glance(engine.faces, image, GLANCE, SETTINGS.minScore)));
+      }
+      faces = Faces.distinct(known);
+      return faces;
+    };
+  }
+
+  return {camera, follower};
+})();

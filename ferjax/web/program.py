@@ -1,0 +1,113 @@
+"""The program of the page, as ONNX: what the network answers, and class-activation maps beside it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ferjax.augment.crops import VIEWS
+from ferjax.deploy import export_check, onnx
+from ferjax.errors import UserError
+from ferjax.files import write_atomic
+from ferjax.inference import trained
+from ferjax.inference.trained import Trained
+from ferjax.layers.pooling import before_averages
+from ferjax.models import class_maps
+
+
+def export(network: Trained, path: Path) -> float:
+    """Writes the program with its weights, in float32, and compares its answers with the network's.
+
+    Args:
+        network: the network.
+        path: the file to write, see `with_maps`.
+
+    Returns:
+        The largest difference of a probability, see `ferjax.deploy.export_check`.
+
+    Raises:
+        UserError: a package is not installed, or the network cannot be written as ONNX.
+    """
+    onnx.check_installed()
+    from ferjax.deploy.to_onnx.convert import Unsupported, to_onnx
+
+    network = onnx.in_float32(network)
+    program, side, name = with_maps(network), network.input_size, network.config.model.name
+    try:
+        written = to_onnx(
+            lambda images: tuple(program(network.variables, images).values()),
+            (side, side, 3),
+            outputs(network),
+        )
+        write_atomic(path, written.SerializeToString(deterministic=True))
+        run = onnx.load(path)
+
+        def answers(images: np.ndarray) -> Any:
+            found = run(images)
+            return found[0] if isinstance(found, tuple) and not network.affect_head else found
+
+        return export_check.largest_difference(network, answers)
+    except (Unsupported, ArithmeticError) as error:
+        raise UserError(f"{name} cannot be written as ONNX: {error}") from error
+
+
+def outputs(network: Trained) -> list[str]:
+    """Names what the program returns, in order."""
+    affect, maps = bool(network.affect_head), has_maps(network)
+    return ["probabilities", *(["affect"] if affect else []), *(["maps"] if maps else [])]
+
+
+def has_maps(network: Trained) -> bool:
+    """Tells whether the network has class-activation maps, see `ferjax.models.class_maps`."""
+    try:
+        class_maps.check_fits(network.model, _image_shape(network), "a heat map")
+    except UserError:
+        return False
+    return True
+
+
+def with_maps(network: Trained) -> Callable[[Any, Array], dict[str, Array]]:
+    """Builds `program(variables, images) -> results`: uint8 `[B, S, S, 3]`, S = `network.input_size`.
+
+    Args:
+        network: the network.
+
+    Returns:
+        A pure function to a dict of `probabilities`, float32 `[B, K]`, calibrated; `affect`, float32
+        `[B, 2]`, if it has that head; and `maps`, float32 `[B, h, w, K]`, if `has_maps`: what each place of
+        the centre crop adds to each logit, of which `ferjax.explain.class_activation_map` enlarges one class.
+    """
+    step, views = trained.answer_step(network), VIEWS[network.config.eval.crops]
+    weights = None
+    if has_maps(network):
+        # Computed now: the program holds the numbers.
+        weights = np.asarray(
+            class_maps.class_weights(network.model, network.variables, _image_shape(network))
+        )
+
+    def program(variables: Any, images: Array) -> dict[str, Array]:
+        averaged: list[Array] = []
+
+        def see(maps: Array) -> Array:
+            averaged.append(maps)
+            return maps
+
+        with before_averages(see):
+            logs, values = step(variables, images)
+        results = {"probabilities": jnp.exp(logs)}
+        if values is not None:
+            results["affect"] = values
+        if weights is not None:
+            # The centre is the first view; its last average counts, as networks may average more than once.
+            maps = averaged[len(averaged) // views - 1].astype(jnp.float32)
+            results["maps"] = maps @ weights / (maps.shape[1] * maps.shape[2])
+        return results
+
+    return program
+
+
+def _image_shape(network: Trained) -> tuple[int, int, int]:
+    return network.image_size, network.image_size, 3
