@@ -128,7 +128,7 @@ def _scene(job: _Job, classifier: Classifier, options: Options) -> _Scene:
     if item.kind in ("failed", "skipped"):
         return _Scene(item, None, None, (), no_faces, item.kind, item.reason)
     try:
-        image = job.frame.image if job.frame else pictures.read(item.path)
+        image = job.frame.image if job.frame else _picture(item)
     except BadImage as error:
         return _Scene(item, None, None, (), no_faces, output_rows.FAILED, str(error))
     time = job.frame.time if job.frame else None
@@ -142,6 +142,10 @@ def _scene(job: _Job, classifier: Classifier, options: Options) -> _Scene:
     lasts = job.frame.lasts if job.frame else 0.0
     looks = [look(image, face) for face in faces if face and job.frame]
     return _Scene(item, time, kept, faces, classifier.preprocess(crops), status, lasts=lasts, looks=looks)
+
+
+def _picture(item: Input) -> np.ndarray:
+    return pictures.read(item.path) if item.encoded is None else pictures.decode(item.encoded)
 
 
 def _read_ahead(read: Callable[[_Job], _Scene], jobs: Iterable[_Job]) -> Iterator[_Scene]:
