@@ -17,6 +17,7 @@ class Entry(NamedTuple):
         member: the name in the archive.
         start: where a member begins, in bytes; the number of a group of rows.
         size: of a member in bytes; how many rows a group has.
+        first: the number in the file of a group's first row.
     """
 
     kind: Kind
@@ -25,6 +26,7 @@ class Entry(NamedTuple):
     member: str = ""
     start: int = 0
     size: int = 0
+    first: int = 0
 
     @property
     def inputs(self) -> int:

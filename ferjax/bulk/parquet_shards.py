@@ -33,10 +33,12 @@ def groups(path: Path, name: str, column: str) -> Iterator[Entry]:
                 reason = f"has no column {column!r} of bytes; it has {listed(schema.names)} (--image_column)"
                 yield Entry("failed", name, reason)
                 return
+            first = 0
             for number in range(metadata.num_row_groups):
                 rows = metadata.row_group(number).num_rows
                 if rows:
-                    yield Entry("rows", name, "", "", number, rows)
+                    yield Entry("rows", name, start=number, size=rows, first=first)
+                first += rows
             if not metadata.num_rows:
                 yield Entry("failed", name, "has no rows")
     except (pa.ArrowException, OSError) as error:
@@ -50,32 +52,29 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def read(path: Path, group: int, size: int, column: str) -> Iterator[tuple[int, bytes | BadImage]]:
+def read(path: Path, entry: Entry, column: str) -> Iterator[bytes | BadImage]:
     """Reads the pictures of a group, a few at a time.
 
     Args:
         path: the file.
-        group: its number.
-        size: how many rows it has, as `groups` told.
+        entry: one that `groups` gave.
         column: see `groups`.
 
     Yields:
-        `size` pairs of a row's number in the file and its content, or the reason why there is none.
+        As many contents as the entry has rows, or the reasons why there are none.
     """
-    first, count = 0, 0
+    count = 0
     try:
         with pq.ParquetFile(path) as file:
-            first = sum(file.metadata.row_group(number).num_rows for number in range(group))
-            for batch in file.iter_batches(_ROWS, row_groups=[group], columns=[column]):
-                for value in batch.column(0):
-                    if count < size:
-                        yield first + count, _content(value.as_py())
-                        count += 1
+            for batch in file.iter_batches(_ROWS, row_groups=[entry.start], columns=[column]):
+                for value in batch.column(0)[: entry.size - count]:
+                    yield _content(value.as_py())
+                    count += 1
         reason = "is missing: the file has changed"
     except (pa.ArrowException, OSError) as error:
         reason = f"cannot be read ({_told(error)})"
-    for row in range(count, size):
-        yield first + row, BadImage(reason)
+    for _ in range(count, entry.size):
+        yield BadImage(reason)
 
 
 def _content(value: Any) -> bytes | BadImage:

@@ -108,7 +108,8 @@ class Worker:
                 from ferjax.bulk import parquet_shards
 
                 column = self.settings.image_column
-                for row, content in parquet_shards.read(path, entry.start, entry.size, column):
+                contents = parquet_shards.read(path, entry, column)
+                for row, content in enumerate(contents, start=entry.first):
                     yield _picture(f"{name}#{row}", path, content)
             else:
                 yield Input(entry.kind, name, path, Path(), entry.reason)
