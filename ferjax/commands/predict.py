@@ -43,7 +43,7 @@ from ferjax.report.wording import count_of
 SOME_FAILED = 1
 
 _WORKDIR = workdir_flag()
-_BUNDLE = framework.path_flag("bundle", "", "An exported bundle, instead of a run.")
+_BUNDLE = framework.network_flag("bundle", "An exported bundle, instead of a run.")
 _UNSURE = flags.DEFINE_float(
     "unsure_below",
     None,
