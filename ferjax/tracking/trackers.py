@@ -6,8 +6,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from ferjax.config import flat
-from ferjax.config.schema import SCHEMA
+from ferjax.config import PATH_FIELDS, flat
 from ferjax.errors import UserError
 from ferjax.training.metric_writers import Writer
 
@@ -39,9 +38,7 @@ def open_writers(names: Sequence[str], workdir: Path, config: ConfigDict) -> lis
     Raises:
         UserError: a server cannot be reached or refuses, or has no such run any more.
     """
-    fields = {name: value for name, value in flat(config) if name not in _paths()}
-    return [importlib.import_module(_MODULES[name]).open_writer(workdir, fields) for name in dict.fromkeys(names)]
-
-
-def _paths() -> set[str]:
-    return {field.name for field in SCHEMA if isinstance(field.allowed, Place)}
+    fields = {name: value for name, value in flat(config) if name not in PATH_FIELDS}
+    return [
+        importlib.import_module(_MODULES[name]).open_writer(workdir, fields) for name in dict.fromkeys(names)
+    ]
