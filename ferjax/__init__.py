@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ferjax import (
         audit,
         augment,
+        bulk,
         cluster,
         commands,
         config,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         errors,
         experiments,
         explain,
+        hub,
         inference,
         interop,
         labels,
@@ -39,15 +41,16 @@ if TYPE_CHECKING:
         robustness,
         runs,
         scores,
+        tracking,
         training,
     )
     from ferjax.platform import process
 
 __version__ = "0.1.0"
 __all__ = [
-    "audit", "augment", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy", "errors",
-    "experiments", "explain", "inference", "interop", "labels", "layers", "models", "platform", "pretrained",
-    "process", "recipes", "registry", "report", "robustness", "runs", "scores", "training",
+    "audit", "augment", "bulk", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy", "errors",
+    "experiments", "explain", "hub", "inference", "interop", "labels", "layers", "models", "platform", "pretrained",
+    "process", "recipes", "registry", "report", "robustness", "runs", "scores", "tracking", "training",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy_modules(

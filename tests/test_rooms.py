@@ -13,18 +13,23 @@ MOST_FILES_IN_THE_ROOT = 6
 
 # room → rooms that it must not import
 FORBIDDEN = {
-    "data": {"audit", "augment", "cluster", "commands", "cost_model", "demo", "deploy", "experiments",
+    "data": {"audit", "augment", "bulk", "cluster", "commands", "cost_model", "demo", "deploy", "experiments",
              "explain", "inference", "interop", "layers", "models", "report", "runs", "scores", "training"},
     "augment": {"models", "runs", "training"},
     "layers": {"augment", "data", "models", "runs", "training"},
     "models": {"runs", "training"},
-    "training": {"audit", "commands", "demo", "deploy", "experiments", "explain", "report"},
+    "training": {"audit", "bulk", "commands", "demo", "deploy", "experiments", "explain", "hub", "report",
+                 "tracking"},
     "config": {"cluster", "commands", "inference", "report", "runs", "training"},
     "runs": {"commands", "inference", "models", "report", "training"},
     "scores": {"commands", "data", "models", "report", "runs", "training"},
     "cluster": {"commands", "data", "models", "report", "runs", "training"},
     "platform": {"cluster", "commands", "config", "data", "models", "report", "runs", "training"},
-    "inference": {"commands", "demo", "deploy", "experiments", "explain", "report"},
+    "inference": {"bulk", "commands", "demo", "deploy", "experiments", "explain", "hub", "report"},
+    "hub": {"bulk", "commands", "deploy", "models", "report", "training"},
+    "tracking": {"commands", "deploy", "inference", "models", "report"},
+    "bulk": {"commands", "demo", "experiments", "explain", "hub", "report"},
+    "deploy": {"bulk", "commands", "hub", "tracking"},
     "report": {"commands", "deploy", "experiments", "explain", "inference"},
 }  # fmt: skip
 

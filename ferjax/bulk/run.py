@@ -2,7 +2,8 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,7 @@ def predict_parts(
     Raises:
         UserError: bad input, or the folder holds something else.
     """
-    if beam is not None:
-        from ferjax.bulk import beam_tasks  # an optional extra
-
-        beam_tasks.configuration(beam)  # what is wrong with it is said before anything is done
+    carry_out = _one_by_one if beam is None else _under_beam(beam)
     with plans.claimed(folder):
         identity = identity_of(open_network(network))
         command = _command(arguments, identity, settings, suffix, part_inputs)
@@ -78,13 +76,22 @@ def predict_parts(
             plan.error(task).unlink(missing_ok=True)
         if todo:
             with watched({str(plan.done(task)): plan.sizes[task] for task in todo}, "predicting", "inputs"):
-                if beam is None:
-                    for task in todo:
-                        worker(task)
-                else:
-                    beam_tasks.run(worker, todo, beam)
+                carry_out(worker, todo)
                 _check_all_done(plan)
         return _total(plan)
+
+
+def _one_by_one(worker: Worker, todo: Sequence[int]) -> None:
+    for task in todo:
+        worker(task)
+
+
+def _under_beam(options: Mapping[str, str]) -> Callable[[Worker, Sequence[int]], None]:
+    """Checks the options, so that what is wrong with them is said before anything is done."""
+    from ferjax.bulk import beam_tasks  # an optional extra
+
+    beam_tasks.configuration(options)
+    return partial(beam_tasks.run, options=options)
 
 
 def _command(

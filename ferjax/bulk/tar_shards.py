@@ -28,7 +28,7 @@ def members(path: Path, name: str) -> Iterator[Entry]:
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
-                archive.members = []  # tarfile would keep all of them
+                archive.members = []  # pyright: ignore[reportAttributeAccessIssue]  (it would keep all)
                 if PurePosixPath(member.name).suffix.lower() not in _SUFFIXES:
                     continue
                 count += 1

@@ -61,7 +61,9 @@ def expand(arguments: Iterable[str], containers: bool = False) -> Iterator[Input
         containers: files with one of `CONTAINER_SUFFIXES` are told apart; else they are pictures that cannot
             be read where they are named, and skipped in folders.
     """
-    kinds = {**_KINDS, **dict.fromkeys(CONTAINER_SUFFIXES, "container")} if containers else _KINDS
+    kinds: dict[str, Kind] = {**_KINDS}
+    if containers:
+        kinds.update(dict.fromkeys(CONTAINER_SUFFIXES, "container"))
     seen: set[str] = set()
     for argument in arguments:
         for item in _expand_one(argument, kinds):

@@ -1,5 +1,8 @@
 """Writes metrics to MLflow: the server of MLFLOW_TRACKING_URI, the experiment of MLFLOW_EXPERIMENT_NAME."""
 
+# Types are checked without MLflow:
+# pyright: reportMissingImports=false
+
 import importlib.util
 import logging
 import os

@@ -1,5 +1,8 @@
 """Writes metrics to Weights & Biases, set up by its own variables: WANDB_MODE, WANDB_PROJECT and others."""
 
+# Types are checked without Weights & Biases:
+# pyright: reportMissingImports=false
+
 import importlib.util
 import os
 import uuid
