@@ -48,9 +48,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "audit", "augment", "bulk", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy", "errors",
-    "experiments", "explain", "hub", "inference", "interop", "labels", "layers", "models", "platform", "pretrained",
-    "process", "recipes", "registry", "report", "robustness", "runs", "scores", "tracking", "training",
+    "audit", "augment", "bulk", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy",
+    "errors", "experiments", "explain", "hub", "inference", "interop", "labels", "layers", "models",
+    "platform", "pretrained", "process", "recipes", "registry", "report", "robustness", "runs", "scores",
+    "tracking", "training",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy_modules(
