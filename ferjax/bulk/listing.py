@@ -12,18 +12,22 @@ from ferjax.inference.inputs import Input, expand
 LIST_SUFFIX = ".txt"
 
 
-def entries(arguments: Iterable[str], column: str) -> Iterator[Entry]:
+def entries(arguments: Iterable[str], column: str, without: Path) -> Iterator[Entry]:
     """Yields the entries of a plan, in order, no file twice.
 
     Args:
         arguments: what `ferjax.inference.inputs.expand` takes, but no camera; and files that end in .txt,
             whose lines are such arguments. .tar and .parquet files count, also in folders.
         column: see `ferjax.bulk.parquet_shards.groups`.
+        without: a folder that is passed over: that of the results may lie in one that is searched.
 
     Raises:
         UserError: a camera is named, or a list cannot be read.
     """
+    results = os.path.join(os.path.abspath(without), "")
     for item in expand(_lines(arguments), containers=True):
+        if os.path.abspath(item.path).startswith(results):
+            continue
         if item.kind == "camera":
             raise UserError(f"{item.name} has no end: --parts takes pictures and videos")
         if item.kind == "container":

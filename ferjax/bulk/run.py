@@ -1,6 +1,7 @@
 """Predicts a large set of inputs in parts, each done once, and goes on where an earlier start was ended."""
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -60,12 +61,12 @@ def predict_parts(
         UserError: bad input, or the folder holds something else.
     """
     carry_out = _one_by_one if beam is None else _under_beam(beam)
+    identity = identity_of(open_network(network))
     with plans.claimed(folder):
-        identity = identity_of(open_network(network))
         command = _command(arguments, identity, settings, suffix, part_inputs)
         plan = plans.read(folder, command)
         if plan is None:
-            plan = plans.make(folder, entries(arguments, settings.image_column), part_inputs, command)
+            plan = plans.make(folder, entries(arguments, settings.image_column, folder), part_inputs, command)
         todo = plan.todo()
         if len(todo) < len(plan.sizes):
             print(
@@ -98,7 +99,7 @@ def _command(
     arguments: Sequence[str], identity: str, settings: Settings, suffix: str, part_inputs: int
 ) -> dict[str, Any]:
     return {
-        "inputs": list(arguments),
+        "inputs": [os.path.abspath(os.path.expanduser(argument)) for argument in arguments],
         "network": identity,
         **dataclasses.asdict(settings),
         "format": suffix,

@@ -23,9 +23,7 @@ SILENCE_LIMIT = flags.DEFINE_float(
 PROGRESS_LIMIT = flags.DEFINE_float(
     "progress_limit", 1800, "Seconds without a finished step in any process until all end.", 1
 )
-TRACKING = flags.DEFINE_list(
-    "tracking", [], "Where metrics go beside the run's folder: mlflow, wandb, or both with a comma."
-)
+TRACKING = flags.DEFINE_list("tracking", [], "Where metrics go, too: mlflow, wandb, or both with a comma.")
 flags.mark_flag_as_required("config")
 
 

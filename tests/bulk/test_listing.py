@@ -14,8 +14,8 @@ from ferjax.errors import UserError
 from ferjax.inference import pictures
 
 
-def listed(*arguments, column="image"):
-    return list(entries(map(str, arguments), column))
+def listed(*arguments, column="image", without="/nowhere"):
+    return list(entries(map(str, arguments), column, without))
 
 
 def told(*arguments, **options):
@@ -129,6 +129,14 @@ def test_a_link_out_of_a_folder_is_not_followed(tmp_path):
     (folder / "s.tar").symlink_to(tmp_path / "s.tar")
     (entry,) = [entry for entry in listed(folder) if entry.kind != "picture"]
     assert (entry.kind, entry.reason) == ("skipped", "is a link out of the folder")
+
+
+def test_the_folder_of_the_results_is_no_input(tmp_path):
+    folder = write_folder(tmp_path / "in", 2)
+    write_folder(folder / "answers", 3)
+    write_folder(folder / "answers_of_another", 1)
+    assert len(listed(folder)) == 6
+    assert len(listed(folder, without=folder / "answers")) == 3
 
 
 def test_a_camera_is_no_input():

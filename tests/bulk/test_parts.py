@@ -189,6 +189,12 @@ def test_a_foreign_folder_stays_as_it_is(inputs, colour_run):
     assert sorted(inputs.iterdir()) == before
 
 
+def test_a_wrong_network_leaves_no_folder(inputs, tmp_path):
+    with pytest.raises(UserError, match="nowhere does not exist"):
+        run(inputs, tmp_path / "nowhere", tmp_path / "parts")
+    assert not (tmp_path / "parts").exists()
+
+
 def test_nothing_to_predict_is_an_error(colour_run, tmp_path):
     (tmp_path / "list.txt").write_text("\n\n")
     with pytest.raises(UserError, match="no picture and no video among the inputs"):
