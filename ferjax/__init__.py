@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ferjax import (
         audit,
         augment,
+        bulk,
         cluster,
         commands,
         config,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         errors,
         experiments,
         explain,
+        hub,
         inference,
         interop,
         labels,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         runs,
         scores,
         serve,
+        tracking,
         training,
         web,
     )
@@ -47,9 +50,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "audit", "augment", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy", "errors",
-    "experiments", "explain", "inference", "interop", "labels", "layers", "models", "platform", "pretrained",
-    "process", "recipes", "registry", "report", "robustness", "runs", "scores", "serve", "training", "web",
+    "audit", "augment", "bulk", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy",
+    "errors", "experiments", "explain", "hub", "inference", "interop", "labels", "layers", "models",
+    "platform", "pretrained", "process", "recipes", "registry", "report", "robustness", "runs", "scores",
+    "serve", "tracking", "training", "web",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy_modules(

@@ -59,11 +59,15 @@ def run_and_leave(arguments: list[str]) -> None:
 
 
 def die_before(step: str | None) -> None:
-    """Kills the process when the checkpoint of this step is whole but has not got its name yet."""
+    """Kills the process when the checkpoint of this step is whole but has not got its name yet.
+
+    Another file is named with the name of its folder: `done/00001.json`.
+    """
+    doomed = step if step and "/" in step else f"checkpoints/{step}"
 
     def deadly(rename: Callable) -> Callable:
         def renamed(source: Any, target: Any, **options: Any) -> None:
-            if Path(target).name == step and Path(target).parent.name == "checkpoints":
+            if f"{Path(target).parent.name}/{Path(target).name}" == doomed:
                 os.kill(os.getpid(), signal.SIGKILL)
             rename(source, target, **options)
 

@@ -13,22 +13,27 @@ MOST_FILES_IN_THE_ROOT = 6
 
 # room → rooms that it must not import
 FORBIDDEN = {
-    "data": {"audit", "augment", "cluster", "commands", "cost_model", "demo", "deploy", "experiments",
+    "data": {"audit", "augment", "bulk", "cluster", "commands", "cost_model", "demo", "deploy", "experiments",
              "explain", "inference", "interop", "layers", "models", "report", "runs", "scores", "serve",
              "training"},
     "augment": {"models", "runs", "training"},
     "layers": {"augment", "data", "models", "runs", "training"},
     "models": {"runs", "training"},
-    "training": {"audit", "commands", "demo", "deploy", "experiments", "explain", "report", "serve", "web"},
+    "training": {"audit", "bulk", "commands", "demo", "deploy", "experiments", "explain", "hub", "report",
+                 "serve", "tracking", "web"},
     "config": {"cluster", "commands", "inference", "report", "runs", "training"},
     "runs": {"commands", "inference", "models", "report", "training"},
     "scores": {"commands", "data", "models", "report", "runs", "training"},
     "cluster": {"commands", "data", "models", "report", "runs", "training"},
     "platform": {"cluster", "commands", "config", "data", "models", "report", "runs", "training"},
-    "inference": {"commands", "demo", "deploy", "experiments", "explain", "report", "serve", "web"},
-    "report": {"commands", "deploy", "experiments", "explain", "inference", "serve"},
-    "deploy": {"commands", "demo", "experiments", "explain", "serve"},
-    "serve": {"commands", "demo", "experiments", "explain", "training"},
+    "inference": {"bulk", "commands", "demo", "deploy", "experiments", "explain", "hub", "report", "serve", "web"},
+    "hub": {"bulk", "commands", "deploy", "models", "report", "serve", "training", "web"},
+    "tracking": {"commands", "deploy", "inference", "models", "report", "serve", "web"},
+    "bulk": {"commands", "demo", "experiments", "explain", "hub", "report", "serve", "web"},
+    "report": {"bulk", "commands", "deploy", "experiments", "explain", "hub", "inference", "serve", "web"},
+    "deploy": {"bulk", "commands", "demo", "experiments", "explain", "hub", "serve", "tracking", "web"},
+    "serve": {"bulk", "commands", "demo", "experiments", "explain", "hub", "training"},
+    "web": {"bulk", "commands", "demo", "experiments", "explain", "hub", "report", "serve", "training"},
 }  # fmt: skip
 
 

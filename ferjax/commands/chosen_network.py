@@ -7,6 +7,7 @@ from absl import flags
 
 from ferjax.commands import framework
 from ferjax.deploy.engines import AUTO, ENGINES
+from ferjax.hub.address import SCHEME, endpoint, parse
 from ferjax.inference.bundle_files import CARD
 from ferjax.pretrained.places import DEFAULT, is_shipped, locate
 
@@ -16,8 +17,10 @@ flags.disclaim_key_flags()
 
 def workdir_flag() -> flags.FlagHolder:
     """Defines --workdir of a command that can do without a run."""
-    return framework.path_flag(
-        "workdir", "", f"The run's folder, or a bundle; {DEFAULT}, which ferjax ships, if empty."
+    return framework.network_flag(
+        "workdir",
+        f"The run's folder, a bundle, or hf://OWNER/NAME[@REVISION] of a hub; {DEFAULT}, which ferjax ships, "
+        "if empty.",
     )
 
 
@@ -35,8 +38,16 @@ def chosen_network(named: str) -> Path:
     """Returns the path of the network to open, and says on stderr if it is one that ferjax ships.
 
     Args:
-        named: a path or the name of a shipped network; empty: the usual one.
+        named: a path, the name of a shipped network, or an address that begins with hf://, which is pulled
+            unless it was before; empty: the usual one.
+
+    Raises:
+        UserError: the address is wrong, or the hub has no such bundle.
     """
+    if named.startswith(SCHEME):
+        from ferjax.hub.pull import cached
+
+        return cached(parse(named), endpoint(""))
     path = locate(named or DEFAULT)
     if is_shipped(path):
         print(

@@ -21,6 +21,7 @@ from ml_collections.config_flags.config_flags import ConfigFileFlagParser, is_co
 
 from ferjax.errors import BAD_INPUT, UserError
 from ferjax.files import DISK_FULL, user_path
+from ferjax.hub.address import SCHEME
 from ferjax.platform import console
 from ferjax.platform.failures import describe_failure
 from ferjax.recipes import shipped
@@ -92,6 +93,23 @@ class _PathParser(flags.ArgumentParser):
 
     def flag_type(self) -> str:
         return "path"
+
+
+class _NetworkParser(_PathParser):
+    """Reads the path of a network, or the address of one on a hub, which stays as it is."""
+
+    def parse(self, argument: str) -> str:
+        return argument if argument.startswith(SCHEME) else super().parse(argument)
+
+
+def network_flag(name: str, help_string: str) -> flags.FlagHolder:
+    """Defines a flag that takes a run, a bundle or hf://OWNER/NAME; empty if it is not given.
+
+    Args:
+        name: the flag's name.
+        help_string: its text in `--help`.
+    """
+    return flags.DEFINE(_NetworkParser(), name, "", help_string, serializer=flags.ArgumentSerializer())
 
 
 def path_flag(

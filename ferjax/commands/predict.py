@@ -7,6 +7,10 @@ already. Probabilities are calibrated; a face whose most likely class has less t
 unsure. Where the run measured it, each face also has the set of classes that holds the actual one 90 % of the
 time.
 
+--parts=FOLDER is for millions of pictures: each input is predicted once, the rows go to many files (Parquet,
+CSV or JSON lines), and the same command goes on where it was ended. INPUT may then also be a .txt file with
+an input on each line, a .tar archive or a Parquet file of pictures. --beam spreads the work.
+
 The exit code is 0 if all went well, 1 if an input could not be read (its row says why, and the others are
 still predicted) or nothing was read, 2 if the command itself was wrong.
 """
@@ -21,6 +25,7 @@ from typing import TextIO
 from absl import flags
 
 from ferjax.commands import framework
+from ferjax.commands.beam_flags import beam_flags
 from ferjax.commands.chosen_network import chosen_network, engine_flag, workdir_flag
 from ferjax.deploy import engines, output_rows, video
 from ferjax.deploy.faces import TILES, Detector
@@ -30,6 +35,7 @@ from ferjax.files import real_path
 from ferjax.inference.inputs import expand
 from ferjax.inference.open_run import open_network
 from ferjax.platform import outputs
+from ferjax.platform.console import printable
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 from ferjax.report.wording import count_of
@@ -37,7 +43,7 @@ from ferjax.report.wording import count_of
 SOME_FAILED = 1
 
 _WORKDIR = workdir_flag()
-_BUNDLE = framework.path_flag("bundle", "", "An exported bundle, instead of a run.")
+_BUNDLE = framework.network_flag("bundle", "An exported bundle, instead of a run.")
 _ENGINE = engine_flag()
 _UNSURE = flags.DEFINE_float(
     "unsure_below",
@@ -59,12 +65,23 @@ _TILES = flags.DEFINE_integer(
     0,
 )
 _TOP_K = flags.DEFINE_integer("top_k", 3, "How many classes are written for a face; 0: all.", 0)
-_FORMAT = flags.DEFINE_enum("format", "table", output_rows.FORMATS, "The format of the rows.")
+_FORMAT = flags.DEFINE_enum(
+    "format",
+    None,
+    (*output_rows.FORMATS, "parquet"),
+    "The format of the rows: table if not given, and parquet, which is for --parts only, with --parts.",
+)
 _OUT = framework.path_flag("out", "", "The file to write the rows to; empty: they are printed.")
 _ANNOTATE = framework.path_flag("annotate", "", "A folder for annotated pictures and videos, and timelines.")
 _SMOOTH = flags.DEFINE_float("smooth", 0.0, "Seconds over which a video's probabilities are averaged.", 0)
 _EVERY = flags.DEFINE_float("every", 0.0, "Seconds between the frames of videos; 0: all frames.", 0)
 _SECONDS = flags.DEFINE_float("seconds", 0.0, "How long a camera is watched; 0: until ^C.", 0)
+_PARTS = framework.path_flag("parts", "", "The folder for the rows of very many inputs, in many files.")
+_PART_INPUTS = flags.DEFINE_integer("part_inputs", 1024, "With --parts: how many inputs a file is for.", 1)
+_IMAGE_COLUMN = flags.DEFINE_string(
+    "image_column", "image", "With --parts: the column of a Parquet input that holds the pictures."
+)
+_BEAM = beam_flags("With --parts: work in parallel")
 
 
 @verb("use", "name the emotion of faces in pictures and videos")
@@ -79,6 +96,10 @@ def main(argv: list[str]) -> int:
     if _WORKDIR.value and _BUNDLE.value:
         raise UserError("name one network: --workdir=RUN or --bundle=PATH")
     keep_compiled()
+    if _PARTS.value:
+        return _predict_parts(argv[1:])
+    if _FORMAT.value == "parquet" or _BEAM() is not None:
+        raise UserError("--beam and --format=parquet write many files: name their folder with --parts=FOLDER")
     inputs = list(
         expand(argv[1:])
     )  # before anything is written: the output may lie in a folder that is searched
@@ -121,7 +142,7 @@ def main(argv: list[str]) -> int:
             ending.callback(annotated.finish)
         out = ending.enter_context(_opened())
         rows = output_rows.writer(
-            _FORMAT.value,
+            _FORMAT.value or "table",
             network.label_names,
             _TOP_K.value,
             out,
@@ -145,6 +166,34 @@ def main(argv: list[str]) -> int:
     _print_summary(counts)
     read = counts[output_rows.OK] + counts[output_rows.NO_FACE]
     return 0 if (read or live) and not counts[output_rows.FAILED] else SOME_FAILED
+
+
+def _predict_parts(arguments: list[str]) -> int:
+    """Predicts into many files, see `ferjax.bulk.run`; returns the exit code."""
+    from ferjax.bulk.run import FORMATS, predict_parts
+    from ferjax.bulk.work import Settings
+
+    if _OUT.value or _ANNOTATE.value:
+        raise UserError("--parts takes no --out and no --annotate")
+    if (suffix := _FORMAT.value or FORMATS[0]) not in FORMATS:
+        raise UserError(f"--parts takes --format={', '.join(FORMATS)}, not {suffix}")
+    settings = Settings(
+        min_score=None if _CROPPED.value else _SCORE.value,
+        tiles=_TILES.value,
+        smooth=_SMOOTH.value,
+        every=_EVERY.value,
+        unsure_below=_UNSURE.value,
+        top_k=_TOP_K.value,
+        image_column=_IMAGE_COLUMN.value,
+    )
+    network, folder = chosen_network(_WORKDIR.value or _BUNDLE.value), Path(_PARTS.value)
+    total = predict_parts(arguments, network, settings, folder, suffix, _PART_INPUTS.value, _BEAM())
+    counts = Counter({**total.inputs, output_rows.OK: total.faces})
+    for failure in total.failures:
+        print(f"failed: {printable(failure)}", file=sys.stderr)
+    print(f"{count_of(total.inputs.total(), 'input')} in {folder}:", file=sys.stderr)
+    _print_summary(counts)
+    return SOME_FAILED if counts[output_rows.FAILED] else 0
 
 
 @contextlib.contextmanager

@@ -1,12 +1,13 @@
 """`python -m ferjax prepare NAME`: builds a data set and counts what came out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
 from ferjax.commands import framework
+from ferjax.commands.beam_flags import beam_flags, named_values
 from ferjax.data import builders
 from ferjax.data.described import DamagedSetError, describe
 from ferjax.data.records import Records
@@ -25,17 +26,7 @@ _SKIP_BAD_ROWS = flags.DEFINE_bool(
 _OPTION = flags.DEFINE_multi_string(
     "option", [], "NAME=VALUE, an option of the set, see docs/data_sets.md; may be given several times."
 )
-_BEAM = flags.DEFINE_bool(
-    "beam",
-    False,
-    "Build in parallel under Apache Beam (pip install 'ferjax[beam]'), for large sets of files.",
-)
-_BEAM_OPTION = flags.DEFINE_multi_string(
-    "beam_option",
-    [],
-    "NAME=VALUE, an option of the Beam pipeline, as runner=FlinkRunner or direct_num_workers=4; without a "
-    "runner this machine's cores do the work. Implies --beam.",
-)
+_BEAM = beam_flags("Build large sets of files in parallel")
 
 
 @verb("data", "build a data set from the files that you downloaded")
@@ -48,8 +39,8 @@ def main(argv: list[str]) -> None:
         _MANUAL_DIR.value,
         _DATA_DIR.value,
         skip_bad_rows=_SKIP_BAD_ROWS.value,
-        options=_options("option", _OPTION.value),
-        beam=_options("beam_option", _BEAM_OPTION.value) if _BEAM.value or _BEAM_OPTION.value else None,
+        options=named_values("option", _OPTION.value),
+        beam=_BEAM(),
     )
 
 
@@ -118,13 +109,6 @@ def prepare(
         print(f"{metadata['bad_rows']} bad rows were skipped")
     for note in metadata.get("notes", ()):
         print(f"note: {note}")
-
-
-def _options(flag: str, texts: Sequence[str]) -> dict[str, str]:
-    for text in texts:
-        if not text.partition("=")[1]:
-            raise UserError(f"--{flag}={text}: it takes NAME=VALUE")
-    return {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in texts)}
 
 
 def _refuse_other_options(name: str, folder: Path, options: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """`python -m ferjax.main --config=configs/resemotenet.py`: train, go on where a run stopped, test once."""
 
 import sys
+from functools import partial
 
 from absl import flags
 
@@ -22,6 +23,7 @@ SILENCE_LIMIT = flags.DEFINE_float(
 PROGRESS_LIMIT = flags.DEFINE_float(
     "progress_limit", 1800, "Seconds without a finished step in any process until all end.", 1
 )
+TRACKING = flags.DEFINE_list("tracking", [], "Where metrics go, too: mlflow, wandb, or both with a comma.")
 flags.mark_flag_as_required("config")
 
 
@@ -37,9 +39,11 @@ def main(argv: list[str]) -> int:
     from ferjax.config import validate
     from ferjax.platform.machine import keep_compiled
     from ferjax.report.tables import text_table
+    from ferjax.tracking import trackers
     from ferjax.training.loop import Stopped, train_and_evaluate
 
     framework.no_arguments(argv)
+    trackers.check(TRACKING.value)
     keep_compiled()
     config = CONFIG.value
     validate(config)  # before it is compared with other processes'
@@ -54,7 +58,9 @@ def main(argv: list[str]) -> int:
         limits=Limits(SILENCE_LIMIT.value, PROGRESS_LIMIT.value),
     ):
         try:
-            result = train_and_evaluate(config, workdir)
+            result = train_and_evaluate(
+                config, workdir, trackers=partial(trackers.open_writers, TRACKING.value)
+            )
         except Stopped as stopped:
             print(f"{stopped}, which is saved; the same command goes on from there", file=sys.stderr)
             return 128 + stopped.signal

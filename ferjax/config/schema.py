@@ -6,7 +6,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from ferjax.config import data_fields, run_fields, training_fields
-from ferjax.config.field import Field
+from ferjax.config.field import Field, Place
 
 # In the order of a config.
 FIELDS: tuple[Field, ...] = (
@@ -21,6 +21,10 @@ STAGE_FIELDS: dict[str, Field] = {field.name.rpartition(".")[2]: field for field
 STAGE: dict[str, Any] = {name: field.default for name, field in STAGE_FIELDS.items()}
 # Fields that never change a number: a run may go on with other values of these.
 FREE_FIELDS: tuple[str, ...] = tuple(field.name for field in FIELDS if field.free)
+# Fields that hold paths: useless on another machine, and private.
+PATH_FIELDS: tuple[str, ...] = (
+    *(field.name for field in FIELDS if isinstance(field.allowed, Place)), "distill.from",
+)  # fmt: skip
 # Groups whose fields are the options of a function that the config names.
 OPTION_GROUPS: tuple[str, ...] = tuple(field.name for field in FIELDS if field.name.endswith(".options"))
 

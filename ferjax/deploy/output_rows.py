@@ -18,7 +18,7 @@ OK, NO_FACE, FAILED, SKIPPED = "ok", "no face", "failed", "skipped"
 _NAME_WIDTH = 40  # letters of a name in the table
 # A line end is part of a name; the others would change a terminal on which rows are printed.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_SIDES = ("left", "top", "right", "bottom")
+SIDES = ("left", "top", "right", "bottom")
 
 
 class Row(NamedTuple):
@@ -151,7 +151,7 @@ class _Csv:
     def __init__(self, label_names: Sequence[str], out: TextIO, doubt: Doubt, has_affect: bool) -> None:
         self._label_names, self._doubt, self._has_affect = label_names, doubt, has_affect
         self._table = csv.writer(out, lineterminator="\n")
-        head = ("source", "status", "reason", "time", "face", *_SIDES, "score", "label", "probability")
+        head = ("source", "status", "reason", "time", "face", *SIDES, "score", "label", "probability")
         chances = (f"p_{name}" for name in label_names)
         self._table.writerow([*head, *chances, "unsure", "set", *self._affect(DIMENSIONS)])
 

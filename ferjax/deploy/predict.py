@@ -128,7 +128,7 @@ def _scene(job: _Job, classifier: Classifier, options: Options) -> _Scene:
     if item.kind in ("failed", "skipped"):
         return _Scene(item, None, None, (), no_faces, item.kind, item.reason)
     try:
-        image = job.frame.image if job.frame else pictures.read(item.path)
+        image = job.frame.image if job.frame else _picture(item)
     except BadImage as error:
         return _Scene(item, None, None, (), no_faces, output_rows.FAILED, str(error))
     time = job.frame.time if job.frame else None
@@ -176,6 +176,10 @@ def face_row(
     return Row(
         name, output_rows.OK, face=number, box=box, score=score, probabilities=probabilities, affect=affect
     )
+
+
+def _picture(item: Input) -> np.ndarray:
+    return pictures.read(item.path) if item.encoded is None else pictures.decode(item.encoded)
 
 
 def _read_ahead(read: Callable[[_Job], _Scene], jobs: Iterable[_Job]) -> Iterator[_Scene]:

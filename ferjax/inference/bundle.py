@@ -24,6 +24,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 
 import ferjax
+from ferjax.config import PATH_FIELDS
 from ferjax.errors import UserError
 from ferjax.files import to_json, user_path
 from ferjax.inference.bundle_files import (
@@ -57,8 +58,6 @@ from ferjax.training.trained_on import is_record
 
 _HEADER, _HEADER_OF_ARRAY = 2**16, 2**10  # bytes of the weights' file beside the arrays
 _COLLECTIONS = ("params", "batch_stats")
-# Paths on the machine that trained: useless elsewhere, and private.
-_PRIVATE = ("data.dir", "init.from", "distill.from")
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same .zip
 
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype]]
@@ -91,7 +90,7 @@ def write(network: Trained, card: str, path: Path, half: bool = False) -> str:
         The SHA-256 of its manifest, which in turn holds the hash of every other file.
     """
     config = network.config.copy_and_resolve_references()
-    config.update_from_flattened_dict(dict.fromkeys(_PRIVATE, ""))
+    config.update_from_flattened_dict(dict.fromkeys(PATH_FIELDS, ""))
     facts = {
         "label_names": network.label_names,
         "temperature": network.temperature,

@@ -28,7 +28,7 @@ from ferjax.training.metric_writers import Writer
 from ferjax.training.prepared import prepare
 from ferjax.training.setup import Prepared, open_mesh, train_rows
 from ferjax.training.signals import Interrupts
-from ferjax.training.start import Begun, begin_run, open_writers
+from ferjax.training.start import Begun, Trackers, begin_run, no_trackers, open_writers
 from ferjax.training.state import TrainState
 from ferjax.training.throughput import Meter
 
@@ -51,6 +51,7 @@ def train_and_evaluate(
     config: ConfigDict,
     workdir: str | Path,
     prepared: Callable[[ConfigDict, Mesh], Prepared] = prepare,
+    trackers: Trackers = no_trackers,
 ) -> dict[str, Any]:
     """Trains, resumes where there is a checkpoint, chooses on validation and tests once.
 
@@ -59,6 +60,8 @@ def train_and_evaluate(
         workdir: the run's folder; the same config in the same folder goes on, or is already finished.
         prepared: opens the data and builds the steps; called unless the run is finished. Runs that differ in
             `train.seed` alone may share what it returns.
+        trackers: opens more writers of metrics, see `ferjax.tracking.trackers.open_writers`; called in the
+            first process.
 
     Returns:
         The content of `result.json`.
@@ -78,7 +81,7 @@ def train_and_evaluate(
         checkpoints = Checkpoints(workdir, config.model.name, config.checkpoint.keep)
         stack.enter_context(contextlib.closing(checkpoints))
         begun = begin_run(config, workdir, ready, source, checkpoints)
-        writer = open_writers(workdir, ready.parts.plan.total, begun.resumed_step)
+        writer = open_writers(config, workdir, ready.parts.plan.total, begun.resumed_step, trackers)
         stack.enter_context(contextlib.closing(writer))
         state = train(config, ready, begun, checkpoints, writer)
         return finish(config, workdir, ready, begun, state, checkpoints, writer)

@@ -1,7 +1,8 @@
 """How a run begins: from its newest checkpoint, from other weights, or at random."""
 
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,20 +117,36 @@ def _overlap(
     return overlap
 
 
-def open_writers(workdir: Path, total_steps: int, resume_step: int | None) -> Writer:
-    """Opens the writers of a run's folder; only the first process has any.
+Trackers = Callable[[Path, ConfigDict], Sequence[Writer]]
+
+
+def no_trackers(workdir: Path, config: ConfigDict) -> Sequence[Writer]:
+    """Opens no writer beside those of a run's folder."""
+    return ()
+
+
+def open_writers(
+    config: ConfigDict, workdir: Path, total_steps: int, resume_step: int | None, trackers: Trackers
+) -> Writer:
+    """Opens the writers of a run's folder, and others; only the first process has any.
 
     Args:
+        config: of the run.
         workdir: the run's folder.
         total_steps: see `ConsoleWriter`.
         resume_step: see `JsonlWriter` and `TensorBoardWriter`.
+        trackers: opens the others, last: they may rely on the folder's.
     """
     if jax.process_index() != 0:
         return MultiWriter([])
-    return MultiWriter(
-        [
-            ConsoleWriter(total_steps),
+    with contextlib.ExitStack() as opened:
+        writers: list[Writer] = [ConsoleWriter(total_steps)]
+        for writer in (
             JsonlWriter(workdir / METRICS, resume_step),
             TensorBoardWriter(workdir / TENSORBOARD, resume_step),
-        ]
-    )
+        ):
+            opened.callback(writer.close)
+            writers.append(writer)
+        writers += trackers(workdir, config)
+        opened.pop_all()  # nothing went wrong: the loop closes them
+    return MultiWriter(writers)

@@ -107,7 +107,8 @@ def test_a_set_of_one_file_is_not_cut(copy, apart):
 @pytest.mark.parametrize("copy", ["jaffe"], indirect=True)
 def test_a_missing_beam_is_told(copy, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
-    monkeypatch.delitem(sys.modules, "ferjax.data.builders.beam_pipeline", raising=False)
+    for module in ("ferjax.data.builders.beam_pipeline", "ferjax.platform.beam_pipeline"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     copy.refused(r"--beam needs Apache Beam \(.*\): pip install 'ferjax\[beam\]'", beam={})
 
 

@@ -14,9 +14,10 @@ from ferjax.data.builders.base import LicensedBuilder, RunTasks
 from ferjax.data.builders.image_files import subfolders
 from ferjax.data.builders.image_items import Item, ItemReader, Read
 from ferjax.data.builders.known_layouts import known_layout
-from ferjax.data.builders.shard_tasks import ShardWriter, collect, cut, progress
+from ferjax.data.builders.shard_tasks import ShardWriter, collect, cut
 from ferjax.data.builders.shards import ExampleWriter, Written
 from ferjax.errors import UserError, listed
+from ferjax.platform.progress_bar import watched
 
 # Images that are read ahead: enough for every core, few enough for the memory.
 AHEAD = 64
@@ -61,7 +62,7 @@ class ImageSetBuilder(LicensedBuilder, skip_registration=True):
         if not todo:
             return {}
         write = ShardWriter(self._reader(), ExampleWriter(self.features))
-        with progress(todo, f"building {self.name}"):
+        with watched({task.path: len(task.items) for task in todo}, f"building {self.name}", "images"):
             outcomes = run(todo, write, Path(self.data_path))
         for place, why in sorted(refused for outcome in outcomes for refused in outcome.refused):
             self.lose(items[place].name, why)

@@ -4,16 +4,13 @@ The list is cut where one pass would cut it, and a shard's bytes depend on its p
 files are the same as those of one pass.
 """
 
-import contextlib
 import dataclasses
 import os
-import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import tensorflow_datasets as tfds
-from tqdm import tqdm
 
 from ferjax.data.builders import shards
 from ferjax.data.builders.image_items import Item, ItemReader
@@ -21,7 +18,6 @@ from ferjax.data.builders.shards import ExampleWriter, SplitWriter, Written, sha
 from ferjax.files import replacing
 
 FilesOf = Callable[[str], tfds.core.ShardedFileTemplate]
-_WATCH_SECONDS = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,25 +113,3 @@ def collect(todo: Sequence[Task], outcomes: Mapping[str, Outcome], files_of: Fil
         whole.size += part.size
         whole.labels += part.labels
     return dict(splits)
-
-
-@contextlib.contextmanager
-def progress(todo: Sequence[Task], title: str) -> Iterator[None]:
-    """Shows a bar with the time left, which counts the shards that are finished."""
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(_WATCH_SECONDS):
-            finished = sum(len(task.items) for task in todo if os.path.exists(task.path))
-            if finished > bar.n:
-                bar.update(finished - bar.n)
-
-    with tqdm(total=sum(len(task.items) for task in todo), desc=title, unit=" images") as bar:
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
-        bar.update(bar.total - bar.n)

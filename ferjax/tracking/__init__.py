@@ -1,0 +1,1 @@
+"""Metrics of a run on a tracking server, beside those in its folder: MLflow, Weights & Biases."""
