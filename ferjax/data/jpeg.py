@@ -1,34 +1,11 @@
 """Decodes JPEG straight into an array: the bytes that PIL gives, in half the time."""
 
-import re
-
 import numpy as np
 import simplejpeg
 from PIL import Image
 
 # libjpeg's name of the colours in the file → channels, and the name of the same colours in an array.
 _LAYOUTS = {"YCbCr": (3, "RGB"), "Gray": (1, "GRAY")}
-# A marker in the compressed data: 0xFF that neither stands for itself nor restarts the decoder nor fills.
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
-
-
-def count_scans(encoded: bytes) -> int:
-    """Counts how often the first image of a JPEG file goes over its pixels; 0 for other files.
-
-    A progressive image has some ten scans. Each takes the decoder time for every pixel and the file a few
-    bytes, so a small file can ask for hours.
-    """
-    scans, place = 0, 2
-    if not encoded.startswith(b"\xff\xd8"):
-        return 0
-    while found := _MARKER.search(encoded, place):
-        kind, place = encoded[found.start() + 1], found.end()
-        if kind == _END_OF_IMAGE:
-            break
-        scans += kind == _START_OF_SCAN
-        place += int.from_bytes(encoded[place : place + 2], "big")  # the segment, such as a thumbnail
-    return scans
 
 
 def decode_jpeg(encoded: bytes, channels: int | None) -> np.ndarray | None:

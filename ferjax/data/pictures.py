@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ferjax.data.images import SAFE_FORMATS, BadImage, formats
-from ferjax.data.jpeg import count_scans
 from ferjax.data.plain_files import read_plain
 
 SUFFIXES = frozenset(end for end, name in Image.registered_extensions().items() if name in SAFE_FORMATS)
@@ -22,7 +21,6 @@ HEIC_SUFFIXES = frozenset((".heic", ".heif", ".hif"))
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _WHITE = (255, 255, 255, 255)
 _MAX_16, _MAX_8 = 65535, 255
-_MOST_SCANS = 64  # of a JPEG; programs write up to some twenty
 _ORIENTATION = 0x0112
 
 Mode = Literal["L", "RGB"]
@@ -81,7 +79,6 @@ def open_picture(file: BinaryIO, mode: Mode, most_pixels: int, *, turn: bool = T
                 size, kind = opened.size, opened.format or ""
                 if size[0] * size[1] > most_pixels:
                     raise TooLarge(f"{size[0]}×{size[1]} pixels")
-                _check_scans(file, kind)
                 opened.load()  # a truncated file shows here
                 turned = turn and opened.getexif().get(_ORIENTATION, 1) != 1
                 image = ImageOps.exif_transpose(opened) if turned else opened
@@ -96,18 +93,6 @@ def open_picture(file: BinaryIO, mode: Mode, most_pixels: int, *, turn: bool = T
     except Exception as error:  # on damaged files PIL's decoders raise anything
         reason = " ".join(str(error).partition(" <_io.")[0].split()) or type(error).__name__
         raise Unreadable(f"is damaged ({reason[:120]})", reason[:120]) from error
-
-
-def _check_scans(file: BinaryIO, kind: str) -> None:
-    """Refuses a JPEG that would keep the decoder busy for long, see `count_scans`."""
-    if kind in ("JPEG", "MPO"):
-        place = file.tell()
-        file.seek(0)
-        scans = count_scans(file.read())
-        file.seek(place)
-        if scans > _MOST_SCANS:
-            reason = f"a JPEG of {scans:,} scans, and a picture has at most {_MOST_SCANS}"
-            raise Unreadable(f"is {reason}: save it again first", reason)
 
 
 def read_file(path: Path | str, most_bytes: int) -> bytes:

@@ -26,11 +26,10 @@ class Detector:
         min_score: faces with a lower score are left out.
         tiles: how many tiles a large picture is searched in at most, for small faces, see
             `ferjax.deploy.search`; 0: it is only searched as a whole.
-        most: how many faces of a picture are reported, the largest; None: all.
     """
 
-    def __init__(self, min_score: float = 0.6, tiles: int = TILES, most: int | None = None) -> None:
-        self._min_score, self._tiles, self._most = min_score, tiles, most
+    def __init__(self, min_score: float = 0.6, tiles: int = TILES) -> None:
+        self._min_score, self._tiles = min_score, tiles
 
     def find(self, image: np.ndarray, tiles: int | None = None) -> list[Face]:
         """Finds the faces of a picture, the largest first.
@@ -40,8 +39,7 @@ class Detector:
             tiles: instead of the detector's own number.
         """
         faces = search.find(image, self._tiles if tiles is None else tiles, self._min_score)
-        largest = sorted(faces, key=area, reverse=True)[: self._most]
-        return [_closer(image, face) for face in largest]  # which moves the eyes, and no box
+        return sorted((_closer(image, face) for face in faces), key=area, reverse=True)
 
     def cut(self, image: np.ndarray, margin: float = USUAL_MARGIN) -> list[np.ndarray]:
         """Finds the faces of a picture and cuts each out, the largest first: uint8 `[side, side, 3]`.

@@ -234,15 +234,7 @@ def _mean(values: Sequence[np.ndarray]) -> np.ndarray:
     return np.asarray(np.mean(np.stack(values), axis=0, dtype=np.float64))
 
 
-def fields_of(row: Row, label_names: Sequence[str], top_k: int, doubt: Doubt) -> dict[str, object]:
-    """Returns what is known of a row by the names of the JSON lines.
-
-    Args:
-        row: a face, or the reason why there is none.
-        label_names: the K classes.
-        top_k: how many classes are named, the most likely first; 0: all.
-        doubt: what is said of how far an answer can be relied on.
-    """
+def _json(row: Row, label_names: Sequence[str], top_k: int, doubt: Doubt) -> str:
     fields = row._asdict()
     del fields["probabilities"], fields["affect"], fields["lasts"]
     known = {name: value for name, value in fields.items() if value not in (None, "")}
@@ -254,11 +246,7 @@ def fields_of(row: Row, label_names: Sequence[str], top_k: int, doubt: Doubt) ->
             known["unsure"] = is_unsure(row.probabilities, doubt.below)
         if (classes := doubt.classes(row.probabilities)) is not None:
             known |= {"set": classes, "set_coverage": doubt.coverage}
-    return known | affect_by_name(row)
-
-
-def _json(row: Row, label_names: Sequence[str], top_k: int, doubt: Doubt) -> str:
-    known = fields_of(row, label_names, top_k, doubt)
+    known |= affect_by_name(row)
     # JSON leaves control characters above 127 as they are, and some terminals obey them.
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(plain(known), ensure_ascii=False))
 

@@ -133,49 +133,15 @@ def _scene(job: _Job, classifier: Classifier, options: Options) -> _Scene:
         return _Scene(item, None, None, (), no_faces, output_rows.FAILED, str(error))
     time = job.frame.time if job.frame else None
     tiles = 0 if job.frame and options.tiles is None else options.tiles
-    faces, images = cut_faces(image, classifier, options.detector, tiles)
+    faces: Sequence[Face | None] = [None]
+    if options.detector is not None:
+        faces = options.detector.find(image, tiles)
+    crops = [image if face is None else crop(image, face, classifier.margin) for face in faces]
     kept = image if options.keep else None
     status = output_rows.OK if faces else output_rows.NO_FACE
     lasts = job.frame.lasts if job.frame else 0.0
     looks = [look(image, face) for face in faces if face and job.frame]
-    return _Scene(item, time, kept, faces, images, status, lasts=lasts, looks=looks)
-
-
-def cut_faces(
-    image: np.ndarray, classifier: Classifier, detector: Detector | None, tiles: int | None = None
-) -> tuple[Sequence[Face | None], np.ndarray]:
-    """Finds the faces of a picture and prepares them for the network.
-
-    Args:
-        image: uint8 `[H, W, 3]`.
-        classifier: the network.
-        detector: finds the faces; None: the whole picture is one.
-        tiles: see `Options`.
-
-    Returns:
-        n faces, the largest first, None for a whole picture; and uint8 `[n, S, S, 3]`.
-    """
-    faces: Sequence[Face | None] = [None] if detector is None else detector.find(image, tiles)
-    crops = [image if face is None else crop(image, face, classifier.margin) for face in faces]
-    return faces, classifier.preprocess(crops)
-
-
-def face_row(
-    name: str, number: int, face: Face | None, probabilities: np.ndarray, affect: np.ndarray | None
-) -> Row:
-    """Makes the row of a face in a picture.
-
-    Args:
-        name: of the picture.
-        number: of the face, from 1 on.
-        face: where it is; None: the whole picture is the face.
-        probabilities: float32 `[K]`.
-        affect: valence and arousal, float32 `[2]`; None if the network does not say them.
-    """
-    box, score = (face.box, face.score) if face else (None, None)
-    return Row(
-        name, output_rows.OK, face=number, box=box, score=score, probabilities=probabilities, affect=affect
-    )
+    return _Scene(item, time, kept, faces, classifier.preprocess(crops), status, lasts=lasts, looks=looks)
 
 
 def _read_ahead(read: Callable[[_Job], _Scene], jobs: Iterable[_Job]) -> Iterator[_Scene]:
@@ -237,6 +203,16 @@ class _Follower:
             affect = None if affect is None else smoothed[:, classes:]
         values = [None] * len(numbers) if affect is None else list(affect)
         return [
-            face_row(name, number, face, row, value)._replace(time=scene.time, lasts=scene.lasts)
+            Row(
+                name,
+                output_rows.OK,
+                time=scene.time,
+                face=number,
+                box=face.box if face else None,
+                score=face.score if face else None,
+                probabilities=row,
+                affect=value,
+                lasts=scene.lasts,
+            )
             for number, face, row, value in zip(numbers, scene.faces, probabilities, values, strict=True)
         ]

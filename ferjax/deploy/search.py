@@ -15,6 +15,7 @@ from PIL import Image
 
 from ferjax.deploy import yunet
 from ferjax.deploy.face import Face
+from ferjax.deploy.tracks import overlap
 
 SIDE = 640  # pixels of the square that the network sees; a second size would be compiled again
 # Pixels that neighbouring tiles share. Larger faces may be cut by every tile, so they are left to the whole
@@ -123,23 +124,8 @@ def _whole(boxes: np.ndarray, place: tuple[int, int], picture: tuple[int, int]) 
 
 def _merged(faces: list[Face]) -> list[Face]:
     """Keeps the surest of boxes that overlap."""
-    faces = sorted(faces, key=lambda face: -face.score)
-    boxes = np.array([face.box for face in faces]).reshape(-1, 4)
     kept: list[Face] = []
-    left = np.arange(len(faces))
-    while left.size:
-        first, rest = left[0], left[1:]
-        kept.append(faces[first])
-        left = rest[_overlaps(boxes[first], boxes[rest]) < _SAME]
+    for face in sorted(faces, key=lambda face: -face.score):
+        if all(overlap(face.box, other.box) < _SAME for other in kept):
+            kept.append(face)
     return kept
-
-
-def _overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Computes `ferjax.deploy.tracks.overlap` of a box `[4]` and each of `[N, 4]`: `[N]`.
-
-    A picture can be made to show thousands of faces, with several boxes each.
-    """
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    shared = sides.clip(0).prod(axis=1)
-    areas = (others[:, 2:] - others[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
-    return np.divide(shared, areas - shared, out=np.zeros_like(shared), where=shared > 0)

@@ -25,21 +25,20 @@ def read(path: Path | str) -> np.ndarray:
     return decode(read_file(path, MAX_BYTES))
 
 
-def decode(encoded: bytes, most_pixels: int = LARGEST) -> np.ndarray:
+def decode(encoded: bytes) -> np.ndarray:
     """Decodes a picture as a person sees it, see `ferjax.data.pictures`.
 
     Args:
         encoded: the bytes of a file in one of `ferjax.data.images.formats()`.
-        most_pixels: width times height of the largest picture that is decoded.
 
     Returns:
         uint8 `[H, W, 3]`, RGB.
 
     Raises:
-        BadImage: the bytes are no picture, are damaged, or has more than `most_pixels`; one line says why.
+        BadImage: the bytes are no picture, are damaged, or has more than `LARGEST` pixels; one line says why.
     """
     try:
-        return np.asarray(open_picture(io.BytesIO(encoded), "RGB", most_pixels).image)
+        return np.asarray(open_picture(io.BytesIO(encoded), "RGB", LARGEST).image)
     except TooLarge as error:
-        limit = f"the limit is {most_pixels / 10**6:g} million pixels: make it smaller first"
+        limit = f"the limit is {LARGEST // 10**6} million pixels: make it smaller first"
         raise BadImage(f"has {error.size}; {limit}") from None

@@ -181,8 +181,8 @@ def _html(report: Mapping[str, Any], pictures: Mapping[str, Figure]) -> str:
     body = [
         _cards(report),
         f'<div class="panel notice"><p>{escape(statement(report))}</p></div>',
-        f'<h2>The best config</h2><p class="muted">In <code>{BEST}</code>, which <code>--config</code> takes. '
-        f"{escape(_search(report)).capitalize()}.</p>",
+        f'<h2>The best config</h2><p class="muted">In <code>{BEST}</code>, which <code>--config</code> '
+        f"takes. {escape(_search(report)).capitalize()}.</p>",
         f'<div class="panel scroll wide">{html_table(*best_table(report))}</div>',
     ]
     if report["tested"]:
@@ -193,8 +193,8 @@ def _html(report: Mapping[str, Any], pictures: Mapping[str, Figure]) -> str:
     body += ["<h2>History</h2>", drawn["history"]]
     if "importance" in drawn:
         body += [
-            '<h2>Which fields matter</h2><p class="muted">PED-ANOVA: how much the best trials\' values differ '
-            "from those of all. It says where to look, not that a value is best.</p>",
+            '<h2>Which fields matter</h2><p class="muted">PED-ANOVA: how much the best trials\' values '
+            "differ from those of all. It says where to look, not that a value is best.</p>",
             drawn["importance"],
         ]
     body += ["<h2>All fields together</h2>", drawn["parallel"]]
@@ -217,8 +217,8 @@ def _html(report: Mapping[str, Any], pictures: Mapping[str, Figure]) -> str:
         "ferjax tune",
         escape(f"{size(report['trials'])}, {day(report['date'])}"),
         "\n".join(body),
-        "All trials are in <code>tune.json</code>, the tables in <code>tune.md</code>, the pictures beside this "
-        "page as PNG and SVG.",
+        "All trials are in <code>tune.json</code>, the tables in <code>tune.md</code>, the pictures beside "
+        "this page as PNG and SVG.",
     )
 
 

@@ -67,7 +67,7 @@ def tune(
     outputs.check(page.VERB, *page.written_files(workdir), advice="take another --workdir")
     where = storage or str(workdir / JOURNAL)
     described = {
-        "config": {key: value for key, value in fixed_fields(config.to_dict()).items()},
+        "config": fixed_fields(config.to_dict()),
         "space": {dimension.field: plain(asdict(dimension)) for dimension in space},
         "sampler": settings.sampler,
         "pruner": settings.pruner,
@@ -118,8 +118,7 @@ def _winner(study: "Study", space: Space) -> dict[str, Any]:
         ended = record.trials(study)
         first = f" (the first: {ended[0]['ended']})" if ended else ""
         raise UserError(
-            f"none of {len(ended)} trials ran to its end ({ended[0]['ended'] if ended else 'there is none'}): "
-            "change the space, in a new --workdir"
+            f"none of {len(ended)} trials ran to its end{first}: change the space, in a new --workdir"
         )
     number = next(number for number, each in numbered(study).items() if each.number == trial.number)
     values = {d.field: trial.params[d.field] for d in space if d.field in trial.params}

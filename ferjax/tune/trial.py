@@ -180,7 +180,7 @@ class SharedParts:
         return Prepared(mesh, parts, train, validation, test=None)
 
     def _without_rate(self, config: ConfigDict) -> tuple[float | None, ConfigDict]:
-        """Returns the rate that compiled steps are told, if any, and the config that they are compiled for."""
+        """Returns the rate that compiled steps are told, if any, and the config they are compiled for."""
         alike = with_seed(config, 0)
         linear = config.optimizer.name in _LINEAR_OPTIMIZERS and config.schedule.name in _LINEAR_SCHEDULES
         if not self._shares_rate or not linear or config.stages:

@@ -17,7 +17,7 @@ from ferjax.tune.storage import JOURNAL, import_optuna, open_study
 
 @pytest.fixture
 def in_memory():
-    """A folder whose files need no disk, where the machine has one: a journal waits for the disk at each line."""
+    """A folder that needs no disk, where the machine has one: a journal waits for the disk at each line."""
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
         yield Path(folder)
