@@ -27,6 +27,7 @@ from ferjax.files import user_path
 Value = bool | int | float | str
 _KEYS = {"low", "high", "log", "step", "choices", "when"}
 _LARGEST = 1 << 20  # bytes of a file
+_LARGEST_NUMBER = 1e30
 # Fields that decide what validation is, and how often the best of it is taken.
 _FIXED = (
     "data.name", "data.fold", "data.val_fraction", "data.test_fraction", "data.drop_validation_leaks",
@@ -172,7 +173,7 @@ def _dimension(field: str, table: Mapping[str, Any], value: Any) -> Dimension:
         return Dimension(field, choices=_choices(field, table["choices"], value), when=conditions)
     numbers = {key: table[key] for key in ("low", "high", "step") if key in table}
     for key, number in numbers.items():
-        if type(number) not in (int, float) or number != number or abs(number) == float("inf"):
+        if type(number) not in (int, float) or not abs(number) <= _LARGEST_NUMBER:
             raise UserError(f"{field}: {key} is {shown(number)}; it takes a number")
     if not {"low", "high"} <= numbers.keys():
         raise UserError(f"{field} needs low and high, or choices")
@@ -199,7 +200,7 @@ def _choices(field: str, choices: Any, value: Any) -> tuple[Value, ...]:
     if not isinstance(choices, list) or not choices:
         raise UserError(f"{field}: choices is {shown(choices)}; it takes a list of values")
     if type(value) is float:  # as in a config file, 1 is meant as 1.0
-        choices = [float(each) if type(each) is int else each for each in choices]
+        choices = [float(each) if _is_small(each) else each for each in choices]
     wanted = {type(value)} if value is not None else {bool, int, float, str}
     for each in choices:
         if type(each) not in wanted:
@@ -207,6 +208,10 @@ def _choices(field: str, choices: Any, value: Any) -> tuple[Value, ...]:
     if len(set(choices)) < len(choices):
         raise UserError(f"{field}: choices has a value twice")
     return tuple(choices)
+
+
+def _is_small(value: Any) -> bool:
+    return type(value) is int and abs(value) <= _LARGEST_NUMBER
 
 
 def _check_when(dimension: Dimension, dimensions: Mapping[str, Dimension]) -> None:
