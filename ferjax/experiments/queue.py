@@ -90,6 +90,14 @@ class Queue:
         write_json_atomic(self._record, self._numbers)
 
     @contextlib.contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Keeps other workers out of a block that all run, one after another."""
+        while (lease := self._leases.take(name)) is None:
+            self.wait()
+        with lease:
+            yield
+
+    @contextlib.contextmanager
     def _counting(self, name: str) -> Iterator[None]:
         began = self._clock()
         try:

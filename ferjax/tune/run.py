@@ -75,8 +75,9 @@ def tune(
         "trial seeds": trial_seeds,
     }
     outputs.make_folder(workdir)
-    study = open_study(where, name, described)
     work = Queue(workdir)
+    with work.alone("study"):  # two at once would both make a database's tables
+        study = open_study(where, name, described)
     closed = workdir / _CLOSED
     if closed.exists():
         _check_closed(closed, settings)

@@ -42,9 +42,10 @@ def open_study(where: str, name: str, search: dict[str, Any]) -> "Study":
     except UserError:
         raise
     except Exception as error:  # of the operating system, of the database's driver, of a damaged journal
+        reason = without_password(foreign(error))
         raise UserError(
-            f"the study's storage {without_password(where)} cannot be used ({foreign(error)}): mend that, or "
-            "name another --storage"
+            f"the study's storage {without_password(where)} cannot be used ({reason}): mend that, or name "
+            "another --storage"
         ) from error
     if known is None:
         study.set_user_attr(_SEARCH, search)
@@ -108,7 +109,7 @@ def _database(url: str) -> "BaseStorage":
     try:
         import psycopg  # noqa: F401
     except ImportError as error:
-        raise UserError("PostgreSQL needs its driver: pip install 'psycopg[binary]'") from error
+        raise UserError("PostgreSQL needs its driver: pip install 'ferjax[postgresql]'") from error
     return RDBStorage(url.replace("postgresql://", "postgresql+psycopg://", 1))
 
 
