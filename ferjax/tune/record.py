@@ -68,13 +68,15 @@ def space_rows(space: Space) -> list[dict[str, Any]]:
 def tested(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Returns the test scores of the winner's seeds: `scores` (one a seed), `summary` from two seeds on."""
     scores = {name: [result["test"][name] for result in results] for name in SCORES}
-    summary = {name: significance.seed_summary(values)._asdict() for name, values in scores.items()}
+    several = len(results) > 1
     return {
         "seeds": [result["seed"] for result in results],
         "test_digest": results[0]["split_digests"]["test"],
         "seconds": sum(result["seconds"] for result in results),
         "scores": scores,
-        "summary": summary if len(results) > 1 else None,
+        "summary": {name: significance.seed_summary(values)._asdict() for name, values in scores.items()}
+        if several
+        else None,
     }
 
 
