@@ -21,7 +21,7 @@ from ferjax.tune import page, record
 from ferjax.tune.best_file import config_file
 from ferjax.tune.search import Settings, best, numbered, search
 from ferjax.tune.space import Space, with_values
-from ferjax.tune.storage import JOURNAL, open_study, without_password
+from ferjax.tune.storage import JOURNAL, describing_losses, open_study, without_password
 from ferjax.tune.trial import TrialRunner
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def tune(
     if closed.exists():
         _check_closed(closed, settings)
     else:
-        search(study, space, settings, TrialRunner(config, space, workdir, trial_seeds), work)
+        with describing_losses(where):
+            search(study, space, settings, TrialRunner(config, space, workdir, trial_seeds), work)
     winner = _winner(study, space)
     best_config = with_values(config, winner["values"])
     results = []

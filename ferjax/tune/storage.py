@@ -1,8 +1,10 @@
 """Opens the study of a search in Optuna's storage: a journal on a shared disk, or PostgreSQL."""
 
+import contextlib
 import fcntl
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +44,29 @@ def open_study(where: str, name: str, search: dict[str, Any]) -> "Study":
     except UserError:
         raise
     except Exception as error:  # of the operating system, of the database's driver, of a damaged journal
-        reason = without_password(foreign(error))
-        raise UserError(
-            f"the study's storage {without_password(where)} cannot be used ({reason}): mend that, or name "
-            "another --storage"
-        ) from error
+        raise _unusable(where, error, "mend that, or name another --storage") from error
     if known is None:
         study.set_user_attr(_SEARCH, search)
         known = study.user_attrs[_SEARCH]
     _compare(known, search, name, without_password(where))
     return study
+
+
+@contextlib.contextmanager
+def describing_losses(where: str) -> Iterator[None]:
+    """Turns the error of a storage that is lost in the middle of a search into one line."""
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        yield
+    except StorageInternalError as error:
+        advice = "what is finished is kept: mend that, and start the same command again"
+        raise _unusable(where, error, advice) from error
+
+
+def _unusable(where: str, error: Exception, advice: str) -> UserError:
+    reason = without_password(foreign(error))
+    return UserError(f"the study's storage {without_password(where)} cannot be used ({reason}): {advice}")
 
 
 def import_optuna() -> Any:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from ferjax.errors import UserError
-from ferjax.tune.storage import JOURNAL, open_study, without_password
+from ferjax.tune.storage import JOURNAL, describing_losses, open_study, without_password
 
 SEARCH = {"config": {"train.epochs": 2.0, "model.name": "tiny"}, "seed": 0}
 
@@ -55,3 +55,11 @@ def test_what_is_not_installed_is_told(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UserError, match=r"tune needs Optuna: pip install 'ferjax\[tune\]'"):
         open_study(str(tmp_path / JOURNAL), "ferjax", SEARCH)
+
+
+def test_a_database_that_is_lost_in_the_middle_is_told():
+    from optuna.exceptions import StorageInternalError
+
+    words = r"cannot be used \(StorageInternalError: gone\): what is finished is kept"
+    with pytest.raises(UserError, match=words), describing_losses("postgresql://me:secret@host/db"):
+        raise StorageInternalError("gone")
