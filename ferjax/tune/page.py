@@ -113,18 +113,19 @@ def trials_table(report: Mapping[str, Any]) -> Table:
 
 def ended_table(report: Mapping[str, Any]) -> Table:
     """Makes head and rows: the trials that ended early, and why; none if all ran to their end."""
+    fields = [row["field"] for row in report["space"]]
     rows = [
         [
             str(row["number"]),
             row["ended"],
             str(len(row["validations"])),
             percent(row["validations"][-1]) if row["validations"] else "",
-            ", ".join(f"{field} {_value(value)}" for field, value in row["values"].items()),
+            *(_value(row["values"].get(field)) for field in fields),
         ]
         for row in report["trials"]
         if row["ended"] != "whole"
     ]
-    return ["trial", "why", "validations", "best accuracy", "values"], rows[:_SHOWN]
+    return ["trial", "why", "validations", "best accuracy", *fields], rows[:_SHOWN]
 
 
 def worker_table(report: Mapping[str, Any]) -> Table:
@@ -149,7 +150,7 @@ def _search(report: Mapping[str, Any]) -> str:
     budget = [f"{how['trials']:,} trials"] if how["trials"] is not None else []
     budget += [f"{how['hours']:g} hours of training"] if how["hours"] is not None else []
     return (
-        f"{how['sampler']} sampler, {how['pruner']} pruner, seed {how['seed']}, "
+        f"Sampler {how['sampler']}, pruner {how['pruner']}, seed {how['seed']}, "
         f"{count_of(how['trial_seeds'], 'seed')} a trial, at most {' and '.join(budget)}"
     )
 
@@ -158,7 +159,7 @@ def _markdown(report: Mapping[str, Any], pictures: Mapping[str, Figure]) -> str:
     parts = [
         f"# Search: {report['model']} on {report['dataset']}",
         statement(report),
-        f"{_search(report).capitalize()}.",
+        f"{_search(report)}.",
         markdown(*best_table(report)),
     ]
     if report["tested"]:
@@ -182,7 +183,7 @@ def _html(report: Mapping[str, Any], pictures: Mapping[str, Figure]) -> str:
         _cards(report),
         f'<div class="panel notice"><p>{escape(statement(report))}</p></div>',
         f'<h2>The best config</h2><p class="muted">In <code>{BEST}</code>, which <code>--config</code> '
-        f"takes. {escape(_search(report)).capitalize()}.</p>",
+        f"takes. {escape(_search(report))}.</p>",
         f'<div class="panel scroll wide">{html_table(*best_table(report))}</div>',
     ]
     if report["tested"]:

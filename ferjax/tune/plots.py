@@ -42,7 +42,7 @@ def history(rows: Rows) -> Figure:
 
 def importance(shares: Mapping[str, float]) -> Figure:
     """Draws each field's share as a bar, the largest above."""
-    figure = new_figure(7.2, 0.9 + 0.42 * len(shares))
+    figure = new_figure(8.6, 0.9 + 0.36 * len(shares))
     axes = figure.add_subplot()
     names = list(shares)[::-1]
     bars = axes.barh(range(len(names)), [shares[name] for name in names], height=0.6, color=LIGHT["accent"])
@@ -100,7 +100,8 @@ def _height(value: Any, axis: Mapping[str, Any]) -> float:
 def _marks(axis: Mapping[str, Any]) -> list[tuple[float, str]]:
     if axis["choices"]:
         step = -(-len(axis["choices"]) // _MOST_TICKS)
-        return [(_height(value, axis), *short([str(value)])) for value in axis["choices"][::step]]
+        shown = axis["choices"][::step]
+        return list(zip([_height(value, axis) for value in shown], short(list(map(str, shown))), strict=True))
     return [(0.0, f"{axis['low']:g}"), (1.0, f"{axis['high']:g}")]
 
 

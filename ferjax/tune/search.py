@@ -23,6 +23,7 @@ SAMPLERS = ("tpe", "random")
 PRUNERS = ("median", "halving", "none")
 # Attributes of trials.
 NUMBER, SECONDS, REASON = "number", "seconds", "reason"
+_FIRST_JUDGED = 2  # validation after which the median pruner may end a trial: the first says little
 _MOST_WORKERS = 1000  # that may be about to begin a trial
 
 
@@ -184,7 +185,9 @@ def _try(study: "Study", space: Space, settings: Settings, objective: Objective,
 
 def _draw(trial: "Trial", dimension: Dimension) -> Value:
     if dimension.choices:
-        return trial.suggest_categorical(dimension.field, dimension.choices)
+        choice = trial.suggest_categorical(dimension.field, dimension.choices)
+        assert choice is not None  # TOML has no such value
+        return choice
     assert dimension.low is not None
     assert dimension.high is not None
     if dimension.whole:
@@ -206,5 +209,6 @@ def _sampler(settings: Settings, number: int) -> "BaseSampler":
 def _pruner(settings: Settings) -> "BasePruner":
     from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner
 
-    kinds = {"median": MedianPruner, "halving": SuccessiveHalvingPruner, "none": NopPruner}
-    return kinds[settings.pruner]()
+    if settings.pruner == "median":
+        return MedianPruner(n_warmup_steps=_FIRST_JUDGED)
+    return SuccessiveHalvingPruner() if settings.pruner == "halving" else NopPruner()
