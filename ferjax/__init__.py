@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         runs,
         scores,
         training,
+        tune,
     )
     from ferjax.platform import process
 
@@ -47,7 +48,7 @@ __version__ = "0.1.0"
 __all__ = [
     "audit", "augment", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy", "errors",
     "experiments", "explain", "inference", "interop", "labels", "layers", "models", "platform", "pretrained",
-    "process", "recipes", "registry", "report", "robustness", "runs", "scores", "training",
+    "process", "recipes", "registry", "report", "robustness", "runs", "scores", "training", "tune",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy_modules(

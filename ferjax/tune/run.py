@@ -80,17 +80,16 @@ def tune(
         study = open_study(where, name, described)
     closed = workdir / _CLOSED
     if closed.exists():
-        _check_closed(closed, settings)
+        _check_closed(closed, settings, final_seeds)
     else:
         with describing_losses(where):
             search(study, space, settings, TrialRunner(config, space, workdir, trial_seeds), work)
-    winner = _winner(study, space)
-    best_config = with_values(config, winner["values"])
-    results = []
+    winner, results = _winner(study, space), []
     if final_seeds:
         work.work([Task("winner", closed.exists, lambda: write_json_atomic(closed, _closing(study, winner)))])
         winner = read_json(closed)["winner"]
         first = config.train.seed + trial_seeds
+        best_config = with_values(config, winner["values"])
         runs = seed_runs(best_config, range(first, first + final_seeds), workdir / "best")
         results = QueueRunner(workdir, work).run_all(runs)
     report = {
@@ -107,7 +106,7 @@ def tune(
         "ferjax": ferjax.__version__,
     }
     about = f"{config.model.name} on {config.data.name}, found by ferjax tune. {record.statement(report)}"
-    text = config_file(best_config, about, outputs.mark(page.VERB).decode())
+    text = config_file(with_values(config, winner["values"]), about, outputs.mark(page.VERB).decode())
     outputs.write(page.VERB, workdir / page.BEST, text.encode())
     page.write(workdir, report)
     return report
@@ -131,9 +130,13 @@ def _closing(study: "Study", winner: Mapping[str, Any]) -> dict[str, Any]:
     return {"winner": winner, "trials": len(numbered(study))}
 
 
-def _check_closed(path: Path, settings: Settings) -> None:
+def _check_closed(path: Path, settings: Settings, final_seeds: int) -> None:
     """Refuses to search on once the winner was chosen to be tested: a second choice would be by the test."""
     trials = read_json(path)["trials"]
+    if not final_seeds:
+        raise UserError(
+            f"the search in {path.parent} has ended, and its winner is tested: leave --final_seeds=0 out"
+        )
     if settings.trials is not None and settings.trials > trials:
         raise UserError(
             f"the search in {path.parent} ended with {trials} trials, and its winner is tested: it cannot go "

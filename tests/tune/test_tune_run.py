@@ -136,6 +136,8 @@ def test_a_whole_search_tests_its_winner_once(tiny_run, tiny_model, tmp_path):
         UserError, match="ended with 4 trials, and its winner is tested: it cannot go on to 5"
     ):
         run.tune(config, SPACE, tmp_path, Settings("random", "none", trials=5), final_seeds=2)
+    with pytest.raises(UserError, match="its winner is tested: leave --final_seeds=0 out"):
+        run.tune(config, SPACE, tmp_path, Settings("random", "none", trials=4), final_seeds=0)
     with pytest.raises(UserError, match="is of another search"):
         run.tune(config, SPACE[:1], tmp_path, settings, final_seeds=2)
 
