@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         serve,
         tracking,
         training,
+        tune,
         web,
     )
     from ferjax.platform import process
@@ -53,7 +54,7 @@ __all__ = [
     "audit", "augment", "bulk", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy",
     "errors", "experiments", "explain", "hub", "inference", "interop", "labels", "layers", "models",
     "platform", "pretrained", "process", "recipes", "registry", "report", "robustness", "runs", "scores",
-    "serve", "tracking", "training", "web",
+    "serve", "tracking", "training", "tune", "web",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy_modules(

@@ -149,6 +149,42 @@ def test_slurm_runs_one_process_a_task_and_is_queued_again(fake):
     assert "queued again" not in again.stdout
 
 
+@pytest.mark.parametrize("verb", ["tune", "repeat", "ablate", "crossdb", "protocol"])
+def test_the_slurm_array_starts_workers_of_one_queue(fake, verb):
+    dry = script("slurm_array.sh", verb, *FLAGS, DRY_RUN="1", FERJAX="ferjax")
+    queue = "" if verb == "tune" else " --queue"  # a search is always shared, and has no such flag
+    words = f" ferjax {verb} --config=configs/a.py --workdir=runs/with\\ space{queue} \n"
+    assert dry.stdout.startswith("srun ")
+    assert dry.stdout.endswith(words)
+    srun, scontrol = fake("srun", 143), fake("scontrol")
+    done = script("slurm_array.sh", verb, *FLAGS, PATH=fake.path, SLURM_JOB_ID="78")
+    assert done.returncode == 143
+    assert verb in srun.read_text().splitlines()
+    assert scontrol.read_text().split() == ["requeue", "78"]
+
+
+def test_the_slurm_array_queues_bad_input_and_too_many_restarts_no_more(fake):
+    scontrol = fake("scontrol")
+    for code, restarts in ((0, "0"), (2, "0"), (137, "20")):
+        fake("srun", code)
+        environment = {"PATH": fake.path, "SLURM_JOB_ID": "78", "SLURM_RESTART_COUNT": restarts}
+        assert script("slurm_array.sh", "tune", *FLAGS, **environment).returncode == code
+        assert not scontrol.exists()
+    for wrong in ([], ["train"], FLAGS):
+        done = script("slurm_array.sh", *wrong, PATH=fake.path)
+        assert done.returncode == 2
+        assert "name a verb first" in done.stderr
+
+
+def test_the_slurm_array_gives_each_worker_a_gpu_of_its_own():
+    text = (LAUNCH / "slurm_array.sh").read_text()
+    options = dict(re.findall(r"^#SBATCH --([\w-]+)(?:=(.*))?$", text, re.MULTILINE))
+    assert (options["ntasks"], options["gres"]) == ("1", "gpu:1")
+    assert "array" in options
+    assert options["signal"].startswith("TERM@")
+    assert "requeue" in options
+
+
 def test_slurm_asks_for_what_jax_needs():
     options = dict(
         re.findall(r"^#SBATCH --([\w-]+)(?:=(.*))?$", (LAUNCH / "slurm.sh").read_text(), re.MULTILINE)

@@ -2,7 +2,8 @@
 
 Prints the matrix of test accuracies with the paper's beside it; writes WORKDIR/crossdb.json and crossdb.md.
 The recipe is the same for every set. Classes that a set lacks get probability zero; classes that a network
-lacks are left out. Finished runs are read, not trained again.
+lacks are left out. Finished runs are read, not trained again. With --queue the same command, started several
+times, divides the runs.
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ from absl import flags
 
 from ferjax.commands import framework
 from ferjax.experiments.crossdb import crossdb, table
-from ferjax.experiments.runs import until_stopped, write_text
+from ferjax.experiments.runs import open_runner, until_stopped, write_text
 from ferjax.files import file_name
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
@@ -22,6 +23,7 @@ _SEEDS = flags.DEFINE_integer(
     "seeds", 1, "Seeds of each set; with more than one the matrix has intervals.", 1, 1000
 )
 _WORKDIR = framework.path_flag("workdir", "", "Folder of the runs; runs/crossdb-MODEL if empty.")
+_QUEUE = framework.queue_flag()
 flags.mark_flag_as_required("config")
 
 
@@ -33,7 +35,8 @@ def main(argv: list[str]) -> int:
     workdir = Path(_WORKDIR.value or f"runs/{file_name('crossdb', _CONFIG.value.model.name)}")
 
     def work() -> None:
-        report = crossdb(_CONFIG.value, _SETS.value or [], workdir, _SEEDS.value)
+        runner = open_runner(workdir, _QUEUE.value)
+        report = crossdb(_CONFIG.value, _SETS.value or [], workdir, _SEEDS.value, runner)
         print(write_text(workdir / "crossdb.md", table(report)))
 
     return until_stopped(work)

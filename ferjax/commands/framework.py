@@ -130,6 +130,15 @@ def path_flag(
     return flags.DEFINE(parser, name, default, help_string, serializer=serializer, required=required)
 
 
+def queue_flag() -> flags.FlagHolder:
+    """Defines the flag `--queue` of commands that train many runs."""
+    return flags.DEFINE_bool(
+        "queue",
+        False,
+        "Share the runs with the same command in other processes, on any machine that sees the workdir.",
+    )
+
+
 def no_arguments(argv: Sequence[str]) -> None:
     """Raises UserError if the command line holds anything but flags (`argv` as `main` takes it)."""
     if len(argv) > 1:

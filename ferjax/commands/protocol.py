@@ -4,7 +4,8 @@ Papers choose the epoch, the learning rate or the end of training on the test se
 in train, or report one seed. Each habit is switched on by itself, and the table tells by how much the test
 accuracy rises, with an interval over seeds. The default trains a small network on cartoons with planted
 copies. It writes WORKDIR/protocol.json and protocol.md; runs are in WORKDIR/rate-R/seed-N and
-WORKDIR/copies/seed-N, and finished ones are read, not trained again.
+WORKDIR/copies/seed-N, and finished ones are read, not trained again. With --queue the same command, started
+several times, divides the runs.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ from absl import flags
 from ferjax.commands import framework
 from ferjax.errors import UserError
 from ferjax.experiments.protocol import PATIENCE, RATES, protocol, table
-from ferjax.experiments.runs import until_stopped, write_text
+from ferjax.experiments.runs import open_runner, until_stopped, write_text
 from ferjax.files import file_name
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
@@ -34,6 +35,7 @@ _RATES = flags.DEFINE_list(
 _PATIENCE = flags.DEFINE_integer(
     "patience", PATIENCE, "Validations without improvement before a run would be stopped early."
 )
+_QUEUE = framework.queue_flag()
 _WORKDIR = framework.path_flag("workdir", "", "Folder of the runs; runs/protocol-MODEL-DATASET if empty.")
 
 
@@ -50,7 +52,8 @@ def main(argv: list[str]) -> int:
         raise UserError(f"--rates={','.join(_RATES.value)}: it takes numbers, such as 0.3,1,3") from None
 
     def work() -> None:
-        report = protocol(config, workdir, _SEEDS.value, rates, _PATIENCE.value)
+        runner = open_runner(workdir, _QUEUE.value)
+        report = protocol(config, workdir, _SEEDS.value, rates, _PATIENCE.value, runner)
         print(write_text(workdir / "protocol.md", table(report)))
 
     return until_stopped(work)

@@ -3,7 +3,7 @@
 Prints the mean of each test score with its 95 % intervals: x ± 1.96 · σ / √n as the papers have it, and with
 Student's t. With --against a second recipe is trained with the same seeds, and the two are compared in pairs.
 All seeds of a recipe share one compilation; finished runs are read, not trained again. Each run is in
-WORKDIR/seed-N.
+WORKDIR/seed-N. With --queue the same command, started several times, divides the runs.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from ferjax.commands import framework
 from ferjax.errors import UserError
 from ferjax.experiments import compare
 from ferjax.experiments.repeat import FILE, repeat, table
-from ferjax.experiments.runs import Runner, check_files, until_stopped, write_text
+from ferjax.experiments.runs import check_files, open_runner, until_stopped, write_text
 from ferjax.files import file_name
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
@@ -28,6 +28,7 @@ _WORKDIR = framework.path_flag("workdir", "", "Folder of the runs; runs/repeat-M
 _AGAINST_WORKDIR = framework.path_flag(
     "against_workdir", "", "Folder of the second config's runs; WORKDIR-against if empty."
 )
+_QUEUE = framework.queue_flag()
 flags.mark_flag_as_required("config")
 
 
@@ -47,11 +48,10 @@ def main(argv: list[str]) -> int:
         check_files(other / FILE)  # `repeat` would do so when the first recipe has been trained
 
     def work() -> None:
-        runner = Runner()
-        first = repeat(config, workdir, _N.value, runner)
+        first = repeat(config, workdir, _N.value, open_runner(workdir, _QUEUE.value))
         text = table(first)
         if against is not None:
-            second = repeat(against, other, _N.value, runner)
+            second = repeat(against, other, _N.value, open_runner(other, _QUEUE.value))
             paired = compare.by_seed(first, second)
             text += f"\n\n{table(second)}\n\n{compare.table(paired, str(workdir), str(other))}"
         print(write_text(workdir / "repeat.md", text))

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from ferjax.config import validate
 from ferjax.errors import UserError
-from ferjax.experiments.runs import Runner, check_files, write_report
+from ferjax.experiments.runs import Runner, check_files, seed_runs, write_report
 from ferjax.report.tables import markdown
 from ferjax.report.wording import duration, number, percent, points
 from ferjax.scores import significance
@@ -60,7 +60,8 @@ def ablate(
         names: keys of `VARIANTS`.
         workdir: gets a folder for each variant, with one for each seed in it.
         n: how many seeds, at least one.
-        runner: to share compiled steps with other experiments; a new one if None.
+        runner: to share compiled steps with other experiments, or the runs with other workers; a new one
+            if None.
 
     Returns:
         `dataset`, `test_digest`, `seeds`, `seconds` of all runs, and `variants`: name → `without`,
@@ -79,9 +80,11 @@ def ablate(
         validate(each)
         setup.build_model(each, num_classes=2)
     seeds = list(range(config.train.seed, config.train.seed + n))
+    all_runs = [run for name, each in configs.items() for run in seed_runs(each, seeds, Path(workdir) / name)]
+    remaining = iter(runner.run_all(all_runs))
     variants, results = {}, []
     for name, each in configs.items():
-        results = [runner.run_seed(each, seed, Path(workdir) / name) for seed in seeds]
+        results = [next(remaining) for _ in seeds]
         variants[name] = {
             "without": VARIANTS[name].without,
             "parameters": parameters(each, len(results[0]["label_names"])),

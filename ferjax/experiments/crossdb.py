@@ -9,12 +9,14 @@ from ml_collections import ConfigDict
 
 from ferjax.data.label_spaces import bridge
 from ferjax.errors import UserError
-from ferjax.experiments.runs import Runner, check_files, seed_folder, write_report
-from ferjax.files import file_name
+from ferjax.experiments.queue import Task
+from ferjax.experiments.runs import Runner, check_files, seed_folder, seed_runs, write_report
+from ferjax.files import file_name, read_json
 from ferjax.inference.score_run import evaluate_run, load_for, present_classes
 from ferjax.report.claims import CROSS_DATABASE, SE_RESNET
 from ferjax.report.tables import markdown
 from ferjax.report.wording import overlap, percent
+from ferjax.runs import predictions
 from ferjax.scores import significance
 from ferjax.training import setup
 
@@ -59,12 +61,27 @@ def crossdb(
         for tested in sets
     }
     chosen = list(range(config.train.seed, config.train.seed + seeds))
-    for trained, recipe in recipes.items():
-        folder = Path(workdir) / file_name(trained)
+    folders = {trained: Path(workdir) / file_name(trained) for trained in sets}
+    runs = [run for name, each in recipes.items() for run in seed_runs(each, chosen, folders[name])]
+    remaining = iter(runner.run_all(runs))
+    results = {(trained, seed): next(remaining) for trained in sets for seed in chosen}
+    crossed = {
+        (trained, seed, tested): seed_folder(folders[trained], seed)
+        for trained, seed in results
+        for tested in sets
+        if tested != trained
+    }
+    runner.do_all(
+        [
+            _scoring(folder, results[trained, seed], recipes[trained], tested)
+            for (trained, seed, tested), folder in crossed.items()
+        ]
+    )
+    for trained in sets:
         for seed in chosen:
-            result = runner.run_seed(recipe, seed, folder)
             for tested in sets:
-                scored = result if tested == trained else evaluate_run(seed_folder(folder, seed), tested)
+                folder = crossed.get((trained, seed, tested))
+                scored = read_json(_scores(folder, tested)) if folder else results[trained, seed]
                 cell = cells[trained, tested]
                 for score in SCORES:
                     cell["scores"][score].append(scored["test"][score])
@@ -79,6 +96,24 @@ def crossdb(
     }
     write_report(Path(workdir) / FILE, report)
     return report
+
+
+def _scoring(folder: Path, result: dict[str, Any], recipe: ConfigDict, tested: str) -> Task:
+    """Returns the task to score a finished run on another set."""
+
+    def done() -> bool:
+        if not (stored := _scores(folder, tested)).exists():
+            return False
+        scores = read_json(stored)
+        digest = load_for(recipe, tested, "test", recipe.data.dir).digest()
+        return scores["step"] == result["best_step"] and scores["split_digest"] == digest
+
+    name = file_name("scores", folder.parent.name, folder.name, tested)
+    return Task(name, done, lambda: evaluate_run(folder, tested))
+
+
+def _scores(folder: Path, tested: str) -> Path:
+    return predictions.place(folder, tested, "test", "json")
 
 
 def _for_set(config: ConfigDict, dataset: str) -> ConfigDict:

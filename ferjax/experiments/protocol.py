@@ -10,7 +10,7 @@ from scipy import special
 
 from ferjax.config import validate
 from ferjax.errors import UserError
-from ferjax.experiments.runs import Runner, check_files, seed_folder, write_report
+from ferjax.experiments.runs import Runner, check_files, seed_folder, seed_runs, write_report
 from ferjax.report.tables import markdown
 from ferjax.report.wording import count_of, duration, percent, points
 from ferjax.runs.metrics import read_metrics
@@ -75,14 +75,14 @@ def protocol(
     copies = _copies(configs[1.0])
     seeds = list(range(config.train.seed, config.train.seed + n))
     results = {
-        rate: [runner.run_seed(each, seed, workdir / _folder(rate)) for seed in seeds]
+        rate: runner.run_all(seed_runs(each, seeds, workdir / _folder(rate)))
         for rate, each in configs.items()
     }
     leaking = []
     if copies:
         with_copies = _honest(config, 1.0)
         with_copies.data.drop_leaks = False
-        leaking = [runner.run_seed(with_copies, seed, workdir / "copies") for seed in seeds]
+        leaking = runner.run_all(seed_runs(with_copies, seeds, workdir / "copies"))
     chosen = [
         max(rates, key=lambda rate: results[rate][place]["validation"]["accuracy"])
         for place in range(len(seeds))

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from ferjax import files
 from ferjax.errors import UserError
-from ferjax.experiments.runs import Runner, check_files, write_report
+from ferjax.experiments.runs import Runner, check_files, seed_runs, write_report
 from ferjax.report.tables import markdown
 from ferjax.report.wording import duration, percent
 from ferjax.scores import significance
@@ -26,7 +26,8 @@ def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | Non
         config: the recipe; `train.seed` is the first seed.
         workdir: gets a folder for each seed.
         n: the number of seeds, at least two.
-        runner: to share compiled steps with other experiments; a new one if None.
+        runner: to share compiled steps with other experiments, or the runs with other workers; a new one
+            if None.
 
     Returns:
         `model`, `dataset`, `test_digest`, `seeds`, `seconds` of all runs, `scores` (name → test scores, one a
@@ -41,7 +42,7 @@ def repeat(config: ConfigDict, workdir: Path | str, n: int, runner: Runner | Non
     check_files(Path(workdir) / FILE)
     runner = runner or Runner()
     seeds = list(range(config.train.seed, config.train.seed + n))
-    results = [runner.run_seed(config, seed, workdir) for seed in seeds]
+    results = runner.run_all(seed_runs(config, seeds, workdir))
     scores = {name: [result["test"][name] for result in results] for name in SCORES}
     report = {
         "model": results[0]["model"],

@@ -4,15 +4,18 @@ Runs that differ in the seed alone share data and compiled steps.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from ferjax.files import to_json, write_atomic
+from ferjax.experiments.queue import Queue, Task
+from ferjax.files import file_name, to_json, write_atomic
 from ferjax.platform import outputs
+from ferjax.runs.result import read_result
+from ferjax.runs.workdir import RESULT, Busy, check_config
 from ferjax.training.loop import Stopped, train_and_evaluate
 from ferjax.training.prepared import prepare
 from ferjax.training.setup import Prepared
@@ -49,9 +52,14 @@ class Runner:
         """
         return train_and_evaluate(config, workdir, self._prepare)
 
-    def run_seed(self, config: ConfigDict, seed: int, workdir: Path | str) -> dict[str, Any]:
-        """Trains a recipe with a seed, in that seed's folder of the experiment; see `run`."""
-        return self.run(with_seed(config, seed), seed_folder(workdir, seed))
+    def run_all(self, runs: Sequence[tuple[ConfigDict, Path]]) -> list[dict[str, Any]]:
+        """Trains configs, each in its own folder, and returns their results; see `run`."""
+        return [self.run(config, workdir) for config, workdir in runs]
+
+    def do_all(self, tasks: Sequence[Task]) -> None:
+        """Does what else an experiment needs beside its runs."""
+        for task in tasks:
+            task.run()
 
     def _prepare(self, config: ConfigDict, mesh: Mesh) -> Prepared:
         without_seed = with_seed(config, 0)
@@ -63,11 +71,61 @@ class Runner:
         return self.kept
 
 
+class QueueRunner(Runner):
+    """Shares the runs of an experiment with the same command in other processes, on any machine."""
+
+    def __init__(self, workdir: Path | str, queue: Queue | None = None) -> None:
+        """Makes the queue's folder.
+
+        Args:
+            workdir: the experiment's folder, on a disk that all workers see.
+            queue: another one than the folder's own.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        super().__init__()
+        self._workdir = Path(workdir)
+        self.queue = queue or Queue(self._workdir)
+
+    def run_all(self, runs: Sequence[tuple[ConfigDict, Path]]) -> list[dict[str, Any]]:
+        """Trains those of the runs that no other worker trains, and waits for the others' results."""
+        for config, workdir in runs:
+            if (workdir / RESULT).exists():
+                check_config(workdir, config)
+        self.queue.work([self._task(config, workdir) for config, workdir in runs])
+        return [read_result(workdir / RESULT) for _, workdir in runs]
+
+    def do_all(self, tasks: Sequence[Task]) -> None:
+        """Does those of the tasks that no other worker does, and waits for the others."""
+        self.queue.work(tasks)
+
+    def _task(self, config: ConfigDict, workdir: Path) -> Task:
+        def run() -> None:
+            try:
+                self.run(config, workdir)
+            except Busy:  # its worker was silent for long, but lives and has the run's lock
+                self.queue.wait()
+
+        name = file_name("run", workdir.relative_to(self._workdir))
+        return Task(name, (workdir / RESULT).exists, run)
+
+
+def open_runner(workdir: Path | str, queue: bool) -> Runner:
+    """Returns what trains the runs of an experiment's folder, shared with other workers or alone."""
+    return QueueRunner(workdir) if queue else Runner()
+
+
 def with_seed(config: ConfigDict, seed: int) -> ConfigDict:
     """Returns a copy of a config with another `train.seed`."""
     copy = config.copy_and_resolve_references()
     copy.train.seed = seed
     return copy
+
+
+def seed_runs(config: ConfigDict, seeds: Sequence[int], workdir: Path | str) -> list[tuple[ConfigDict, Path]]:
+    """Returns a recipe's config and folder for each seed, see `Runner.run_all`."""
+    return [(with_seed(config, seed), seed_folder(workdir, seed)) for seed in seeds]
 
 
 def seed_folder(workdir: Path | str, seed: int) -> Path:

@@ -39,6 +39,7 @@ _JSON_FIELDS = {
     "robustness": {"split", "clean", "corruptions", "mean_error"},
     "torch-compare": {"model", "groups"},
     "train": {"network", "checksum", "parameters"},
+    "tune": {"space", "trials", "best", "importance"},
 }
 # The first line of rows of predictions: as CSV, as JSON lines, as a table.
 _FIRST_ROW = re.compile(

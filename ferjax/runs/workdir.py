@@ -17,6 +17,10 @@ _LOCK, _BEGUN = ".lock", ("checkpoints", METRICS, RESULT)
 _ALWAYS_THERE = "lost+found"  # on a disk of its own
 
 
+class Busy(UserError):
+    """Another process is writing the workdir."""
+
+
 @contextlib.contextmanager
 def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
     """Makes the folder, locks it against a second run, and stores the config or compares it with the stored.
@@ -45,14 +49,12 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise UserError(
-                f"another run is writing {workdir}; wait for it or take another --workdir"
-            ) from None
+            raise Busy(f"another run is writing {workdir}; wait for it or take another --workdir") from None
         stored = workdir / CONFIG
         if not _begun(workdir):
             write_json_atomic(stored, config.to_dict())  # an earlier start failed before it trained
         elif stored.exists():
-            _compare(stored, config)
+            check_config(workdir, config)
         else:
             raise UserError(f"{workdir} holds a run without its {CONFIG}; take another --workdir")
         with _describing_errors(workdir):
@@ -98,7 +100,9 @@ def _refuse_foreign(workdir: Path) -> None:
         )
 
 
-def _compare(stored: Path, config: ConfigDict) -> None:
+def check_config(workdir: Path, config: ConfigDict) -> None:
+    """Raises UserError if the folder's run has another config, but for fields that change no number."""
+    stored = workdir / CONFIG
     differing = differences(fixed_fields(read_config(stored)), fixed_fields(config.to_dict()))
     if differing:
         raise UserError(

@@ -53,6 +53,7 @@ def finish(
     Returns:
         The content of `result.json`.
     """
+    assert ready.test is not None  # only a trial of a search has none, and that ends without this
     progress, best_step = begun.progress, begun.progress.best_step
     if best_step != int(state.step):
         del state  # frees the last weights before the best ones are read

@@ -14,7 +14,6 @@ from ml_collections import ConfigDict
 
 from ferjax.cluster import watchdog
 from ferjax.config import validate
-from ferjax.errors import UserError
 from ferjax.files import user_path
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.result import read_result
@@ -24,13 +23,14 @@ from ferjax.training.cadence import Cadence
 from ferjax.training.calls import StepCalls
 from ferjax.training.evaluate import all_scores, evaluate_rows
 from ferjax.training.finish import finish
-from ferjax.training.metric_writers import Writer
+from ferjax.training.metric_writers import MultiWriter, Writer
 from ferjax.training.prepared import prepare
+from ferjax.training.progress import Progress
 from ferjax.training.setup import Prepared, open_mesh, train_rows
 from ferjax.training.signals import Interrupts
 from ferjax.training.start import Begun, Trackers, begin_run, no_trackers, open_writers
 from ferjax.training.state import TrainState
-from ferjax.training.throughput import Meter
+from ferjax.training.throughput import Diverged, Meter
 
 
 class Stopped(Exception):
@@ -77,14 +77,55 @@ def train_and_evaluate(
             print(f"{workdir} is already finished; its result:")
             return read_result(workdir / RESULT)
         ready = prepared(config, mesh)
-        source = transfer.read_source(config, workdir, ready.parts, ready.train.label_names)
-        checkpoints = Checkpoints(workdir, config.model.name, config.checkpoint.keep)
-        stack.enter_context(contextlib.closing(checkpoints))
-        begun = begin_run(config, workdir, ready, source, checkpoints)
-        writer = open_writers(config, workdir, ready.parts.plan.total, begun.resumed_step, trackers)
-        stack.enter_context(contextlib.closing(writer))
+        begun, checkpoints, writer = _begin(config, workdir, ready, stack, trackers)
         state = train(config, ready, begun, checkpoints, writer)
         return finish(config, workdir, ready, begun, state, checkpoints, writer)
+
+
+def train_and_validate(
+    config: ConfigDict,
+    workdir: str | Path,
+    prepared: Callable[[ConfigDict, Mesh], Prepared],
+    judge: Writer,
+) -> Progress:
+    """Trains, resumes where there is a checkpoint, and chooses on validation; there is no test.
+
+    Args:
+        config: see `ferjax.config.defaults`.
+        workdir: the run's folder; the same config in the same folder goes on.
+        prepared: opens the data, without a test split, and builds the steps.
+        judge: is told every row that is written; what it raises ends the run.
+
+    Returns:
+        The loop's counters at the end.
+
+    Raises:
+        UserError: bad input, told in one line.
+        Diverged: the loss is not finite.
+        Stopped: SIGTERM or ^C came; the state is saved.
+    """
+    validate(config)
+    workdir, mesh = user_path(workdir), open_mesh(config)
+    with claim(workdir, config, writes=jax.process_index() == 0), contextlib.ExitStack() as stack:
+        ready = prepared(config, mesh)
+        if ready.test is not None or config.eval.also_best_on_test:
+            raise ValueError("a run that shall not be tested was given the test split")
+        begun, checkpoints, writer = _begin(config, workdir, ready, stack, no_trackers)
+        train(config, ready, begun, checkpoints, MultiWriter([writer, judge]))
+        return begun.progress
+
+
+def _begin(
+    config: ConfigDict, workdir: Path, ready: Prepared, stack: contextlib.ExitStack, trackers: Trackers
+) -> tuple[Begun, Checkpoints, Writer]:
+    """Begins a run or goes on; its checkpoints and writers are closed with the stack."""
+    source = transfer.read_source(config, workdir, ready.parts, ready.train.label_names)
+    checkpoints = Checkpoints(workdir, config.model.name, config.checkpoint.keep)
+    stack.enter_context(contextlib.closing(checkpoints))
+    begun = begin_run(config, workdir, ready, source, checkpoints)
+    writer = open_writers(config, workdir, ready.parts.plan.total, begun.resumed_step, trackers)
+    stack.enter_context(contextlib.closing(writer))
+    return begun, checkpoints, writer
 
 
 def train(
@@ -147,7 +188,7 @@ def _validate(
         parts.eval_step, state.variables, ready.validation, config.eval.batch_size, ready.mesh
     )
     if not math.isfinite(found.loss):
-        raise UserError(
+        raise Diverged(
             f"the validation loss is {found.loss} at step {step}: the run has diverged; lower "
             "schedule.learning_rate or set optimizer.clip_norm, in a new --workdir"
         )
@@ -157,7 +198,7 @@ def _validate(
     trained = parts.rules[parts.plan.stage(step - 1)].cross_entropy
     if trained or (step == parts.plan.total and progress.best_step < 0):
         progress.judge(step, values)
-    if config.eval.also_best_on_test:
+    if config.eval.also_best_on_test and ready.test is not None:
         found = evaluate_rows(
             parts.eval_step, state.variables, ready.test, config.eval.batch_size, ready.mesh
         )

@@ -23,14 +23,14 @@ def prepare(config: ConfigDict, mesh: Mesh, parts: Parts | None = None) -> Prepa
     """
     test = load_split(config, "test", cache="stream")  # a set without one fails before others are decoded
     teachers = () if parts else open_teachers(config, test.label_names, mesh)
-    train, validation = _load_decoded(config)
+    train, validation = load_decoded(config)
     if config.data.cache == "device":
         train = DeviceSource(train, mesh)
     parts = parts or assemble(config, train, mesh, teachers=teachers)
     return Prepared(mesh, parts, train, validation, test)
 
 
-def _load_decoded(config: ConfigDict) -> tuple[Source, Source]:
+def load_decoded(config: ConfigDict) -> tuple[Source, Source]:
     """Opens the training and the validation split; of both together it is known first whether they fit."""
     if config.data.cache not in ("memory", "device"):
         return load_split(config, "train"), load_split(config, "validation")

@@ -140,7 +140,8 @@ class Parts:
         eval_step: jitted `(variables, batch) -> sums`.
         model: the network.
         shared: what every batch holds beside its rows, on every device: the split of `data.cache=device` as
-            `held`, the teachers' variables as `teachers`, the groups of group DRO as `groups`.
+            `held`, the teachers' variables as `teachers`, the groups of group DRO as `groups`, a factor on
+            the learning rate as `rate_factor`.
         teachers: what the steps learn from.
         groups: names of the groups of group DRO; empty without it.
     """
@@ -188,6 +189,7 @@ def assemble(
     mesh: Mesh,
     schedule: optax.Schedule | None = None,
     teachers: Sequence[Teacher] = (),
+    rate_factor: float | None = None,
 ) -> Parts:
     """Builds network, optimizer and steps for a training split on a mesh; nothing is computed yet.
 
@@ -197,6 +199,8 @@ def assemble(
         mesh: the devices.
         schedule: the learning rate of every stage, by its own steps; the group `schedule`'s if None.
         teachers: what `distill.from` names.
+        rate_factor: a factor on the learning rate that the compiled steps are told, so that runs with
+            different rates can share them, see `with_rate`; they have none if None.
     """
     num_classes = len(train.label_names)
     lengths = plan(config, len(epochs(train, config.data.balance, config.data.groups)))
@@ -216,6 +220,8 @@ def assemble(
         shared["teachers"] = [teacher.variables for teacher in teachers]
     if groups:
         shared["groups"] = jax.make_array_from_process_local_data(replicated(mesh), groups.codes)
+    if rate_factor is not None:
+        shared["rate_factor"] = jax.device_put(np.float32(rate_factor), replicated(mesh))
     names = ["image", "label"] + ["index"] * indexed(config) + ["affect"] * bool(affect_head)
     rows = ("index",) if "held" in shared else tuple(names)
     one, several = _batch_layouts(mesh, rows, shared)
@@ -259,6 +265,13 @@ def assemble(
     )
 
 
+def with_rate(parts: Parts, factor: float) -> Parts:
+    """Returns the same compiled steps with another factor on the learning rate, see `assemble`."""
+    old = parts.shared["rate_factor"]
+    new = jax.device_put(np.float32(factor), old.sharding)
+    return dataclasses.replace(parts, shared={**parts.shared, "rate_factor": new})
+
+
 def _batch_layouts(mesh: Mesh, rows: Iterable[str], shared: Iterable[str]) -> tuple[Any, Any]:
     """Returns the shardings of one step's batch, and of the batches of several steps."""
     whole = replicated(mesh)
@@ -289,14 +302,15 @@ class Prepared(NamedTuple):
         parts: network, optimizer and steps.
         train: the training split.
         validation: it chooses the best step.
-        test: it is scored once, at the end; decoded only then.
+        test: it is scored once, at the end; decoded only then. None in a trial of a search, which never
+            opens it.
     """
 
     mesh: Mesh
     parts: Parts
     train: Source
     validation: Source
-    test: Source
+    test: Source | None
 
 
 def indexed(config: ConfigDict) -> bool:

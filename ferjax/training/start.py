@@ -35,7 +35,7 @@ class Begun(NamedTuple):
         facts: what each checkpoint keeps beside the counters: the data that makes the weights, see
             `ferjax.training.contamination.seen_by`, what the network takes, and where labels come from.
         overlap: test images among that data, see `ferjax.training.contamination.find`; only in the first
-            process.
+            process, and None without a test split.
     """
 
     state: TrainState
@@ -65,7 +65,8 @@ def begin_run(
     Raises:
         UserError: see `ferjax.runs.checkpoints.Checkpoints.restore_newest`, or the data set has changed.
     """
-    data_set = set_record.record((ready.train, ready.validation, ready.test))
+    splits = [split for split in (ready.train, ready.validation, ready.test) if split is not None]
+    data_set = set_record.record(splits)
 
     def check(meta: Mapping[str, Any]) -> None:
         config_check.check_unchanged(meta, config.to_dict(), workdir / CONFIG)
@@ -99,9 +100,7 @@ def begin_run(
     if ready.parts.teachers:
         facts["teachers"] = distillation.facts(ready.parts.teachers)
     if config.data.relabel:
-        facts["relabel"] = relabel.provenance(
-            config.data.relabel, (ready.train, ready.validation, ready.test)
-        )
+        facts["relabel"] = relabel.provenance(config.data.relabel, splits)
     return Begun(state, progress, int(state.step) if restored else None, taken, facts, overlap)
 
 
@@ -109,7 +108,7 @@ def _overlap(
     config: ConfigDict, ready: Prepared, trained_on: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any] | None:
     """Looks for test images in the data that makes the weights, and warns; only the first process does."""
-    if jax.process_index() != 0:
+    if jax.process_index() != 0 or ready.test is None:
         return None
     overlap = contamination.find(ready.test, trained_on)
     for warning in contamination.warnings(overlap, f"{config.data.name} test", config.data):

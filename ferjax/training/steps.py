@@ -30,7 +30,7 @@ from ferjax.training.state import TrainState
 
 Batch = dict[str, Any]
 # What a batch holds beside its rows; the same in all steps.
-SHARED = ("held", "teachers", "groups")
+SHARED = ("held", "teachers", "groups", "rate_factor")
 Sums = dict[str, Array]
 
 
@@ -82,8 +82,9 @@ def make_train_step(
         A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`, or indices
         of what is held on the devices, see `gather`; with teachers, `teachers` are their variables, with
         the self-cure method there is `index`, int32 [B], with `groups` also `groups`, int32 [N], those of all
-        examples, with `affect_head` there is `affect`, float32 [B, 2], NaN where unknown. Labels may also be
-        distributions, float32 [B, K]. Its sums are `loss` (weighted), `weight`, `correct` (by the largest
+        examples, with `affect_head` there is `affect`, float32 [B, 2], NaN where unknown. `rate_factor`, a
+        float32 scalar, multiplies every update if it is there. Labels may also be distributions, float32
+        [B, K]. Its sums are `loss` (weighted), `weight`, `correct` (by the largest
         class of a distribution) and `count`, totals over the batch, and this step's `learning_rate`: float32
         scalars; beside them totals of further losses: `auxiliary_loss` where the network sows some that
         count, `eac_loss`, `distillation_loss`, `attention_loss`, `rank_loss`, `robust_loss`, `affect_loss`;
@@ -155,7 +156,8 @@ def make_train_step(
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         if rules.frozen:
             opt_state = without_frozen(tx, opt_state, state.opt_state, rules.frozen, state.params)
-        updates = map_with_path(lambda path, u: u * (state.lr_scale * rules.rates.get(path, 1.0)), updates)
+        scale = state.lr_scale * given["rate_factor"] if "rate_factor" in given else state.lr_scale
+        updates = map_with_path(lambda path, u: u * (scale * rules.rates.get(path, 1.0)), updates)
         params = optax.apply_updates(state.params, updates)
         params = join(split(params, rules.frozen)[0], frozen)
         ema = state.ema
@@ -165,13 +167,13 @@ def make_train_step(
             ema = jax.tree.map(lambda old, x: old + (1 - decay) * (x - old), ema, new)
         of_head = state.head
         if head and rules.cross_entropy:
-            of_head = heads.moved(of_head, tx, head_grads, state.lr_scale)
+            of_head = heads.moved(of_head, tx, head_grads, scale)
         if cure and rules.cross_entropy:
             now = scn.relabelled(cure, of_head["labels"], state.step, given["index"], sums.pop("proposed"))
             of_head = {**of_head, "labels": now}
             sums["relabelled"] = (now >= 0).sum(dtype=jnp.float32)
         group_weights = sums.pop("group_weights", state.group_weights)
-        sums["learning_rate"] = jnp.asarray(schedule(state.step) * state.lr_scale, jnp.float32)
+        sums["learning_rate"] = jnp.asarray(schedule(state.step) * scale, jnp.float32)
         state = state.replace(
             step=state.step + 1,
             params=params,

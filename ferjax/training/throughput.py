@@ -18,6 +18,10 @@ IN_FLIGHT = 2
 _LAST = ("learning_rate", "relabelled")
 
 
+class Diverged(UserError):
+    """A loss is not finite."""
+
+
 class Meter:
     """Means since the last report; the times go into `Progress`."""
 
@@ -58,13 +62,13 @@ class Meter:
         `relabelled`, how many examples have had their label replaced.
 
         Raises:
-            UserError: a loss is not finite.
+            Diverged: a loss is not finite.
         """
         rows = [row for call in self._pending for row in _by_step(*call)]
         self._pending = []
         for step, sums in rows:
             if not math.isfinite(sums["loss"]):
-                raise UserError(
+                raise Diverged(
                     f"the loss is {sums['loss']} at step {step}: the run has diverged; lower "
                     "schedule.learning_rate or set optimizer.clip_norm, in a new --workdir"
                 )

@@ -1,7 +1,6 @@
 """What each habit of the field does to the number: the choices, the intervals, and bad input."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,12 +25,15 @@ class Trained:
     def __init__(self):
         self.configs = []
 
-    def run_seed(self, config, seed, workdir):
-        self.configs.append((Path(workdir).name, seed, config))
+    def run_all(self, runs):
+        return [self.run(config, workdir) for config, workdir in runs]
+
+    def run(self, config, folder):
+        seed = config.train.seed
+        self.configs.append((folder.parent.name, seed, config))
         rate = round(config.schedule.learning_rate / 0.01, 3)
         validation, test = (np.array(curve) for curve in CURVES[rate])
         test = test + 0.1 * seed + 0.2 * (not config.data.drop_leaks)
-        folder = Path(workdir) / f"seed-{seed}"
         folder.mkdir(parents=True)
         rows = [
             {"step": step, "split": split, "accuracy": float(curve[step])}
