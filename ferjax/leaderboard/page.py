@@ -79,8 +79,8 @@ def _html(read: Read, pictures: Mapping[str, Figure], by: str) -> str:
         for number, (group, name) in enumerate(zip(read.groups, _names(read.groups), strict=True))
     ]
     several = (
-        '<p class="muted wide">Runs of several data sets, or of several test splits of one, stand in tables of '
-        "their own: their scores are not of the same images.</p>"
+        '<p class="muted wide">Runs of several data sets, or of several test splits of one, stand in tables '
+        "of their own: their scores are not of the same images.</p>"
         if len(read.groups) > 1
         else ""
     )

@@ -69,6 +69,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
     name = "affectnet7"
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "AffectNet, manually annotated faces from the web."
+    SOURCE = "Mollahosseini et al. (2017)"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "train_set/ and val_set/, each with images/ and annotations/ (the layout of 2021), "
         f"or {LISTS}/training.csv and validation.csv with {IMAGES}/, or {REDUCED_LIST} with pth,label"
