@@ -42,5 +42,4 @@ def read_operations(workdir: Path, result: Mapping[str, Any]) -> float | None:
 
 
 def _is_number(value: object) -> bool:
-    is_number = isinstance(value, int | float) and type(value) is not bool
-    return is_number and math.isfinite(value) and value > 0
+    return isinstance(value, int | float) and math.isfinite(value) and value > 0

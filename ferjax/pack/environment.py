@@ -4,19 +4,24 @@ import importlib.metadata
 import re
 from typing import Any
 
+import ferjax
 from ferjax.cluster.consistency import code_digest
 from ferjax.platform.machine import describe_devices, describe_machine
 from ferjax.platform.versions import library_versions
 
 
 def lock() -> str:
-    """Lists every installed package with its version, as a file that `pip install -r` reads; sorted."""
+    """Lists every installed package with its version, as a file that `pip install -r` reads; sorted.
+
+    ferjax itself is left to a comment: it is installed from its repository.
+    """
     found = {}
     for distribution in importlib.metadata.distributions():
         name = distribution.metadata["Name"]
-        if name:
+        if name and name != ferjax.__name__:
             found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), distribution.version)
-    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
+    lines = [f"{name}=={version}\n" for name, version in sorted(found.items())]
+    return "".join([f"# and ferjax {ferjax.__version__}, from its repository\n", *lines])
 
 
 def environment() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ferjax.pack.archive import Pack
 from ferjax.pack.compare import Compared, compare
 from ferjax.pack.contents import RUNS
 from ferjax.pack.portable import RELABEL, RUN_OF_PACK
+from ferjax.pretrained import places
 from ferjax.report.tables import markdown
 from ferjax.report.wording import percent, points
 from ferjax.runs.result import read_result
@@ -112,15 +113,19 @@ def _config(pack: Pack, name: str, data_dir: str) -> ConfigDict:
         config.data.relabel = str(folder / RELABEL)
     for group in ("init", "distill"):
         parts = [part for part in config[group]["from"].split(",") if part]
-        config[group]["from"] = ",".join(
-            str(pack.folder / AGAIN / part.removeprefix(RUN_OF_PACK))
-            if part.startswith(RUN_OF_PACK)
-            else part
-            for part in parts
-        )
+        config[group]["from"] = ",".join(_weights(pack, name, part) for part in parts)
     if read_result(folder / RESULT)["device"]["count"] != jax.device_count():
         config.mesh.update(data=-1, fsdp=1)
     return config
+
+
+def _weights(pack: Pack, name: str, text: str) -> str:
+    """Returns where weights are that a packed config names: of a run that was trained again, or shipped."""
+    if text.startswith(RUN_OF_PACK):
+        return str(pack.folder / AGAIN / text.removeprefix(RUN_OF_PACK))
+    if text not in places.names():
+        raise UserError(f"{name} begins with weights {text[:90]!r} that are not in the pack; do not trust it")
+    return text
 
 
 def _with_their_sources(names: list[str], pack: Pack) -> list[str]:
@@ -132,9 +137,7 @@ def _with_their_sources(names: list[str], pack: Pack) -> list[str]:
         if name in ordered:
             continue
         if name in users:
-            raise UserError(
-                f"in the pack the weights of {name} come from its own; it cannot be trained again"
-            )
+            raise UserError(f"in the pack the weights of {name} come from its own; do not trust it")
         if name not in pack.manifest["runs"]:
             raise UserError(f"a run of the pack begins with weights of {name[:100]!r}, which is not in it")
         missing = [source for source in _sources(pack, name) if source not in ordered]
@@ -162,8 +165,8 @@ def _check_data(pack: Pack, name: str, config: ConfigDict) -> None:
     for split, digest in recorded.items():
         if digest and load_split(config, split, cache="stream").digest() != digest:
             raise UserError(
-                f"the {split} split of {config.data.name} here is not the one of {name}: its images or labels "
-                "are others; build it from the same copy, or name its folder with --data_dir"
+                f"the {split} split of {config.data.name} here is not the one of {name}: its images or "
+                "labels are others; build it from the same copy, or name its folder with --data_dir"
             )
 
 

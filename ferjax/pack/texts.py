@@ -11,9 +11,9 @@ from ferjax.report.tables import markdown
 from ferjax.report.wording import percent
 
 _TOONS = (
-    "drawn by ferjax from Pablo Stanley's *Avataaars* (free for personal and commercial use) and *Open Peeps* "
-    "(CC0 1.0), as the package dicebear-styles distributes them; ferjax draws the set again, so nothing has "
-    "to be passed on"
+    "drawn by ferjax from Pablo Stanley's *Avataaars* (free for personal and commercial use) and *Open "
+    "Peeps* (CC0 1.0), as the package dicebear-styles distributes them; ferjax draws the set again, so that "
+    "nothing has to be passed on"
 )
 _LICENSED = (
     "licensed by its authors: ask them for it, and build it with `ferjax prepare`; see docs/data_sets.md of "
@@ -49,11 +49,8 @@ def readme(about: Mapping[str, Any], checkpoints: bool) -> str:
                 "not known, and it is compared within the tolerance."
             )
     head = ("run", "network", "set", "seed", "accuracy", "mean class", "macro F1")
-    where = (
-        ""
-        if not checkpoints
-        else "\n- `checkpoints/`: the weights; `ferjax evaluate` opens the run's folder."
-    )
+    weights = "; `checkpoints/`, the weights" if checkpoints else ""
+    within = f"{100 * about['tolerance']:g}"
     notes = "\n\n## Cautions\n\n" + "\n".join(cautions) if cautions else ""
     return f"""# A reproducibility pack of ferjax
 
@@ -72,14 +69,14 @@ refuses the archive unless every file is as `pack.json` lists it, with its size 
 ## Train it again
 
 ```sh
-python -m venv .venv && .venv/bin/pip install -r requirements.txt
+python -m venv .venv && .venv/bin/pip install -r requirements.txt   # and ferjax, from its repository
 .venv/bin/ferjax unpack ARCHIVE FOLDER --rerun --data_dir=BUILT
 ```
 
-`BUILT` is the folder of the built data sets. A set whose images or labels are others is refused before anything
-is trained. On the same platform (device, processor, cores, versions) the numbers must be the same, bit for bit;
-elsewhere accuracy, mean class accuracy and macro F1 must lie within {percent(about["tolerance"], 1)} points of
-the recorded ones. The exit code is 0 if they do, 1 if they do not. A single run, by hand:
+`BUILT` is the folder of the built data sets. A set whose images or labels are others is refused before
+anything is trained. On the same platform (device, processor, cores, versions) the numbers must be the same,
+bit for bit; elsewhere accuracy, mean class accuracy and macro F1 must lie within {within} points of the
+recorded ones. The exit code is 0 if they do, 1 if they do not. A single run, by hand:
 
 ```sh
 ferjax train --config=runs/NAME/config.json --config.data.dir=BUILT --workdir=NEW
@@ -87,7 +84,8 @@ ferjax train --config=runs/NAME/config.json --config.data.dir=BUILT --workdir=NE
 
 ## What is in it
 
-- `runs/NAME/`: `config.json`, `metrics.jsonl`, `result.json`, `evaluations/`, and the page `report/index.html`.{where}
+- `runs/NAME/`: `config.json`, `metrics.jsonl`, `result.json`, the predictions in `evaluations/`, the page
+  `report/index.html`{weights}.
 - `requirements.txt`: every package of the environment that made the pack.
 - `CITATION.bib`: what to cite. `LICENCES.md`: what may be passed on.
 
@@ -123,9 +121,9 @@ def licences(runs: Mapping[str, Mapping[str, Any]], checkpoints: bool, evaluatio
     if evaluations:
         parts += [
             "## Predictions",
-            "`evaluations/` holds, for each example, its place in the split, its label and, where the set has "
-            "them, attributes and valence and arousal: they are the set's annotations, under its licence. "
-            "`ferjax pack --nopredictions` leaves them out.",
+            "`evaluations/` holds, for each example, its place in the split, its label and, where the set "
+            "has them, attributes and valence and arousal: they are the set's annotations, under its "
+            "licence. `ferjax pack --nopredictions` leaves them out.",
         ]
     if checkpoints:
         parts += [
