@@ -26,10 +26,10 @@ def packed(tmp_path):
     return path
 
 
-def manifest_of(files, **changes):
+def manifest_of(members, **changes):
     entries = {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        for name, content in files.items()
+        for name, content in members.items()
     }
     return {"format": archive.FORMAT, "version": 1, **ABOUT, "files": entries, **changes}
 

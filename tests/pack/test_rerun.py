@@ -143,7 +143,7 @@ def test_a_config_reaches_nothing_outside_the_pack(tmp_path, never_killed, tiny_
 def test_what_the_pack_lacks_is_told(tmp_path, never_killed, tiny_model):
     pack = hostile(tmp_path, never_killed)
     pack.manifest["runs"]["run"]["needs"] = ["initial weights: w.pth"]
-    with pytest.raises(UserError, match="it lacks initial weights: w.pth"):
+    with pytest.raises(UserError, match=r"it lacks initial weights: w\.pth"):
         rerun(pack)
 
 
