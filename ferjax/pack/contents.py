@@ -53,12 +53,13 @@ def gather(
     fields: list[dict[str, Any]] = []
     for name, folder in named.items():
         run = _finished(folder)
-        of_run, facts[name] = _files_of(name, run, packed, evaluations)
-        fields.append(fixed_fields(run.config))
-        files |= {f"{RUNS}/{name}/{part}": content for part, content in of_run.items()}
         if checkpoints:
             files |= {f"{RUNS}/{name}/{part}": path for part, path in _checkpoint_files(folder).items()}
-    files |= _tables(arguments, named)
+        of_run, facts[name] = _files_of(name, run, packed, evaluations)
+        own = fixed_fields(run.config)
+        fields += [{**own, "data.name": dataset} for dataset in facts[name]["data_sets"]]
+        files |= {f"{RUNS}/{name}/{part}": content for part, content in of_run.items()}
+    files |= _tables(arguments)
     about = {"runs": facts, "environment": environment(), "tolerance": TOLERANCE}
     files["CITATION.bib"] = bibtex(fields).encode()
     files["requirements.txt"] = lock().encode()
@@ -71,8 +72,7 @@ def name_runs(arguments: Sequence[Path | str]) -> dict[str, Path]:
     """Finds the runs and gives each a name of its own: its folder, from the parent of the argument on."""
     named: dict[str, Path] = {}
     known: set[Path] = set()
-    for argument in arguments:
-        top = user_path(argument)
+    for top_name, top in _tops(arguments).items():
         folders = find_runs(top)
         if not folders:
             raise UserError(f"{top} holds no run; name a run's --workdir, or a folder of runs")
@@ -80,9 +80,18 @@ def name_runs(arguments: Sequence[Path | str]) -> dict[str, Path]:
             if folder.resolve() in known:
                 raise UserError(f"{folder} is named twice; name each run once")
             known.add(folder.resolve())
-            parts = [top.resolve().name, *folder.relative_to(top).parts]
-            named[_free("/".join(_safe(part) for part in parts), named)] = folder
+            parts = [top_name, *map(_safe, folder.relative_to(top).parts)]
+            named[_free("/".join(parts), named)] = folder
     return named
+
+
+def _tops(arguments: Sequence[Path | str]) -> dict[str, Path]:
+    """Gives each argument a name of its own, that of its folder."""
+    tops: dict[str, Path] = {}
+    for argument in arguments:
+        top = user_path(argument)
+        tops[_free(_safe(top.resolve().name), tops)] = top
+    return tops
 
 
 def _safe(part: str) -> str:
@@ -119,13 +128,18 @@ def _files_of(
         files[METRICS] = (run.workdir / METRICS).read_bytes()
     if run.config.get("data", {}).get("relabel"):
         files[portable.RELABEL] = _relabel(run)
+    data_sets = {result["dataset"]}
+    data_sets |= {one["data"]["name"] for one in (portable_result.get("init") or {}).get("trained_on", ())}
     if evaluations:
-        files |= _evaluations(run)
+        of_evaluations, evaluated = _evaluations(run)
+        files |= of_evaluations
+        data_sets |= evaluated
     # The page shows the config and names the folder, too.
     files |= _page(run._replace(workdir=Path(name), config=config, result=portable_result))
     facts = {
         "model": result["model"],
         "dataset": result["dataset"],
+        "data_sets": sorted(data_sets),
         "seed": result["seed"],
         "steps": result["steps"],
         "test_images": sum(row["support"] for row in result["test"]["per_class"]),
@@ -154,19 +168,20 @@ def _relabel(run: Run) -> bytes:
     return content
 
 
-def _evaluations(run: Run) -> dict[str, Content]:
-    """Collects predictions and scores, nothing else that may lie there; each must be what ferjax writes."""
+def _evaluations(run: Run) -> tuple[dict[str, Content], set[str]]:
+    """Collects predictions and scores, nothing else that may lie there, and of which sets they are."""
     files: dict[str, Content] = {}
+    data_sets = set()
     folder = run.workdir / predictions.EVALUATIONS
     for path in sorted(folder.glob("*.npz")):
-        predictions.read(inside(folder, path))
+        data_sets.add(predictions.read(inside(folder, path)).dataset)
         files[f"{predictions.EVALUATIONS}/{path.name}"] = path.read_bytes()
         scores = path.with_suffix(".json")
         if scores.is_file():
             files[f"{predictions.EVALUATIONS}/{scores.name}"] = to_json(
                 portable.portable_result(read_json(inside(folder, scores)))
             )
-    return files
+    return files, data_sets
 
 
 def _page(run: Run) -> dict[str, Content]:
@@ -188,14 +203,12 @@ def _checkpoint_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _tables(arguments: Sequence[Path | str], named: Mapping[str, Path]) -> dict[str, Content]:
+def _tables(arguments: Sequence[Path | str]) -> dict[str, Content]:
     """Collects what an experiment wrote of its runs, from the folders that hold them."""
     files: dict[str, Content] = {}
-    for argument in arguments:
-        top = user_path(argument)
+    for name, top in _tops(arguments).items():
         if is_run(top):
             continue
-        name = next(name for name, folder in named.items() if folder.is_relative_to(top)).partition("/")[0]
         for table in _TABLES:
             if (top / table).is_file():
                 files[f"{RUNS}/{name}/{table}"] = to_json(read_json(top / table))

@@ -107,7 +107,7 @@ def _other_versions(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
 
 def licences(runs: Mapping[str, Mapping[str, Any]], checkpoints: bool, evaluations: bool) -> str:
     """Makes LICENCES.md: of the data sets, the predictions, the weights, and ferjax."""
-    sets = sorted({run["dataset"] for run in runs.values()})
+    sets = sorted({name for run in runs.values() for name in run["data_sets"]})
     networks = sorted({run["model"] for run in runs.values()})
     lines = [f"- **{plain(name)}**{_source(data_set_source(name))}: {_terms(name)}." for name in sets]
     parts = [

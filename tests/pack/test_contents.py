@@ -71,7 +71,8 @@ def test_the_same_run_gives_the_same_bytes(gathered, run, tmp_path):
 def test_the_lock_pins_every_package():
     comment, *lines = lock().splitlines()
     assert "ferjax" in comment
-    assert lines == sorted(lines)
+    names = [line.partition("==")[0] for line in lines]
+    assert names == sorted(set(names))
     assert any(line.startswith("jax==") for line in lines)
     assert all(line.count("==") == 1 for line in lines)
 
@@ -104,8 +105,8 @@ def test_a_result_keeps_no_path():
 def test_runs_have_names_of_their_own(never_killed, tmp_path):
     for place in ("a/seed-0", "a/Seed-0", "b/a/seed-0"):
         shutil.copytree(never_killed, tmp_path / place)
-    named = name_runs([tmp_path / "a", tmp_path / "b/a", tmp_path / "b/a/seed-0".replace("b/a", "a")][:2])
-    assert sorted(named) == ["a/Seed-0", "a/seed-0-2", "a/seed-0-3"]
+    named = name_runs([tmp_path / "a", tmp_path / "b/a"])
+    assert sorted(named) == ["a-2/seed-0", "a/Seed-0", "a/seed-0-2"]
     with pytest.raises(UserError, match="is named twice"):
         name_runs([tmp_path / "a", tmp_path / "a/seed-0"])
 
