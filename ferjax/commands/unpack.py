@@ -35,11 +35,12 @@ def main(argv: list[str]) -> int:
     given = [f"--{name}" for name, value in (("run", _RUN.value), ("data_dir", _DATA_DIR.value)) if value]
     if given and not _RERUN.value:
         raise UserError(f"{given[0]} is for --rerun; give that too")
-    from ferjax.pack import archive
+    from ferjax.pack.archive import MANIFEST
+    from ferjax.pack.unpack import unpack
 
-    pack = archive.unpack(user_path(argv[1]), user_path(argv[2]))
+    pack = unpack(user_path(argv[1]), user_path(argv[2]))
     print(f"{len(pack.manifest['files'])} files are as packed, in {pack.folder}")
-    print(f"SHA-256 of {archive.MANIFEST}: {pack.digest}")
+    print(f"SHA-256 of {MANIFEST}: {pack.digest}")
     if not _RERUN.value:
         return 0
     from ferjax.experiments.runs import until_stopped

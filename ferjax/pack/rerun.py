@@ -13,10 +13,10 @@ from ferjax.errors import UserError, listed, nearest
 from ferjax.experiments.runs import Runner
 from ferjax.files import inside, read_json
 from ferjax.inference.trusted_code import check_trusted
-from ferjax.pack.archive import Pack
 from ferjax.pack.compare import Compared, compare
 from ferjax.pack.contents import RUNS
 from ferjax.pack.portable import RELABEL, RUN_OF_PACK
+from ferjax.pack.unpack import Pack
 from ferjax.pretrained import places
 from ferjax.report.tables import markdown
 from ferjax.report.wording import percent, points
@@ -38,7 +38,7 @@ def rerun(
     """Trains runs of a pack again, each in `rerun/NAME` beside the recorded ones; finished ones are read.
 
     Args:
-        pack: unpacked, see `ferjax.pack.archive.unpack`.
+        pack: unpacked, see `ferjax.pack.unpack.unpack`.
         data_dir: the folder of the built data sets; the usual one if empty.
         tolerance: how much test scores may differ on another platform, in [0, 1]; the pack's own if None.
         only: the name of one run; all if empty.

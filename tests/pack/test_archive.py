@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ferjax.errors import UserError
 from ferjax.pack import archive
+from ferjax.pack.unpack import unpack
 from ferjax.platform import outputs
 
 FILES = {"README.md": b"text\n", "runs/a/config.json": b"{}", "runs/a/data.bin": bytes(range(256)) * 20}
@@ -46,7 +47,7 @@ def write_zip(path, members, manifest, compression=zipfile.ZIP_STORED):
 
 def refused(path, folder, words):
     with pytest.raises(UserError, match=words) as raised:
-        archive.unpack(path, folder)
+        unpack(path, folder)
     assert "\n" not in str(raised.value)
     assert not folder.exists()
     assert not [left for left in folder.parent.iterdir() if left.name.endswith(".tmp")]
@@ -57,7 +58,7 @@ def test_a_pack_comes_back_and_is_the_same_in_every_byte(packed, tmp_path):
     from_disk = {**dict(reversed(FILES.items())), "runs/a/data.bin": tmp_path / "file"}
     digest = archive.write(tmp_path / "again.zip", from_disk, ABOUT)
     assert (tmp_path / "again.zip").read_bytes() == packed.read_bytes()
-    pack = archive.unpack(packed, tmp_path / "out")
+    pack = unpack(packed, tmp_path / "out")
     assert pack.digest == digest
     for name, content in FILES.items():
         assert (pack.folder / name).read_bytes() == content
@@ -69,17 +70,17 @@ def test_a_pack_comes_back_and_is_the_same_in_every_byte(packed, tmp_path):
 
 def test_an_unpacked_pack_is_checked_again(packed, tmp_path):
     folder = tmp_path / "out"
-    archive.unpack(packed, folder)
+    unpack(packed, folder)
     (folder / "rerun").mkdir()
-    archive.unpack(packed, folder)
+    unpack(packed, folder)
     (folder / "runs/a/config.json").write_bytes(b"[]")
     with pytest.raises(UserError, match=r"config.json is not as it was packed any more"):
-        archive.unpack(packed, folder)
+        unpack(packed, folder)
     (folder / "runs/a/config.json").unlink()
     (tmp_path / "same").write_bytes(b"{}")
     (folder / "runs/a/config.json").symlink_to(tmp_path / "same")
     with pytest.raises(UserError, match=r"config.json is not as it was packed any more"):
-        archive.unpack(packed, folder)
+        unpack(packed, folder)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -91,7 +92,7 @@ def test_a_changed_byte_is_refused_or_changes_no_file(packed, tmp_path, data):
     changed.write_bytes(content)
     folder = tmp_path / f"out-{os.urandom(6).hex()}"
     try:
-        archive.unpack(changed, folder)
+        unpack(changed, folder)
     except UserError:
         assert not folder.exists()
     else:
@@ -132,7 +133,7 @@ def test_nothing_unpacks_to_more_than_the_archive(tmp_path):
     local_second = content.index(b"PK\x03\x04", 4)
     path.write_bytes(changed[:local_second] + changed[content.index(b"PK\x01\x02") :])
     with pytest.raises(UserError):
-        archive.unpack(path, tmp_path / "out")
+        unpack(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -186,11 +187,11 @@ def test_a_folder_with_other_things_stays_as_it_is(packed, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine").write_text("mine")
     with pytest.raises(UserError, match="holds other files"):
-        archive.unpack(packed, tmp_path / "full")
+        unpack(packed, tmp_path / "full")
     (tmp_path / "link").symlink_to(tmp_path / "full")
     for place in (tmp_path / "link", packed):
         with pytest.raises(UserError, match="is no folder"):
-            archive.unpack(packed, place)
+            unpack(packed, place)
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
     (tmp_path / "mine.zip").write_bytes(b"mine")
     with pytest.raises(UserError, match="was not written by ferjax pack"):

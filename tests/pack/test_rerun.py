@@ -7,9 +7,9 @@ import pytest
 import tiny
 
 from ferjax.errors import UserError
-from ferjax.pack import archive
 from ferjax.pack.compare import compare
 from ferjax.pack.rerun import rerun, table
+from ferjax.pack.unpack import Pack
 
 
 def change(workdir, **fields):
@@ -122,7 +122,7 @@ def hostile(tmp_path, never_killed, **groups):
     for group, fields in groups.items():
         config[group] |= fields
     path.write_text(json.dumps(config))
-    return archive.Pack(folder, {"runs": {"run": {"needs": []}}, "tolerance": 0.03}, "")
+    return Pack(folder, {"runs": {"run": {"needs": []}}, "tolerance": 0.03}, "")
 
 
 @pytest.mark.parametrize(
