@@ -32,9 +32,9 @@ def main(argv: list[str]) -> int:
     """Prints what was unpacked, and how the runs compare; the exit code says whether they are reproduced."""
     if len(argv) != 3:
         raise UserError("name an archive and a folder: python -m ferjax unpack ARCHIVE DIR")
-    given = [f"--{name}" for name, value in (("run", _RUN.value), ("data_dir", _DATA_DIR.value)) if value]
-    if given and not _RERUN.value:
-        raise UserError(f"{given[0]} is for --rerun; give that too")
+    for flag in (_RUN, _DATA_DIR, _TOLERANCE):
+        if flag.value != flag.default and not _RERUN.value:
+            raise UserError(f"--{flag.name} is for --rerun; give that too")
     from ferjax.pack.archive import MANIFEST
     from ferjax.pack.unpack import unpack
 

@@ -104,6 +104,7 @@ def test_bad_input(packed, shell, never_killed, tmp_path):
         (["pack", "nowhere"], "nowhere is not a directory"),
         (["unpack", packed], "name an archive and a folder"),
         (["unpack", packed, out, "--run=run"], "--run is for --rerun"),
+        (["unpack", packed, out, "--tolerance=0.1"], "--tolerance is for --rerun"),
         (["unpack", never_killed / "result.json", out], "cannot be read as a .zip"),
         (["unpack", packed, out, "--rerun", f"--data_dir={tmp_path / 'empty'}"], "fer2013 is not built in"),
         (["unpack", packed, out, "--rerun", "--run=rum"], "has no run 'rum'; the nearest are run"),
