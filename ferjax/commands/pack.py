@@ -32,6 +32,7 @@ def main(argv: list[str]) -> None:
     from ferjax.pack import archive
     from ferjax.pack.contents import gather
     from ferjax.platform import outputs
+    from ferjax.report.wording import count_of
 
     outputs.check(archive.VERB, out)
     files, about = gather(argv[1:], _CHECKPOINTS.value, _PREDICTIONS.value)
@@ -39,6 +40,7 @@ def main(argv: list[str]) -> None:
     for name, run in about["runs"].items():
         for need in run["needs"]:
             print(f"{name} cannot be trained again from the pack alone, for it lacks {need}")
-    print(f"{len(about['runs'])} runs in {len(files)} files, {out.stat().st_size / 2**20:,.1f} MiB")
+    runs = count_of(len(about["runs"]), "run")
+    print(f"{runs} in {len(files)} files, {out.stat().st_size / 2**20:,.1f} MiB")
     print(f"SHA-256 of {archive.MANIFEST}: {digest}")
     print(f"written to {out}")

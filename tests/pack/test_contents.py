@@ -25,8 +25,10 @@ def run(never_killed, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def gathered(run):
-    return gather([run], checkpoints=True)
+def gathered(run, tiny_run):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", str(tiny_run.data))  # where a page would find the set's pictures
+        return gather([run], checkpoints=True)
 
 
 def content(files, name):
