@@ -3,7 +3,6 @@
 import datetime
 import json
 import math
-import os
 import platform
 import statistics
 import time
@@ -12,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 
 import jax
+
+from ferjax.platform.machine import describe_machine
 
 Run = Callable[[], object]
 
@@ -57,12 +58,8 @@ def device() -> str:
     first = jax.devices()[0]
     if first.platform != "cpu":
         return f"{len(jax.devices())} × {first.device_kind}"
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        name = lines[0].split(":")[1].strip() if lines else name
-    return f"{name}, {len(os.sched_getaffinity(0))} cores"
+    machine = describe_machine()
+    return f"{machine['processor']}, {machine['cores']} cores"
 
 
 def path(name: str, network: str) -> str:

@@ -54,13 +54,24 @@ def answer(text: str, code: int = 0) -> NoReturn:
     sys.exit(code)
 
 
+def _stored_config(path: str) -> ConfigDict:
+    """Reads the `config.json` of a run, as the config of another one."""
+    from ferjax.runs.config_check import read_config  # these import jax, which not all commands need
+    from ferjax.runs.stored_config import completed
+
+    place = user_path(path)
+    return completed(read_config(place), place)
+
+
 class _RecipeParser(ConfigFileFlagParser):
-    """Reads a config from a file, or from a shipped recipe by its name."""
+    """Reads a config from a file, from a shipped recipe by its name, or from a run's `config.json`."""
 
     def parse(self, path: str) -> ConfigDict:
         if path.partition(":")[2].startswith("//"):
             user_path(path)  # an address, which is told as one
         file, colon, argument = path.partition(":")
+        if file.endswith(".json"):
+            return _stored_config(path)
         return super().parse(shipped.locate(file and str(user_path(file))) + colon + argument)
 
 

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ferjax.data.sources import Source, StreamSource, extras
-from ferjax.data.split_index import Key
+from ferjax.data.copied_source import CopiedSource
+from ferjax.data.sources import StreamSource, extras
 from ferjax.errors import UserError
 from ferjax.files import disk_trouble, replacing
 
@@ -29,7 +29,7 @@ FOLDER = "decoded"
 CHUNK = 64
 
 
-class DiskSource(Source):
+class DiskSource(CopiedSource[StreamSource]):
     """Reads decoded images from the file that `onto_disk` wrote. Its pickle is small: it opens it again.
 
     Args:
@@ -38,11 +38,8 @@ class DiskSource(Source):
     """
 
     def __init__(self, stream: StreamSource, path: Path) -> None:
-        self.name, self.split = stream.name, stream.split
-        self.label_names, self.image_shape = stream.label_names, stream.image_shape
-        self.grey, self.affect, self.replaced = stream.grey, stream.affect, stream.replaced
-        self._stream, self._path = stream, path
-        self._labels = stream.labels
+        super().__init__(stream)
+        self._path = path
         self._targets = _votes(stream) if stream.soft_labels else self._labels
         try:
             self._start = _header(path)[2]
@@ -51,29 +48,15 @@ class DiskSource(Source):
             raise self._lost(error) from error
 
     def __reduce__(self) -> tuple:
-        return DiskSource, (self._stream, self._path)
-
-    def __len__(self) -> int:
-        return len(self._labels)
+        return DiskSource, (self._original, self._path)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        (record,) = self._stream.read([index])
+        (record,) = self._original.read([index])
         return {**extras(record), "image": self._read(np.array([index]))[0], "label": self._labels[index]}
 
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:  # noqa: D102
         indices = self._checked(indices)
         return self.with_affect({"image": self._read(indices), "label": self._targets[indices]}, indices)
-
-    @property
-    def labels(self) -> np.ndarray:  # noqa: D102
-        return self._labels
-
-    @property
-    def attributes(self) -> dict[str, Key]:  # noqa: D102
-        return self._stream.attributes
-
-    def digest(self) -> str:  # noqa: D102
-        return self._stream.digest()
 
     def _read(self, indices: np.ndarray) -> np.ndarray:
         """Reads images: uint8 `[N, H, W, C]`. Safe in several threads: the file's position is not used."""

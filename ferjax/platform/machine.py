@@ -1,6 +1,7 @@
-"""Describes the devices and their memory, and sets where compiled programs are kept."""
+"""Describes the machine, its devices and their memory, and sets where compiled programs are kept."""
 
 import os
+import platform
 import resource
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from jaxlib._jax import Device  # type checkers take jax.Device for a variable
 
 
+_CPUINFO = Path("/proc/cpuinfo")
 # Seconds from which a compiled program is kept on disk.
 _WORTH_KEEPING = 0.02
 
@@ -39,6 +41,30 @@ def describe_devices() -> dict[str, str | int]:
         "count": jax.device_count(),
         "processes": jax.process_count(),
     }
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Returns what of a machine may change a number in its last bits, beside its devices.
+
+    `system` and `architecture` as Python names them, the `processor`, and the `cores` that this process may
+    use.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)  # only Linux has it
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "processor": processor_name(),
+        "cores": len(affinity(0)) if affinity else os.cpu_count() or 1,
+    }
+
+
+def processor_name() -> str:
+    """Returns the processor's name as its maker gives it, where the system tells; else its architecture."""
+    if _CPUINFO.exists():
+        for line in _CPUINFO.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def peak_memory() -> int:

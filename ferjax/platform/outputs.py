@@ -46,6 +46,10 @@ _FIRST_ROW = re.compile(
     r'source,status,reason,time,face,left,|\{"source": ".*", "status": "(ok|no face|failed|skipped)"'
     r"|.{40,}  (face \d+ .*\d%($|  )|no face$|failed: |skipped: )"
 )
+_FIRST_LINES = {
+    "leaderboard": re.compile(r"dataset,test_digest,rank,recipe,network,seeds,"),
+    "predict": _FIRST_ROW,
+}
 # Pages of versions that made no marks are known by the line above their title.
 _UNMARKED_PAGES = {
     "audit": ("ferjax audit",),
@@ -148,8 +152,8 @@ def wrote(verb: str, path: Path) -> bool:
         return True
     if path.suffix == ".json" and verb in _JSON_FIELDS:
         return _has_fields(path, _JSON_FIELDS[verb])
-    if verb == "predict":
-        return bool(_FIRST_ROW.match(head.partition(b"\n")[0].decode(errors="replace")))
+    if verb in _FIRST_LINES and _FIRST_LINES[verb].match(head.partition(b"\n")[0].decode(errors="replace")):
+        return True
     return _of_an_earlier_version(verb, path)
 
 
@@ -158,6 +162,8 @@ def marked(verb: str, suffix: str, content: bytes) -> bytes:
     words = mark(verb)
     if suffix in _TEXTS:
         return content.rstrip(b"\n") + b"\n<!-- " + words + b"-->\n"
+    if suffix == ".tex":
+        return b"% " + words + b"\n" + content
     if suffix == ".png":
         chunk = b"tEXtComment\0" + words
         length, checksum = struct.pack(">I", len(chunk) - 4), struct.pack(">I", zlib.crc32(chunk))

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from ferjax.report import comparison_plots, confusion_plot, curve_plots, figures
 from ferjax.report.document import cards, document
 from ferjax.report.markdown import plain
 from ferjax.report.page import VERB, picture_files, write_pictures
-from ferjax.report.run import Run
+from ferjax.report.run import Run, test_intervals
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import duration, number, p_value, percent, points
 from ferjax.runs import predictions
@@ -84,7 +84,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 def _pictures(finished: Sequence[Finished]) -> dict[str, Figure]:
     names, tests = [one.name for one in finished], [one.result["test"] for one in finished]
-    intervals = [_intervals(one.result) for one in finished]
+    intervals = [test_intervals(one.result) for one in finished]
     pictures = {"scores": comparison_plots.score_dots(names, tests, intervals)}
     label_names = finished[0].result["label_names"]
     if all(one.result["label_names"] == label_names for one in finished):
@@ -96,14 +96,6 @@ def _pictures(finished: Sequence[Finished]) -> dict[str, Figure]:
     return pictures
 
 
-def _intervals(result: Mapping[str, Any]) -> Mapping[str, Sequence[float]]:
-    """Returns intervals over test images: those of the result, or new ones for a run that stored none."""
-    stored = result.get("probabilities")
-    if stored:
-        return stored["intervals"]
-    return significance.image_intervals(np.array(result["test"]["confusion_matrix"]))
-
-
 def _score_table(finished: Sequence[Finished]) -> tuple[list[str], list[list[str]]]:
     """Makes a row for each run; a column that is the same for all runs is left out."""
     head = ["run", "network", "set", "seed", "accuracy", "95% (images)", "mean class", "macro F1", "ROC-AUC",
@@ -111,7 +103,7 @@ def _score_table(finished: Sequence[Finished]) -> tuple[list[str], list[list[str
     rows = []
     for name, _, result in finished:
         test = result["test"]
-        low, high = _intervals(result)["accuracy"]
+        low, high = test_intervals(result)["accuracy"]
         probabilities = result.get("probabilities") or {"roc_auc": None, "calibration_error": None}
         rows.append(
             [

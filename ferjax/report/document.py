@@ -1,14 +1,16 @@
 """Makes the frame of every page of ferjax: offline, self-contained, light and dark."""
 
+import base64
+import hashlib
 from html import escape
 
 from ferjax.report.style import STYLE
 
-# Nothing may be fetched and no script may run, whatever a label or a config holds.
+# Nothing may be fetched and no script but the page's own may run, whatever a label or a config holds.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def document(title: str, eyebrow: str, subtitle: str, body: str, footer: str) -> str:
+def document(title: str, eyebrow: str, subtitle: str, body: str, footer: str, script: str = "") -> str:
     """Makes a whole HTML page.
 
     Args:
@@ -17,13 +19,14 @@ def document(title: str, eyebrow: str, subtitle: str, body: str, footer: str) ->
         subtitle: HTML.
         body: HTML.
         footer: HTML.
+        script: JavaScript, a constant of ferjax; the page is allowed to run this text alone. None if empty.
     """
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}{_allowed(script)}">
 <link rel="icon" href="data:,">
 <title>{escape(title)}</title>
 <style>{STYLE}</style>
@@ -37,10 +40,17 @@ def document(title: str, eyebrow: str, subtitle: str, body: str, footer: str) ->
 </header>
 {body}
 <footer>{footer}</footer>
-</main>
+</main>{f"<script>{script}</script>" if script else ""}
 </body>
 </html>
 """
+
+
+def _allowed(script: str) -> str:
+    """Returns what the policy adds for a script: its hash."""
+    if not script:
+        return ""
+    return f"; script-src 'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def cards(*entries: tuple[str, str, str]) -> str:

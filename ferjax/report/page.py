@@ -45,7 +45,7 @@ def write_pages(runs: Sequence[Run]) -> list[Path]:
         return list(pool.map(write_page, [run.workdir for run in runs]))
 
 
-def write_page(workdir: Path | str | Run) -> Path:
+def write_page(workdir: Path | str | Run, folder: Path | None = None, photographs: bool = True) -> Path:
     """Writes `report/index.html` of a workdir, and its pictures beside it.
 
     It reads `config.json`, `metrics.jsonl`, `result.json` and the predictions, and the test images if they
@@ -55,6 +55,8 @@ def write_page(workdir: Path | str | Run) -> Path:
 
     Args:
         workdir: the folder of a run, finished or not, or the run that was read from it.
+        folder: where to write to; `report/` of the workdir if None.
+        photographs: whether the page shows pictures of the data set, if they are on this machine.
 
     Returns:
         The path of the page.
@@ -63,7 +65,7 @@ def write_page(workdir: Path | str | Run) -> Path:
         UserError: it is not a workdir, a file in it is damaged, or the page cannot be written there.
     """
     run = workdir if isinstance(workdir, Run) else read_run(workdir)
-    folder = run.workdir / "report"
+    folder = folder or run.workdir / "report"
     pictures, by_group = _pictures(run), groups.measured(run.test)
     if by_group and groups.drawable(by_group):
         pictures["groups"] = group_dots(by_group)
@@ -71,7 +73,7 @@ def write_page(workdir: Path | str | Run) -> Path:
     outputs.check(VERB, page, text, *picture_files(folder, pictures))
     write_pictures(VERB, folder, pictures)
     outputs.write(VERB, text, run_markdown(run, tuple(pictures), by_group).encode())
-    outputs.write(VERB, page, _html(run, pictures, by_group).encode())
+    outputs.write(VERB, page, _html(run, pictures, by_group, photographs).encode())
     return page
 
 
@@ -121,8 +123,13 @@ def _reliability(
     return before, calibration.reliability(test.labels, scaled), temperature
 
 
-def _html(run: Run, pictures: dict[str, Figure], by_group: Mapping[str, Any] | None) -> str:
-    body = _unfinished(run) if run.result is None else _finished(run, run.result, pictures, by_group)
+def _html(
+    run: Run, pictures: dict[str, Figure], by_group: Mapping[str, Any] | None, photographs: bool
+) -> str:
+    if run.result is None:
+        body = _unfinished(run)
+    else:
+        body = _finished(run, run.result, pictures, by_group, photographs)
     config = f'<h2>Config</h2>\n<div class="panel">{sections.config_tree(run.config)}</div>'
     return document(
         run.title,
@@ -134,7 +141,13 @@ def _html(run: Run, pictures: dict[str, Figure], by_group: Mapping[str, Any] | N
     )
 
 
-def _finished(run: Run, result: dict, pictures: dict[str, Figure], by_group: Mapping[str, Any] | None) -> str:
+def _finished(
+    run: Run,
+    result: dict,
+    pictures: dict[str, Figure],
+    by_group: Mapping[str, Any] | None,
+    photographs: bool,
+) -> str:
     test, labels = result["test"], result["label_names"]
     matrix = figures.inline_svg(
         pictures["confusion"], "confusion", "Confusion matrix; the table below has each class"
@@ -155,7 +168,7 @@ the row, and below it the number of images.</p>
 <div class="panel scroll">{sections.class_table(test, result.get("probabilities"))}</div>
 <div class="panel scroll wide">{bars}</div>
 {_groups(by_group, labels, pictures)}{_affect(result, pictures)}
-{_probabilities(run, result, pictures)}
+{_probabilities(run, result, pictures, photographs)}
 <h2>How this number was made</h2>
 {sections.method(result)}"""
 
@@ -183,7 +196,7 @@ def _groups(
     return groups.section(by_group, label_names, drawn)
 
 
-def _probabilities(run: Run, result: dict, pictures: dict[str, Figure]) -> str:
+def _probabilities(run: Run, result: dict, pictures: dict[str, Figure], photographs: bool) -> str:
     """Makes the parts that need predictions, if the run kept them: reliability, refusal, worst mistakes."""
     if run.test is None:
         return (
@@ -193,7 +206,7 @@ def _probabilities(run: Run, result: dict, pictures: dict[str, Figure]) -> str:
     diagram = figures.inline_svg(pictures["reliability"], "reliability", "Reliability diagram")
     curve = figures.inline_svg(pictures["risk_coverage"], "risk_coverage", "Risk–coverage curve")
     sets = (result.get("probabilities") or {}).get("sets")
-    worst, reason = mistakes.worst(run.config, run.test)
+    worst, reason = mistakes.worst(run.config if photographs else None, run.test)
     return f"""<h2>Can its probabilities be believed?</h2>
 <p class="muted">Test images by the probability of the predicted class. On the dashed line a probability
 of 80% is right four times in five; the outlined part is the gap to it. The temperature was fitted on

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ferjax.errors import UserError
 from ferjax.files import read_json, user_path
 from ferjax.runs import predictions
 from ferjax.runs.metrics import read_metrics
 from ferjax.runs.predictions import Predictions
 from ferjax.runs.result import read_result
+from ferjax.scores import significance
 
 _DEEPEST = 20  # groups in groups of a config
 
@@ -104,6 +107,21 @@ def _predictions(workdir: Path, result: dict[str, Any] | None, split: str) -> Pr
     stored = predictions.read(path)
     of_these_weights = stored.step == result["best_step"]
     return stored if of_these_weights and list(stored.label_names) == result["label_names"] else None
+
+
+def test_intervals(result: Mapping[str, Any]) -> Mapping[str, Sequence[float]]:
+    """Returns 95 % intervals over test images: those of the result, or new ones for a run that stored none.
+
+    Args:
+        result: the content of `result.json`.
+
+    Returns:
+        accuracy, mean_class_accuracy and macro_f1 → the two ends, in [0, 1].
+    """
+    stored = result.get("probabilities")
+    if stored:
+        return stored["intervals"]
+    return significance.image_intervals(np.array(result["test"]["confusion_matrix"]))
 
 
 def series(rows: Sequence[Mapping[str, Any]], split: str, name: str) -> tuple[list[int], list[float]]:

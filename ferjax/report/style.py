@@ -51,6 +51,19 @@ table.plain th[scope="row"] { font-size: 0.92rem; }
 details.wide > .panel, details.wide > .matrices, details.wide > p { margin-top: 0.9rem; }
 table.shares th, table.shares td { padding: 0.25rem 0.3rem; font-size: 0.78rem; text-align: center; }
 
+.filters { display: flex; flex-wrap: wrap; gap: 0.5rem 1.2rem; align-items: center; margin-top: 0.9rem;
+  font-size: 0.92rem; }
+.filters[hidden] { display: none; }
+.filters input, .filters select { font: inherit; color: inherit; background: var(--surface);
+  border: 1px solid var(--line); border-radius: 8px; padding: 0.25rem 0.5rem; accent-color: var(--accent); }
+.filters output { color: var(--muted); }
+.sortable th button { all: unset; cursor: pointer; color: inherit; }
+.sortable th button:disabled { cursor: default; }
+.sortable th button:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }
+.sortable th[aria-sort] button { color: var(--accent); font-weight: 650; }
+.sortable th[aria-sort="ascending"] button::after { content: " ↑"; }
+.sortable th[aria-sort="descending"] button::after { content: " ↓"; }
+
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: 0.9rem; }
 .mistake { margin: 0; padding: 0.7rem; }
 .mistake img { width: 100%; border-radius: 8px; display: block; margin-bottom: 0.5rem; }

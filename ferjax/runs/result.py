@@ -175,12 +175,14 @@ class Cost:
         images_per_second: training images a second, of all devices together.
         data_wait_fraction: share in [0, 1] of the training time spent waiting for data.
         peak_memory_bytes: the most memory that one device held; None where the platform does not measure it.
+        parameters: numbers of the network; None leaves the field out.
     """
 
     seconds: float
     images_per_second: float
     data_wait_fraction: float
     peak_memory_bytes: int | None
+    parameters: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,11 +193,13 @@ class Environment:
         device: `platform` ("cpu", "gpu", "tpu"), `kind`, `count` (of all processes), `processes`.
         versions: see `ferjax.platform.versions.library_versions`.
         date: when the test split was read; timezone-aware, stored in UTC.
+        machine: see `ferjax.platform.machine.describe_machine`; None leaves the field out.
     """
 
     device: Mapping[str, Any]
     versions: Mapping[str, str | None]
     date: datetime.datetime
+    machine: Mapping[str, Any] | None = None
 
 
 def build_result(training: Training, scores: Scores, cost: Cost, environment: Environment) -> dict[str, Any]:
@@ -209,6 +213,7 @@ def build_result(training: Training, scores: Scores, cost: Cost, environment: En
         raise ValueError("the date needs a time zone")
     optional = {"probabilities": scores.probabilities, "init": training.init, "overlap": scores.overlap}
     optional |= {"best_on_test": scores.best_on_test, "affect": scores.affect, "relabel": training.relabel}
+    optional |= {"machine": environment.machine}
     return {
         "model": training.model,
         "dataset": training.dataset,
@@ -228,6 +233,7 @@ def build_result(training: Training, scores: Scores, cost: Cost, environment: En
         "split_digests": dict(training.split_digests),
         "seed": int(training.seed),
         **{name: dict(value) for name, value in optional.items() if value},
+        **({} if cost.parameters is None else {"parameters": int(cost.parameters)}),
     }
 
 

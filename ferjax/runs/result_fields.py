@@ -73,12 +73,13 @@ AFFECT: Fields = {
 RESULT: Fields = {
     "model": TEXT, "dataset": TEXT, "best_step": STEP, "steps": COUNT, "epochs": AMOUNT, "seconds": AMOUNT,
     "images_per_second": AMOUNT_OR_NULL, "data_wait_fraction": AMOUNT_OR_NULL,
-    "peak_memory_bytes": COUNT_OR_NULL, "date": TEXT, "seed": SEED,
+    "peak_memory_bytes": COUNT_OR_NULL, "parameters": COUNT, "date": TEXT, "seed": SEED,
     "validation": {
         **SCORES, "accuracy": SHARE_OR_NULL, "mean_class_accuracy": SHARE_OR_NULL, "macro_f1": SHARE_OR_NULL,
     },
     "test": SCORES,
     "device": {"platform": TEXT, "kind": TEXT, "count": POSITIVE, "processes": POSITIVE},
+    "machine": {"system": TEXT, "architecture": TEXT, "processor": TEXT, "cores": POSITIVE},
     "probabilities": {
         "roc_auc": SHARE_OR_NULL, "average_precision": SHARE_OR_NULL, "calibration_error": SHARE_OR_NULL,
         "calibration_error_scaled": SHARE_OR_NULL, "cross_entropy": NUMBER_OR_NULL,

@@ -9,14 +9,14 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ferjax.cluster.mesh import replicated
+from ferjax.data.copied_source import CopiedSource
 from ferjax.data.memory_source import MEMORY_SHARE
 from ferjax.data.sources import Source
-from ferjax.data.split_index import Key
 from ferjax.errors import UserError
 from ferjax.platform.memory import machine_memory
 
 
-class DeviceSource(Source):
+class DeviceSource(CopiedSource[Source]):
     """A copy of another source on every device: batches hold indices, whose rows the step gathers.
 
     Attributes:
@@ -36,10 +36,7 @@ class DeviceSource(Source):
         Raises:
             UserError: it does not fit.
         """
-        self.name, self.split = source.name, source.split
-        self.label_names, self.image_shape = source.label_names, source.image_shape
-        self.grey, self.affect, self.replaced = source.grey, source.affect, source.replaced
-        self._source = source
+        super().__init__(source)
         room = memory_of_a_device()
         if self.nbytes > MEMORY_SHARE * room:
             raise UserError(
@@ -57,26 +54,12 @@ class DeviceSource(Source):
         """Bytes of the images on each device."""
         return len(self) * math.prod(self.image_shape)
 
-    def __len__(self) -> int:
-        return len(self._source)
-
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return self._source[index]
+        return self._original[index]
 
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Returns `index`, int32 [N], for `ferjax.training.steps.gather`."""
         return {"index": self._checked(indices).astype(np.int32)}
-
-    @property
-    def labels(self) -> np.ndarray:  # noqa: D102
-        return self._source.labels
-
-    @property
-    def attributes(self) -> dict[str, Key]:  # noqa: D102
-        return self._source.attributes
-
-    def digest(self) -> str:  # noqa: D102
-        return self._source.digest()
 
 
 def memory_of_a_device() -> int:

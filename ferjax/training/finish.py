@@ -8,7 +8,7 @@ import jax
 from ml_collections import ConfigDict
 
 from ferjax.files import write_json_atomic
-from ferjax.platform.machine import describe_devices, peak_memory
+from ferjax.platform.machine import describe_devices, describe_machine, peak_memory
 from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions
 from ferjax.runs.checkpoints import Checkpoints
@@ -94,8 +94,9 @@ def finish(
         images_per_second=progress.images / max(progress.training_seconds, 1e-9),
         data_wait_fraction=progress.waited_seconds / max(progress.training_seconds, 1e-9),
         peak_memory_bytes=peak_memory(),
+        parameters=sum(leaf.size for leaf in jax.tree.leaves(ready.parts.like.params)),
     )
-    environment = Environment(describe_devices(), library_versions(), datetime.now(UTC))
+    environment = Environment(describe_devices(), library_versions(), datetime.now(UTC), describe_machine())
     result = build_result(training, tested, cost, environment)
     if first:
         for split_predictions in by_split.values():

@@ -75,3 +75,16 @@ def test_a_recipe_that_is_wrong(shell):
 )
 def test_bad_arguments(shell, arguments, words):
     assert words in only_line(shell("config", *arguments))
+
+
+def test_the_config_of_a_run_is_a_recipe(never_killed, tmp_path, shell):
+    stored = json.loads((never_killed / "config.json").read_text())
+    done = shell("config", f"--config={never_killed}/config.json", "--json", "--config.train.seed=7")
+    assert done.returncode == 0, done.stderr
+    changed = json.loads(done.stdout)["changed"]
+    assert changed["train.seed"] == 7
+    assert changed["model.name"] == stored["model"]["name"]
+    assert changed["optimizer.ema_decay"] == stored["optimizer"]["ema_decay"]
+    (tmp_path / "config.json").write_text("[1]")
+    assert "is not the config of a run" in only_line(shell("config", f"--config={tmp_path}/config.json"))
+    assert "does not exist" in only_line(shell("config", f"--config={tmp_path}/none.json"))

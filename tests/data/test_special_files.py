@@ -8,8 +8,8 @@ import pytest
 from copies import faces
 from copies.copy import Copy
 
+from ferjax.data.builders import npy_annotations
 from ferjax.data.images import decode
-from ferjax.data.sets import affectnet
 
 FACES = {
     "fer2013 folders": "train/sad/im0.png",
@@ -135,7 +135,7 @@ def test_a_npy_header_is_never_trusted(tmp_path, header):
     content = header.encode().ljust(118) + b"\n"
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(content).to_bytes(2, "little") + content + bytes(8))
     with pytest.raises(ValueError, match=r"a damaged \.npy header|an array of shape") as caught:
-        affectnet.read_label(path)
+        npy_annotations.read_label(path)
     assert len(str(caught.value)) < 200
     assert "\n" not in str(caught.value)
 
@@ -152,7 +152,7 @@ def test_a_npy_header_is_never_trusted(tmp_path, header):
 )
 def test_a_npy_label_of_any_plain_kind_is_read(tmp_path, value, code):
     np.save(tmp_path / "0_exp.npy", value)
-    assert affectnet.read_label(tmp_path / "0_exp.npy") == code
+    assert npy_annotations.read_label(tmp_path / "0_exp.npy") == code
 
 
 def test_pixels_of_fer2013_folders_are_read_as_everywhere(tmp_path):

@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 
 from ferjax.data.array_files import read_arrays
-from ferjax.data.sets.affectnet import read_label
+from ferjax.data.builders.npy_annotations import read_label
 from ferjax.runs import predictions
 from fuzz import mutations
 from fuzz.case import Case

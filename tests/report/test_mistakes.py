@@ -43,3 +43,10 @@ def test_a_config_that_was_edited_is_the_reason_for_none(tiny_run, predicted, fi
 def test_a_config_without_a_data_set_is_the_reason_for_none(predicted):
     for config in ({}, {"data": 3}, {"data": []}):
         assert mistakes.worst(config, predicted)[1] == "its config names no data set"
+
+
+def test_a_page_to_be_passed_on_has_none(predicted):
+    worst, reason = mistakes.worst(None, predicted)
+    assert reason == "this page is written to be passed on"
+    assert worst
+    assert not any(mistake.picture for mistake in worst)

@@ -44,6 +44,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
     Attributes:
         MANUAL_DOWNLOAD_INSTRUCTIONS: the files that are looked for in the user's folder.
         DESCRIPTION: one sentence on the set.
+        SOURCE: what to cite for it, authors and year as in "Li et al. (2017)", several with semicolons.
         PUBLISHED: split → class name, or "total", → published number of examples.
         LABELS: the classes in order; empty where the builder sets them while it reads.
         IMAGE_SHAPE: (H, W, C) as stored, None where it varies.
@@ -63,6 +64,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
 
     MANUAL_DOWNLOAD_INSTRUCTIONS: ClassVar[str] = "the files of the data set"
     DESCRIPTION: ClassVar[str] = ""
+    SOURCE: ClassVar[str] = ""
     PUBLISHED: ClassVar[dict[str, dict[str, int]]] = {}
     LABELS: ClassVar[tuple[str, ...]] = FER7
     IMAGE_SHAPE: ClassVar[tuple[int | None, int | None, int]] = (None, None, 3)

@@ -4,13 +4,10 @@ Copies have one of two layouts: the old one, whole photographs with CSV lists an
 2021, aligned faces with one .npy file a label.
 """
 
-import io
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import tensorflow_datasets as tfds
 
 from ferjax.data.attributes import FEATURE, Values, asked, encode
@@ -18,11 +15,11 @@ from ferjax.data.builders.affect_values import FEATURES, UNKNOWN, affect_value
 from ferjax.data.builders.image_files import image_paths, subfolders
 from ferjax.data.builders.image_items import Item
 from ferjax.data.builders.image_sets import ImageSetBuilder
+from ferjax.data.builders.npy_annotations import read_label, read_text
 from ferjax.data.builders.reconciled import unread
 from ferjax.data.builders.split_folders import split_folders
 from ferjax.data.builders.text_files import header, listed_path
 from ferjax.data.labels import FER8, WORDS
-from ferjax.data.plain_files import read_plain
 from ferjax.errors import UserError
 from ferjax.files import inside, text_of
 from ferjax.registry import data_set
@@ -55,7 +52,6 @@ COLUMNS = (
     "valence",
     "arousal",
 )
-MAX_NPY = 4096
 
 
 @data_set("affectnet7")
@@ -69,6 +65,7 @@ class AffectNet7(ImageSetBuilder, skip_registration=True):
     name = "affectnet7"
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "AffectNet, manually annotated faces from the web."
+    SOURCE = "Mollahosseini et al. (2017)"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "train_set/ and val_set/, each with images/ and annotations/ (the layout of 2021), "
         f"or {LISTS}/training.csv and validation.csv with {IMAGES}/, or {REDUCED_LIST} with pth,label"
@@ -296,53 +293,3 @@ class AffectNet8(AffectNet7, skip_registration=True):
         "train": {**AffectNet7.PUBLISHED["train"], "contempt": 3750, "total": 287651},
         "test": {**AffectNet7.PUBLISHED["test"], "contempt": 500, "total": 4000},
     }
-
-
-def read_label(path: Path) -> str:
-    """Reads an `_exp.npy` file, see `read_text`, and returns its whole number as text.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds anything else.
-    """
-    text = read_text(path)
-    number = float(text)
-    if not number.is_integer():
-        raise ValueError(f"{text[:20]!r} is not a whole number")
-    return str(int(number))
-
-
-def read_text(path: Path) -> str:
-    """Reads an annotation: a .npy file with an array of one number, or of one text that is a number.
-
-    Returns:
-        The number as text.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: anything else. A pickle is never loaded.
-    """
-    if not os.path.lexists(path):
-        raise FileNotFoundError(path)
-    file = io.BytesIO(read_plain(path, MAX_NPY))
-    version = np.lib.format.read_magic(file)
-    if version != (1, 0):
-        raise ValueError(f"version {version} of the .npy format, expected (1, 0)")
-    try:
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    except Exception as error:  # NumPy evaluates the header as Python text, which raises anything
-        reason = " ".join(str(error).split())[:80] or type(error).__name__
-        raise ValueError(f"a damaged .npy header ({reason})") from error
-    if dtype.hasobject:
-        raise ValueError("holds a pickle, which is never loaded")
-    # True == 1, and a header may say so.
-    if shape not in ((), (1,)) or bool in map(type, shape) or dtype.kind not in "USiuf":
-        raise ValueError(f"an array of shape {shape} and type {dtype}, expected one number")
-    file.seek(0)
-    value = np.lib.format.read_array(file, allow_pickle=False).item()
-    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
-    try:
-        float(text)
-    except ValueError:
-        raise ValueError(f"{text[:20]!r} is no number") from None
-    return text

@@ -54,6 +54,7 @@ class CKPlus(ImageSetBuilder, skip_registration=True):
     name = "ckplus"
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "CK+, posed expressions in sequences, eight classes."
+    SOURCE = "Lucey et al. (2010)"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         f"{FRAMES}/ and {EMOTIONS}/ (and {LANDMARKS}/, if you have it), or {FOLDERS}/ with a folder for each "
         f"class, or {CSV}"

@@ -31,6 +31,7 @@ class ExpW(ImageSetBuilder, skip_registration=True):
     name = "expw"
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "ExpW, faces in photographs from the web in seven classes."
+    SOURCE = "Zhang et al. (2018)"
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"{LIST} and {IMAGES}/"
     IMAGE_SHAPE = (224, 224, 3)
     GROUPED = True

@@ -53,6 +53,7 @@ class FER2013(LicensedBuilder, skip_registration=True):
     name = "fer2013"
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "FER2013, facial expressions from the web in seven classes."
+    SOURCE = "Goodfellow et al. (2013)"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "fer2013.csv, icml_face_data.csv (either may lie in a folder fer2013/), "
         f"or class folders ({', '.join(FER2013_FOLDERS)}) in train/, test/ and perhaps validation/, or "

@@ -25,6 +25,7 @@ class FERG(ImageSetBuilder, skip_registration=True):
     name = "ferg"
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "FERG, rendered cartoon characters in seven classes."
+    SOURCE = "Aneja et al. (2016)"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         f"the folder {ROOT}/ with the folders CHARACTER/CHARACTER_EMOTION/ of {', '.join(CHARACTERS)}"
     )

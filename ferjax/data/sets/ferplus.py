@@ -50,6 +50,7 @@ class FERPlus(LicensedBuilder, skip_registration=True):
     name = "ferplus"
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "FERPlus, FER2013 with ten votes an image in eight classes."
+    SOURCE = "Barsoum et al. (2016); Goodfellow et al. (2013)"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         f"{VOTES} and beside it {' or '.join(CSV_NAMES)}, or FER2013Train/, FER2013Valid/ and FER2013Test/ "
         f"with pictures and {PICTURE_LIST}"

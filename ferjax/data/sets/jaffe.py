@@ -36,6 +36,7 @@ class JAFFE(ImageSetBuilder, skip_registration=True):
     name = "jaffe"
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "JAFFE, posed expressions of ten Japanese women in seven classes."
+    SOURCE = "Lyons et al. (1998)"
     MANUAL_DOWNLOAD_INSTRUCTIONS = "files named like KA.AN1.39.tiff (they may lie in a folder jaffe/)"
     IMAGE_SHAPE = (256, 256, 1)
     SIZE_AS_DISTRIBUTED = 256

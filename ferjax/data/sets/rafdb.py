@@ -50,6 +50,7 @@ class RAFDB(ImageSetBuilder, skip_registration=True):
     name = "rafdb"
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "RAF-DB (basic), aligned faces from the web in seven classes."
+    SOURCE = "Li et al. (2017)"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         f"basic/{LIST} with basic/{ALIGNED}/, or the folders train/ and test/ with a folder for each of "
         "1 … 7, or with the images and train_labels.csv and test_labels.csv beside them"

@@ -38,6 +38,7 @@ class Taiwan(ImageSetBuilder, skip_registration=True):
     name = "taiwan"
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = "Taiwanese corpora of posed expressions, six classes."
+    SOURCE = "Huang et al. (2023)"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         f"a folder for each class, or images with a code in the name ({', '.join(TAIWAN_CODES)})"
     )

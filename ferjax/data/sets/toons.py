@@ -57,6 +57,7 @@ class Toons(tfds.core.GeneratorBasedBuilder):
     """
 
     DESCRIPTION = "Cartoon faces that show emotions, drawn from the artist's own parts."
+    SOURCE = "ferjax (2026)"
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS = [  # noqa: RUF012  (TFDS reads this class attribute)
         ToonsConfig(name="avataaars", style="avataaars", description="Source domain: out of balance, harsh."),
