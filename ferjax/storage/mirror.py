@@ -186,9 +186,7 @@ def check_names(address: Address, names: Collection[str]) -> None:
     for name in names:
         parts = name.split("/")
         if name and ({"", ".", ".."} & set(parts) or "\0" in name):
-            raise UserError(
-                f"the object {str(address.joined(name))[:200]!r} has no name that a file can have"
-            )
+            raise UserError(f"no file can have the name of the object {str(address.joined(name))[:200]!r}")
         if name in folders:
             raise UserError(f"{address.joined(name)} is an object and a folder, which no disk can hold")
 
