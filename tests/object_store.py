@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from ferjax.storage import copies, objects, sets
+
 BUCKET = "bucket"
 # moto looks who asks, and not whether that is true.
 _SIGNED = "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request"
@@ -34,8 +36,8 @@ class ObjectStore:
 
     Attributes:
         requests: `METHOD key` of every request that reached it, in order.
-        fault: decides over each request: "503", "denied", "reset" (the connection), "silent" (until the client
-            leaves), "cut" (half of the body) or None.
+        fault: decides over each request: "503", "denied", "reset" (the connection), "silent" (until the
+            client leaves), "cut" (half of the body) or None.
     """
 
     def __init__(self) -> None:
@@ -79,7 +81,7 @@ class ObjectStore:
         """Removes an object, past all faults."""
         self._ask("DELETE", key)
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def names(self, prefix: str = "") -> list[str]:
         """Lists the bucket, past all faults."""
         answer = self._ask("GET", "", query=f"?list-type=2&prefix={urllib.parse.quote(prefix)}")
         return [str(each.text) for each in ElementTree.fromstring(answer).iter() if each.tag.endswith("Key")]
@@ -132,6 +134,12 @@ def _break(connection: socket.socket) -> None:
 def _half(body: bytes, connection: socket.socket) -> Iterator[bytes]:
     yield body[: len(body) // 2]
     _break(connection)
+
+
+def forget() -> None:
+    """Makes this process ask anew for the client, its folder of copies, and what sets it has fetched."""
+    for cached in (objects.client, copies.own_folder, sets.fetched):
+        cached.cache_clear()
 
 
 def after(count: int, happens: str) -> Fault:

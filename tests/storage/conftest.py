@@ -1,5 +1,5 @@
 import pytest
-from object_store import ObjectStore
+from object_store import ObjectStore, forget
 
 from ferjax.storage import copies, mirrors, objects, sets, uploads
 
@@ -13,7 +13,7 @@ def running_store():
 
 @pytest.fixture
 def store(running_store, monkeypatch, tmp_path):
-    """An empty bucket; this process has named no address yet, has its copies in `tmp_path` and waits for nothing."""
+    """An empty bucket; this process has named no address yet, and has its copies in `tmp_path`."""
     for name, value in running_store.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv(copies.VARIABLE, str(tmp_path / "copies"))
@@ -25,12 +25,6 @@ def store(running_store, monkeypatch, tmp_path):
     forget()
     yield running_store
     forget()
-    for key in running_store.keys():
+    for key in running_store.names():
         running_store.remove(key)
     running_store.requests.clear()
-
-
-def forget():
-    """Makes this process ask anew for the client, its folder and what sets it has fetched."""
-    for cached in (objects.client, copies.own_folder, sets.fetched):
-        cached.cache_clear()

@@ -117,7 +117,7 @@ def test_a_kill_at_any_moment_leaves_the_old_run_or_the_new_whole(store, tmp_pat
         seen.add(tuple(sorted(found)))
         if ended:
             break
-        for key in store.keys():
+        for key in store.names():
             store.remove(key)
         for name, content in before.items():
             store.put(f"runs/a/{name}", content)
@@ -131,7 +131,7 @@ def test_half_a_checkpoint_is_not_fetched_and_can_be_swept(store, tmp_path):
     store.put("runs/a/checkpoints/30.bak/a", b"")
     assert sorted(contents(copied(tmp_path).path)) == sorted([*checkpoint(10), "checkpoints/30.bak/a"])
     sweep(RUN)
-    assert store.keys() == sorted(f"runs/a/{name}" for name in [*checkpoint(10), "checkpoints/30.bak/a"])
+    assert store.names() == sorted(f"runs/a/{name}" for name in [*checkpoint(10), "checkpoints/30.bak/a"])
     assert broken(["checkpoints/7/a", "x/checkpoints/8/b"]) == ["checkpoints/7/a", "x/checkpoints/8/b"]
 
 
@@ -150,7 +150,7 @@ def test_a_checkpoint_that_goes_while_it_is_stored_is_not_ended(store, tmp_path)
             mirror.push()
     finally:
         objects.at_once = objects_at_once
-    assert f"runs/a/checkpoints/10/{END}" not in store.keys()
+    assert f"runs/a/checkpoints/10/{END}" not in store.names()
 
 
 def test_locks_and_unfinished_files_stay_here(store, tmp_path):
@@ -163,7 +163,7 @@ def test_locks_and_unfinished_files_stay_here(store, tmp_path):
         ".c.part",
     ]
     written(copied(tmp_path), **dict.fromkeys(names, b"1"), **{".kept": b"1", "a.tmp": b"1"}).push()
-    assert store.keys() == ["runs/a/.kept", "runs/a/a.tmp"]
+    assert store.names() == ["runs/a/.kept", "runs/a/a.tmp"]
 
 
 def test_what_lies_beside_is_stored_beside(store, tmp_path):
@@ -171,7 +171,7 @@ def test_what_lies_beside_is_stored_beside(store, tmp_path):
     (mirror.root / "a-against").mkdir()
     (mirror.root / "a-against" / "x").write_bytes(b"1")
     mirror.push()
-    assert store.keys() == ["runs/a-against/x"]
+    assert store.names() == ["runs/a-against/x"]
     store.put("runs/a-against/y", b"2")
     mirror.pull("a-against")
     assert contents(mirror.root) == {"a-against/x": b"1", "a-against/y": b"2"}
@@ -226,7 +226,7 @@ def test_a_disk_without_room_is_told_before_anything_is_fetched(store, tmp_path,
     store.put("runs/a/x", b"1" * 100)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("", (), {"free": 99}))
     with pytest.raises(
-        UserError, match="has 0.0 GiB left; make room, or name a larger disk in FERJAX_STORAGE_DIR"
+        UserError, match=r"has 0.0 GiB left; make room, or name a larger disk in FERJAX_STORAGE_DIR"
     ):
         copied(tmp_path)
     assert [request.split()[1:] for request in store.requests] == [[]]

@@ -14,7 +14,7 @@ def test_objects_are_written_listed_read_and_removed(store, tmp_path):
     objects.write(PLACE.joined("d"), b"67")
     store.put("runs/another", b"")
     store.put("runs/a/folder/", b"")
-    assert store.keys("runs/a/") == ["runs/a/b/c", "runs/a/d", "runs/a/folder/"]
+    assert store.names("runs/a/") == ["runs/a/b/c", "runs/a/d", "runs/a/folder/"]
     found = objects.listing(PLACE)
     assert {name: entry.size for name, entry in found.items()} == {"b/c": 5, "d": 2}
     assert {name: entry.size for name, entry in objects.listing(PLACE.joined("d")).items()} == {"": 2}
