@@ -68,9 +68,14 @@ def test_a_run_that_is_killed_on_one_machine_goes_on_on_the_next_bit_for_bit(
     for number, (step, happens) in enumerate([(6, "503"), (13, "reset"), (19, "cut")]):
         machine = Machine(tiny_run, store, tmp_path / f"machine-{number}")
         faults = first(25, happens, "GET" if happens == "cut" else "GET PUT DELETE")
-        with store.failing(
-            lambda method, key, faults=faults: (len(store.requests) % 3 == 0 and faults(method, key)) or None
-        ), machine.start(*train()) as command:
+        with (
+            store.failing(
+                lambda method, key, faults=faults: (
+                    (len(store.requests) % 3 == 0 and faults(method, key)) or None
+                )
+            ),
+            machine.start(*train()) as command,
+        ):
             assert command.reaches(step), command.text
             command.process.kill()
     text = Machine(tiny_run, store, tmp_path / "last").run(*train())
@@ -103,7 +108,7 @@ def test_a_finished_run_is_used_from_the_store(tiny_run, never_killed, store, ma
     stored = {name for name in store.names("runs/a/evaluations/") if name.endswith(".json")}
     assert len(stored) == 1
     result = json.loads(store.get(stored.pop()))
-    assert result["accuracy"] == tiny.result(never_killed)["validation"]["accuracy"]
+    assert result["test"]["accuracy"] == tiny.result(never_killed)["validation"]["accuracy"]
     machine.run("export", f"--workdir={RUN}", f"--out=s3://{BUCKET}/bundle", "--format=stablehlo")
     assert "bundle/manifest.json" in store.names()
     assert "--out" in machine.line("report", RUN, str(never_killed))
@@ -114,9 +119,7 @@ def test_a_finished_run_is_used_from_the_store(tiny_run, never_killed, store, ma
 def test_a_store_that_cannot_be_used_is_one_line(tiny_run, store, machine, tmp_path):
     nowhere = "s3://nowhere/x"
     for arguments in (train(nowhere), ["report", nowhere], ["prepare", "fer2013", f"--data_dir={nowhere}"]):
-        assert "s3://nowhere/x: there is no bucket nowhere; make it, or name another" in machine.line(
-            *arguments
-        )
+        assert ": there is no bucket nowhere; make it, or name another" in machine.line(*arguments)
     alone = Machine(tiny_run, store, tmp_path / "alone", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert f"{RUN} cannot be used without credentials" in alone.line("report", RUN)
     assert f"{RUN} is not a directory; give the --workdir of a run" in machine.line("report", RUN)
