@@ -7,6 +7,7 @@ its others, `result.json` last. Objects that neither `pull` nor `push` of this c
 """
 
 import contextlib
+import os
 import re
 import shutil
 import threading
@@ -121,14 +122,18 @@ class Mirror:
         """Stores what was written or removed here since the last call; files that are being written wait.
 
         Raises:
-            UserError: something could not be stored; the next call stores it.
+            UserError: something could not be stored, and the next call stores it; or the copy was removed.
+            OSError: the copy cannot be read.
         """
         with self._busy:
             now = self._files()
             changed = [name for name, stat in now.items() if not self._is_stored(name, stat)]
             for rank in sorted({_rank(name) for name in changed}):
                 self._store([name for name in changed if _rank(name) == rank], now)
-            gone = sorted(self._known.keys() - now.keys(), key=_rank, reverse=True)
+            gone = self._known.keys() - now.keys()
+            if not any(name.endswith(_END_OF_CHECKPOINT) for name in now):
+                # Somebody is clearing the disk: the last checkpoint is never removed from the store.
+                gone = {name for name in gone if not _CHECKPOINT.match(name)}
             # The ends of checkpoints first, so that one half removed is none.
             for rank in sorted({_rank(name) for name in gone}, reverse=True):
                 group = [name for name in gone if _rank(name) == rank]
@@ -153,13 +158,18 @@ class Mirror:
 
     def _files(self) -> dict[str, tuple[int, int]]:
         """Returns name → size and time of change of all whole files."""
+        if not self.root.is_dir():
+            raise UserError(
+                f"{self.root}, the copy of {self.address}, was removed; run the same command again"
+            )
         files = {}
-        for path in self.root.rglob("*"):
-            name = path.relative_to(self.root).as_posix()
-            # A link is followed by no copy: it may lead out of the folder.
-            if not _UNFINISHED.search(name) and path.is_file() and not path.is_symlink():
-                with contextlib.suppress(FileNotFoundError):
-                    files[name] = _stat(path)
+        for folder, _, names in os.walk(self.root, onerror=_reraise_unless_gone):
+            for path in (Path(folder, name) for name in names):
+                name = path.relative_to(self.root).as_posix()
+                # A link is followed by no copy: it may lead out of the folder.
+                if not _UNFINISHED.search(name) and path.is_file() and not path.is_symlink():
+                    with contextlib.suppress(FileNotFoundError):
+                        files[name] = _stat(path)
         return files
 
 
@@ -203,6 +213,11 @@ def _rank(name: str) -> int:
     if _CHECKPOINT.match(name):
         return 1
     return 3 if name.rpartition("/")[2] == _LAST else 0
+
+
+def _reraise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _stat(path: Path) -> tuple[int, int]:

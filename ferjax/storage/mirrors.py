@@ -19,6 +19,7 @@ from ferjax.storage.mirror import Mirror
 
 _logger = logging.getLogger(__name__)
 _mirrors: dict[Address, Mirror] = {}
+_abandoned: list[Mirror] = []
 # Path of this machine → the address that messages show instead.
 _shown: dict[str, str] = {}
 _in_command = False
@@ -73,12 +74,19 @@ def _store_all() -> None:
         store(mirror)
 
 
+def abandon(mirror: Mirror) -> None:
+    """Stores nothing of a copy from now on: another run writes its place."""
+    _abandoned.append(mirror)
+
+
 def store(mirror: Mirror) -> None:
     """Stores what has changed in a copy.
 
     Raises:
         UserError: it cannot be stored; the copy stays on this machine, and the line says where.
     """
+    if mirror in _abandoned:
+        return
     try:
         mirror.push()
     except UserError as error:

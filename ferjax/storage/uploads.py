@@ -45,27 +45,36 @@ def uploading(folder: Path) -> Iterator[None]:
     sweep(address)
     thread = threading.Thread(target=_store, args=(mirror, lease, end), name="ferjax-uploads", daemon=True)
     thread.start()
-    try:
-        yield
-    except BaseException:
+
+    def finish() -> None:
         end.set()
         thread.join()
+        _failed.pop(mirror, None)
+        _renew(mirror, lease)
+        mirrors.store(mirror)
+        lease.release()
+
+    try:
+        yield
+    except UserError:
         try:
-            _finish(mirror, lease)
+            finish()
         except UserError as error:
             _logger.warning("%s", error)
         raise
-    end.set()
-    thread.join()
-    _finish(mirror, lease)
+    except BaseException:  # a signal, of which the command says that everything is saved
+        finish()
+        raise
+    finish()
 
 
-def _finish(mirror: Mirror, lease: Lease) -> None:
-    """Stores what is left, unless another run has taken the place over."""
-    _failed.pop(mirror, None)
-    lease.renew()
-    mirrors.store(mirror)
-    lease.release()
+def _renew(mirror: Mirror, lease: Lease) -> None:
+    """Renews the lease; nothing more is stored once another run has it."""
+    try:
+        lease.renew()
+    except Lost:
+        mirrors.abandon(mirror)
+        raise
 
 
 def check(folder: Path) -> None:
@@ -81,7 +90,7 @@ def _store(mirror: Mirror, lease: Lease, end: threading.Event) -> None:
     while not end.wait(_PAUSE):
         try:
             if time.monotonic() - renewed > RENEWED:
-                lease.renew()
+                _renew(mirror, lease)
                 renewed = time.monotonic()
             mirror.push()
             failures = 0
@@ -90,3 +99,8 @@ def _store(mirror: Mirror, lease: Lease, end: threading.Event) -> None:
             if isinstance(error, Gone | Refused | Lost) or failures == _ROUNDS:
                 _failed[mirror] = error
                 return
+        except OSError as error:
+            _failed[mirror] = UserError(
+                f"the copy in {mirror.root} cannot be read: {error.strerror or error}"
+            )
+            return

@@ -3,10 +3,14 @@
 import json
 from pathlib import Path
 
+import jax
 import pytest
 import tiny
 from fork_server import Forked
 from object_store import BUCKET, ObjectStore, first
+
+from ferjax.errors import UserError
+from ferjax.training.loop import train_and_evaluate
 
 SETS, RUN = f"s3://{BUCKET}/sets", f"s3://{BUCKET}/runs/a"
 
@@ -127,6 +131,14 @@ def test_a_store_that_cannot_be_used_is_one_line(tiny_run, store, machine, tmp_p
         line = machine.line(*train(data=str(tiny_run.data)))
     assert line.startswith(f"{RUN}/.lease: access is denied")
     assert store.names() == []
+
+
+def test_several_processes_need_a_folder_that_all_see(store, tiny_registered, monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(
+        UserError, match=f"{RUN}: a run of several processes needs a --workdir that all of them"
+    ):
+        train_and_evaluate(tiny.tiny_configuration(), RUN)
 
 
 def test_sets_in_a_store_are_read_and_not_built(tiny_run, store, machine):
