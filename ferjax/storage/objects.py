@@ -6,6 +6,7 @@ is atomic: a reader sees the old content or the new.
 """
 
 import contextlib
+import errno
 import functools
 import importlib
 import random
@@ -29,6 +30,7 @@ _NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "DefaultCredentialsError",
     "CredentialRetrievalError", "TokenRetrievalError", "UnauthorizedSSOTokenError", "RefreshError",
 }  # fmt: skip
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _Result = TypeVar("_Result")
 
 
@@ -89,6 +91,7 @@ def tried(address: Address, request: Callable[[], _Result]) -> _Result:
         Gone: there is no such object or bucket; not tried again.
         Refused: it may not be done; not tried again.
         UserError: it failed every time.
+        OSError: the disk of this machine is full.
     """
     for number in range(TRIES):
         try:
@@ -96,6 +99,8 @@ def tried(address: Address, request: Callable[[], _Result]) -> _Result:
         except UserError:
             raise
         except Exception as error:  # the libraries below raise whatever they like
+            if getattr(error, "errno", None) in _DISK_FULL:  # of this machine
+                raise
             explained = _explained(address, error)
             if isinstance(explained, Gone | Refused) or number == TRIES - 1:
                 raise explained from error
@@ -168,13 +173,22 @@ def remove(address: Address) -> None:
 
 
 def download(address: Address, path: Path, size: int) -> None:
-    """Writes an object's content to a file, whole or not at all; see `tried` for the errors."""
+    """Writes an object's content to a file, whole or not at all.
+
+    Raises:
+        Gone: it is not there, or not any more what the listing with this size told of.
+        UserError: see `tried`.
+    """
     unfinished = path.with_name(f".{path.name}.part")
 
     def request() -> None:
         client(address.scheme).get_file(address.path, str(unfinished))
-        if unfinished.stat().st_size != size:
-            raise OSError(f"{unfinished.stat().st_size:,} of {size:,} bytes came")
+        came = unfinished.stat().st_size
+        if came != size:
+            now = listing(address).get("")
+            if now is None or now.size != size:
+                raise Gone(f"{address} was written anew while it was read")
+            raise OSError(f"{came:,} of {size:,} bytes came")
 
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -207,6 +207,18 @@ def test_a_run_that_changes_while_it_is_fetched_is_looked_at_again(store, tmp_pa
         assert contents(copied(tmp_path).path) == checkpoint(20)
 
 
+def test_metrics_that_grow_while_they_are_fetched_are_fetched_whole(store, tmp_path):
+    store.put("runs/a/metrics.jsonl", b"1\n")
+    grows = iter([b"1\n2\n"])
+
+    def grow(method, key):
+        if key.endswith("jsonl") and (content := next(grows, None)):
+            store.put(key, content)
+
+    with store.failing(grow):
+        assert contents(copied(tmp_path).path) == {"metrics.jsonl": b"1\n2\n"}
+
+
 def test_a_run_that_never_holds_still_is_given_up(store, tmp_path):
     store.put("runs/a/0", b"1")
 
