@@ -113,8 +113,8 @@ def test_a_finished_run_is_used_from_the_store(tiny_run, never_killed, store, ma
     assert len(stored) == 1
     result = json.loads(store.get(stored.pop()))
     assert result["test"]["accuracy"] == tiny.result(never_killed)["validation"]["accuracy"]
-    machine.run("export", f"--workdir={RUN}", f"--out=s3://{BUCKET}/bundle", "--format=stablehlo")
-    assert "bundle/manifest.json" in store.names()
+    machine.run("export", f"--workdir={RUN}", f"--out=s3://{BUCKET}/bundle", "--formats=bundle")
+    assert "bundle/bundle/manifest.json" in store.names()
     assert "--out" in machine.line("report", RUN, str(never_killed))
     leaked = [name for name in store.names() if str(tmp_path).encode() in store.get(name)]
     assert leaked == []
@@ -151,6 +151,7 @@ def test_sets_in_a_store_are_read_and_not_built(tiny_run, store, machine):
     assert "built on a disk and not in s3://bucket/sets" in line
 
 
+@pytest.mark.slow
 def test_a_licensed_set_is_built_from_files_in_a_store(tiny_run, store, machine, tmp_path):
     store.put("raw/fer2013.csv", (tiny_run.data.parent / "fer2013.csv").read_bytes())
     machine.run("prepare", "fer2013", f"--manual_dir=s3://{BUCKET}/raw", f"--data_dir={tmp_path / 'built'}")
