@@ -5,7 +5,6 @@ import errno
 import json
 import math
 import os
-import re
 import shutil
 import stat
 import uuid
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ferjax.errors import UserError
+from ferjax.storage.address import Address, read_address
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _SHOWN = 120  # characters of a wrong path in a message
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_ERRORS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -33,22 +32,34 @@ def disk_trouble(error: BaseException, codes: Iterable[int] = DISK_ERRORS) -> st
 
 
 def user_path(text: str | os.PathLike[str]) -> Path:
-    """Reads a path as a user gave it: `~` is expanded, and only files of this machine are meant.
+    """Reads a path as a user gave it: `~` is expanded, and of an address the local copy is meant.
 
     Every path of a flag, an argument or a config field comes through here. Whether it exists is left to
-    whoever opens it.
+    whoever opens it. The copy of a place in object storage, s3://… or gs://…, is fetched when it is named
+    first; see `ferjax.storage.mirrors` for how it is stored.
 
     Raises:
-        UserError: it is an address such as gs://…, names an unknown user's home, is too long, or holds a null
-            character or a link to itself.
+        UserError: it is an address of another kind, or one that cannot be read; it names an unknown user's
+            home, is too long, or holds a null character or a link to itself.
+    """
+    path = place(text)
+    if isinstance(path, Address):
+        from ferjax.storage import mirrors
+
+        return mirrors.local(path)
+    return path
+
+
+def place(text: str | os.PathLike[str]) -> Path | Address:
+    """Reads a path or an address as `user_path` does, but fetches nothing.
+
+    Raises:
+        UserError: see `user_path`.
     """
     name = os.fspath(text)
     shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
-    if _ADDRESS.match(name):
-        raise UserError(
-            f"{shown} is an address, and only files and folders of this machine can be used: download it or "
-            "mount it, and name it by its path"
-        )
+    if address := read_address(name):
+        return address
     try:
         path = Path(name).expanduser()
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):

@@ -8,6 +8,7 @@ import pytest
 
 from ferjax import files
 from ferjax.errors import UserError
+from ferjax.storage.address import Address
 
 
 def test_values_come_back_and_nan_becomes_null(tmp_path):
@@ -158,11 +159,16 @@ def test_a_users_path_is_expanded(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     "address",
-    ["gs://bucket/run", "s3://b", "http://host/x", "HTTPS://h", "file:///x", "gs:/bucket/run", "a+b://c"],
+    ["hdfs://host/run", "s3://b", "http://host/x", "HTTPS://h", "file:///x", "gs:/bucket/run", "a+b://c"],
 )
-def test_an_address_is_no_path(address):
-    with pytest.raises(UserError, match="is an address, and only files and folders of this machine"):
-        files.user_path(address)
+@pytest.mark.parametrize("read", [files.user_path, files.place])
+def test_an_address_outside_of_object_storage_is_no_path(address, read):
+    with pytest.raises(UserError, match=r"of a kind that cannot be used|names no bucket"):
+        read(address)
+
+
+def test_a_place_in_object_storage_is_read_and_not_fetched():
+    assert files.place("s3://nowhere/runs/") == Address("s3", "nowhere", "runs")
 
 
 @pytest.mark.parametrize(

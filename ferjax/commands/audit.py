@@ -17,9 +17,13 @@ from ferjax.errors import UserError
 from ferjax.files import to_json
 from ferjax.platform import outputs
 from ferjax.registry import verb
+from ferjax.storage.address import Address
 
 _DATA_DIR = framework.path_flag(
-    "data_dir", None, "Folder of the built sets; $TFDS_DATA_DIR or ~/tensorflow_datasets if not given."
+    "data_dir",
+    None,
+    "Folder of the built sets; $TFDS_DATA_DIR or ~/tensorflow_datasets if not given.",
+    fetch=False,
 )
 _OUT = framework.path_flag(
     "out", None, "Folder of audit.json and audit.html; the folder audit/ beside the built set if not given."
@@ -33,6 +37,9 @@ def main(argv: list[str]) -> int:
     if len(argv) != 2:
         raise UserError(f"audit takes one name: {', '.join(builders.names())}")
     name, data_dir = argv[1], _DATA_DIR.value
+    root = builders.data_root(data_dir)
+    if isinstance(root, Address) and not _OUT.value:
+        raise UserError(f"name a folder for the page with --out: nothing is written to {root}")
     folder = built_folder(name, data_dir)
     out = Path(_OUT.value) if _OUT.value else folder / "audit"
     numbers, page = out / "audit.json", out / "audit.html"

@@ -25,7 +25,9 @@ from ferjax.scores.groups import SMALLEST
 _WORKDIR = framework.path_flag("workdir", None, "The run's folder.", required=True)
 _DATASET = flags.DEFINE_string("dataset", "", "The data set to score on; the one it was trained on if empty.")
 _SPLIT = flags.DEFINE_string("split", "test", "The split of that set.")
-_DATA_DIR = framework.path_flag("data_dir", "", "Folder of the built data sets; the run's own if empty.")
+_DATA_DIR = framework.path_flag(
+    "data_dir", "", "Folder of the built data sets; the run's own if empty.", fetch=False
+)
 _EXTRA = flags.DEFINE_enum(
     "extra", "drop", ["drop", "map"], "drop or map: examples of classes that the network lacks."
 )

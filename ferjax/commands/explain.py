@@ -31,6 +31,7 @@ from ferjax.platform import outputs
 from ferjax.platform.machine import keep_compiled
 from ferjax.pretrained.places import is_shipped
 from ferjax.registry import verb
+from ferjax.storage import mirrors
 
 _WORKDIR = workdir_flag()
 _IMAGES = flags.DEFINE_multi_string("images", [], "A file, folder or pattern; may be given several times.")
@@ -51,7 +52,9 @@ _LAYER = flags.DEFINE_string(
 _CLASS = flags.DEFINE_string(
     "of_class", PREDICTED, "The class to explain: predicted, actual, or a class's name."
 )
-_DATA_DIR = framework.path_flag("data_dir", "", "Folder of the built data sets; the run's own if empty.")
+_DATA_DIR = framework.path_flag(
+    "data_dir", "", "Folder of the built data sets; the run's own if empty.", fetch=False
+)
 _OUT = framework.path_flag(
     "out", "", "Folder to write to; WORKDIR/explanations if empty, without a workdir explanations."
 )
@@ -89,7 +92,8 @@ def main(argv: list[str]) -> int:
         chosen = subjects.from_split(network, classifier, _SPLIT.value, _COUNT.value, _DATA_DIR.value)
     explained = explain(network, classifier, chosen, methods, layer, _CLASS.value)
     title = f"What {network.config.model.name} looks at"
-    subtitle = f"{network.origin.capitalize()}; {workdir.name if is_shipped(workdir) else workdir}"
+    shown = workdir.name if is_shipped(workdir) else mirrors.shown(str(workdir))
+    subtitle = f"{network.origin.capitalize()}; {shown}"
     heat_file.save(explained, out / heat_file.FILE)
     print(gallery.write_gallery(explained, out, title, subtitle))
     for name, reason in chosen.skipped:

@@ -20,11 +20,12 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags.config_flags import ConfigFileFlagParser, is_config_flag
 
 from ferjax.errors import BAD_INPUT, UserError
-from ferjax.files import DISK_FULL, user_path
+from ferjax.files import DISK_FULL, place, user_path
 from ferjax.hub.address import SCHEME
 from ferjax.platform import console
 from ferjax.platform.failures import describe_failure
 from ferjax.recipes import shipped
+from ferjax.storage import mirrors
 
 # What the flags of commands may hold; narrower limits stand where a flag is defined.
 _LARGEST_COUNT, _LARGEST_NUMBER = 2**32 - 1, 1e9
@@ -35,7 +36,7 @@ flags.disclaim_key_flags()
 
 def fail(message: object) -> NoReturn:
     """Prints one line that says what is wrong and exits with code 2."""
-    console.print_error(message)
+    console.print_error(mirrors.shown(str(message)))
     sys.exit(BAD_INPUT)
 
 
@@ -68,7 +69,9 @@ class _RecipeParser(ConfigFileFlagParser):
 
     def parse(self, path: str) -> ConfigDict:
         if path.partition(":")[2].startswith("//"):
-            user_path(path)  # an address, which is told as one
+            raise UserError(
+                f"{path} is an address, and a config file is a program: read it, and name a file on this disk"
+            )
         file, colon, argument = path.partition(":")
         if file.endswith(".json"):
             return _stored_config(path)
@@ -99,8 +102,12 @@ class _PathParser(flags.ArgumentParser):
 
     syntactic_help = "a path"
 
+    def __init__(self, fetch: bool) -> None:
+        self._read = user_path if fetch else place
+
     def parse(self, argument: str) -> str:
-        return argument and str(user_path(argument))
+        """Returns the path without `~`, of this machine unless an address is to stay one."""
+        return argument and str(self._read(argument))
 
     def flag_type(self) -> str:
         return "path"
@@ -124,7 +131,12 @@ def network_flag(name: str, help_string: str) -> flags.FlagHolder:
 
 
 def path_flag(
-    name: str, default: str | None, help_string: str, required: bool = False, several: bool = False
+    name: str,
+    default: str | None,
+    help_string: str,
+    required: bool = False,
+    several: bool = False,
+    fetch: bool = True,
 ) -> flags.FlagHolder:
     """Defines a flag that takes a file or a folder; its value is text without `~`.
 
@@ -134,8 +146,9 @@ def path_flag(
         help_string: its text in `--help`.
         required: it must be given.
         several: it may be given several times; its value is a list.
+        fetch: an address becomes the path of its copy; otherwise it stays an address.
     """
-    parser, serializer = _PathParser(), flags.ArgumentSerializer()
+    parser, serializer = _PathParser(fetch), flags.ArgumentSerializer()
     if several:
         return flags.DEFINE_multi(parser, serializer, name, [], help_string)
     return flags.DEFINE(parser, name, default, help_string, serializer=serializer, required=required)
@@ -248,13 +261,15 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         console.log_to_stderr()
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # names of files may be no text
+        mirrors.show_addresses()
         # absl's commands show the INFO messages of libraries: TFDS logs every file that it opens.
         if not flags.FLAGS["verbosity"].present:
             absl_logging.set_verbosity(absl_logging.WARNING)
         # JAX logs every accelerator that the machine lacks.
         logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
         try:
-            code = main(rest)
+            with mirrors.stored():
+                code = main(rest)
             print(end="", flush=True)  # here, where a reader that has left and a full disk are understood
             return code
         except UserError as error:

@@ -29,7 +29,7 @@ _PROBABILITIES = framework.path_flag(
 )
 _FOLDS = flags.DEFINE_integer("folds", None, "Folds to train; 5, or as many as the runs have.", 2, 1000)
 _DATA_DIR = framework.path_flag(
-    "data_dir", "", "Folder of the built sets; the run's or recipe's own if empty."
+    "data_dir", "", "Folder of the built sets; the run's or recipe's own if empty.", fetch=False
 )
 _RELABEL = framework.path_flag("relabel", "", "With --probabilities: a relabel file that gives the labels.")
 _SHOWN = flags.DEFINE_integer("shown", 48, "Suspects that get pictures.", 1, 2000)

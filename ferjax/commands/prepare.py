@@ -18,7 +18,10 @@ _MANUAL_DIR = framework.path_flag(
     "manual_dir", None, "Folder with the files that you downloaded (licensed sets only)."
 )
 _DATA_DIR = framework.path_flag(
-    "data_dir", None, "Folder of the built sets; $TFDS_DATA_DIR or ~/tensorflow_datasets if not given."
+    "data_dir",
+    None,
+    "Folder of the built sets; $TFDS_DATA_DIR or ~/tensorflow_datasets if not given.",
+    fetch=False,
 )
 _SKIP_BAD_ROWS = flags.DEFINE_bool(
     "skip_bad_rows", False, "Leave malformed rows and images out and count them, instead of stopping."

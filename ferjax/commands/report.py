@@ -14,6 +14,7 @@ from ferjax.registry import verb
 from ferjax.report import page, tables
 from ferjax.report.comparison import write_comparison
 from ferjax.report.run import read_run
+from ferjax.storage import mirrors
 
 _OUT = framework.path_flag("out", "", "Folder of the comparison; comparison/ beside the runs if empty.")
 
@@ -37,6 +38,8 @@ def main(argv: list[str]) -> None:
         )
         print(written)
     if sum(run.result is not None for run in runs) > 1:
+        if not _OUT.value and len(workdirs) > 1 and any(map(mirrors.of, workdirs)):
+            raise UserError("name a folder for the comparison with --out: not all runs are on this machine")
         beside = Path(os.path.commonpath([workdir.parent for workdir in workdirs]))
         print(write_comparison(runs, _OUT.value or beside / "comparison"))
     elif _OUT.value:

@@ -25,7 +25,9 @@ _WORKDIR = framework.path_flag(
 _AGAINST = framework.path_flag("against", None, "Another run or bundle, measured on the same images.")
 _DATASET = flags.DEFINE_string("dataset", "", "The data set to test on; the run's own if empty.")
 _SPLIT = flags.DEFINE_string("split", "test", "The split of that set.")
-_DATA_DIR = framework.path_flag("data_dir", "", "Folder of the built data sets; the run's own if empty.")
+_DATA_DIR = framework.path_flag(
+    "data_dir", "", "Folder of the built data sets; the run's own if empty.", fetch=False
+)
 _COUNT = flags.DEFINE_integer("count", 500, "How many images, evenly over the split; 0: all.", 0)
 _ATTACKED = flags.DEFINE_integer("attacked", 100, "How many of them are attacked adversarially; 0: none.", 0)
 _KINDS = flags.DEFINE_list("kinds", [], f"Any of {', '.join(CORRUPTIONS)}; all if empty.")

@@ -39,6 +39,7 @@ def main(argv: list[str]) -> int:
     from ferjax.config import validate
     from ferjax.platform.machine import keep_compiled
     from ferjax.report.tables import text_table
+    from ferjax.storage import mirrors
     from ferjax.tracking import trackers
     from ferjax.training.loop import Stopped, train_and_evaluate
 
@@ -54,7 +55,7 @@ def main(argv: list[str]) -> int:
         PROCESSES.value,
         PROCESS.value,
         timeout=JOIN_LIMIT.value,
-        facts=facts(config, workdir),
+        facts=facts(config, mirrors.shown(workdir)),
         limits=Limits(SILENCE_LIMIT.value, PROGRESS_LIMIT.value),
     ):
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ferjax.errors import UserError
-from ferjax.files import user_path
+from ferjax.files import place
 from ferjax.registry import Registry
 
 NAME = 120  # characters that a name may have
@@ -171,7 +171,7 @@ class Text:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """A file or folder of this machine, or empty."""
+    """A file or folder of this machine or in object storage, or empty."""
 
     words: str
 
@@ -179,7 +179,7 @@ class Place:
         """Raises UserError if the field `name` may not hold `value`, which has the field's type."""
         _check_length(name, value, longest=4096)
         try:
-            user_path(value)
+            place(value)
         except UserError as error:
             raise UserError(f"config field {name}: {error}") from None
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ferjax.data.builders.text_files import header, table
 from ferjax.errors import UserError, listed
 from ferjax.files import user_path
+from ferjax.storage.mirrors import shown
 
 NEW = "new_label"
 # The columns that say which example is meant. `example` is SPLIT/INDEX, for sets that store no ids.
@@ -83,7 +84,7 @@ class RelabelFile(NamedTuple):
 
     def provenance(self, replaced: object) -> dict[str, object]:
         """Returns what a run keeps of it, ready for JSON: `file`, `digest` (SHA-256), `replaced`."""
-        return {"file": str(self.path), "digest": self.digest, "replaced": replaced}
+        return {"file": shown(str(self.path)), "digest": self.digest, "replaced": replaced}
 
 
 def read(path: Path | str) -> RelabelFile:

@@ -30,6 +30,7 @@ from ferjax.runs.checkpoint_files import (
 from ferjax.runs.checksum import checksum
 from ferjax.runs.layout import Layout, differences, digest, layout
 from ferjax.runs.weights import load, stored_layout
+from ferjax.storage import uploads
 
 logger = logging.getLogger(__name__)
 
@@ -116,10 +117,12 @@ class Checkpoints:
         """Starts writing the state; `meta` is JSON-ready and has `best_step`.
 
         Raises:
-            UserError: this write or an earlier one failed, for example because the disk is full.
+            UserError: this write or an earlier one failed, for example because the disk is full or object
+                storage does not take it.
         """
         if step in self._manager.all_steps():
             return
+        uploads.check(self._directory)
         self._policy.best_step = meta["best_step"]
         tree = _tree(state)
         sums = {"state_checksum": checksum(tree), "weights_checksum": checksum(state.variables)}

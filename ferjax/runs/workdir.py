@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from ferjax.errors import UserError, listed
 from ferjax.files import DISK_FULL, write_json_atomic
 from ferjax.runs.config_check import differences, fixed_fields, read_config
+from ferjax.storage.uploads import uploading
 
 CONFIG, METRICS, RESULT, TENSORBOARD = "config.json", "metrics.jsonl", "result.json", "tensorboard"
 _LOCK, _BEGUN = ".lock", ("checkpoints", METRICS, RESULT)
@@ -32,33 +33,36 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
 
     Raises:
         UserError: another run writes here, the folder belongs to another config or holds other things than a
-            run, or it cannot be written.
+            run, or it cannot be written; see `ferjax.storage.uploads.uploading` for object storage.
     """
     if not writes:
         with _describing_errors(workdir):
             yield
         return
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        _refuse_foreign(workdir)
-        # Closed at the end of the block; the system releases the lock even after SIGKILL.
-        lock = os.fdopen(_open_lock(workdir / _LOCK), "r+b", buffering=0)
-    except OSError as error:
-        raise UserError(f"cannot write the workdir {workdir}: {error.strerror}") from error
-    with lock:
+    with uploading(workdir):
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Busy(f"another run is writing {workdir}; wait for it or take another --workdir") from None
-        stored = workdir / CONFIG
-        if not _begun(workdir):
-            write_json_atomic(stored, config.to_dict())  # an earlier start failed before it trained
-        elif stored.exists():
-            check_config(workdir, config)
-        else:
-            raise UserError(f"{workdir} holds a run without its {CONFIG}; take another --workdir")
-        with _describing_errors(workdir):
-            yield
+            workdir.mkdir(parents=True, exist_ok=True)
+            _refuse_foreign(workdir)
+            # Closed at the end of the block; the system releases the lock even after SIGKILL.
+            lock = os.fdopen(_open_lock(workdir / _LOCK), "r+b", buffering=0)
+        except OSError as error:
+            raise UserError(f"cannot write the workdir {workdir}: {error.strerror}") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise Busy(
+                    f"another run is writing {workdir}; wait for it or take another --workdir"
+                ) from None
+            stored = workdir / CONFIG
+            if not _begun(workdir):
+                write_json_atomic(stored, config.to_dict())  # an earlier start failed before it trained
+            elif stored.exists():
+                check_config(workdir, config)
+            else:
+                raise UserError(f"{workdir} holds a run without its {CONFIG}; take another --workdir")
+            with _describing_errors(workdir):
+                yield
 
 
 def _open_lock(path: Path) -> int:

@@ -13,6 +13,7 @@ from ferjax.runs import weights
 from ferjax.runs.finite import check_finite
 from ferjax.runs.result import read_result
 from ferjax.runs.workdir import RESULT
+from ferjax.storage.mirrors import shown
 from ferjax.training.paths import by_path
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def read(config: ConfigDict) -> Origin:
             image_size=config.data.image_size,
             **model_options(config),
         )
-        return Origin(str(path), config.model.name, by_path(variables), None, None, None, [])
+        return Origin(shown(str(path)), config.model.name, by_path(variables), None, None, None, [])
     if not path.is_dir():
         raise UserError(
             f"init.from={path} is no folder; name a workdir, one of its checkpoints, an import, a bundle, a "
@@ -76,7 +77,7 @@ def read(config: ConfigDict) -> Origin:
     check_finite(by_path(variables), path)
     label_names = meta.get("label_names") or _result(path).get("label_names")
     return Origin(
-        path=str(path),
+        path=shown(str(path)),
         network=meta["model"],
         arrays=by_path(variables),
         label_names=tuple(label_names) if label_names else None,
@@ -90,7 +91,7 @@ def _of_bundle(network: "Trained", path: Path, config: ConfigDict) -> Origin:
     """Takes a bundle's weights; the sets that made them are looked for where the run's own set lies."""
     here = {"dir": config.data.dir}
     return Origin(
-        path=str(path),
+        path=shown(str(path)),
         network=network.config.model.name,
         arrays=by_path(network.variables),
         label_names=network.label_names,

@@ -18,6 +18,7 @@ from ferjax.files import user_path
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.result import read_result
 from ferjax.runs.workdir import RESULT, claim
+from ferjax.storage import mirrors
 from ferjax.training import transfer
 from ferjax.training.cadence import Cadence
 from ferjax.training.calls import StepCalls
@@ -72,6 +73,11 @@ def train_and_evaluate(
     """
     validate(config)
     workdir, mesh = user_path(workdir), open_mesh(config)
+    if mirrors.of(workdir) and jax.process_count() > 1:
+        raise UserError(
+            f"{mirrors.shown(str(workdir))}: a run of several processes needs a --workdir that all of them "
+            "see as a folder; mount the bucket (gcsfuse, mountpoint-s3), and name the folder"
+        )
     with claim(workdir, config, writes=jax.process_index() == 0), contextlib.ExitStack() as stack:
         if (workdir / RESULT).exists():
             print(f"{workdir} is already finished; its result:")

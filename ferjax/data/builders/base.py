@@ -23,6 +23,7 @@ from ferjax.data.builders.shards import ExampleWriter, SplitWriter, Written, sha
 from ferjax.data.builders.text_files import table
 from ferjax.data.labels import FER7
 from ferjax.errors import UserError, listed
+from ferjax.files import user_path
 
 # f(tasks, function that carries out one, folder of the set) → outcomes: see `shard_tasks`.
 RunTasks = Callable[[Sequence[Any], Callable[[Any], Any], Path], Sequence[Any]]
@@ -295,7 +296,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
                 f"{self.name} is licensed: download it yourself and name the folder that holds "
                 f"{self.MANUAL_DOWNLOAD_INSTRUCTIONS} with --manual_dir"
             )
-        folder = Path(self._manual_dir).expanduser()
+        folder = user_path(self._manual_dir)
         if folder.is_file() and folder.name.lower().endswith(ARCHIVES):
             raise UserError(f"--manual_dir={folder} is an archive: unpack it and name the folder")
         if not folder.is_dir():

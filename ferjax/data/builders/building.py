@@ -59,7 +59,7 @@ def rebuild(
     from ferjax.data.builders.build_once import rebuild_once  # imports TFDS
 
     config = _configuration(beam)
-    with _explained(name, catalogue.data_root(data_dir)):
+    with _explained(name, catalogue.building_root(data_dir)):
         return rebuild_once(
             lambda place: catalogue.create(name, place, **arguments),
             catalogue.folder(name, data_dir),

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ferjax.errors import UserError, nearest
-from ferjax.files import user_path
+from ferjax.files import place
 from ferjax.registry import DATA_SETS
+from ferjax.storage.address import Address
+from ferjax.storage.sets import fetched
 
 _SAFE = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -94,15 +96,37 @@ def is_grey(name: str) -> bool:
     return getattr(builder_class(name), "IMAGE_SHAPE", (None, None, 3))[2] == 1
 
 
-def data_root(data_dir: str | os.PathLike | None) -> Path:
+def data_root(data_dir: str | os.PathLike | None) -> Path | Address:
     """Returns the folder of the built sets: `data_dir`, else $TFDS_DATA_DIR, else ~/tensorflow_datasets."""
-    return user_path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    return place(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def folder(name: str, data_dir: str | os.PathLike | None = None) -> Path:
-    """Returns the folder of a data set once it is built. See `data_root` for the default of `data_dir`."""
+    """Returns the folder of a data set once it is built. See `data_root` for the default of `data_dir`.
+
+    One in object storage is fetched first, see `ferjax.storage.sets`.
+
+    Raises:
+        UserError: there is no data set of this name, or it cannot be fetched.
+    """
     builder, config = find(name)
-    return data_root(data_dir) / builder.name / (config or "") / str(builder.VERSION)
+    root, parts = data_root(data_dir), (builder.name, *([config] if config else []), str(builder.VERSION))
+    return fetched(root, parts) if isinstance(root, Address) else root.joinpath(*parts)
+
+
+def building_root(data_dir: str | os.PathLike | None) -> Path:
+    """Returns the folder that sets are built in, see `data_root`.
+
+    Raises:
+        UserError: it is in object storage.
+    """
+    root = data_root(data_dir)
+    if isinstance(root, Address):
+        raise UserError(
+            f"data sets are built on a disk and not in {root}: build this one in another --data_dir, and "
+            "copy its folder there"
+        )
+    return root
 
 
 def create(name: str, data_dir: str | os.PathLike | None = None, **options: Any) -> Any:
@@ -112,8 +136,11 @@ def create(name: str, data_dir: str | os.PathLike | None = None, **options: Any)
         name: see `find`.
         data_dir: see `data_root`.
         **options: for licensed sets `manual_dir`, `skip_bad_rows` and `options`, see `LicensedBuilder`.
+
+    Raises:
+        UserError: see `find` and `building_root`.
     """
     builder, config = find(name)
     if config:
         options["config"] = config
-    return builder(data_dir=data_root(data_dir), file_format="array_record", **options)
+    return builder(data_dir=building_root(data_dir), file_format="array_record", **options)
