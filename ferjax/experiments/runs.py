@@ -11,6 +11,7 @@ from typing import Any
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from ferjax.config import needs_classes
 from ferjax.files import to_json, write_atomic
 from ferjax.platform import outputs
 from ferjax.training.loop import Stopped, train_and_evaluate
@@ -47,6 +48,7 @@ class Runner:
             UserError: bad input, a folder of another config, or a corrupt file in it.
             Stopped: SIGTERM or ^C came; the state is saved.
         """
+        needs_classes(config, "an experiment")
         return train_and_evaluate(config, workdir, self._prepare)
 
     def run_seed(self, config: ConfigDict, seed: int, workdir: Path | str) -> dict[str, Any]:

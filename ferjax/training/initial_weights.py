@@ -30,6 +30,7 @@ class Origin(NamedTuple):
         image_size: pixels, both sides, of the images it was trained on, None if unknown.
         step: the checkpoint's, None for a file or a bundle.
         trained_on: the data that made the weights, see `ferjax.training.contamination`; empty where unknown.
+        pretraining: the method of pre-training, `mae`, which made them without classes; empty without.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Origin(NamedTuple):
     image_size: int | None
     step: int | None
     trained_on: list[dict[str, Any]]
+    pretraining: str = ""
 
 
 def read(config: ConfigDict) -> Origin:
@@ -74,7 +76,8 @@ def read(config: ConfigDict) -> Origin:
         )
     variables, meta = weights.load(path)
     check_finite(by_path(variables), path)
-    label_names = meta.get("label_names") or _result(path).get("label_names")
+    pretraining = meta.get("pretraining", "")
+    label_names = None if pretraining else meta.get("label_names") or _result(path).get("label_names")
     return Origin(
         path=str(path),
         network=meta["model"],
@@ -83,6 +86,7 @@ def read(config: ConfigDict) -> Origin:
         image_size=meta.get("image_size"),
         step=meta.get("step"),
         trained_on=meta.get("trained_on", []),
+        pretraining=pretraining,
     )
 
 

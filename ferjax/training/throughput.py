@@ -52,7 +52,7 @@ class Meter:
             jax.block_until_ready(self._pending[-1 - IN_FLIGHT][1])
 
     def report(self) -> dict[str, float]:
-        """Returns means: `loss`, `accuracy`, `learning_rate`, and `images_per_second` unless a step compiled.
+        """Returns means: `loss`, `accuracy` where there are classes, `learning_rate`, and `images_per_second` unless a step compiled.
 
         Also the mean of every further loss: `auxiliary_loss`, the network's own, and those of methods; and
         `relabelled`, how many examples have had their label replaced.
@@ -71,9 +71,10 @@ class Meter:
         # Where a stage ends among them, not all have the same losses.
         names = [name for name in rows[0][1] if all(name in sums for _, sums in rows)]
         total = {name: sum(sums[name] for _, sums in rows) for name in names}
+        accuracy = {"accuracy": total["correct"] / total["count"]} if "correct" in total else {}
         values = {
             "loss": total["loss"] / total["weight"],
-            "accuracy": total["correct"] / total["count"],
+            **accuracy,
             **{name: rows[-1][1][name] for name in _LAST if name in total},
         }
         values |= {name: total[name] / total["count"] for name in total if name.endswith("_loss")}
