@@ -59,10 +59,11 @@ def _html(run: Run) -> str:
 {sections.curves(run)}"""
     else:
         body = f"""{_cards(run.losses)}
-{sections.overlap(run.losses)}<p class="muted">{_NEXT}
-<code>--config.init.from={escape(str(run.workdir))}</code></p>
+{sections.overlap(run.losses)}
+{_gallery(run)}
 {sections.curves(run)}
-{_gallery(run)}"""
+<h2>What comes next</h2>
+<p class="muted">{_NEXT} <code>--config.init.from={escape(str(run.workdir))}</code></p>"""
     return document(
         run.title,
         "ferjax report",
