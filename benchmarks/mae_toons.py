@@ -3,8 +3,8 @@
     python -m benchmarks.mae_toons [--seeds 5] [--pretraining_epochs 200] [--epochs 60] [--fraction 0.1]
                                    [--pretrain_on toons/open_peeps] [--workdir DIR] [--json FILE]
 
-For each seed `vit_tiny48` is pre-trained on all training images of a set without their labels; then a tenth of
-the training images of `open_peeps` with their labels trains it further (`fine-tuned`), trains a linear
+For each seed `vit_tiny48` is pre-trained on all training images of a set without their labels; then a tenth
+of the training images of `open_peeps` with their labels trains it further (`fine-tuned`), trains a linear
 classifier on what it learnt (`probed`), and trains the same network from random weights (`scratch`), with the
 same seed, images and number of steps. They are compared with `scratch` seed by seed. Started again with the
 same --workdir it goes on.
@@ -29,7 +29,7 @@ from ferjax.training.loop import train_and_evaluate
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 LABELLED = "toons/open_peeps"
 SCRATCH = "scratch"
-# What is trained with labels → the recipe behind the colon, and whether it begins with what was learnt without.
+# What is trained with labels → the recipe behind the colon, and whether it begins pre-trained.
 WAYS = {SCRATCH: ("", False), "fine-tuned": ("", True), "probed": (",recipe=probe", True)}
 
 

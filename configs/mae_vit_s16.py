@@ -7,8 +7,8 @@ At 64×64 pixels, of whose 16 patches it sees four: it shows that the parts work
     python -m ferjax.main --config=configs/mae_vit_s16.py:folder,data.dir=SETS --workdir=MAE
     python -m ferjax.main --config=configs/vit_s16.py:rafdb --config.init.from=MAE
 
-Labels of the set are not looked at. Ning et al. (2024) pre-train a larger network (L/16) on nine million faces.
-ferjax has not run it: nothing was measured on a GPU. See docs/pretraining.md.
+Labels of the set are not looked at. Ning et al. (2024) pre-train a larger network (L/16) on nine million
+faces. ferjax has not run it: nothing was measured on a GPU. See docs/pretraining.md.
 """
 
 from functools import partial

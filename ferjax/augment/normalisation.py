@@ -33,6 +33,6 @@ def normalise(
 
 
 def bytes_of(values: Float[Array, "B H W 3"]) -> UInt8[Array, "B H W 3"]:
-    """Turns normalised values back into bytes, the inverse of `normalise`; what is out of range is cut off."""
+    """Turns normalised values back into bytes, the inverse of `normalise`; others are cut off."""
     share = values * jnp.asarray(IMAGENET_STD) + jnp.asarray(IMAGENET_MEAN)
     return jnp.clip(jnp.round(255 * share), 0, 255).astype(jnp.uint8)

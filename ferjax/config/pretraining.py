@@ -28,7 +28,7 @@ def needs_classes(config: ConfigDict, verb: str) -> None:
     if is_pretraining(config):
         raise UserError(
             f"{verb} needs scores of classes, and pretrain.method={config.pretrain.method} trains without "
-            "labels: train this config with python -m ferjax train, then fine-tune from its workdir with init.from"
+            "labels: train it with python -m ferjax train, then fine-tune from its workdir with init.from"
         )
 
 

@@ -56,13 +56,13 @@ AFFECT = (
 
 PRETRAIN = (
     Field("pretrain.method", "none", Choices(("none", "mae")), "",
-          "mae: the network learns without labels, by filling in hidden patches; it is a vision transformer."),
+          "mae: the network, a vision transformer, learns without labels, by filling in hidden patches."),
     Field("pretrain.mask_ratio", 0.75, INSIDE, "of the patches", "mae: those that are hidden."),
     Field("pretrain.normalise_targets", True, SWITCH, "",
-          "mae: each patch is filled in with mean 0 and variance 1; else its pixels as the network takes them."),
+          "mae: each patch is guessed with mean 0 and variance 1; else its pixels as they are taken."),
     Field("pretrain.decoder_width", 512, Range(4, 65536), "", "mae: numbers in a token of the decoder."),
     Field("pretrain.decoder_depth", 8, Range(1, 48), "", "mae: blocks of the decoder."),
-    Field("pretrain.decoder_heads", 16, Range(1, 1024), "", "mae: heads of its attention; they divide its width."),
+    Field("pretrain.decoder_heads", 16, Range(1, 1024), "", "mae: heads of its attention."),
 )  # fmt: skip
 
 OPTIMIZER = (

@@ -33,8 +33,8 @@ def open_workdir(workdir: Path) -> Trained:
     _, config = stored_config(workdir)
     if is_pretraining(config):
         raise UserError(
-            f"{workdir} is a run of pre-training (pretrain.method={config.pretrain.method}), whose network has "
-            f"no classes: fine-tune it first, with --config.init.from={workdir} and without the group pretrain"
+            f"{workdir} is a run of pre-training (pretrain.method={config.pretrain.method}), whose network "
+            f"has no classes: fine-tune it first, with --config.init.from={workdir} and pretrain.method=none"
         )
     variables, meta = weights.load(workdir)
     if meta["model"] != config.model.name:

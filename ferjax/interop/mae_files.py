@@ -53,9 +53,7 @@ def import_mae(model: MaskedAutoencoder, state_dict: Any, image_size: int) -> di
     arrays = {name: np.asarray(entries[name]) for name in wanted}
     arrays = {name: value.astype(np.promote_types(value.dtype, np.float32)) for name, value in arrays.items()}
     check_finite(arrays, "the state dict")
-    flat = {
-        path: np.array(leaf.to_flax(arrays[name]), order="C") for name, (leaf, path, _) in wanted.items()
-    }
+    flat = {path: np.array(leaf.to_flax(arrays[name]), order="C") for name, (leaf, path, _) in wanted.items()}
     return {"params": unflatten_dict(flat, sep="/")}
 
 

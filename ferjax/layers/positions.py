@@ -21,7 +21,7 @@ def sin_cos(rows: int, columns: int, width: int) -> Float[np.ndarray, "1 T {widt
         float32, T = 1 + rows · columns.
 
     References:
-        Vaswani et al., Attention is all you need, 2017, section 3.5; in two dimensions as facebookresearch/mae.
+        Vaswani et al., Attention is all you need, 2017, section 3.5; for images as facebookresearch/mae.
     """
     frequencies = 10_000.0 ** -(np.arange(width // 4) / (width // 4))
 

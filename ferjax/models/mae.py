@@ -155,8 +155,8 @@ def masked(
     """
     if not isinstance(model, TokenEncoder):
         raise UserError(
-            f"pretrain.method=mae hides patches from a vision transformer, and {type(model).__name__} is none: "
-            "set model.name to vit_tiny48, vit_s16 or vit_b16"
+            "pretrain.method=mae hides patches from a vision transformer, and "
+            f"{type(model).__name__} is none: set model.name to vit_tiny48, vit_s16 or vit_b16"
         )
     options = {
         field.name: getattr(model, field.name)
@@ -217,7 +217,7 @@ def unpatched(values: Float[Array, "B N D"], patch: int, height: int) -> Float[A
 
 
 def targets(values: Float[Array, "B N D"], normalised: bool) -> Float[Array, "B N D"]:
-    """Returns what the decoder shall guess: pixels, or each patch's with mean 0 and variance 1 (section 4.2)."""
+    """Returns what the decoder shall guess: pixels, or each patch's with mean 0 and variance 1 (4.2)."""
     if not normalised:
         return values
     mean, deviation = patch_statistics(values)

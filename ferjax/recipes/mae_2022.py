@@ -1,4 +1,4 @@
-"""Masked auto-encoding (He et al., 2022) as FMAE trains it on faces, and the linear probe of what it learnt."""
+"""Masked auto-encoding (He et al., 2022) as FMAE uses it for faces, and the linear probe that follows."""
 
 from ml_collections import ConfigDict
 
@@ -8,7 +8,9 @@ _ENCODER = "^(?!head/)"
 _POSITIONS = "pos_embed$"
 
 
-def pretrained(config: ConfigDict, image_size: int = 224, batch_size: int = 512, epochs: float = 50.0) -> None:
+def pretrained(
+    config: ConfigDict, image_size: int = 224, batch_size: int = 512, epochs: float = 50.0
+) -> None:
     """Sets FMAE's pre-training: three quarters hidden, AdamW, half a cosine, mirror images alone.
 
     The decoder is the paper's: 8 blocks of width 512.

@@ -96,7 +96,7 @@ def _gallery(run: Run) -> str:
     if pictures is None:
         return ""
     shown = [
-        f'<figure class="panel mistake">'
+        '<figure class="panel mistake">'
         + "".join(f'<img alt="{name}" src="{photograph(image)}">' for name, image in triple)
         + f"<figcaption><small>validation {index:,}</small></figcaption></figure>"
         for index, *triple in (

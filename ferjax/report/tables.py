@@ -55,8 +55,8 @@ def losses_line(result: dict) -> str:
     """Formats the result of a run of pre-training, and how to go on from it, as text."""
     return (
         f"{result['pretraining']}: validation loss {result['validation']['loss']:.4f}, test loss "
-        f"{result['test']['loss']:.4f} at step {result['best_step']:,}, chosen by validation; no classes were "
-        "learnt: fine-tune from this workdir with --config.init.from"
+        f"{result['test']['loss']:.4f} at step {result['best_step']:,}, chosen by validation; no classes "
+        "were learnt: fine-tune from this workdir with --config.init.from"
     )
 
 

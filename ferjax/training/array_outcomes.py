@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 
 def classifier(model: nn.Module, image_shape: tuple[int, ...]) -> frozenset[str]:
-    """Returns the paths of the parameters whose shape depends on the number of classes; none without classes."""
+    """Returns the paths of the parameters whose shape depends on the number of classes, if there are any."""
     if isinstance(model, MaskedAutoencoder):
         return frozenset()
     wider = parameter_shapes(model.clone(num_classes=model.num_classes + 1), image_shape)
@@ -104,7 +104,7 @@ def decide(
 
 
 def _of_another_task(path: str, origin: Origin, model: nn.Module) -> str:
-    """Returns why an array has no place where pre-training is followed by classes, or goes before; or nothing.
+    """Returns why an array has no place where one of pre-training and classes follows the other, or nothing.
 
     Args:
         path: after its collection.

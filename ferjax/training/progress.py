@@ -69,5 +69,5 @@ class Progress:
 
 
 def _merit(scores: dict[str, float]) -> float:
-    """Returns what chooses the best step, the more the better: the accuracy, or minus the loss without one."""
+    """Returns what chooses the best step, the accuracy, or without one minus the loss."""
     return scores["accuracy"] if "accuracy" in scores else -scores["loss"]

@@ -52,8 +52,8 @@ def make_objective(
         rules: the weight of the loss.
 
     Returns:
-        A function whose value is the mean squared error over the hidden patches of the rows, with L2; its sums
-        are `loss`, `weight` and `count`. Labels are not read.
+        A function whose value is the mean squared error over the hidden patches of the rows, with L2; its
+        sums are `loss`, `weight` and `count`. Labels are not read.
     """
     l2, apply = parse_l2(config.loss.l2), rematerialised(model.apply, config.train.remat)
     normalised = config.pretrain.normalise_targets
@@ -65,9 +65,7 @@ def make_objective(
         mask_key, dropout_key = jax.random.split(key)
         images = normalise(rows["image"], dtype)
         order = random_order(mask_key, len(images), _patch_count(model, images))
-        guessed = apply(
-            {"params": params}, images, train=True, order=order, rngs={"dropout": dropout_key}
-        )
+        guessed = apply({"params": params}, images, train=True, order=order, rngs={"dropout": dropout_key})
         loss = _loss(model, rows["image"], guessed, order, normalised)
         value = rules.cross_entropy * loss.sum() / whole.examples + l2_penalty(params, l2) / whole.parts
         count = jnp.float32(len(loss))

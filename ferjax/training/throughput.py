@@ -52,8 +52,9 @@ class Meter:
             jax.block_until_ready(self._pending[-1 - IN_FLIGHT][1])
 
     def report(self) -> dict[str, float]:
-        """Returns means: `loss`, `accuracy` where there are classes, `learning_rate`, and `images_per_second` unless a step compiled.
+        """Returns means: `loss`, `accuracy`, `learning_rate`, and `images_per_second` unless a step compiled.
 
+        There is no accuracy in pre-training.
         Also the mean of every further loss: `auxiliary_loss`, the network's own, and those of methods; and
         `relabelled`, how many examples have had their label replaced.
 

@@ -89,7 +89,10 @@ def test_the_encoder_alone_becomes_a_vision_transformer(theirs):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: state.pop("decoder_pred.bias"), r"decoder_pred\.bias.*an encoder alone is imported by"),
+        (
+            lambda state: state.pop("decoder_pred.bias"),
+            r"decoder_pred\.bias.*an encoder alone is imported by",
+        ),
         (lambda state: state.update(extra=np.zeros(3)), "extra"),
         (lambda state: state.update(mask_token=np.zeros((1, 1, 9))), r"mask_token is \[1, 1, 9\], not"),
         (lambda state: state.update(mask_token=np.full((1, 1, 8), np.nan)), "mask_token"),

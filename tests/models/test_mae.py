@@ -79,7 +79,9 @@ def test_the_loss_is_that_of_hidden_patches():
     for i in range(2):
         errors = [np.mean((guessed[i, j] - wanted[i, j]) ** 2) for j in range(6) if mask[i, j]]
         np.testing.assert_allclose(loss[i], np.mean(errors), rtol=1e-5)
-    np.testing.assert_array_equal(mae.targets(jnp.asarray(values), normalised=False), values.astype(np.float32))
+    np.testing.assert_array_equal(
+        mae.targets(jnp.asarray(values), normalised=False), values.astype(np.float32)
+    )
 
 
 def test_parameters_are_those_of_the_authors():
@@ -102,11 +104,17 @@ def test_parameters_are_those_of_the_authors():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: mae.masked(models.create("fer_cnn"), 0.75, 8, 1, 2), "FerCnn is none: set model.name to vit"),
+        (
+            lambda: mae.masked(models.create("fer_cnn"), 0.75, 8, 1, 2),
+            "FerCnn is none: set model.name to vit",
+        ),
         (lambda: mae.masked(models.create("vit_s16"), 0.75, 10, 1, 3), "decoder_heads 3 does not divide"),
         (lambda: mae.masked(models.create("vit_s16"), 0.75, 6, 1, 2), "decoder_width is 6; masked auto"),
         (lambda: auto_encoder(width=18), r"model\.width is 18; masked auto-encoding needs a multiple of 4"),
-        (lambda: mae.visible(4, 0.9), "with pretrain.mask_ratio 0.9 none of an image's 4 patches would be seen"),
+        (
+            lambda: mae.visible(4, 0.9),
+            "with pretrain.mask_ratio 0.9 none of an image's 4 patches would be seen",
+        ),
         (lambda: mae.visible(0, 0.5), "none of an image's 0 patches"),
     ],
 )

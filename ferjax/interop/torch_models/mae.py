@@ -1,4 +1,4 @@
-"""Masked auto-encoding in PyTorch, as `ferjax.models.mae` describes it, under facebookresearch/mae's names."""
+"""Masked auto-encoding in PyTorch, as `ferjax.models.mae` describes it; names are facebookresearch/mae's."""
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ from ferjax.layers.positions import sin_cos
 
 
 class MaskedAutoencoder(nn.Module):
-    """The whole network: images `[B, 3, image_size, image_size]` and an order to guesses `[B, N, patch² · 3]`."""
+    """The whole network: images `[B, 3, H, W]` and an order of patches to guesses `[B, N, patch² · 3]`."""
 
     def __init__(
         self,
