@@ -93,7 +93,7 @@ def test_validation_hides_the_same_patches_whatever_the_batch():
     )
     mesh = make_mesh(config.mesh)
     model = setup.build_model(config, 1)
-    variables = model.init(jax.random.key(0), np.zeros((1, 16, 16, 3), np.float32))
+    variables = jax.jit(model.init)(jax.random.key(0), np.zeros((1, 16, 16, 3), np.float32))
     step = jax.jit(setup.build_eval_step(config, model))
     losses = [evaluate_loss(step, variables, source, size, mesh) for size in (7, 4)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
