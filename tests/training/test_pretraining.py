@@ -37,9 +37,9 @@ MAE = {
 FREE = {"init__freeze": "", "loss__class_weights": "none"}
 
 
-def configured(tiny_run, **fields):
+def configured(tiny_run=None, **fields):
     """The tiny configuration with a small vision transformer in place of the tiny network."""
-    config = tiny_run.config(**fields)
+    config = tiny_run.config(**fields) if tiny_run else tiny.tiny_configuration(**fields)
     config.model = ConfigDict(VIT)
     return config
 
@@ -52,6 +52,7 @@ def whole(tiny_run, tmp_path_factory):
     return workdir
 
 
+@pytest.mark.slow
 def test_a_run_learns_without_classes(whole):
     result = pretraining_result.read(whole / "result.json")
     rows = tiny.rows(whole)
@@ -65,6 +66,7 @@ def test_a_run_learns_without_classes(whole):
     np.testing.assert_array_equal(fixed["params"]["pos_embed"], sin_cos(4, 4, 16))
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_the_same(tiny_run, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Interrupts, "asked", lambda self, step: step == 4)
@@ -81,8 +83,7 @@ def weights_of(workdir):
 
 
 def test_validation_hides_the_same_patches_whatever_the_batch():
-    config = tiny.tiny_configuration(**MAE)
-    config.model = ConfigDict(VIT)
+    config = configured(**MAE)
     rng = np.random.default_rng(0)
     source = MemorySource(
         rng.integers(0, 256, (7, 16, 16, 3), np.uint8),
@@ -99,6 +100,7 @@ def test_validation_hides_the_same_patches_whatever_the_batch():
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_report_shows_what_was_filled_in(whole):
     pictures = reconstructions.read(whole)
     assert pictures.images.shape == pictures.reconstructed.shape == (8, 16, 16, 3)
@@ -120,6 +122,7 @@ def test_the_report_shows_what_was_filled_in(whole):
     (whole / "kept").rename(whole / "evaluations" / "reconstructions.npz")
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_has_a_page_too(whole, tmp_path):
     for name in ("config.json", "metrics.jsonl"):
         (tmp_path / name).write_bytes((whole / name).read_bytes())
@@ -128,6 +131,7 @@ def test_an_unfinished_run_has_a_page_too(whole, tmp_path):
     assert "This run is unfinished" in write_page(run).read_text()
 
 
+@pytest.mark.slow
 def test_fine_tuning_and_probing_begin_with_the_encoder(tiny_run, whole, tmp_path, capsys):
     config = configured(tiny_run, **FREE, train__max_steps=1, init__from=str(whole))
     config.init.freeze = "^(?!head/)"
@@ -152,14 +156,18 @@ def test_fine_tuning_and_probing_begin_with_the_encoder(tiny_run, whole, tmp_pat
     assert "pre-training has no classifier" in capsys.readouterr().out
 
 
-def test_what_needs_classes_says_so(tiny_run, whole):
+@pytest.mark.slow
+def test_a_network_without_classes_is_not_opened(whole):
     with pytest.raises(UserError, match=r"is a run of pre-training .*fine-tune it first, with"):
         open_network(whole)
     with pytest.raises(UserError, match="is of pre-training, which has no classes to score"):
         read_result(whole / "result.json")
+
+
+def test_experiments_need_scores_of_classes(tmp_path):
     with pytest.raises(UserError, match="an experiment needs scores of classes"):
-        Runner().run(configured(tiny_run, **MAE), whole / "inside")
-    needs_classes(tiny_run.config(), "repeat")
+        Runner().run(configured(**MAE), tmp_path)
+    needs_classes(tiny.tiny_configuration(), "repeat")
 
 
 @pytest.mark.parametrize(
@@ -169,8 +177,8 @@ def test_what_needs_classes_says_so(tiny_run, whole):
         ("eval__also_best_on_test", True), ("loss__label_smoothing", 0.1),
     ],
 )  # fmt: skip
-def test_what_is_about_labels_is_refused(tiny_run, field, value):
-    config = configured(tiny_run, **{**MAE, field: value})
+def test_what_is_about_labels_is_refused(field, value):
+    config = configured(**{**MAE, field: value})
     name = field.replace("__", ".")
     with pytest.raises(UserError, match=rf"trains without labels, and {re.escape(name)} is about them"):
         validate(config)
