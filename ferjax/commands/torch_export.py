@@ -1,8 +1,8 @@
 """`python -m ferjax torch-export DIR --out=FILE`: a run's best weights as a PyTorch state dict.
 
-A run of pre-training gives its whole auto-encoder, encoder and decoder, under facebookresearch/mae's names.
 DIR is a run's --workdir or a folder of torch-import. FILE ends in .safetensors, or in .pth or .pt, which need
-torch. The counterpart's `load_state_dict` takes it with strict=True.
+torch. The counterpart's `load_state_dict` takes it with strict=True. A run of pre-training gives its whole
+auto-encoder, encoder and decoder, under facebookresearch/mae's names.
 """
 
 from pathlib import Path
