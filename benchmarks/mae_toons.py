@@ -1,7 +1,8 @@
 """What masked auto-encoding gives where few labels are known: the embedded toons, 140 images with labels.
 
     python -m benchmarks.mae_toons [--seeds 5] [--pretraining_epochs 200] [--epochs 60] [--fraction 0.1]
-                                   [--pretrain_on toons/open_peeps] [--workdir DIR] [--json FILE]
+                                   [--pretrain_on toons/open_peeps] [--image_size 48] [--workdir DIR]
+                                   [--json FILE]
 
 For each seed `vit_tiny48` is pre-trained on all training images of a set without their labels; then a tenth
 of the training images of `open_peeps` with their labels trains it further (`fine-tuned`), trains a linear
@@ -9,7 +10,7 @@ classifier on what it learnt (`probed`), and trains the same network from random
 same seed, images and number of steps. They are compared with `scratch` seed by seed. Started again with the
 same --workdir it goes on.
 
-`--seeds 2 --pretraining_epochs 0.05 --epochs 1 --fraction 0.1` tries it.
+`--seeds 2 --pretraining_epochs 0.05 --epochs 0.2 --image_size 12` tries it.
 """
 
 import argparse
@@ -36,6 +37,7 @@ WAYS = {SCRATCH: ("", False), "fine-tuned": ("", True), "probed": (",recipe=prob
 def pretraining(args: argparse.Namespace) -> ConfigDict:
     """The recipe of the run without labels."""
     config = mae_vit_tiny48.get_config(args.pretrain_on)
+    config.data.image_size = args.image_size
     config.train.update(epochs=args.pretraining_epochs, log_every=100)
     config.schedule.warmup_epochs = args.pretraining_epochs / 25
     config.eval.every_epochs = max(args.pretraining_epochs / 10, 0.01)
@@ -46,7 +48,7 @@ def with_labels(way: str, source: Path, args: argparse.Namespace) -> ConfigDict:
     """The recipe of a run with few labels."""
     recipe, begins_with_source = WAYS[way]
     config = vit_tiny48.get_config(f"{LABELLED}{recipe}")
-    config.data.train_fraction = args.fraction
+    config.data.update(image_size=args.image_size, train_fraction=args.fraction)
     config.augment.flip = True
     config.train.update(batch_size=32, epochs=args.epochs, log_every=100)
     config.schedule.warmup_epochs = 0.0
@@ -71,7 +73,8 @@ def measured(args: argparse.Namespace, workdir: Path) -> list[dict]:
         scores[way] = [result["test"]["accuracy"] for result in results]
     rows = []
     for way, values in scores.items():
-        row = {"way": way, "epochs": args.epochs, "fraction": args.fraction, "accuracy": values}
+        row = {"way": way, "epochs": args.epochs, "fraction": args.fraction, "image_size": args.image_size}
+        row["accuracy"] = values
         if way != SCRATCH:
             row |= {"pretrained_on": args.pretrain_on, "pretraining_epochs": args.pretraining_epochs}
             row |= {"pretraining_loss": losses}
@@ -90,6 +93,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=60.0, help="with labels")
     parser.add_argument("--fraction", type=float, default=0.1, help="part of the training images with labels")
     parser.add_argument("--pretrain_on", default=LABELLED, help="the set whose labels are not looked at")
+    parser.add_argument("--image_size", type=int, default=48)
     parser.add_argument("--workdir", type=Path, help="where runs are kept; else they are removed")
     parser.add_argument("--json", default="benchmarks/results/mae_toons.json")
     args = parser.parse_args()
