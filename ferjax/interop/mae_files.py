@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.traverse_util import unflatten_dict
 
 from ferjax.errors import UserError
 from ferjax.interop.differences import compare
@@ -17,6 +17,7 @@ from ferjax.interop.name_tables import CONV, LAYER_NORM, LINEAR, Leaf, Row, vect
 from ferjax.interop.torch_names.vit import block_rows
 from ferjax.models.mae import MaskedAutoencoder
 from ferjax.runs.finite import check_finite
+from ferjax.training.paths import by_path
 
 _OWN = tuple(
     vector(name, name) for name in ("cls_token", "reg_token", "pos_embed", "mask_token", "decoder_pos_embed")
@@ -59,7 +60,7 @@ def import_mae(model: MaskedAutoencoder, state_dict: Any, image_size: int) -> di
 
 def export_mae(model: MaskedAutoencoder, params: Mapping[str, Any], image_size: int) -> dict[str, np.ndarray]:
     """Turns an auto-encoder's parameters into a state dict, the inverse of `import_mae`."""
-    flat = flatten_dict(dict(params), sep="/")
+    flat = by_path(params)
     return {
         name: np.array(leaf.to_torch(np.asarray(flat[path])), order="C")
         for name, (leaf, path, _) in _leaves(model, image_size).items()
@@ -70,7 +71,7 @@ def _leaves(model: MaskedAutoencoder, image_size: int) -> dict[str, tuple[Leaf, 
     """Returns each array's layout, path and shape here, by its PyTorch name."""
     images = jax.ShapeDtypeStruct((1, image_size, image_size, 3), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), images)
-    shapes = {path: leaf.shape for path, leaf in flatten_dict(variables["params"], sep="/").items()}
+    shapes = {path: leaf.shape for path, leaf in by_path(variables["params"]).items()}
     return {
         row.torch_key(leaf): (leaf, path, shapes[path])
         for row in _rows(model)

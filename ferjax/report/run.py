@@ -92,8 +92,8 @@ def read_run(workdir: Path | str) -> Run:
         losses = pretraining_result.read(result_path) if result_path.exists() else None
         return Run(workdir, config, rows, None, losses=losses)
     result = read_result(result_path) if result_path.exists() else None
-    kept = {split: _predictions(workdir, result, split) for split in ("test", "validation")}
-    return Run(workdir, config, rows, result, **kept)
+    test, validation = (_predictions(workdir, result, split) for split in ("test", "validation"))
+    return Run(workdir, config, rows, result, test, validation)
 
 
 def _pretrains(config: Mapping[str, Any]) -> bool:

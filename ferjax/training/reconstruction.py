@@ -131,8 +131,8 @@ def reconstruct(
     indices = np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(np.int64))
     images = source.take(indices)["image"]
     fill = jax.jit(_make_filled(model, config))
-    shown, masked, filled = fill(variables, images, indices.astype(np.int32))
-    return Reconstructions(*(np.asarray(each) for each in (shown, masked, filled)), indices)
+    shown, masked, filled = map(np.asarray, fill(variables, images, indices.astype(np.int32)))
+    return Reconstructions(shown, masked, filled, indices)
 
 
 def _make_filled(model: MaskedAutoencoder, config: ConfigDict) -> Callable[..., tuple[Array, Array, Array]]:
@@ -161,7 +161,8 @@ def _make_answer(model: MaskedAutoencoder, dtype: Dtype) -> Callable[..., tuple[
         keys = jax.vmap(lambda index: jax.random.fold_in(jax.random.key(_EVALUATION_KEY), index))(indices)
         count = _patch_count(model, values)
         order = jax.vmap(lambda key: random_order(key, 1, count)[0])(keys)
-        return order, model.apply({"params": variables["params"]}, values, train=False, order=order)
+        guessed: Any = model.apply({"params": variables["params"]}, values, train=False, order=order)
+        return order, guessed
 
     return answer
 
