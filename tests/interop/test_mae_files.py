@@ -32,7 +32,7 @@ def theirs():
     return net.double()
 
 
-@pytest.mark.parametrize("normalised", [True, False])
+@pytest.mark.parametrize("normalised", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_loss_guesses_and_gradients_are_pytorchs(theirs, normalised):
     rng = np.random.default_rng(1)
     images = rng.normal(size=(3, 16, 16, 3))
