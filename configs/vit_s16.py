@@ -10,6 +10,10 @@ From scratch at 64×64 pixels. Not measured yet.
 Ning et al. (2024) fine-tune a larger one (L/16), pre-trained on faces, and claim 93.09 % on RAF-DB. ferjax
 has not run it: the images are licensed, and nothing was measured on a GPU. docs/networks.md lists the files
 that torch-import reads and the options that they need.
+
+    python -m ferjax.main --config=configs/vit_s16.py:rafdb,recipe=probe --config.init.from=VIT
+
+A linear classifier on the frozen network. configs/mae_vit_s16.py pre-trains without labels.
 """
 
 from functools import partial
@@ -18,6 +22,7 @@ from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build, toons
 from ferjax.recipes.fmae_2024 import fine_tuned
+from ferjax.recipes.mae_2022 import probed
 
 
 def get_config(argument: str = "") -> ConfigDict:
@@ -26,4 +31,5 @@ def get_config(argument: str = "") -> ConfigDict:
         model={"name": "vit_s16", "pool": "mean", "drop_path": 0.1},
         toons=partial(toons, epochs=8.0, learning_rate=1e-3, optimizer="adamw", model={"drop_path": 0.0}),
         paper=fine_tuned,
+        everywhere={"probe": partial(probed, image_size=224)},
     )

@@ -8,6 +8,10 @@ Not measured yet.
 
 From scratch on photographs by a recipe of ferjax's own, with its honest protocol: copies of scored images are
 left out, and what choosing on test would give is told. Not measured yet.
+
+    python -m ferjax.main --config=configs/vit_tiny48.py:toons,recipe=probe --config.init.from=MAE
+
+A linear classifier alone, on what configs/mae_vit_tiny48.py has learnt without labels.
 """
 
 from functools import partial
@@ -15,6 +19,7 @@ from functools import partial
 from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build, toons
+from ferjax.recipes.mae_2022 import probed
 
 
 def _photographs(config: ConfigDict) -> None:
@@ -43,4 +48,5 @@ def get_config(argument: str = "") -> ConfigDict:
             model={"drop_path": 0.0},
         ),
         paper=_photographs,
+        everywhere={"probe": partial(probed, image_size=48, batch_size=64, epochs=30.0)},
     )

@@ -1,4 +1,6 @@
-"""Makes docs/demo.png, serve.png, web.png and explain.png: `PYTHONPATH=tests python docs/make_page_pictures.py`.
+"""Makes docs/demo.png, serve.png, web.png and explain.png.
+
+    PYTHONPATH=tests python docs/make_page_pictures.py
 
 The shipped network on photographs in the public domain, see `make_predict_pictures.py`, drawn by Chromium.
 """

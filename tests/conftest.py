@@ -33,7 +33,7 @@ RELATIVES = [
     "vgg19", "vgg19_bn", "ran", "facenet", "facenet2expnet", "ran_facenet2expnet",
     "convnext_tiny", "efficientnet_b0", "efficientnet_b2", "emonext_tiny", "vit_b16", "vit_s16",
     "dan", "ddamfn", "mobilefacenet", "ir50", "poster_v2", "resmaskingnet",
-    "affectnet_large_batch", "affectnet_pretrain", "deep_cnn_transfer", "transfer_rafdb",
+    "affectnet_large_batch", "affectnet_pretrain", "deep_cnn_transfer", "transfer_rafdb", "mae_vit_s16",
 ]  # fmt: skip
 _OF_A_RELATIVE = re.compile(rf"\[(?:.*\W)?(?:{'|'.join(RELATIVES)})(?:\W.*)?\]$")
 

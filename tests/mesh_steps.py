@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import tiny
 from jax.sharding import Mesh
+from ml_collections import ConfigDict
 
 from ferjax.cluster.mesh import global_batch, make_mesh, replicated
 from ferjax.data.memory_source import MemorySource
@@ -16,6 +17,7 @@ from ferjax.runs.checksum import checksum
 from ferjax.training import setup
 from ferjax.training.distillation import Teacher
 from ferjax.training.evaluate import evaluate_rows
+from ferjax.training.reconstruction import evaluate_loss
 
 STEPS = 3
 # Every training method at once.
@@ -26,12 +28,19 @@ METHODS = {
 }  # fmt: skip
 # The one that cannot be combined with all of them.
 PAIRED = {"loss__rul": True}
+# Masked auto-encoding of a small vision transformer.
+MASKED = {
+    "pretrain__method": "mae", "pretrain__decoder_width": 8, "pretrain__decoder_depth": 1,
+    "pretrain__decoder_heads": 2, "loss__class_weights": "none", "loss__label_smoothing": 0.0,
+}  # fmt: skip
+SMALL_VIT = {"name": "vit_tiny48", "patch": 4, "width": 16, "depth": 1, "heads": 2}
 # name → (fsdp, accumulate_steps, fields)
 CASES = {
     "data": (1, 1, {}),
     "fsdp 2": (2, 1, {}),
     "two parts, fsdp 4": (4, 2, PAIRED),
     "methods, fsdp 2": (2, 1, METHODS),
+    "masked, two parts, fsdp 2": (2, 2, MASKED),
 }
 
 
@@ -56,6 +65,8 @@ def trained(fsdp: int, accumulate_steps: int, **fields: object) -> dict[str, np.
     config = tiny.tiny_configuration(
         mesh__fsdp=fsdp, train__accumulate_steps=accumulate_steps, train__batch_size=32, **fields
     )
+    if config.pretrain.method != "none":
+        config.model = ConfigDict(SMALL_VIT)
     mesh = make_mesh(config.mesh)
     with tiny.registered():
         taught_by = teachers(mesh) if config.distill["from"] else ()
@@ -67,13 +78,16 @@ def trained(fsdp: int, accumulate_steps: int, **fields: object) -> dict[str, np.
         rows = source().take(index) | ({"index": index.astype(np.int32)} if config.loss.scn else {})
         state, sums = parts.train_steps[0](state, {**global_batch(rows, mesh), **parts.shared})
         found |= {f"sums {step} {name}": np.asarray(value) for name, value in sums.items()}
-    loss, confusion, *_ = evaluate_rows(parts.eval_step, state.variables, source(), 16, mesh)
+    if config.pretrain.method != "none":
+        loss, confusion = evaluate_loss(parts.eval_step, state.variables, source(), 16, mesh), []
+    else:
+        loss, confusion, *_ = evaluate_rows(parts.eval_step, state.variables, source(), 16, mesh)
     placed = {str(tuple(leaf.sharding.spec)) for leaf in jax.tree.leaves(state.params)}
     return {
         **found,
         **tiny.plain_tree(state),
         "loss": np.asarray(loss),
-        "confusion": confusion,
+        "confusion": np.asarray(confusion),
         "checksum": np.asarray(checksum(parts.init(np.uint32(config.train.seed)))),
         "placed": np.asarray(sorted(placed)),
     }

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import recipes as benchmark
 from ferjax.cluster.mesh import global_batch, make_mesh
-from ferjax.config import validate
+from ferjax.config import is_pretraining, validate
 from ferjax.data.memory_source import MemorySource
 from ferjax.models import convnext
 from ferjax.registry import NETWORKS
@@ -30,7 +30,8 @@ def test_recipe_is_valid(name, argument):
 
 def test_the_table_of_results_has_every_recipe_and_begins_with_weights_that_it_has():
     files = {file.partition(":")[0].removesuffix(".py") for file, *_ in benchmark.RECIPES.values()}
-    assert files == set(RECIPES)
+    # Pre-training without labels has no row of scores: benchmarks/mae_toons.py measures what it brings.
+    assert files == {name for name in RECIPES if not is_pretraining(recipe(name))}
     earlier: set[str] = set()
     for name, (_, *flags) in benchmark.RECIPES.items():
         sources = [flag.rpartition("/")[2] for flag in flags if "init.from" in flag]

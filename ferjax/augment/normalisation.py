@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from flax.typing import Dtype
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Num, UInt8
 
 # Mean and standard deviation of ImageNet's RGB values in [0, 1], as torchvision documents them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -30,3 +30,9 @@ def normalise(
         images = jnp.broadcast_to(images, (*images.shape[:-1], 3))
     values = images.astype(jnp.promote_types(dtype, jnp.float32)) / 255
     return ((values - jnp.asarray(IMAGENET_MEAN)) / jnp.asarray(IMAGENET_STD)).astype(dtype)
+
+
+def bytes_of(values: Float[Array, "B H W 3"]) -> UInt8[Array, "B H W 3"]:
+    """Turns normalised values back into bytes, the inverse of `normalise`; others are cut off."""
+    share = values * jnp.asarray(IMAGENET_STD) + jnp.asarray(IMAGENET_MEAN)
+    return jnp.clip(jnp.round(255 * share), 0, 255).astype(jnp.uint8)

@@ -13,10 +13,18 @@ from ferjax.files import user_path
 from ferjax.registry import verb
 from ferjax.report import page, tables
 from ferjax.report.comparison import write_comparison
-from ferjax.report.run import read_run
+from ferjax.report.run import Run, read_run
 from ferjax.storage import mirrors
 
 _OUT = framework.path_flag("out", "", "Folder of the comparison; comparison/ beside the runs if empty.")
+
+
+def _summary(run: Run) -> str:
+    if run.losses:
+        return tables.losses_line(run.losses)
+    if run.result:
+        return f"{tables.text_table(run.result['test'])}\n"
+    return "This run is unfinished: it has no result.json."
 
 
 @verb("looking closer", "write the pages of runs, and one that compares them")
@@ -31,11 +39,7 @@ def main(argv: list[str]) -> None:
     workdirs = list(dict.fromkeys(user_path(argument).resolve() for argument in argv[1:]))
     runs = [read_run(workdir) for workdir in workdirs]
     for run, written in zip(runs, page.write_pages(runs), strict=True):
-        print(
-            f"{tables.text_table(run.result['test'])}\n"
-            if run.result
-            else "This run is unfinished: it has no result.json."
-        )
+        print(_summary(run))
         print(written)
     if sum(run.result is not None for run in runs) > 1:
         if not _OUT.value and len(workdirs) > 1 and any(map(mirrors.of, workdirs)):

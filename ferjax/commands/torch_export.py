@@ -1,7 +1,8 @@
 """`python -m ferjax torch-export DIR --out=FILE`: a run's best weights as a PyTorch state dict.
 
 DIR is a run's --workdir or a folder of torch-import. FILE ends in .safetensors, or in .pth or .pt, which need
-torch. The counterpart's `load_state_dict` takes it with strict=True.
+torch. The counterpart's `load_state_dict` takes it with strict=True. A run of pre-training gives its whole
+auto-encoder, encoder and decoder, under facebookresearch/mae's names.
 """
 
 from pathlib import Path
@@ -11,14 +12,17 @@ from ferjax.commands import framework
 from ferjax.config import model_options
 from ferjax.errors import UserError
 from ferjax.files import user_path
+from ferjax.interop.mae_files import export_mae
 from ferjax.interop.torch_files import VERB, write_state_dict
 from ferjax.interop.torch_weights import export_state_dict
+from ferjax.models.mae import MaskedAutoencoder
 from ferjax.platform import outputs
 from ferjax.registry import verb
 from ferjax.runs import weights
 from ferjax.runs.config_check import read_config
 from ferjax.runs.stored_config import completed
 from ferjax.runs.workdir import CONFIG
+from ferjax.training.network import create_model
 
 _OUT = framework.path_flag("out", None, "The file to write.", required=True)
 
@@ -33,7 +37,12 @@ def main(argv: list[str]) -> None:
     variables, meta = weights.load(folder)
     name, step = meta["model"], meta["best_step"]
     options, size = _options(folder, meta)
-    state_dict = export_state_dict(name, variables, num_batches_tracked=step, image_size=size, **options)
+    if meta.get("pretraining"):
+        model = create_model(completed(read_config(folder / CONFIG), folder / CONFIG), num_classes=2)
+        assert isinstance(model, MaskedAutoencoder)  # the only method
+        state_dict = export_mae(model, variables["params"], meta["image_size"])
+    else:
+        state_dict = export_state_dict(name, variables, num_batches_tracked=step, image_size=size, **options)
     facts = {"model": name, "comment": outputs.mark(VERB).decode()}
     write_state_dict(out, state_dict, facts | ({"image_size": str(size)} if size else {}))
     print(f"{name} of {folder}, step {step:,}: {len(state_dict)} arrays in {out}")

@@ -36,9 +36,9 @@ def main(argv: list[str]) -> int:
     from ferjax.cluster.consistency import facts
     from ferjax.cluster.join import processes
     from ferjax.cluster.liveness import Limits
-    from ferjax.config import validate
+    from ferjax.config import is_pretraining, validate
     from ferjax.platform.machine import keep_compiled
-    from ferjax.report.tables import text_table
+    from ferjax.report.tables import losses_line, text_table
     from ferjax.storage import mirrors
     from ferjax.tracking import trackers
     from ferjax.training.loop import Stopped, train_and_evaluate
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
             print(f"{stopped}, which is saved; the same command goes on from there", file=sys.stderr)
             return 128 + stopped.signal
         if jax.process_index() == 0:
-            print(text_table(result["test"]))
+            print(losses_line(result) if is_pretraining(config) else text_table(result["test"]))
             if REPORT.value:
                 from ferjax.report.page import write_page  # matplotlib: not needed to train
 

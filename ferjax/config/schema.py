@@ -11,8 +11,8 @@ from ferjax.config.field import Field, Place
 # In the order of a config.
 FIELDS: tuple[Field, ...] = (
     *data_fields.MODEL, *data_fields.DATA, *data_fields.AUGMENT,
-    *training_fields.LOSS, *training_fields.AFFECT, *training_fields.DISTILL, *training_fields.OPTIMIZER,
-    *training_fields.SCHEDULE, *training_fields.TRAIN,
+    *training_fields.LOSS, *training_fields.AFFECT, *training_fields.DISTILL, *training_fields.PRETRAIN,
+    *training_fields.OPTIMIZER, *training_fields.SCHEDULE, *training_fields.TRAIN,
     *run_fields.INIT, *run_fields.STAGES, *run_fields.MESH, *run_fields.CHECKPOINT, *run_fields.EVAL,
 )  # fmt: skip
 STAGE_FIELDS: dict[str, Field] = {field.name.rpartition(".")[2]: field for field in run_fields.STAGE_FIELDS}

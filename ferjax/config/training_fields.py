@@ -54,6 +54,17 @@ AFFECT = (
           "Weight of that loss beside the loss of the classes."),
 )  # fmt: skip
 
+PRETRAIN = (
+    Field("pretrain.method", "none", Choices(("none", "mae")), "",
+          "mae: the network, a vision transformer, learns without labels, by filling in hidden patches."),
+    Field("pretrain.mask_ratio", 0.75, INSIDE, "of the patches", "mae: those that are hidden."),
+    Field("pretrain.normalise_targets", True, SWITCH, "",
+          "mae: each patch is guessed with mean 0 and variance 1; else its pixels as they are taken."),
+    Field("pretrain.decoder_width", 512, Range(4, 65536), "", "mae: numbers in a token of the decoder."),
+    Field("pretrain.decoder_depth", 8, Range(1, 48), "", "mae: blocks of the decoder."),
+    Field("pretrain.decoder_heads", 16, Range(1, 1024), "", "mae: heads of its attention."),
+)  # fmt: skip
+
 OPTIMIZER = (
     Field("optimizer.name", "sgd", Registered(registry.OPTIMIZERS), "", "The optimizer."),
     Field("optimizer.options", {}, OPTIONS, "", "Options of the function that optimizer.name stands for."),

@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from ferjax.config import stages
+from ferjax.config import pretraining, stages
 from ferjax.config.field import Field, shown
 from ferjax.config.options import check_functions, model_options
 from ferjax.config.overrides import flat, unknown_field
@@ -35,6 +35,7 @@ def validate(config: ConfigDict) -> None:
         if not (config.stages and name in _REPLACED):
             field.check(value, name)
     stages.check(config)
+    pretraining.check(config)
     _check_together(config)
     check_functions(config)
     model_options(config)

@@ -74,7 +74,12 @@ def train_batches(
 
 
 def eval_batches(
-    source: Source, *, batch_size: int, process_index: int = 0, process_count: int = 1
+    source: Source,
+    *,
+    batch_size: int,
+    process_index: int = 0,
+    process_count: int = 1,
+    indexed: bool = False,
 ) -> grain.DatasetIterator:
     """Iterates once over a source, in order, in the same number of steps on every process.
 
@@ -83,6 +88,7 @@ def eval_batches(
         batch_size: rows of the global batch, over all processes.
         process_index: of this process, 0 … process_count − 1.
         process_count: of all processes that evaluate together.
+        indexed: whether batches also hold `index`, int32 [b], the examples' places in the source.
 
     Returns:
         An iterator of `ceil(len(source) / batch_size)` batches {"image": uint8 [b, H, W, C], "label":
@@ -93,7 +99,9 @@ def eval_batches(
         UserError: batch_size does not divide among the processes.
     """
     rows = _rows(batch_size, process_index, process_count)
-    steps = grain.MapDataset.range(-(-len(source) // batch_size)).map(_EvalBatch(source, batch_size, rows))
+    steps = grain.MapDataset.range(-(-len(source) // batch_size)).map(
+        _EvalBatch(source, batch_size, rows, indexed)
+    )
     return iter(steps.to_iter_dataset(_read_options(source)))
 
 
@@ -158,12 +166,14 @@ class _EvalBatch:
     source: Source
     batch_size: int
     rows: slice
+    indexed: bool
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
-        indices = np.arange(step * self.batch_size, (step + 1) * self.batch_size)[self.rows]
+        places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)[self.rows]
         # The rows that fill up repeat the last example.
-        batch = self.source.take(np.minimum(indices, len(self.source) - 1))
-        return {**batch, "mask": (indices < len(self.source)).astype(np.float32)}
+        indices = np.minimum(places, len(self.source) - 1)
+        batch = {**self.source.take(indices), "mask": (places < len(self.source)).astype(np.float32)}
+        return {**batch, "index": indices.astype(np.int32)} if self.indexed else batch
 
 
 def _rows(batch_size: int, process_index: int, process_count: int) -> slice:

@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from scipy import special
 
-from ferjax.config import validate
+from ferjax.config import needs_classes, validate
 from ferjax.errors import UserError
 from ferjax.experiments.runs import Runner, check_files, seed_folder, seed_runs, write_report
 from ferjax.report.tables import markdown
@@ -65,6 +65,7 @@ def protocol(
         UserError: bad input.
         Stopped: a signal came; the same call goes on.
     """
+    needs_classes(config, "protocol")
     workdir = Path(workdir)
     rates = _checked(config, n, rates, patience)
     check_files(workdir / FILE)

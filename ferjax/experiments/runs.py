@@ -11,6 +11,7 @@ from typing import Any
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from ferjax.config import needs_classes
 from ferjax.experiments.queue import Queue, Task
 from ferjax.files import file_name, to_json, write_atomic
 from ferjax.platform import outputs
@@ -50,6 +51,7 @@ class Runner:
             UserError: bad input, a folder of another config, or a corrupt file in it.
             Stopped: SIGTERM or ^C came; the state is saved.
         """
+        needs_classes(config, "an experiment")
         return train_and_evaluate(config, workdir, self._prepare)
 
     def run_all(self, runs: Sequence[tuple[ConfigDict, Path]]) -> list[dict[str, Any]]:

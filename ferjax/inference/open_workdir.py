@@ -6,7 +6,7 @@ from typing import Any
 
 from ferjax.errors import UserError, listed
 from ferjax.inference.needed_memory import check_one_picture, shapes_and_bytes
-from ferjax.inference.trained import IMPORTED, Trained, trained_on_grey
+from ferjax.inference.trained import IMPORTED, Trained, check_has_classes, trained_on_grey
 from ferjax.runs import weights
 from ferjax.runs.finite import check_finite
 from ferjax.runs.layout import differences, layout
@@ -30,6 +30,7 @@ def open_workdir(workdir: Path) -> Trained:
             f"them with --classes and --image_size, or train from them with --config.init.from={workdir}"
         )
     _, config = stored_config(workdir)
+    check_has_classes(config, workdir)
     variables, meta = weights.load(workdir)
     if meta["model"] != config.model.name:
         raise UserError(

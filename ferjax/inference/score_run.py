@@ -22,7 +22,7 @@ from ferjax.data.sources import Source, StreamSource
 from ferjax.errors import UserError
 from ferjax.files import user_path, write_json_atomic
 from ferjax.inference.open_run import open_network
-from ferjax.inference.trained import IMPORTED
+from ferjax.inference.trained import IMPORTED, check_has_classes
 from ferjax.platform.machine import describe_devices
 from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions, weights
@@ -80,6 +80,7 @@ def evaluate_run(
     """
     workdir = user_path(workdir)
     stored, config = stored_config(workdir)
+    check_has_classes(config, workdir)
     imported = config.data.name == IMPORTED
     if imported and not dataset:
         raise UserError(f"{workdir} was imported, and has no data set of its own: name one with --dataset")

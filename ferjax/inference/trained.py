@@ -1,6 +1,7 @@
 """A trained network: model, weights, config and classes, for explanations, predictions and exports."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from ml_collections import ConfigDict
 
+from ferjax.config import is_pretraining
 from ferjax.data import builders
 from ferjax.errors import UserError
 from ferjax.scores.conformal import Sets
@@ -28,6 +30,19 @@ USUAL_MARGIN = 0.1
 # images.
 MARGINS = {"fer2013": 0.0, "ferplus": 0.0}
 _MEASURED = -1.0  # data.face_margin: as measured
+
+
+def check_has_classes(config: ConfigDict, workdir: Path) -> None:
+    """Refuses a run of pre-training, whose network has no classes.
+
+    Raises:
+        UserError: it is one; the message says how to go on from it.
+    """
+    if is_pretraining(config):
+        raise UserError(
+            f"{workdir} is a run of pre-training (pretrain.method={config.pretrain.method}), whose network "
+            f"has no classes: fine-tune it first, with --config.init.from={workdir} and pretrain.method=none"
+        )
 
 
 class Trained(NamedTuple):

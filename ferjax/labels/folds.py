@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from ferjax.config import validate
+from ferjax.config import needs_classes, validate
 from ferjax.data import relabel_file
 from ferjax.data.folds import KFold, parse
 from ferjax.data.split_choice import choose
@@ -186,6 +186,7 @@ def train(config: ConfigDict, folds: int, done: Mapping[str, Path], out: Path) -
     """
     first = recipe_for(config, f"1/{folds}")
     validate(first)
+    needs_classes(first, "labels")
     runner, runs = FoldRunner(first), {}
     for number in range(1, folds + 1):
         fold = f"{number}/{folds}"

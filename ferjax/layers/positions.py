@@ -1,9 +1,37 @@
-"""Learnt positions of an image's tokens, resampled for images of another size."""
+"""Positions of an image's tokens: fixed ones, and learnt ones resampled for images of another size."""
 
 import math
 
 import numpy as np
 from jaxtyping import Float
+
+
+def sin_cos(rows: int, columns: int, width: int) -> Float[np.ndarray, "1 T {width}"]:
+    """Makes fixed positions of a class token, all 0, and of the patches of a grid row by row.
+
+    The first half of a position tells its column, the second half its row: sines and then cosines of it at
+    wavelengths from 2π to 10,000 · 2π.
+
+    Args:
+        rows: of the grid.
+        columns: of the grid.
+        width: numbers of a position, a multiple of 4.
+
+    Returns:
+        float32, T = 1 + rows · columns.
+
+    References:
+        Vaswani et al., Attention is all you need, 2017, section 3.5; for images as facebookresearch/mae.
+    """
+    frequencies = 10_000.0 ** -(np.arange(width // 4) / (width // 4))
+
+    def along(places: np.ndarray) -> np.ndarray:
+        angles = places.reshape(-1, 1) * frequencies
+        return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+
+    row, column = np.mgrid[:rows, :columns]
+    grid = np.concatenate([along(column), along(row)], axis=1)
+    return np.concatenate([np.zeros((1, width)), grid])[None].astype(np.float32)
 
 
 def grid_side(positions: int) -> int | None:

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from flax.typing import Dtype
+from flax.typing import Dtype, Initializer
 from jaxtyping import Array, Float
 
 from ferjax.errors import UserError
@@ -27,6 +27,7 @@ from ferjax.registry import network
 
 NORMAL = nn.initializers.normal(0.02)
 INIT = {"kernel_init": NORMAL, "bias_init": nn.initializers.zeros}
+BARELY_ANY = nn.initializers.normal(1e-6)  # of tokens, as timm begins them
 DEEPEST = 48  # blocks, twice those of the largest network whose weights are read
 
 
@@ -37,12 +38,19 @@ class PatchEmbed(nn.Module):
     width: int
     use_bias: bool
     dtype: Dtype | None = None
+    kernel_init: Initializer | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W 3"]) -> Float[Array, "B h w {self.width}"]:
         """Convolves with a stride as long as the kernel."""
         return Conv(
-            self.width, self.patch, self.patch, use_bias=self.use_bias, dtype=self.dtype, name="proj"
+            self.width,
+            self.patch,
+            self.patch,
+            use_bias=self.use_bias,
+            dtype=self.dtype,
+            kernel_init=self.kernel_init,
+            name="proj",
         )(x)
 
 
@@ -56,6 +64,7 @@ class Block(nn.Module):
         epsilon: of the normalisations.
         drop_path: probability of leaving a branch out in training.
         dtype: compute dtype.
+        kernel_init: of its linear layers.
     """
 
     heads: int
@@ -64,12 +73,14 @@ class Block(nn.Module):
     epsilon: float
     drop_path: float
     dtype: Dtype | None = None
+    kernel_init: Initializer = NORMAL
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T C"], train: bool) -> Float[Array, "B T C"]:
         """Computes the next tokens."""
-        attention = SelfAttention(self.heads, dtype=self.dtype, name="attn", **INIT)
-        mlp = Mlp(activation=self.activation, dtype=self.dtype, name="mlp", **INIT)
+        init = {"kernel_init": self.kernel_init, "bias_init": nn.initializers.zeros, "dtype": self.dtype}
+        attention = SelfAttention(self.heads, name="attn", **init)
+        mlp = Mlp(activation=self.activation, name="mlp", **init)
         for number, branch in enumerate((attention, mlp), start=1):
             y = branch(LayerNorm(self.epsilon, name=f"norm{number}")(x))
             if self.layer_scale:
@@ -78,22 +89,18 @@ class Block(nn.Module):
         return x
 
 
-@network("vit_s16", smallest=16, usual=224, source="Dosovitskiy et al. (2021)")
-class VisionTransformer(nn.Module):
-    """A vision transformer, by default S/16 with the mean of its patches' tokens, as MAE is fine-tuned.
+class TokenEncoder(nn.Module):
+    """The part of a vision transformer before it reads its last tokens, with its options.
 
     Images have sides that `patch` divides. Positions belong to the image size that the weights were made for;
-    an import and `init.from` resample them. What the attention layers and the reading of the last tokens give
-    is sown for `ferjax.explain.attention_rollout`.
+    an import and `init.from` resample them. What the attention layers give is sown for
+    `ferjax.explain.attention_rollout`.
 
     Attributes:
-        num_classes: number of logits.
         patch: pixels, both sides, of the square that a token is made of; DINOv2's is 14.
         width: numbers in a token.
         depth: blocks.
         heads: of every self-attention; they divide the width.
-        pool: what the classifier reads: `mean`, the patches' tokens averaged and then normalised (`fc_norm`),
-            or `token`, the class token after all tokens were normalised (`norm`).
         registers: tokens without a place in the image, behind the class token; DINOv2 has 4 or none.
         layer_scale: initial factor of every branch, see `ferjax.layers.layer_scale`; 0: there is none. DINOv2
             has it, and began with 1e-5.
@@ -104,14 +111,12 @@ class VisionTransformer(nn.Module):
         dtype: compute dtype; the input's if None. Parameters are float32.
     """
 
-    registered: ClassVar[str] = "vit_s16"
+    registered: ClassVar[str] = "a vision transformer"
 
-    num_classes: int = 7
     patch: int = 16
     width: int = 384
     depth: int = 12
     heads: int = 6
-    pool: Literal["mean", "token"] = "mean"
     registers: int = 0
     layer_scale: float = 0.0
     pre_norm: bool = False
@@ -134,19 +139,65 @@ class VisionTransformer(nn.Module):
             raise UserError(f"model.heads {self.heads} does not divide model.width {self.width}")
         super().__post_init__()
 
-    @nn.compact
-    def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
-        """Computes logits of normalised images `[B, H, W, 3]`.
+    def checked(self, images: Float[Array | np.ndarray, "..."]) -> Float[Array, "B H W 3"]:
+        """Returns the images as an array of jax.
 
         Raises:
             UserError: the image is too small, its sides are no multiples of the patch's or it has not three
                 channels.
         """
-        images = self._checked(check_images(self.registered, images, self.patch))
+        images = check_images(self.registered, images, self.patch)
+        height, width = images.shape[1:3]
+        if height % self.patch or width % self.patch:
+            raise UserError(
+                f"{self.registered} cuts images into squares of {self.patch}×{self.patch}, which do not "
+                f"divide {height}×{width}: set data.image_size to a multiple of {self.patch}, or model.patch"
+            )
+        return images
+
+    def embedded(
+        self, images: Float[Array, "B H W 3"], kernel_init: Initializer | None = None
+    ) -> Float[Array, "B h w {self.width}"]:
+        """Makes a token of each square of pixels; called from a compact method, as all below."""
         x = images.astype(self.dtype or images.dtype)
-        x = PatchEmbed(self.patch, self.width, not self.pre_norm, dtype=self.dtype, name="patch_embed")(x)
-        batch, height, width, _ = x.shape
-        x = self._with_tokens(x.reshape(batch, height * width, self.width))
+        embed = PatchEmbed(
+            self.patch,
+            self.width,
+            use_bias=not self.pre_norm,
+            dtype=self.dtype,
+            kernel_init=kernel_init,
+            name="patch_embed",
+        )
+        return embed(x)
+
+    def own(self, name: str, tokens: int, init: Initializer, dtype: Dtype) -> Float[Array, "1 {tokens} C"]:
+        """Returns learnt tokens or positions, a parameter of the network itself."""
+        return jnp.asarray(self.param(name, init, (1, tokens, self.width), jnp.float32), dtype)
+
+    def with_tokens(
+        self,
+        patches: Float[Array, "B N C"],
+        positions: Float[Array, "1 P C"],
+        class_init: Initializer = BARELY_ANY,
+    ) -> Float[Array, "B T C"]:
+        """Puts the class token, with its position, in front of patches that have theirs.
+
+        Registers, which have no position, come between.
+        """
+        batch, _, width = patches.shape
+
+        def repeated(tokens: Array) -> Array:
+            return jnp.broadcast_to(tokens, (batch, tokens.shape[1], width))
+
+        parts = [repeated(self.own("cls_token", 1, class_init, patches.dtype) + positions[:, :1])]
+        if self.registers:
+            parts.append(repeated(self.own("reg_token", self.registers, BARELY_ANY, patches.dtype)))
+        return jnp.concatenate([*parts, patches], axis=1)
+
+    def encoded(
+        self, x: Float[Array, "B T C"], train: bool, kernel_init: Initializer = NORMAL
+    ) -> Float[Array, "B T C"]:
+        """Lets tokens pass all blocks."""
         if self.pre_norm:
             x = LayerNorm(self.epsilon, name="norm_pre")(x)
         for block, rate in enumerate(rising_rates(self.drop_path, self.depth)):
@@ -157,45 +208,10 @@ class VisionTransformer(nn.Module):
                 self.epsilon,
                 rate,
                 dtype=self.dtype,
+                kernel_init=kernel_init,
                 name=f"blocks_{block}",
             )(x, train)
-        first = 1 + self.registers
-        self.sow("intermediates", "patches", first + jnp.arange(height * width).reshape(height, width))
-        if self.pool == "mean":
-            read = (jnp.arange(x.shape[1]) >= first) / (height * width)
-            x = LayerNorm(self.epsilon, name="fc_norm")(x[:, first:].mean(1))
-        else:
-            read = jnp.arange(x.shape[1]) == 0
-            x = LayerNorm(self.epsilon, name="norm")(x[:, 0])
-        self.sow("intermediates", "read", read.astype(jnp.float32))
-        return Linear(self.num_classes, dtype=self.dtype, name="head", **INIT)(x)
-
-    def _checked(self, images: Array) -> Array:
-        height, width = images.shape[1:3]
-        if height % self.patch or width % self.patch:
-            raise UserError(
-                f"{self.registered} cuts images into squares of {self.patch}×{self.patch}, which do not "
-                f"divide {height}×{width}: set data.image_size to a multiple of {self.patch}, or model.patch"
-            )
-        return images
-
-    def _with_tokens(self, patches: Float[Array, "B N C"]) -> Float[Array, "B T C"]:
-        """Puts the class token in front, adds positions, and puts registers, which have none, between."""
-        init = {"cls_token": nn.initializers.normal(1e-6), "reg_token": nn.initializers.normal(1e-6)}
-        batch, count, width = patches.shape
-
-        def own(name: str, tokens: int) -> Array:
-            values = self.param(name, init.get(name, NORMAL), (1, tokens, width), jnp.float32)
-            return jnp.asarray(values, patches.dtype)
-
-        def repeated(tokens: Array) -> Array:
-            return jnp.broadcast_to(tokens, (batch, *tokens.shape[1:]))
-
-        positions = own("pos_embed", 1 + count)
-        parts = [repeated(own("cls_token", 1) + positions[:, :1])]
-        if self.registers:
-            parts.append(repeated(own("reg_token", self.registers)))
-        return jnp.concatenate([*parts, patches + positions[:, 1:]], axis=1)
+        return x
 
     def layer_of(self, path: str) -> int:
         """Returns the layer of a parameter for decay by layer: 0 before the blocks, then one a block.
@@ -207,6 +223,48 @@ class VisionTransformer(nn.Module):
         if module in ("patch_embed", "cls_token", "reg_token", "pos_embed", "norm_pre"):
             return 0
         return int(module.removeprefix("blocks_")) + 1 if module.startswith("blocks_") else self.depth + 1
+
+
+@network("vit_s16", smallest=16, usual=224, source="Dosovitskiy et al. (2021)")
+class VisionTransformer(TokenEncoder):
+    """A vision transformer, by default S/16 with the mean of its patches' tokens, as MAE is fine-tuned.
+
+    The other options are those of `TokenEncoder`. How the last tokens are read is sown for
+    `ferjax.explain.attention_rollout`.
+
+    Attributes:
+        num_classes: number of logits.
+        pool: what the classifier reads: `mean`, the patches' tokens averaged and then normalised (`fc_norm`),
+            or `token`, the class token after all tokens were normalised (`norm`).
+    """
+
+    registered: ClassVar[str] = "vit_s16"
+
+    num_classes: int = 7
+    pool: Literal["mean", "token"] = "mean"
+
+    @nn.compact
+    def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
+        """Computes logits of normalised images `[B, H, W, 3]`.
+
+        Raises:
+            UserError: see `checked`.
+        """
+        x = self.embedded(self.checked(images))
+        batch, height, width, _ = x.shape
+        positions = self.own("pos_embed", 1 + height * width, NORMAL, x.dtype)
+        patches = x.reshape(batch, height * width, self.width) + positions[:, 1:]
+        x = self.encoded(self.with_tokens(patches, positions), train)
+        first = 1 + self.registers
+        self.sow("intermediates", "patches", first + jnp.arange(height * width).reshape(height, width))
+        if self.pool == "mean":
+            read = (jnp.arange(x.shape[1]) >= first) / (height * width)
+            x = LayerNorm(self.epsilon, name="fc_norm")(x[:, first:].mean(1))
+        else:
+            read = jnp.arange(x.shape[1]) == 0
+            x = LayerNorm(self.epsilon, name="norm")(x[:, 0])
+        self.sow("intermediates", "read", read.astype(jnp.float32))
+        return Linear(self.num_classes, dtype=self.dtype, name="head", **INIT)(x)
 
 
 @network("vit_b16", smallest=16, usual=224, source="Dosovitskiy et al. (2021)")

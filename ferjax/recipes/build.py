@@ -25,6 +25,7 @@ def build(
     paper: Change,
     default: str = "toons/avataaars",
     others: Mapping[str, Change] = MappingProxyType({}),
+    everywhere: Mapping[str, Change] = MappingProxyType({}),
 ) -> ConfigDict:
     """Returns the config for the data set in `argument`.
 
@@ -36,6 +37,7 @@ def build(
         paper: changes the defaults for all others.
         default: the data set if `argument` names none, or only `toons`.
         others: further recipes of the config's own for all other data sets, by the name behind `recipe=`.
+        everywhere: likewise, for the embedded data sets too.
 
     Raises:
         UserError: `argument` cannot be read, names an unknown recipe, or sets a field that does not exist.
@@ -43,13 +45,13 @@ def build(
     dataset, overrides = ferjax_config.split_argument(argument, default)
     dataset = default if dataset == "toons" else dataset
     recipe = overrides.pop("recipe", OWN)
-    changes = {**others, OWN: paper, STRONG: strong}
+    changes = {**others, **everywhere, OWN: paper, STRONG: strong}
     if recipe not in changes:
         raise UserError(
             f"in the config argument there is no recipe={shown(recipe)}; take {' or '.join(changes)}"
         )
     cartoons = dataset.startswith("toons/")
-    if cartoons and recipe != OWN:
+    if cartoons and recipe not in (OWN, *everywhere):
         photographs = "photographs of 48×48 pixels" if recipe == STRONG else "photographs"
         raise UserError(
             f"recipe={recipe} is for {photographs}, not for {dataset}; name such a set, as in "
@@ -58,7 +60,7 @@ def build(
     config = ferjax_config.defaults()
     config.data.name = dataset
     config.model.update(model)
-    (toons if cartoons else changes[recipe])(config)
+    (toons if cartoons and recipe == OWN else changes[recipe])(config)
     for field, value in overrides.items():
         ferjax_config.override(config, field, value)
     return config

@@ -16,7 +16,8 @@ from ferjax.platform import outputs
 from ferjax.report import comparison_plots, confusion_plot, curve_plots, figures, groups, sections
 from ferjax.report.document import cards, document
 from ferjax.report.markdown import plain
-from ferjax.report.page import VERB, picture_files, write_pictures
+from ferjax.report.page import VERB
+from ferjax.report.picture_files import picture_files, write_pictures
 from ferjax.report.run import Run, test_intervals
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import duration, number, p_value, percent, points

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from html import escape
 from pathlib import Path
@@ -26,6 +26,8 @@ from ferjax.report import (
 from ferjax.report.document import document
 from ferjax.report.group_plot import group_dots
 from ferjax.report.markdown import run_markdown
+from ferjax.report.picture_files import picture_files, write_pictures
+from ferjax.report.pretraining_page import write_pretraining
 from ferjax.report.run import Run, read_run
 from ferjax.runs.predictions import Predictions
 from ferjax.scores import calibration
@@ -65,6 +67,8 @@ def write_page(workdir: Path | str | Run, folder: Path | None = None, photograph
         UserError: it is not a workdir, a file in it is damaged, or the page cannot be written there.
     """
     run = workdir if isinstance(workdir, Run) else read_run(workdir)
+    if run.pretrains:
+        return write_pretraining(VERB, run)
     folder = folder or run.workdir / "report"
     pictures, by_group = _pictures(run), groups.measured(run.test)
     if by_group and groups.drawable(by_group):
@@ -75,18 +79,6 @@ def write_page(workdir: Path | str | Run, folder: Path | None = None, photograph
     outputs.write(VERB, text, run_markdown(run, tuple(pictures), by_group).encode())
     outputs.write(VERB, page, _html(run, pictures, by_group, photographs).encode())
     return page
-
-
-def picture_files(folder: Path, names: Iterable[str]) -> list[Path]:
-    """Lists the files that `write_pictures` writes."""
-    return [folder / f"{name}.{kind}" for name in names for kind in ("png", "svg")]
-
-
-def write_pictures(verb: str, folder: Path, pictures: Mapping[str, Figure]) -> None:
-    """Writes each figure as NAME.png and NAME.svg; `verb` as in `ferjax.platform.outputs`."""
-    for name, figure in pictures.items():
-        outputs.write(verb, folder / f"{name}.png", figures.png(figure))
-        outputs.write(verb, folder / f"{name}.svg", figures.svg(figure))
 
 
 def _pictures(run: Run) -> dict[str, Figure]:
@@ -155,7 +147,7 @@ def _finished(
     bars = figures.inline_svg(pictures["classes"], "classes", "The table beside it has the numbers")
     return f"""{sections.result_cards(result)}
 {sections.best_on_test(result)}{sections.overlap(result)}{sections.claim(result)}
-{_curves(run)}
+{sections.curves(run)}
 <h2>Where it is right and wrong</h2>
 <p class="muted">Rows are the actual classes of the test split, columns the predicted ones: the share of
 the row, and below it the number of images.</p>
@@ -228,20 +220,4 @@ def _unfinished(run: Run) -> str:
 <p>It has no test result yet: the test split is read once, after training. Start the same command again to
 go on, then write this page again.</p></div>
 {sections.unfinished_cards(run)}
-{_curves(run)}"""
-
-
-def _curves(run: Run) -> str:
-    drawn = [
-        figures.inline_svg(
-            curve_plots.curve(run.rows, name, run.best_step), f"curve-{name}", f"{name} against the step"
-        )
-        for name in curve_plots.curve_names(run.rows)
-    ]
-    if not drawn:
-        return '<h2>Curves</h2><p class="muted">No metric has been written yet.</p>'
-    panels = "".join(f'<div class="panel">{figure}</div>' for figure in drawn)
-    return f"""<h2>Curves</h2>
-<p class="muted">The dashed line is the best step. Where a band is drawn, it holds every value and the line is
-their mean over neighbouring steps.</p>
-<div class="curves">{panels}</div>"""
+{sections.curves(run)}"""

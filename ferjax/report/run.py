@@ -9,7 +9,7 @@ import numpy as np
 
 from ferjax.errors import UserError
 from ferjax.files import read_json, user_path
-from ferjax.runs import predictions
+from ferjax.runs import predictions, pretraining_result
 from ferjax.runs.metrics import read_metrics
 from ferjax.runs.predictions import Predictions
 from ferjax.runs.result import read_result
@@ -25,9 +25,10 @@ class Run(NamedTuple):
         workdir: the folder.
         config: the content of `config.json`.
         rows: the objects of `metrics.jsonl`: step, split and named values.
-        result: the content of `result.json`; None while the run is unfinished.
+        result: the content of `result.json`; None while the run is unfinished, and in pre-training.
         test: predictions of the best step for test; None if they were not kept.
         validation: predictions of the best step for validation; None if they were not kept.
+        losses: the content of `result.json` of a finished run of pre-training; None for others.
     """
 
     workdir: Path
@@ -36,6 +37,12 @@ class Run(NamedTuple):
     result: dict[str, Any] | None
     test: Predictions | None = None
     validation: Predictions | None = None
+    losses: dict[str, Any] | None = None
+
+    @property
+    def pretrains(self) -> bool:
+        """Whether the run trains without labels, and so has no scores of classes."""
+        return _pretrains(self.config)
 
     @property
     def name(self) -> str:
@@ -56,8 +63,13 @@ class Run(NamedTuple):
         """The step that validation chose, or the best so far; None before the first validation."""
         if self.result is not None:
             return self.result["best_step"]
-        steps, values = series(self.rows, "validation", "accuracy")
-        measured = [(value, -step) for step, value in zip(steps, values, strict=True) if math.isfinite(value)]
+        if self.losses is not None:
+            return self.losses["best_step"]
+        steps, values = series(self.rows, "validation", "loss" if self.pretrains else "accuracy")
+        sign = -1 if self.pretrains else 1
+        measured = [
+            (sign * value, -step) for step, value in zip(steps, values, strict=True) if math.isfinite(value)
+        ]
         return -max(measured)[1] if measured else None
 
 
@@ -79,9 +91,17 @@ def read_run(workdir: Path | str) -> Run:
         raise UserError(f"{workdir / 'config.json'} is not the config of a run; restore the file")
     rows_path, result_path = workdir / "metrics.jsonl", workdir / "result.json"
     rows = read_metrics(rows_path) if rows_path.exists() else []
+    if _pretrains(config):
+        losses = pretraining_result.read(result_path) if result_path.exists() else None
+        return Run(workdir, config, rows, None, losses=losses)
     result = read_result(result_path) if result_path.exists() else None
-    kept = {split: _predictions(workdir, result, split) for split in ("test", "validation")}
-    return Run(workdir, config, rows, result, **kept)
+    test, validation = (_predictions(workdir, result, split) for split in ("test", "validation"))
+    return Run(workdir, config, rows, result, test, validation)
+
+
+def _pretrains(config: Mapping[str, Any]) -> bool:
+    group = config.get("pretrain")  # runs of earlier versions have none
+    return isinstance(group, dict) and group.get("method", "none") != "none"
 
 
 def _depth(value: object) -> int:

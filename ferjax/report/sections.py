@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from ferjax.report import tables, wording
+from ferjax.report import curve_plots, figures, tables, wording
 from ferjax.report.claims import CLAIMS
 from ferjax.report.document import cards
 from ferjax.report.run import Run, series
@@ -119,6 +119,23 @@ def unfinished_cards(run: Run) -> str:
             value = percent(at[run.best_step]) if name == "accuracy" else number(at[run.best_step], 4)
             shown.append((title, value, f"at step {number(run.best_step)}, the best so far"))
     return cards(*shown, ("Last step", number(last), "training has not ended"))
+
+
+def curves(run: Run) -> str:
+    """Makes the part with the curves of a run."""
+    drawn = [
+        figures.inline_svg(
+            curve_plots.curve(run.rows, name, run.best_step), f"curve-{name}", f"{name} against the step"
+        )
+        for name in curve_plots.curve_names(run.rows)
+    ]
+    if not drawn:
+        return '<h2>Curves</h2><p class="muted">No metric has been written yet.</p>'
+    panels = "".join(f'<div class="panel">{figure}</div>' for figure in drawn)
+    return f"""<h2>Curves</h2>
+<p class="muted">The dashed line is the best step. Where a band is drawn, it holds every value and the line is
+their mean over neighbouring steps.</p>
+<div class="curves">{panels}</div>"""
 
 
 def mistakes(test: dict, label_names: list[str]) -> str:

@@ -51,6 +51,15 @@ def text_table(test: dict) -> str:
     return "\n".join([*body, f"{'accuracy':<{width}}{test['accuracy']:>11.4f}"])
 
 
+def losses_line(result: dict) -> str:
+    """Formats the result of a run of pre-training, and how to go on from it, as text."""
+    return (
+        f"{result['pretraining']}: validation loss {result['validation']['loss']:.4f}, test loss "
+        f"{result['test']['loss']:.4f} at step {result['best_step']:,}, chosen by validation; no classes "
+        "were learnt: fine-tune from this workdir with --config.init.from"
+    )
+
+
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Formats a Markdown table that is also aligned in a terminal: first column left, the others right."""
     lines = [

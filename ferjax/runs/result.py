@@ -36,15 +36,7 @@ PROBABILITIES = (
 )  # fmt: skip
 INTERVALS = ("accuracy", "mean_class_accuracy", "macro_f1")
 DEVICE = ("platform", "kind", "count", "processes")
-FIELDS = (
-    "model",
-    "dataset",
-    "label_names",
-    "best_step",
-    "steps",
-    "epochs",
-    "validation",
-    "test",
+RUN_FACTS = (
     "seconds",
     "images_per_second",
     "data_wait_fraction",
@@ -55,6 +47,18 @@ FIELDS = (
     "split_digests",
     "seed",
 )
+FIELDS = (
+    "model",
+    "dataset",
+    "label_names",
+    "best_step",
+    "steps",
+    "epochs",
+    "validation",
+    "test",
+    *RUN_FACTS,
+)
+METHOD = "pretraining"  # the field of runs without classes, see `ferjax.runs.pretraining_result`
 
 
 def probability_scores(test: Predictions, validation: Predictions | None) -> dict[str, Any]:
@@ -209,11 +213,8 @@ def build_result(training: Training, scores: Scores, cost: Cost, environment: En
         ValueError: the matrix does not fit the labels or counts nothing, or the date has no time zone.
         KeyError: `scores.validation` or `environment.device` lacks a field.
     """
-    if environment.date.tzinfo is None:
-        raise ValueError("the date needs a time zone")
     optional = {"probabilities": scores.probabilities, "init": training.init, "overlap": scores.overlap}
     optional |= {"best_on_test": scores.best_on_test, "affect": scores.affect, "relabel": training.relabel}
-    optional |= {"machine": environment.machine}
     return {
         "model": training.model,
         "dataset": training.dataset,
@@ -223,6 +224,20 @@ def build_result(training: Training, scores: Scores, cost: Cost, environment: En
         "epochs": training.epochs,
         "validation": {name: float(scores.validation[name]) for name in VALIDATION},
         "test": {"loss": float(scores.test_loss), **summary(scores.test_confusion, training.label_names)},
+        **run_facts(training, cost, environment),
+        **{name: dict(value) for name, value in optional.items() if value},
+    }
+
+
+def run_facts(training: Training, cost: Cost, environment: Environment) -> dict[str, Any]:
+    """Returns the fields `RUN_FACTS`: what a run cost, where it was measured, and which examples it had.
+
+    Raises:
+        ValueError: the date has no time zone.
+    """
+    if environment.date.tzinfo is None:
+        raise ValueError("the date needs a time zone")
+    return {
         "seconds": float(cost.seconds),
         "images_per_second": float(cost.images_per_second),
         "data_wait_fraction": float(cost.data_wait_fraction),
@@ -232,7 +247,7 @@ def build_result(training: Training, scores: Scores, cost: Cost, environment: En
         "date": environment.date.astimezone(datetime.UTC).isoformat(timespec="seconds"),
         "split_digests": dict(training.split_digests),
         "seed": int(training.seed),
-        **{name: dict(value) for name, value in optional.items() if value},
+        **({} if environment.machine is None else {"machine": dict(environment.machine)}),
         **({} if cost.parameters is None else {"parameters": int(cost.parameters)}),
     }
 
@@ -242,23 +257,28 @@ def read_result(path: Path | str) -> dict[str, Any]:
 
     Raises:
         UserError: the file is missing, not JSON, or lacks a field or holds another kind of value; the message
-            says which.
+            says which. Or it is of a run of pre-training.
     """
     result = files.read_json(path)
-    _require(path, "the file", result, FIELDS)
-    _require(path, "validation", result["validation"], VALIDATION)
-    _require(path, "test", result["test"], TEST)
-    _require(path, "device", result["device"], DEVICE)
-    _require(path, "versions", result["versions"], ())
-    _require(path, "split_digests", result["split_digests"], ())
+    if isinstance(result, dict) and METHOD in result:
+        raise UserError(
+            f"{path} is of pre-training, which has no classes to score: fine-tune the network with "
+            f"--config.init.from={Path(path).parent} first"
+        )
+    require(path, "the file", result, FIELDS)
+    require(path, "validation", result["validation"], VALIDATION)
+    require(path, "test", result["test"], TEST)
+    require(path, "device", result["device"], DEVICE)
+    require(path, "versions", result["versions"], ())
+    require(path, "split_digests", result["split_digests"], ())
     if "probabilities" in result:  # earlier versions did not store them
-        _require(path, "probabilities", result["probabilities"], PROBABILITIES)
+        require(path, "probabilities", result["probabilities"], PROBABILITIES)
     if "affect" in result:
         _require_all(path, "affect", result["affect"], AFFECT)
     if "overlap" in result:
-        _require(path, "overlap", result["overlap"], ("images",))
+        require(path, "overlap", result["overlap"], ("images",))
     if "relabel" in result:
-        _require(path, "relabel", result["relabel"], ("file", "digest", "replaced"))
+        require(path, "relabel", result["relabel"], ("file", "digest", "replaced"))
         for count in _object(path, "relabel.replaced", result["relabel"]["replaced"]).values():
             check_value(path, count, COUNT, "a number of relabel.replaced")
     check_fields(path, result, RESULT)
@@ -268,7 +288,7 @@ def read_result(path: Path | str) -> dict[str, Any]:
         _list(path, "test.confusion_matrix", result["test"]["confusion_matrix"]),
     )
     for row in rows:
-        _require(path, "a row of test.per_class", row, PER_CLASS)
+        require(path, "a row of test.per_class", row, PER_CLASS)
         check_fields(path, row, PER_CLASS_KINDS, "a row of test.per_class")
     widths = {len(_list(path, "a row of test.confusion_matrix", row)) for row in matrix}
     if not len(classes) == len(rows) == len(matrix) or widths != {len(classes)}:
@@ -282,16 +302,16 @@ def read_result(path: Path | str) -> dict[str, Any]:
     if "probabilities" in result:
         ranks = _list(path, "probabilities.per_class", result["probabilities"]["per_class"])
         for row in ranks:
-            _require(path, "a row of probabilities.per_class", row, CLASS_PROBABILITIES)
+            require(path, "a row of probabilities.per_class", row, CLASS_PROBABILITIES)
             check_fields(path, row, CLASS_PROBABILITIES, "a row of probabilities.per_class")
         if len(ranks) != len(classes):
             raise UserError(f"{path}: probabilities.per_class does not fit {len(classes)} label names")
-        _require(path, "probabilities.intervals", result["probabilities"]["intervals"], INTERVALS)
+        require(path, "probabilities.intervals", result["probabilities"]["intervals"], INTERVALS)
         if (sets := result["probabilities"].get("sets")) is not None:
             _require_all(path, "probabilities.sets", sets, SETS)
             check_fields(path, sets, SETS, "probabilities.sets")
         if result["probabilities"]["temperature"] is not None:
-            _require(path, "probabilities", result["probabilities"], ("calibration_error_scaled",))
+            require(path, "probabilities", result["probabilities"], ("calibration_error_scaled",))
     for name, known in {**result["versions"], **result["split_digests"]}.items():
         if known is not None:
             check_value(path, known, TEXT, f"the entry {name[:40]}")
@@ -300,13 +320,14 @@ def read_result(path: Path | str) -> dict[str, Any]:
 
 def _require_all(path: Path | str, where: str, value: Any, fields: Fields) -> None:
     """Like `_require`, for every field and those of the objects in it."""
-    _require(path, where, value, fields)
+    require(path, where, value, fields)
     for name, kind in fields.items():
         if not isinstance(kind, Kind):
             _require_all(path, f"{where}.{name}", value[name], kind)
 
 
-def _require(path: Path | str, where: str, value: Any, fields: Iterable[str]) -> None:
+def require(path: Path | str, where: str, value: Any, fields: Iterable[str]) -> None:
+    """Raises UserError unless a value of a file is an object that has these fields."""
     missing = [field for field in fields if field not in _object(path, where, value)]
     if missing:
         raise UserError(f"{path}: {where} lacks {', '.join(missing)}; train or evaluate the run again")

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from ferjax.config import model_options
+from ferjax.config import is_pretraining, model_options
 from ferjax.errors import UserError
+from ferjax.models.mae import MaskedAutoencoder
 from ferjax.pretrained.places import is_shipped, locate, names
 from ferjax.runs import weights
 from ferjax.runs.finite import check_finite
 from ferjax.runs.result import read_result
 from ferjax.runs.workdir import RESULT
 from ferjax.storage.mirrors import shown
+from ferjax.training.network import create_model
 from ferjax.training.paths import by_path
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Origin(NamedTuple):
         image_size: pixels, both sides, of the images it was trained on, None if unknown.
         step: the checkpoint's, None for a file or a bundle.
         trained_on: the data that made the weights, see `ferjax.training.contamination`; empty where unknown.
+        pretraining: the method of pre-training, `mae`, which made them without classes; empty without.
     """
 
     path: str
@@ -40,6 +43,7 @@ class Origin(NamedTuple):
     image_size: int | None
     step: int | None
     trained_on: list[dict[str, Any]]
+    pretraining: str = ""
 
 
 def read(config: ConfigDict) -> Origin:
@@ -59,15 +63,21 @@ def read(config: ConfigDict) -> Origin:
                 f"init.into={config.init.into} needs to know the network of {path}: make a folder of it with "
                 "python -m ferjax torch-import, and name that in init.from"
             )
-        from ferjax.interop import torch_files, torch_weights  # a leaf: only who starts from a file needs it
+        from ferjax.interop import mae_files, torch_files, torch_weights  # leaves: only for files
 
-        variables = torch_weights.import_state_dict(
-            config.model.name,
-            torch_files.read_state_dict(path),
-            image_size=config.data.image_size,
-            **model_options(config),
+        pretraining = config.pretrain.method if is_pretraining(config) else ""
+        state_dict, size = torch_files.read_state_dict(path), config.data.image_size
+        if pretraining:
+            model = create_model(config, num_classes=2)
+            assert isinstance(model, MaskedAutoencoder)  # the only method
+            variables = mae_files.import_mae(model, state_dict, size)
+        else:
+            variables = torch_weights.import_state_dict(
+                config.model.name, state_dict, image_size=size, **model_options(config)
+            )
+        return Origin(
+            shown(str(path)), config.model.name, by_path(variables), None, None, None, [], pretraining
         )
-        return Origin(shown(str(path)), config.model.name, by_path(variables), None, None, None, [])
     if not path.is_dir():
         raise UserError(
             f"init.from={path} is no folder; name a workdir, one of its checkpoints, an import, a bundle, a "
@@ -75,7 +85,8 @@ def read(config: ConfigDict) -> Origin:
         )
     variables, meta = weights.load(path)
     check_finite(by_path(variables), path)
-    label_names = meta.get("label_names") or _result(path).get("label_names")
+    pretraining = meta.get("pretraining", "")
+    label_names = None if pretraining else meta.get("label_names") or _result(path).get("label_names")
     return Origin(
         path=shown(str(path)),
         network=meta["model"],
@@ -84,6 +95,7 @@ def read(config: ConfigDict) -> Origin:
         image_size=meta.get("image_size"),
         step=meta.get("step"),
         trained_on=meta.get("trained_on", []),
+        pretraining=pretraining,
     )
 
 

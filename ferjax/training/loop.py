@@ -13,8 +13,11 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from ferjax.cluster import watchdog
-from ferjax.config import validate
+from ferjax.config import is_pretraining, validate
+from ferjax.data.sources import Source
+from ferjax.errors import UserError
 from ferjax.files import user_path
+from ferjax.runs import pretraining_result
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.result import read_result
 from ferjax.runs.workdir import RESULT, claim
@@ -23,10 +26,11 @@ from ferjax.training import transfer
 from ferjax.training.cadence import Cadence
 from ferjax.training.calls import StepCalls
 from ferjax.training.evaluate import all_scores, evaluate_rows
-from ferjax.training.finish import finish
+from ferjax.training.finish import finish, finish_pretraining
 from ferjax.training.metric_writers import MultiWriter, Writer
 from ferjax.training.prepared import prepare
 from ferjax.training.progress import Progress
+from ferjax.training.reconstruction import evaluate_loss
 from ferjax.training.setup import Prepared, open_mesh, train_rows
 from ferjax.training.signals import Interrupts
 from ferjax.training.start import Begun, Trackers, begin_run, no_trackers, open_writers
@@ -81,11 +85,13 @@ def train_and_evaluate(
     with claim(workdir, config, writes=jax.process_index() == 0), contextlib.ExitStack() as stack:
         if (workdir / RESULT).exists():
             print(f"{workdir} is already finished; its result:")
-            return read_result(workdir / RESULT)
+            read = pretraining_result.read if is_pretraining(config) else read_result
+            return read(workdir / RESULT)
         ready = prepared(config, mesh)
         begun, checkpoints, writer = _begin(config, workdir, ready, stack, trackers)
         state = train(config, ready, begun, checkpoints, writer)
-        return finish(config, workdir, ready, begun, state, checkpoints, writer)
+        end = finish_pretraining if is_pretraining(config) else finish
+        return end(config, workdir, ready, begun, state, checkpoints, writer)
 
 
 def train_and_validate(
@@ -185,30 +191,32 @@ def train(
     return state
 
 
+def _scores(config: ConfigDict, ready: Prepared, state: TrainState, split: Source) -> dict[str, float]:
+    """Scores a split: by its classes, or in pre-training by the loss alone."""
+    batch, step = config.eval.batch_size, ready.parts.eval_step
+    if is_pretraining(config):
+        return {"loss": evaluate_loss(step, state.variables, split, batch, ready.mesh)}
+    return all_scores(evaluate_rows(step, state.variables, split, batch, ready.mesh), split)
+
+
 def _validate(
     config: ConfigDict, ready: Prepared, begun: Begun, state: TrainState, step: int, writer: Writer
 ) -> TrainState:
     """Scores the validation split and updates the progress; the state takes the plateau's factor."""
     parts, progress = ready.parts, begun.progress
-    found = evaluate_rows(
-        parts.eval_step, state.variables, ready.validation, config.eval.batch_size, ready.mesh
-    )
-    if not math.isfinite(found.loss):
+    values = _scores(config, ready, state, ready.validation)
+    if not math.isfinite(values["loss"]):
         raise Diverged(
-            f"the validation loss is {found.loss} at step {step}: the run has diverged; lower "
+            f"the validation loss is {values['loss']} at step {step}: the run has diverged; lower "
             "schedule.learning_rate or set optimizer.clip_norm, in a new --workdir"
         )
-    values = all_scores(found, ready.validation)
     writer.write(step, "validation", values)
     # A classifier that is not trained chooses nothing, unless there is nothing else.
     trained = parts.rules[parts.plan.stage(step - 1)].cross_entropy
     if trained or (step == parts.plan.total and progress.best_step < 0):
         progress.judge(step, values)
     if config.eval.also_best_on_test and ready.test is not None:
-        found = evaluate_rows(
-            parts.eval_step, state.variables, ready.test, config.eval.batch_size, ready.mesh
-        )
-        values = all_scores(found, ready.test)
+        values = _scores(config, ready, state, ready.test)
         writer.write(step, "test_each_validation", values)
         progress.keep_best_on_test(step, values)
     if config.schedule.name != "plateau":

@@ -8,15 +8,26 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from ferjax import models
-from ferjax.config import model_options
+from ferjax.config import is_pretraining, model_options
 from ferjax.config.text_fields import parse_l2
+from ferjax.models import mae
 from ferjax.training import losses
 
 
 def create_model(config: ConfigDict, num_classes: int) -> nn.Module:
-    """Creates the network of the group `model` in the precision of `train`."""
+    """Creates the network of the group `model` in the precision of `train`; with a decoder in pre-training.
+
+    Raises:
+        UserError: names or options are wrong, or the network cannot be pre-trained so.
+    """
     dtype = jnp.dtype(config.train.precision)
-    return models.create(config.model.name, num_classes, dtype=dtype, **model_options(config))
+    model = models.create(config.model.name, num_classes, dtype=dtype, **model_options(config))
+    if not is_pretraining(config):
+        return model
+    options = config.pretrain
+    return mae.masked(
+        model, options.mask_ratio, options.decoder_width, options.decoder_depth, options.decoder_heads
+    )
 
 
 def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
@@ -26,7 +37,11 @@ def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
         UserError: it cannot take such images, or has not the weights that `loss.l2` names.
     """
     model = create_model(config, num_classes)
-    variables = models.initial_shapes(model, image_shape(config))
+    if is_pretraining(config):  # it gives patches, not logits
+        images = jax.ShapeDtypeStruct((1, *image_shape(config)), jnp.float32)
+        variables = jax.eval_shape(model.init, jax.random.key(0), images)
+    else:
+        variables = models.initial_shapes(model, image_shape(config))
     jax.eval_shape(partial(losses.l2_penalty, rules=parse_l2(config.loss.l2)), variables["params"])
     return model
 

@@ -13,7 +13,8 @@ class Progress:
     """The counters of a run beside its `TrainState`; stored as JSON with each checkpoint.
 
     Attributes:
-        best_step: the step of the highest validation accuracy, the first if several; −1 before any.
+        best_step: the step of the highest validation accuracy, or without classes of the lowest validation
+            loss; the first if several; −1 before any.
         best: the validation scores of that step.
         bad_evaluations: validations since the best one.
         plateau: the plateau rule's counters.
@@ -55,13 +56,18 @@ class Progress:
 
     def judge(self, step: int, scores: dict[str, float]) -> None:
         """Updates the counters with the validation scores of a step."""
-        if self.best_step < 0 or scores["accuracy"] > self.best["accuracy"]:
+        if self.best_step < 0 or _merit(scores) > _merit(self.best):
             self.best_step, self.best, self.bad_evaluations = step, scores, 0
         else:
             self.bad_evaluations += 1
-        self.plateau.update(scores["accuracy"])
+        self.plateau.update(_merit(scores))
 
     def keep_best_on_test(self, step: int, scores: dict[str, float]) -> None:
         """Keeps the test scores of the step that is best on test; no counter of the loop looks at them."""
         if not self.best_on_test or scores["accuracy"] > self.best_on_test["accuracy"]:
             self.best_on_test = {"step": step, **scores}
+
+
+def _merit(scores: dict[str, float]) -> float:
+    """Returns what chooses the best step, the accuracy, or without one minus the loss."""
+    return scores["accuracy"] if "accuracy" in scores else -scores["loss"]

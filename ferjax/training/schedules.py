@@ -99,7 +99,7 @@ def onecycle(
 
 @dataclasses.dataclass
 class Plateau:
-    """Multiplies the learning rate by `factor` after `patience` validations without a better accuracy.
+    """Multiplies the learning rate by `factor` after `patience` validations without a better score.
 
     The rule of PyTorch's ReduceLROnPlateau with mode max: more than `patience` bad validations in a row.
 
@@ -107,20 +107,20 @@ class Plateau:
         factor: in (0, 1).
         patience: validations without improvement before the rate falls.
         scale: the current factor on the learning rate, in (0, 1].
-        best: best accuracy so far.
+        best: best score so far.
         bad: validations since the best.
     """
 
     factor: float
     patience: int
     scale: float = 1.0
-    best: float = -1.0
+    best: float = -1e300  # below every score, and JSON has no infinity
     bad: int = 0
 
-    def update(self, accuracy: float) -> float:
-        """Updates the rule with a validation accuracy, and returns the new scale."""
-        if accuracy > self.best:
-            self.best, self.bad = accuracy, 0
+    def update(self, score: float) -> float:
+        """Updates the rule with a validation's accuracy, or minus its loss, and returns the new scale."""
+        if score > self.best:
+            self.best, self.bad = score, 0
         else:
             self.bad += 1
         if self.bad > self.patience:

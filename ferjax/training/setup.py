@@ -29,8 +29,19 @@ from ferjax.data.pipeline import check_workers, train_batches
 from ferjax.data.sources import Source
 from ferjax.errors import UserError
 from ferjax.models import class_maps
+from ferjax.models.mae import MaskedAutoencoder
 from ferjax.platform.compile_options import compiled_to_run_once
-from ferjax.training import affect, group_dro, memory, optimizers, schedules, stages, state, steps
+from ferjax.training import (
+    affect,
+    group_dro,
+    memory,
+    optimizers,
+    reconstruction,
+    schedules,
+    stages,
+    state,
+    steps,
+)
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.distillation import Teacher
 from ferjax.training.head import Head, head_of
@@ -119,6 +130,8 @@ def build_eval_step(
     """Builds the evaluation step for images as `load_split` gives them; `allowed` is bool `[K]`."""
     size = config.data.image_size if config.data.source_size or config.eval.crops != "none" else None
     dtype = jnp.dtype(config.train.precision)
+    if isinstance(model, MaskedAutoencoder):
+        return reconstruction.make_eval_step(model, config, dtype)
     head = affect.head_of(config, model, image_shape(config))
     return steps.make_eval_step(model, model.num_classes, dtype, size, config.eval.crops, allowed, head)
 

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from ferjax.config import is_pretraining
 from ferjax.data import relabel
 from ferjax.runs import config_check, set_record
 from ferjax.runs.checkpoints import Checkpoints
@@ -33,7 +34,8 @@ class Begun(NamedTuple):
         resumed_step: the checkpoint's step, None for a new run.
         initial_weights: what was taken from `init.from`, see `ferjax.training.transfer`; None at random.
         facts: what each checkpoint keeps beside the counters: the data that makes the weights, see
-            `ferjax.training.contamination.seen_by`, what the network takes, and where labels come from.
+            `ferjax.training.contamination.seen_by`, what the network takes, where labels come from, and
+            the method of pre-training, if any.
         overlap: test images among that data, see `ferjax.training.contamination.find`; only in the first
             process, and None without a test split.
     """
@@ -95,6 +97,8 @@ def begin_run(
         "set": data_set,
         "config": config_check.fixed_fields(config.to_dict()),
     }
+    if is_pretraining(config):
+        facts["pretraining"] = config.pretrain.method
     if ready.parts.groups:
         facts["groups"] = list(ready.parts.groups)
     if ready.parts.teachers:

@@ -14,7 +14,8 @@ from ml_collections import ConfigDict
 
 from ferjax.augment import augment, mix
 from ferjax.augment.crops import random_crop
-from ferjax.training import affect, sam, scn
+from ferjax.models.mae import MaskedAutoencoder
+from ferjax.training import affect, reconstruction, sam, scn
 from ferjax.training import head as heads
 from ferjax.training.distillation import Teacher, make_soft_targets
 from ferjax.training.gradient_parts import in_parts
@@ -66,7 +67,7 @@ def make_train_step(
     """Builds `train_step(state, batch) -> (state, sums)`, to be jitted with shardings.
 
     Args:
-        model: the network.
+        model: the network; the auto-encoder in pre-training.
         tx: the optimizer.
         schedule: the learning rate that `tx` uses as a function of `state.step`, to be reported.
         config: the groups `augment`, `data`, `loss`, `optimizer` and `train` are read.
@@ -89,7 +90,7 @@ def make_train_step(
         scalars; beside them totals of further losses: `auxiliary_loss` where the network sows some that
         count, `eac_loss`, `distillation_loss`, `attention_loss`, `rank_loss`, `robust_loss`, `affect_loss`;
         and `relabelled`, how many examples have had their label
-        replaced.
+        replaced. In pre-training labels are not read, and there is no `correct`.
 
     Raises:
         UserError: when traced, if no loss counts.
@@ -97,7 +98,12 @@ def make_train_step(
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
     )
-    objective = make_objective(model, config, weights, dtype, rules, head, affect_head, groups)
+    pretraining = isinstance(model, MaskedAutoencoder)
+    objective = (
+        reconstruction.make_objective(model, config, dtype, rules)
+        if pretraining
+        else make_objective(model, config, weights, dtype, rules, head, affect_head, groups)
+    )
     parts, rho = config.train.accumulate_steps, config.optimizer.sam_rho
     decay = config.optimizer.ema_decay
     soft_targets = make_soft_targets(teachers, config)
@@ -111,7 +117,8 @@ def make_train_step(
         if config.data.source_size:
             images = random_crop(augment_key, images, config.data.image_size)
         images = augment(augment_key, images, config.augment)
-        images, labels = mix(augment_key, images, labels, model.num_classes, config.augment)
+        if not pretraining:
+            images, labels = mix(augment_key, images, labels, model.num_classes, config.augment)
         if cure:
             labels = scn.current(state.head["labels"], given["index"], jnp.asarray(labels))
         total = len(labels) if weights is None else example_weights(labels, weights).sum()

@@ -7,7 +7,7 @@ from clu import parameter_overview
 from ml_collections import ConfigDict
 
 from ferjax.cluster.mesh import describe_sharding
-from ferjax.config import stages_of
+from ferjax.config import is_pretraining, stages_of
 from ferjax.platform.machine import describe_devices
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.paths import by_path
@@ -29,7 +29,7 @@ def print_summary(
     devices, lengths = describe_devices(), parts.plan
     print(
         f"{config.model.name} on {config.data.name}: {len(train):,} training and {len(validation):,} "
-        f"validation images, {len(train.label_names)} classes\n"
+        f"validation images, {_labels(config, ready)}\n"
         f"{devices['count']} × {devices['kind']}, mesh {dict(mesh.shape)}, {config.train.precision}, "
         f"batch {config.train.batch_size}, {lengths.total:,} steps, {lengths.per_epoch:,.1f} an epoch"
     )
@@ -41,6 +41,13 @@ def print_summary(
         f"workdir {workdir}" + (f", going on from step {int(state.step):,}" if resumed else ""),
         flush=True,
     )
+
+
+def _labels(config: ConfigDict, ready: Prepared) -> str:
+    """Says what labels are for."""
+    if is_pretraining(config):
+        return f"labels not used (pretrain.method={config.pretrain.method})"
+    return f"{len(ready.train.label_names)} classes"
 
 
 def stage_lines(config: ConfigDict, parts: Parts) -> list[str]:

@@ -58,6 +58,7 @@ class Meter:
     def report(self) -> dict[str, float]:
         """Returns means: `loss`, `accuracy`, `learning_rate`, and `images_per_second` unless a step compiled.
 
+        There is no accuracy in pre-training.
         Also the mean of every further loss: `auxiliary_loss`, the network's own, and those of methods; and
         `relabelled`, how many examples have had their label replaced.
 
@@ -75,9 +76,10 @@ class Meter:
         # Where a stage ends among them, not all have the same losses.
         names = [name for name in rows[0][1] if all(name in sums for _, sums in rows)]
         total = {name: sum(sums[name] for _, sums in rows) for name in names}
+        accuracy = {"accuracy": total["correct"] / total["count"]} if "correct" in total else {}
         values = {
             "loss": total["loss"] / total["weight"],
-            "accuracy": total["correct"] / total["count"],
+            **accuracy,
             **{name: rows[-1][1][name] for name in _LAST if name in total},
         }
         values |= {name: total[name] / total["count"] for name in total if name.endswith("_loss")}

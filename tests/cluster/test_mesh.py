@@ -39,7 +39,10 @@ def eight_devices(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("parts", "fields"), [(1, {}), (2, mesh_steps.PAIRED), (1, mesh_steps.METHODS)])
+@pytest.mark.parametrize(
+    ("parts", "fields"),
+    [(1, {}), (2, mesh_steps.PAIRED), (1, mesh_steps.METHODS), (2, mesh_steps.MASKED)],
+)
 def test_eight_devices_are_one(eight_devices, parts, fields):
     one = mesh_steps.trained(1, parts, **fields)
     cases = [case for case, given in mesh_steps.CASES.items() if given[1:] == (parts, fields)]

@@ -125,18 +125,28 @@ def _rows(depth: int) -> Iterator[Row]:
     yield Row("patch_embed.proj", "patch_embed/proj", CONV)
     yield Row("norm_pre", "norm_pre", LAYER_NORM, optional=True)
     for block in range(DEEPEST):
-        torch, flax, more = f"blocks.{block}", f"blocks_{block}", block >= depth
-        yield Row(f"{torch}.norm1", f"{flax}/norm1", LAYER_NORM, more)
-        yield Row(f"{torch}.attn.qkv", f"{flax}/attn/qkv", LINEAR, more)
-        yield Row(f"{torch}.attn.proj", f"{flax}/attn/proj", LINEAR, more)
-        yield Row(f"{torch}.ls1", f"{flax}/ls1", _SCALE, optional=True)
-        yield Row(f"{torch}.norm2", f"{flax}/norm2", LAYER_NORM, more)
-        yield Row(f"{torch}.mlp.fc1", f"{flax}/mlp/fc1", LINEAR, more)
-        yield Row(f"{torch}.mlp.fc2", f"{flax}/mlp/fc2", LINEAR, more)
-        yield Row(f"{torch}.ls2", f"{flax}/ls2", _SCALE, optional=True)
+        yield from block_rows(f"blocks.{block}", f"blocks_{block}", optional=block >= depth)
     yield Row("norm", "norm", LAYER_NORM, optional=True)
     yield Row("fc_norm", "fc_norm", LAYER_NORM, optional=True)
     yield Row("head", "head", LINEAR)
+
+
+def block_rows(torch: str, flax: str, optional: bool = False) -> Iterator[Row]:
+    """Yields the rows of a block.
+
+    Args:
+        torch: its name in PyTorch.
+        flax: its path.
+        optional: whether the network has it only with some of its options.
+    """
+    yield Row(f"{torch}.norm1", f"{flax}/norm1", LAYER_NORM, optional)
+    yield Row(f"{torch}.attn.qkv", f"{flax}/attn/qkv", LINEAR, optional)
+    yield Row(f"{torch}.attn.proj", f"{flax}/attn/proj", LINEAR, optional)
+    yield Row(f"{torch}.ls1", f"{flax}/ls1", _SCALE, optional=True)
+    yield Row(f"{torch}.norm2", f"{flax}/norm2", LAYER_NORM, optional)
+    yield Row(f"{torch}.mlp.fc1", f"{flax}/mlp/fc1", LINEAR, optional)
+    yield Row(f"{torch}.mlp.fc2", f"{flax}/mlp/fc2", LINEAR, optional)
+    yield Row(f"{torch}.ls2", f"{flax}/ls2", _SCALE, optional=True)
 
 
 def _network(name: str, depth: int, image_size: int) -> Network:

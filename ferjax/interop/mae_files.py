@@ -1,0 +1,98 @@
+"""Whole masked auto-encoders under facebookresearch/mae's names, encoder and decoder, to pre-train further.
+
+For fine-tuning, the encoder alone is read as a vision transformer's, see `ferjax.interop.torch_names.vit`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import unflatten_dict
+
+from ferjax.errors import UserError
+from ferjax.interop.differences import compare
+from ferjax.interop.name_tables import CONV, LAYER_NORM, LINEAR, Leaf, Row, vector
+from ferjax.interop.torch_names.vit import block_rows
+from ferjax.models.mae import MaskedAutoencoder
+from ferjax.runs.finite import check_finite
+from ferjax.training.paths import by_path
+
+_OWN = tuple(
+    vector(name, name) for name in ("cls_token", "reg_token", "pos_embed", "mask_token", "decoder_pos_embed")
+)
+
+
+def import_mae(model: MaskedAutoencoder, state_dict: Any, image_size: int) -> dict[str, Any]:
+    """Turns a state dict into an auto-encoder's variables.
+
+    Args:
+        model: the auto-encoder.
+        state_dict: PyTorch names to arrays; it may lie under the key `model`, as in the authors' files.
+        image_size: pixels, both sides.
+
+    Returns:
+        `{"params": …}` of NumPy arrays, float32, or float64 where the state dict has that.
+
+    Raises:
+        UserError: names are missing or unknown or shapes are wrong, or a number is NaN or infinite.
+    """
+    inner = state_dict.get("model") if isinstance(state_dict, Mapping) else None
+    entries = inner if isinstance(inner, Mapping) else state_dict
+    if not isinstance(entries, Mapping):
+        raise UserError("it holds no state dict, names and arrays")
+    entries = {str(name): value for name, value in entries.items() if hasattr(value, "shape")}
+    wanted = _leaves(model, image_size)
+    shapes = {name: _torch_shape(leaf, shape) for name, (leaf, _, shape) in wanted.items()}
+    difference = compare(shapes, {name: tuple(np.shape(value)) for name, value in entries.items()})
+    if any(difference):
+        raise UserError(
+            difference.words("the state dict is not of this auto-encoder, encoder and decoder: ")
+            + "; an encoder alone is imported by python -m ferjax torch-import, whose folder init.from takes"
+        )
+    arrays = {name: np.asarray(entries[name]) for name in wanted}
+    arrays = {name: value.astype(np.promote_types(value.dtype, np.float32)) for name, value in arrays.items()}
+    check_finite(arrays, "the state dict")
+    flat = {path: np.array(leaf.to_flax(arrays[name]), order="C") for name, (leaf, path, _) in wanted.items()}
+    return {"params": unflatten_dict(flat, sep="/")}
+
+
+def export_mae(model: MaskedAutoencoder, params: Mapping[str, Any], image_size: int) -> dict[str, np.ndarray]:
+    """Turns an auto-encoder's parameters into a state dict, the inverse of `import_mae`."""
+    flat = by_path(params)
+    return {
+        name: np.array(leaf.to_torch(np.asarray(flat[path])), order="C")
+        for name, (leaf, path, _) in _leaves(model, image_size).items()
+    }
+
+
+def _leaves(model: MaskedAutoencoder, image_size: int) -> dict[str, tuple[Leaf, str, tuple[int, ...]]]:
+    """Returns each array's layout, path and shape here, by its PyTorch name."""
+    images = jax.ShapeDtypeStruct((1, image_size, image_size, 3), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), images)
+    shapes = {path: leaf.shape for path, leaf in by_path(variables["params"]).items()}
+    return {
+        row.torch_key(leaf): (leaf, path, shapes[path])
+        for row in _rows(model)
+        for leaf in row.kind
+        if (path := row.path(leaf).removeprefix("params/")) in shapes
+    }
+
+
+def _rows(model: MaskedAutoencoder) -> Iterator[Row]:
+    yield Row("", "", _OWN)
+    yield Row("patch_embed.proj", "patch_embed/proj", CONV)
+    yield Row("norm_pre", "norm_pre", LAYER_NORM)
+    for block in range(model.depth):
+        yield from block_rows(f"blocks.{block}", f"blocks_{block}")
+    yield Row("norm", "norm", LAYER_NORM)
+    yield Row("decoder_embed", "decoder_embed", LINEAR)
+    for block in range(model.decoder_depth):
+        yield from block_rows(f"decoder_blocks.{block}", f"decoder_blocks_{block}")
+    yield Row("decoder_norm", "decoder_norm", LAYER_NORM)
+    yield Row("decoder_pred", "decoder_pred", LINEAR)
+
+
+def _torch_shape(leaf: Leaf, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return leaf.to_torch(np.broadcast_to(np.float32(0), shape)).shape
