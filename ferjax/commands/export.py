@@ -6,9 +6,9 @@ onnx-fp16  DIR/network-fp16.onnx, of half the size; onnx-int8: DIR/network-int8.
            scored on the run's validation images, and refused if they lose more than one point
 bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
 
-The first two map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
-learnt them), and are compared with the network before they are kept. DIR/MODEL_CARD.md states what the
-network is for and how good it is. RUN may be a bundle; without it the network is the one that ferjax ships.
+The programs map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
+learnt them); stablehlo and onnx are compared with the network before they are kept. DIR/MODEL_CARD.md states
+what the network is for and how good it is. RUN may be a bundle; without it the network is the one that ferjax ships.
 """
 
 from collections.abc import Callable
