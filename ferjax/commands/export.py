@@ -8,7 +8,8 @@ bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir
 
 The programs map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
 learnt them); stablehlo and onnx are compared with the network before they are kept. DIR/MODEL_CARD.md states
-what the network is for and how good it is. RUN may be a bundle; without it the network is the one that ferjax ships.
+what the network is for and how good it is. RUN may be a bundle; without it the network is the one that
+ferjax ships.
 """
 
 from collections.abc import Callable
