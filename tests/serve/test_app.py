@@ -40,8 +40,7 @@ def face(astronaut):
 
 @pytest.fixture
 def log(capsys):
-    """The service's log, as what is written on stderr."""
-    logs.to_stderr()
+    """What is written on stderr; afterwards the loggers are as they were."""
     yield capsys
     for name in logs._LEVELS:
         logger = logging.getLogger(name)
@@ -217,6 +216,7 @@ def test_how_it_is(make_app, face, monkeypatch):
 
 
 def test_what_is_counted_and_what_is_logged(make_app, face, log):
+    logs.to_stderr()
     app = make_app()
     secret = "portrait-of-somebody"
     asking.post(app, f"{PREDICT}?cropped=1&top_k=1", asking.form(face, b"x", name=f"{secret}.png"))
@@ -243,6 +243,7 @@ def test_what_is_counted_and_what_is_logged(make_app, face, log):
 
 
 def test_what_nobody_foresaw_is_an_answer_without_details(make_app, face, monkeypatch, log):
+    logs.to_stderr()
     app = make_app()
 
     def broken(images):
