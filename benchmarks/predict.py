@@ -1,9 +1,10 @@
 """Prediction: faces that are cut out already against onnxruntime on the exported network; the first one.
 
-    python -m benchmarks.predict --workdir=RUN [--faces 1000] [--rounds 5] [--starts 3] [--json FILE]
+    python -m benchmarks.predict --workdir=RUN [--faces 1000] [--rounds 5] [--starts 3] [--only_faces] [--json FILE]
 
 Both sides take the same uint8 faces in memory and give calibrated probabilities, also in batches of several
-sizes; of onnxruntime's the best counts. Then one face at a time; then as many small PNG files,
+sizes; of onnxruntime's the best counts. Then one face at a time, also by the engine that `predict` takes by
+itself (`--engine=auto`); --only_faces ends there. Then as many small PNG files,
 from the first byte read to the last row; then the whole command on one face that is cut out and on one
 photograph, with an empty compilation cache and with a full one.
 """
@@ -24,7 +25,7 @@ from PIL import Image
 from skimage import data as photographs
 
 from benchmarks import measure
-from ferjax.deploy import onnx
+from ferjax.deploy import engines, onnx
 from ferjax.deploy.predict import Options, predict
 from ferjax.errors import UserError
 from ferjax.inference import classifier
@@ -46,10 +47,23 @@ def in_batches(classify: Classify, images: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([classify(images[at : at + size]) for at in range(0, len(images), size)])
 
 
-def speeds(ours: Classifier, theirs: Classify | None, images: np.ndarray, rounds: int) -> list[dict]:
-    """Many faces, and one; of ferjax alone where the network has no ONNX file."""
+def speeds(
+    ours: Classifier, chosen: Classifier, theirs: Classify | None, images: np.ndarray, rounds: int
+) -> list[dict]:
+    """Many faces, and one; of ferjax alone where the network has no ONNX file.
+
+    Args:
+        ours: computes by XLA.
+        chosen: computes by the engine that was faster when it was measured.
+        theirs: onnxruntime alone.
+        images: uint8 `[N, S, S, 3]`.
+        rounds: how often many faces are computed.
+    """
     runs: dict[str, measure.Run] = {"ferjax": lambda: ours.probabilities(images)}
-    one: dict[str, measure.Run] = {"ferjax": lambda: ours.probabilities(images[:1])}
+    one: dict[str, measure.Run] = {
+        "ferjax": lambda: ours.probabilities(images[:1]),
+        "ferjax, the faster engine": lambda: chosen.probabilities(images[:1]),
+    }
     for size in _BATCHES:
         other = dataclasses.replace(ours, batches=(size,))
         runs[f"ferjax, batches of {size}"] = lambda other=other: other.probabilities(images)
@@ -120,6 +134,7 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--starts", type=int, default=3)
+    parser.add_argument("--only_faces", action="store_true")
     parser.add_argument("--json", default="benchmarks/results/predict.json")
     args = parser.parse_args()
     process.prepare()
@@ -131,7 +146,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "faces").mkdir()
-        rows = speeds(ours, in_onnx(network, folder / "network.onnx"), images, args.rounds)
+        theirs = in_onnx(network, folder / "network.onnx")
+        rows = speeds(ours, engines.classifier(network), theirs, images, args.rounds)
+        if args.only_faces:
+            measure.record("predict", rows, PACKAGES, args.json)
+            return
         rows += from_files(ours, images, folder / "faces", args.rounds)
         rows += starts(args.workdir, folder / "faces" / "00000.png", folder, args.starts, "--cropped")
         Image.fromarray(photographs.astronaut()).save(folder / "photograph.png")

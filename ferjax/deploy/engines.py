@@ -88,9 +88,8 @@ def _digest(network: Trained) -> str:
     facts += [network.config.eval.crops, network.config.train.precision]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for path, array in sorted(flatten_dict(network.variables, sep="/").items()):
-        array = np.ascontiguousarray(array)
         digest.update(f"{path} {array.dtype} {array.shape}".encode())
-        digest.update(memoryview(array.reshape(-1).view(np.uint8)))
+        digest.update(np.asarray(array).tobytes())
     return digest.hexdigest()
 
 

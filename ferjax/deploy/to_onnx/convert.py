@@ -85,7 +85,8 @@ def _run(graph: Graph, jaxpr: Any, constants: Sequence[Value], inputs: Sequence[
 
     def read(atom: Any) -> Value:
         if isinstance(atom, core.Literal):
-            return constant(np.asarray(atom.val, atom.aval.dtype))
+            aval: Any = atom.aval  # a Python number has no dtype of its own
+            return constant(np.asarray(atom.val, aval.dtype))
         return values[atom]
 
     for equation in jaxpr.eqns:

@@ -60,7 +60,9 @@ def _pick(graph: Graph, value: Value, axis: int, line: np.ndarray) -> Value:
         starts[axis], stops[axis], by[axis] = int(line[0]), int(line[-1]) + 1, step
         return cut(graph, value, starts, stops, by)
     shape = [len(line) if other == axis else size for other, size in enumerate(value.shape)]
-    return plain(graph, value, "Gather", graph.integers(line), shape=shape, axis=value.order.index(axis))
+    return plain(
+        graph, value, "Gather", graph.integers(line.tolist()), shape=shape, axis=value.order.index(axis)
+    )
 
 
 def _along_axis(graph: Graph, equation: Any, value: Value, places: Value) -> Value:
