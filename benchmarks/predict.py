@@ -1,6 +1,6 @@
 """Prediction: faces that are cut out already against onnxruntime on the exported network; the first one.
 
-    python -m benchmarks.predict --workdir=RUN [--faces 1000] [--rounds 5] [--starts 3] [--only_faces] [--json FILE]
+    python -m benchmarks.predict --workdir=RUN [--faces 1000] [--rounds 5] [--starts 3] [--only_faces]
 
 Both sides take the same uint8 faces in memory and give calibrated probabilities, also in batches of several
 sizes; of onnxruntime's the best counts. Then one face at a time, also by the engine that `predict` takes by

@@ -8,9 +8,10 @@ web        DIR/web, a folder whose page index.html runs the network in a browser
            offline; needs pip install 'ferjax[onnx]', and ONNX Runtime Web: --onnxruntime_web, or npm
 bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
 
-The first two map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
-learnt them), and are compared with the network before they are kept. DIR/MODEL_CARD.md states what the
-network is for and how good it is. RUN may be a bundle; without it the network is the one that ferjax ships.
+The programs map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
+learnt them); stablehlo and onnx are compared with the network before they are kept. DIR/MODEL_CARD.md states
+what the network is for and how good it is. RUN may be a bundle; without it the network is the one that
+ferjax ships.
 """
 
 import functools
