@@ -71,9 +71,11 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--formats takes some of {', '.join(_WRITERS)}, not {', '.join(unknown) or 'none'}")
     workdir, out = chosen_network(_WORKDIR.value), Path(_OUT.value)
     check_new(out)
-    if _RUNTIME.value is not None and "web" not in formats:
-        raise UserError("--onnxruntime_web is read for --formats=web alone")
-    # Checked now, rather than after writing the other formats.
+    # What can be wrong is checked now, rather than after writing the other formats.
+    if _RUNTIME.value is not None:
+        if "web" not in formats:
+            raise UserError("--onnxruntime_web is read for --formats=web alone")
+        _runtime()
     if any(name.startswith("onnx") or name == "web" for name in formats):
         from ferjax.deploy import onnx
 

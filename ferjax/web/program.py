@@ -1,9 +1,11 @@
 """The program of the page, as ONNX: what the network answers, and class-activation maps beside it."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -84,9 +86,8 @@ def with_maps(network: Trained) -> Callable[[Any, Array], dict[str, Array]]:
     weights = None
     if has_maps(network):
         # Computed now: the program holds the numbers.
-        weights = np.asarray(
-            class_maps.class_weights(network.model, network.variables, _image_shape(network))
-        )
+        find = partial(class_maps.class_weights, network.model, image_shape=_image_shape(network))
+        weights = np.asarray(jax.jit(find)(network.variables))
 
     def program(variables: Any, images: Array) -> dict[str, Array]:
         averaged: list[Array] = []

@@ -179,7 +179,7 @@ def test_bad_input_is_told_in_one_line_and_nothing_is_written(shell, never_kille
         assert list(tmp_path.iterdir()) == []
         return told
 
-    known = "--formats takes some of stablehlo, onnx, onnx-fp16, onnx-int8, bundle, zip, not"
+    known = "--formats takes some of stablehlo, onnx, onnx-fp16, onnx-int8, web, bundle, zip, not"
     assert f"{known} tflite" in line("--formats=bundle,tflite")
     assert f"{known} none" in line("--formats=")
     assert "does not exist; name a run's workdir or a bundle" in line(workdir=tmp_path / "nowhere")

@@ -27,6 +27,7 @@ def run(path, images):
     return dict(zip(names, session.run(None, {"images": images}), strict=True))
 
 
+@pytest.mark.slow
 def test_maps_are_the_class_activation_maps_of_the_centre(tiny_model, tmp_path):
     """Also with several views of each picture, and beside valence and arousal."""
     network = trained_network(
@@ -59,6 +60,7 @@ def test_a_network_that_differs_is_refused(tiny_model, tmp_path, monkeypatch):
         program.export(trained_network(data__name="toons/avataaars"), tmp_path / "network.onnx")
 
 
+@pytest.mark.slow
 def test_yunet_is_the_same_for_any_size(tmp_path, astronaut):
     assert 0 < face_network.export(tmp_path / "faces.onnx") < 1e-3
     image = astronaut[None, :256, 100:292]
