@@ -137,7 +137,8 @@ def main() -> None:
             answers.append(rows(output))
             print(
                 f"{what:20s} {row['seconds']:7.1f} s {row['pictures_per_second']:7.0f} pictures/s "
-                f"{row['processor_seconds']:6.1f} processor seconds {row['peak_memory_bytes'] / 2**20:6.0f} MiB",
+                f"{row['processor_seconds']:6.1f} processor seconds "
+                f"{row['peak_memory_bytes'] / 2**20:6.0f} MiB",
                 flush=True,
             )
         same = answers[0] == answers[1] == answers[2]
