@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         interop,
         labels,
         layers,
+        leaderboard,
         models,
+        pack,
         platform,
         pretrained,
         recipes,
@@ -46,8 +48,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "audit", "augment", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy", "errors",
-    "experiments", "explain", "inference", "interop", "labels", "layers", "models", "platform", "pretrained",
-    "process", "recipes", "registry", "report", "robustness", "runs", "scores", "training",
+    "experiments", "explain", "inference", "interop", "labels", "layers", "leaderboard", "models", "pack",
+    "platform", "pretrained", "process", "recipes", "registry", "report", "robustness", "runs", "scores",
+    "training",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy_modules(
