@@ -32,7 +32,9 @@ if TYPE_CHECKING:
         interop,
         labels,
         layers,
+        leaderboard,
         models,
+        pack,
         platform,
         pretrained,
         recipes,
@@ -52,9 +54,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "audit", "augment", "bulk", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy",
-    "errors", "experiments", "explain", "hub", "inference", "interop", "labels", "layers", "models",
-    "platform", "pretrained", "process", "recipes", "registry", "report", "robustness", "runs", "scores",
-    "serve", "tracking", "training", "tune", "web",
+    "errors", "experiments", "explain", "hub", "inference", "interop", "labels", "layers", "leaderboard",
+    "models", "pack", "platform", "pretrained", "process", "recipes", "registry", "report", "robustness",
+    "runs", "scores", "serve", "tracking", "training", "tune", "web",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy_modules(
