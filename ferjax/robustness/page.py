@@ -13,8 +13,8 @@ from ferjax.platform import outputs
 from ferjax.report.document import cards, document
 from ferjax.report.embedded import photograph
 from ferjax.report.figures import inline_svg, legend_above, new_figure, quiet
-from ferjax.report.page import picture_files, write_pictures
 from ferjax.report.palette import LIGHT
+from ferjax.report.picture_files import picture_files, write_pictures
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import number, percent
 from ferjax.robustness.measure import STRENGTHS, Broken, Measured

@@ -319,7 +319,7 @@ def read_result(path: Path | str) -> dict[str, Any]:
 
 
 def _require_all(path: Path | str, where: str, value: Any, fields: Fields) -> None:
-    """Like `_require`, for every field and those of the objects in it."""
+    """Like `require`, for every field and those of the objects in it."""
     require(path, where, value, fields)
     for name, kind in fields.items():
         if not isinstance(kind, Kind):
