@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         runs,
         scores,
         serve,
+        storage,
         tracking,
         training,
         tune,
@@ -56,7 +57,7 @@ __all__ = [
     "audit", "augment", "bulk", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy",
     "errors", "experiments", "explain", "hub", "inference", "interop", "labels", "layers", "leaderboard",
     "models", "pack", "platform", "pretrained", "process", "recipes", "registry", "report", "robustness",
-    "runs", "scores", "serve", "tracking", "training", "tune", "web",
+    "runs", "scores", "serve", "storage", "tracking", "training", "tune", "web",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy_modules(

@@ -34,7 +34,7 @@ FORBIDDEN = {
     "report": {"bulk", "commands", "deploy", "experiments", "explain", "hub", "inference", "serve", "web"},
     "deploy": {"bulk", "commands", "demo", "experiments", "explain", "hub", "serve", "tracking", "web"},
     "serve": {"bulk", "commands", "demo", "experiments", "explain", "hub", "training"},
-    "web": {"bulk", "commands", "demo", "experiments", "explain", "hub", "report", "serve", "training"},
+    "web": {"bulk", "commands", "demo", "experiments", "hub", "serve", "training"},
 }  # fmt: skip
 
 

@@ -127,7 +127,9 @@ def network_flag(name: str, help_string: str) -> flags.FlagHolder:
         name: the flag's name.
         help_string: its text in `--help`.
     """
-    return flags.DEFINE(_NetworkParser(), name, "", help_string, serializer=flags.ArgumentSerializer())
+    return flags.DEFINE(
+        _NetworkParser(fetch=True), name, "", help_string, serializer=flags.ArgumentSerializer()
+    )
 
 
 def path_flag(
