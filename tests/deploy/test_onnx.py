@@ -99,8 +99,13 @@ def test_a_file_that_differs_is_refused(tmp_path, monkeypatch):
 @pytest.mark.relative
 @pytest.mark.slow
 @pytest.mark.parametrize("name", models.names())
-def test_every_network_can_be_written(name):
+def test_every_network_can_be_written(name, request):
     """Its logits are compared, as those of random weights can be so large that no probability is left."""
+    if name == "ddamfn":
+        reason = (
+            "random weights make it chaotic: with and without onnxruntime's optimisations it differs as much"
+        )
+        request.applymarker(pytest.mark.xfail(reason=reason))
     import onnxruntime
 
     facts = registry.NETWORKS.find(name).facts
