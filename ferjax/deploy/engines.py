@@ -1,7 +1,7 @@
 """Chooses what computes a network's answers on a CPU: XLA, or onnxruntime where it is faster.
 
-Which one is faster depends on the network, the batch and the machine. So both are timed once, in every batch
-size that `predict` uses, and the result is kept beside the compiled programs.
+Which one is faster depends on the network, the batch and the machine. So both are timed once in each batch
+size, when it is first met, and the result is kept beside the compiled programs.
 """
 
 import dataclasses
@@ -60,18 +60,9 @@ def classifier(network: Trained, engine: str = AUTO) -> Classifier:
         return compiled
     try:
         onnx.check_installed()
-        chosen = _chosen(network, compiled, kept)
-        run = _predict(kept) if ONNXRUNTIME in chosen.values() else None
+        return dataclasses.replace(compiled, predict=_Faster(network, compiled, kept))
     except (UserError, OSError):  # the engine that is always there computes the same
         return compiled
-    if run is None:
-        return compiled
-
-    def predict(images: np.ndarray) -> jax.Array | np.ndarray:
-        fastest = chosen.get(str(len(images)))
-        return run(images) if fastest == ONNXRUNTIME else compiled.predict(images)
-
-    return dataclasses.replace(compiled, predict=predict)
 
 
 def _kept(network: Trained) -> Path | None:
@@ -131,48 +122,70 @@ def _predict(path: Path) -> Predict:
     return predict
 
 
-def _chosen(network: Trained, compiled: Classifier, kept: Path) -> Mapping[str, str]:
-    """Reads which engine is faster for each batch size, or measures it."""
-    record = kept.with_suffix(".json")
-    chosen = _read(record)
-    if chosen is not None and (kept.exists() or ONNXRUNTIME not in chosen.values()):
-        return chosen
-    print("measuring once which of XLA and onnxruntime is faster for this network here", file=sys.stderr)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(kept, onnx.model(network).SerializeToString(deterministic=True))
-    seconds = _measure(compiled, _predict(kept), network.input_size)
-    chosen = {size: min(times, key=lambda engine: times[engine]) for size, times in seconds.items()}
-    if ONNXRUNTIME not in chosen.values():
-        kept.unlink()
-    write_json_atomic(record, {"engines": chosen, "seconds": seconds})
-    return chosen
+class _Faster:
+    """Answers by the faster engine for each batch size; measures it when a size is met for the first time."""
+
+    def __init__(self, network: Trained, compiled: Classifier, kept: Path) -> None:
+        self._network, self._compiled, self._kept = network, compiled, kept
+        self._record = kept.with_suffix(".json")
+        self._chosen, self._seconds = _read(self._record)
+        self._run: Predict | None = None
+
+    def __call__(self, images: np.ndarray) -> jax.Array | np.ndarray:
+        """See `Classifier.predict`."""
+        size = str(len(images))
+        try:
+            if size not in self._chosen:
+                self._measure(size)
+            if self._chosen[size] == ONNXRUNTIME:
+                return self._other()(images)
+        except (UserError, OSError):  # the network cannot be written as ONNX, or the folder not be used
+            self._chosen[size] = XLA
+        return self._compiled.predict(images)
+
+    def _other(self) -> Predict:
+        """Opens the ONNX file; writes it if it is not there."""
+        if self._run is None:
+            if not self._kept.exists():
+                self._kept.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(self._kept, onnx.model(self._network).SerializeToString(deterministic=True))
+            self._run = _predict(self._kept)
+        return self._run
+
+    def _measure(self, size: str) -> None:
+        """Times both engines, and keeps which one is faster; the ONNX file stays if it is for some size."""
+        print(
+            f"measuring once which of XLA and onnxruntime is faster for this network here, {size} at a time",
+            file=sys.stderr,
+        )
+        self._seconds[size] = _seconds(self._compiled, self._other(), int(size), self._network.input_size)
+        self._chosen[size] = min(self._seconds[size], key=lambda engine: self._seconds[size][engine])
+        write_json_atomic(self._record, {"engines": self._chosen, "seconds": self._seconds})
+        if ONNXRUNTIME not in self._chosen.values():
+            self._kept.unlink(missing_ok=True)
+            self._run = None
 
 
-def _read(record: Path) -> dict[str, str] | None:
-    if not record.exists():
-        return None
-    stored: Any = read_json(record)
-    chosen = stored.get("engines") if isinstance(stored, dict) else None
-    return chosen if isinstance(chosen, dict) else None
+def _read(record: Path) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
+    """Reads the faster engine and the seconds of each batch size; nothing from what is no such record."""
+    stored: Any = read_json(record) if record.exists() else None
+    if not isinstance(stored, dict):
+        return {}, {}
+    chosen, seconds = stored.get("engines"), stored.get("seconds")
+    return (chosen, seconds) if isinstance(chosen, dict) and isinstance(seconds, dict) else ({}, {})
 
 
-def _measure(compiled: Classifier, other: Predict, size: int) -> dict[str, dict[str, float]]:
-    """Times both engines in turns: batch size → engine → seconds, the least of some rounds.
+def _seconds(compiled: Classifier, other: Predict, batch: int, size: int) -> dict[str, float]:
+    """Times both engines in turns: engine → the least seconds of some rounds.
 
-    If their answers differ by more than `TOLERANCE` in any batch size, there are only XLA's.
+    If their answers differ by more than `TOLERANCE`, there are only XLA's.
     """
-    generator = np.random.default_rng(0)
+    images = export_check.noise(np.random.default_rng(0), batch, size)
     runs: dict[str, Predict] = {XLA: compiled.predict, ONNXRUNTIME: other}
-    inputs = {batch: export_check.noise(generator, batch, size) for batch in compiled.batches}
-    for images in inputs.values():
-        first, second = (np.asarray(run(images)) for run in runs.values())
-        if not np.abs(first - second).max() <= export_check.TOLERANCE:
-            del runs[ONNXRUNTIME]
-            break
-    return {
-        str(batch): {name: min(times) for name, times in _in_turns(runs, images).items()}
-        for batch, images in inputs.items()
-    }
+    first, second = (np.asarray(run(images)) for run in runs.values())
+    if not np.abs(first - second).max() <= export_check.TOLERANCE:
+        del runs[ONNXRUNTIME]
+    return {name: min(times) for name, times in _in_turns(runs, images).items()}
 
 
 def _in_turns(runs: Mapping[str, Predict], images: np.ndarray) -> dict[str, list[float]]:
