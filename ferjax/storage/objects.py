@@ -23,6 +23,7 @@ TRIES = 6  # of one request, with pauses between that double: 6 seconds together
 _FIRST_PAUSE = 0.2  # seconds
 _SILENCE = 30  # seconds without a byte after which a request has failed
 _CONNECT = 10  # seconds
+_SLOWEST = 2**17  # bytes a second: what takes longer, and the silence, has failed
 _AT_ONCE = 8  # objects that are moved at the same time
 _CLIENTS = {"gs": ("gcsfs", "gcs"), "s3": ("s3fs", "s3")}
 # By name: the clients' libraries are imported only where they are used.
@@ -82,6 +83,14 @@ def client(scheme: str) -> Any:
     if scheme == "s3":
         made.retries = 1
     return made
+
+
+def _within(size: int) -> dict[str, float]:
+    """Bounds a request that moves so many bytes, by fsspec's own clock.
+
+    The limit on silence does not hold while an upload waits to be told to go on (Expect: 100-continue).
+    """
+    return {"timeout": _SILENCE + size / _SLOWEST}
 
 
 def tried(address: Address, request: Callable[[], _Result]) -> _Result:
@@ -163,13 +172,13 @@ def read(address: Address) -> bytes:
 
 def write(address: Address, content: bytes) -> None:
     """Writes an object, whole or not at all; see `tried` for the errors."""
-    tried(address, lambda: client(address.scheme).pipe_file(address.path, content))
+    tried(address, lambda: client(address.scheme).pipe_file(address.path, content, **_within(len(content))))
 
 
 def remove(address: Address) -> None:
     """Removes an object; one that is gone already is fine."""
     with contextlib.suppress(Gone):
-        tried(address, lambda: client(address.scheme).rm_file(address.path))
+        tried(address, lambda: client(address.scheme).rm_file(address.path, **_within(0)))
 
 
 def download(address: Address, path: Path, size: int) -> None:
@@ -182,7 +191,7 @@ def download(address: Address, path: Path, size: int) -> None:
     unfinished = path.with_name(f".{path.name}.part")
 
     def request() -> None:
-        client(address.scheme).get_file(address.path, str(unfinished))
+        client(address.scheme).get_file(address.path, str(unfinished), **_within(size))
         came = unfinished.stat().st_size
         if came != size:
             now = listing(address).get("")
@@ -205,10 +214,10 @@ def upload(path: Path, address: Address) -> None:
         FileNotFoundError: the file has been removed meanwhile.
         UserError: see `tried`.
     """
-    path.stat()
+    within = _within(path.stat().st_size)
 
     def request() -> None:
-        client(address.scheme).put_file(str(path), address.path)
+        client(address.scheme).put_file(str(path), address.path, **within)
 
     try:
         tried(address, request)

@@ -11,7 +11,7 @@ import pytest
 from ferjax.serve.limits import Limits
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [60, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.relative])])
 def test_no_request_makes_the_service_fail(make_app, count):
     app = make_app(Limits(files=4, queue=64, pixels=100_000))
 

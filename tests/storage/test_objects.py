@@ -41,7 +41,7 @@ def test_a_request_that_fails_now_and_then_is_made_again(store, tmp_path, happen
 
 
 def test_a_server_that_says_nothing_is_left_and_asked_again(store, monkeypatch):
-    monkeypatch.setattr(objects, "_SILENCE", 0.3)
+    monkeypatch.setattr(objects, "_SILENCE", 1)
     with store.failing(first(2, "silent", "PUT")):
         objects.write(PLACE, b"1")
     assert store.get("runs/a") == b"1"
