@@ -126,7 +126,7 @@ def test_every_network_can_be_written(name, request):
 
 def test_an_operation_that_is_not_translated_is_told(tiny_model, tmp_path, monkeypatch):
     monkeypatch.delitem(LOWERINGS, "dot_general")
-    with pytest.raises(UserError, match="the operation dot_general is not translated; write it as stable"):
+    with pytest.raises(UserError, match="lacks the operation dot_general; write it as stablehlo"):
         onnx.export(trained_network(), tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
 

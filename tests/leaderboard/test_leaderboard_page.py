@@ -4,10 +4,9 @@ import csv
 import io
 
 import pytest
+import tiny
 from outline import HOSTILE, Outline, read
 
-from ferjax.commands import leaderboard
-from ferjax.errors import UserError
 from ferjax.leaderboard.entries import read_groups
 from ferjax.leaderboard.exports import to_csv, to_latex, to_markdown
 from ferjax.leaderboard.page import write
@@ -94,23 +93,22 @@ def test_every_row_of_latex_has_as_many_cells_as_its_columns(board):
 
 
 @pytest.mark.slow
-def test_the_verb_prints_the_tables(board, tmp_path, capsys):
-    leaderboard.main(["ferjax leaderboard", str(tmp_path / "runs")])
-    printed = capsys.readouterr().out
-    assert "| large" in printed
-    assert "left out: begun: unfinished" in printed
+def test_the_verb_prints_the_tables(board, tmp_path, shell):
+    done = shell("leaderboard", str(tmp_path / "runs"))
+    assert done.returncode == 0, done.stderr
+    assert "| large" in done.stdout
+    assert "left out: begun: unfinished" in done.stdout
     assert (tmp_path / "runs/leaderboard/index.html").exists()
 
 
-def test_bad_input(make_run, tmp_path):
-    with pytest.raises(UserError, match="name a folder of runs"):
-        leaderboard.main(["ferjax leaderboard"])
+def test_bad_input(make_run, tmp_path, shell):
+    assert "name a folder of runs" in tiny.only_line(shell("leaderboard"))
     make_run("a")
     mine = tmp_path / "runs/leaderboard/leaderboard.csv"
     mine.parent.mkdir()
     mine.write_text("mine\n")
-    with pytest.raises(UserError, match="was not written by ferjax leaderboard"):
-        leaderboard.main(["ferjax leaderboard", str(tmp_path / "runs")])
+    line = tiny.only_line(shell("leaderboard", str(tmp_path / "runs")))
+    assert "was not written by ferjax leaderboard" in line
     assert mine.read_text() == "mine\n"
 
 
