@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-import ferjax
 from ferjax.errors import UserError
 from ferjax.pretrained.places import is_shipped
 from ferjax.runs.file_kinds import describe, read_head
+from ferjax.runs.manifest import checked_format, lists_files
 
 FORMAT, VERSION = "ferjax bundle", 2
 FLOAT32_VERSION = 1  # what earlier versions of ferjax read; since 2, weights may be stored as float16
@@ -122,17 +122,9 @@ def manifest_of(path: Path, open_file: Open) -> dict[str, Any]:
     """
     content = _bytes(path, open_file, MANIFEST, _LARGEST_MANIFEST)
     manifest = parsed(path, MANIFEST, content) if len(content) <= _LARGEST_MANIFEST else None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise UserError(f"{path} is no bundle, as its {MANIFEST} shows; python -m ferjax export writes one")
-    version = manifest.get("version")
-    if type(version) is int and version > VERSION:
-        raise UserError(
-            f"{path} is a bundle of format {version}, and ferjax {ferjax.__version__} reads formats up to "
-            f"{VERSION}: upgrade ferjax"
-        )
-    files = manifest.get("files")
-    versioned = type(version) is int and version > 0
-    if not (versioned and isinstance(files, dict) and all(map(_is_entry, files.values()))):
+    manifest = checked_format(path, MANIFEST, manifest, FORMAT, VERSION, "python -m ferjax export")
+    files, version = manifest.get("files"), manifest.get("version")
+    if not (type(version) is int and version > 0 and lists_files(files)):
         raise UserError(f"{path / MANIFEST} is damaged; {again(path)}")
     if unknown := sorted(files.keys() - set(FILES)):
         raise UserError(f"{path / MANIFEST} names {unknown[0]!r}, no file of a bundle; do not trust it")
@@ -141,15 +133,6 @@ def manifest_of(path: Path, open_file: Open) -> dict[str, Any]:
     if missing := [name for name in FILES if name not in files]:
         raise UserError(f"{path / MANIFEST} does not name {', '.join(missing)}; {again(path)}")
     return manifest
-
-
-def _is_entry(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and isinstance(entry.get("sha256"), str)
-        and type(entry.get("bytes")) is int
-        and entry["bytes"] >= 0
-    )
 
 
 def _too_large(files: Mapping[str, Any]) -> list[str]:

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-import ferjax
 from ferjax.errors import UserError
 from ferjax.files import disk_trouble, replacing
 from ferjax.pack.archive import BLOCK, FORMAT, MANIFEST, VERSION, entry_of, is_safe
 from ferjax.platform import outputs
 from ferjax.runs.file_kinds import describe, read_head
+from ferjax.runs.manifest import checked_format, lists_files
 
 _LARGEST_MANIFEST, _MOST_MEMBERS = 2**26, 200_000
 _ENCRYPTED = 1
@@ -137,31 +137,15 @@ def _checked(path: Path, content: bytes) -> dict[str, Any]:
         manifest = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise UserError(f"the {MANIFEST} of {path} is not valid JSON; {_AGAIN}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise UserError(f"{path} is no pack, as its {MANIFEST} shows; ferjax pack writes one")
-    version = manifest.get("version")
-    if type(version) is int and version > VERSION:
-        raise UserError(
-            f"{path} is a pack of format {version}, and ferjax {ferjax.__version__} reads formats up to "
-            f"{VERSION}: upgrade ferjax"
-        )
+    manifest = checked_format(path, MANIFEST, manifest, FORMAT, VERSION, "ferjax pack")
     files, runs = manifest.get("files"), manifest.get("runs")
-    if not (isinstance(files, dict) and files and all(map(_is_entry, files.values()))):
+    if not (files and lists_files(files)):
         raise UserError(f"the {MANIFEST} of {path} is damaged; {_AGAIN}")
     if not (isinstance(runs, dict) and runs and all(map(_is_run, runs.values()))):
         raise UserError(f"the {MANIFEST} of {path} names no runs; {_AGAIN}")
     if wrong := [name for name in runs if not is_safe(name)]:
         raise UserError(f"the {MANIFEST} of {path} names a run {wrong[0][:200]!r}; {_SUSPECT}")
     return manifest
-
-
-def _is_entry(entry: object) -> bool:
-    return (
-        isinstance(entry, dict)
-        and type(entry.get("bytes")) is int
-        and entry["bytes"] >= 0
-        and isinstance(entry.get("sha256"), str)
-    )
 
 
 def _is_run(run: object) -> bool:
