@@ -6,7 +6,7 @@ onnxruntime runs the file before it is kept.
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _PACKAGES = ("onnx", "onnxruntime")
+_INSTEAD = "; write it as stablehlo"
 
 
 def export(network: Trained, path: Path) -> float:
@@ -44,13 +45,7 @@ def export(network: Trained, path: Path) -> float:
     """
     check_installed()
     network = in_float32(network)
-    write_atomic(path, model(network).SerializeToString(deterministic=True))
-    try:
-        return export_check.largest_difference(network, load(path))
-    except ArithmeticError as error:
-        path.unlink()
-        name = network.config.model.name
-        raise UserError(f"{name} cannot be written as ONNX: {error}; write it as stablehlo") from error
+    return write_checked(network, model(network), path, _INSTEAD)
 
 
 def model(network: Trained) -> "ModelProto":
@@ -69,25 +64,74 @@ def model(network: Trained) -> "ModelProto":
     """
     from onnx import helper
 
-    from ferjax.deploy.to_onnx.convert import Unsupported, to_onnx
-
-    step, side = trained.answer_step(network), network.input_size
+    step = trained.answer_step(network)
 
     def program(images: jax.Array) -> tuple[jax.Array, ...]:
         logs, values = step(network.variables, images)
         return (jnp.exp(logs),) if values is None else (jnp.exp(logs), values)
 
-    outputs = ["probabilities", *(["affect"] if network.affect_head else [])]
-    try:
-        written = to_onnx(program, (side, side, 3), outputs)
-    except Unsupported as error:
-        name = network.config.model.name
-        raise UserError(
-            f"{name} cannot be written as ONNX, which lacks {error}; write it as stablehlo"
-        ) from error
+    written = translated(
+        network, program, ["probabilities", *(["affect"] if network.affect_head else [])], _INSTEAD
+    )
     written.producer_name, written.producer_version = "ferjax", ferjax.__version__
     helper.set_model_props(written, metadata(network))
     return written
+
+
+def translated(
+    network: Trained,
+    program: Callable[[jax.Array], tuple[jax.Array, ...]],
+    outputs: Sequence[str],
+    instead: str = "",
+) -> "ModelProto":
+    """Translates a program of a network.
+
+    Args:
+        network: the network, in float32, see `in_float32`.
+        program: maps uint8 `[B, S, S, 3]`, S = `network.input_size`, to arrays of B rows each.
+        outputs: the name of each result.
+        instead: what to do where the network cannot be translated, for the message.
+
+    Raises:
+        UserError: the program has an operation that is not translated.
+    """
+    from ferjax.deploy.to_onnx.convert import Unsupported, to_onnx
+
+    try:
+        return to_onnx(program, (network.input_size, network.input_size, 3), outputs)
+    except Unsupported as error:
+        name = network.config.model.name
+        raise UserError(f"{name} cannot be written as ONNX, which lacks {error}{instead}") from error
+
+
+def write_checked(network: Trained, written: "ModelProto", path: Path, instead: str = "") -> float:
+    """Writes a file and compares its answers with the network's; one that differs is removed.
+
+    Args:
+        network: the network, in float32.
+        written: gives `probabilities` first, then `affect` if the network has that head; more may follow.
+        path: the file.
+        instead: what to do where they differ, for the message.
+
+    Returns:
+        The largest difference of a probability, see `ferjax.deploy.export_check`.
+
+    Raises:
+        UserError: the answers differ.
+    """
+    write_atomic(path, written.SerializeToString(deterministic=True))
+    run = load(path)
+
+    def answers(images: np.ndarray) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        found = run(images)
+        return found[0] if isinstance(found, tuple) and not network.affect_head else found
+
+    try:
+        return export_check.largest_difference(network, answers)
+    except ArithmeticError as error:
+        path.unlink()
+        name = network.config.model.name
+        raise UserError(f"{name} cannot be written as ONNX: {error}{instead}") from error
 
 
 def metadata(network: Trained) -> dict[str, str]:
@@ -124,7 +168,8 @@ def load(
 ) -> Callable[[np.ndarray], np.ndarray | tuple[np.ndarray, np.ndarray]]:
     """Opens a file in onnxruntime on the CPU; the function maps uint8 `[B, S, S, 3]` to float32 `[B, K]`.
 
-    With a head for valence and arousal it gives a pair, the second float32 `[B, 2]`.
+    A file of several outputs gives the first two as a pair: with a head for valence and arousal the second is
+    float32 `[B, 2]`.
 
     Args:
         path: the file.

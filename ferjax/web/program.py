@@ -11,9 +11,8 @@ import numpy as np
 from jax import Array
 
 from ferjax.augment.crops import VIEWS
-from ferjax.deploy import export_check, onnx
+from ferjax.deploy import onnx
 from ferjax.errors import UserError
-from ferjax.files import write_atomic
 from ferjax.inference import trained
 from ferjax.inference.trained import Trained
 from ferjax.layers.pooling import before_averages
@@ -34,26 +33,12 @@ def export(network: Trained, path: Path) -> float:
         UserError: a package is not installed, or the network cannot be written as ONNX.
     """
     onnx.check_installed()
-    from ferjax.deploy.to_onnx.convert import Unsupported, to_onnx
-
     network = onnx.in_float32(network)
-    program, side, name = with_maps(network), network.input_size, network.config.model.name
-    try:
-        written = to_onnx(
-            lambda images: tuple(program(network.variables, images).values()),
-            (side, side, 3),
-            outputs(network),
-        )
-        write_atomic(path, written.SerializeToString(deterministic=True))
-        run = onnx.load(path)
-
-        def answers(images: np.ndarray) -> Any:
-            found = run(images)
-            return found[0] if isinstance(found, tuple) and not network.affect_head else found
-
-        return export_check.largest_difference(network, answers)
-    except (Unsupported, ArithmeticError) as error:
-        raise UserError(f"{name} cannot be written as ONNX: {error}") from error
+    program = with_maps(network)
+    written = onnx.translated(
+        network, lambda images: tuple(program(network.variables, images).values()), outputs(network)
+    )
+    return onnx.write_checked(network, written, path)
 
 
 def outputs(network: Trained) -> list[str]:

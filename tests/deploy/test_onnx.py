@@ -109,7 +109,8 @@ def test_every_network_can_be_written(name, request):
     import onnxruntime
 
     facts = registry.NETWORKS.find(name).facts
-    size = facts.usual if name == "vit_tiny48" else facts.smallest
+    # attentional_cnn's random transformer looks beside so small a picture: all its answers are equal.
+    size = facts.usual if name in ("attentional_cnn", "vit_tiny48") else facts.smallest
     network = trained_network(name, data__image_size=size)
 
     def logits(images):

@@ -14,7 +14,7 @@ pytest.importorskip("onnxruntime")
 import onnxruntime
 
 from ferjax.augment import normalise
-from ferjax.deploy import yunet
+from ferjax.deploy import export_check, yunet
 from ferjax.errors import UserError
 from ferjax.explain.class_activation_map import class_activation_map
 from ferjax.explain.run_methods import network_input
@@ -55,9 +55,10 @@ def test_a_network_without_such_maps(tmp_path):
 
 
 def test_a_network_that_differs_is_refused(tiny_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(program.export_check, "TOLERANCE", 0.0)
+    monkeypatch.setattr(export_check, "TOLERANCE", 0.0)
     with pytest.raises(UserError, match="tiny cannot be written as ONNX: the exported network differs by"):
         program.export(trained_network(data__name="toons/avataaars"), tmp_path / "network.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
