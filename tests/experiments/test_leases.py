@@ -7,17 +7,10 @@ import sys
 import threading
 
 import pytest
+from fake_clock import Clock
 
 from ferjax.errors import UserError
 from ferjax.experiments.leases import Leases
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 def elsewhere(folder, name="run"):

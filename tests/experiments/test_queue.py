@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import tiny
+from fake_clock import Clock
 
 from ferjax.errors import UserError
 from ferjax.experiments.leases import Leases
@@ -14,17 +15,6 @@ from ferjax.experiments.runs import QueueRunner
 from ferjax.runs.workdir import claim
 
 QUICK = {"checkpoint__every_steps": 0, "train__max_steps": 2}
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
 
 
 def marks(folder, names, done):
@@ -54,22 +44,17 @@ def test_workers_divide_the_tasks_and_none_is_done_twice(tmp_path):
 
 
 def test_a_worker_that_finds_nothing_waits_and_that_is_counted(tmp_path):
-    clock, waited = Clock(), []
     done = []
     (task,) = marks(tmp_path, ["task"], done)
     (tmp_path / FOLDER).mkdir()
     held = Leases(tmp_path / FOLDER).take("task")
 
-    def sleep(seconds):
-        clock.now += seconds
-        waited.append(seconds)
-        if len(waited) == 5:
-            task.run()  # the other worker finishes
-
+    clock = Clock(lambda number: number == 5 and task.run())  # the other worker finishes
     with held:
-        Queue(tmp_path, clock=clock, sleep=sleep).work([task])
+        Queue(tmp_path, clock=clock, sleep=clock.sleep).work([task])
+    assert len(clock.naps) == 5
     (numbers,) = workers(tmp_path)
-    assert (numbers["idle_seconds"], numbers["busy_seconds"]) == (sum(waited), 0)
+    assert (numbers["idle_seconds"], numbers["busy_seconds"]) == (clock.now, 0)
     assert done == ["task"]
 
 
@@ -101,16 +86,12 @@ def test_a_queue_gives_what_one_process_gives(tiny_run, tiny_model, tmp_path):
 def test_a_run_whose_silent_worker_still_writes_is_waited_for(tiny_run, tiny_model, tmp_path):
     config = tiny_run.config(**QUICK)
     folder = tmp_path / "seed-0"
-    held, polls = claim(folder, config, writes=True), []
+    held = claim(folder, config, writes=True)
     held.__enter__()
-
-    def sleep(seconds):
-        polls.append(seconds)
-        held.__exit__(None, None, None)  # it is gone now
-
-    runner = QueueRunner(tmp_path, Queue(tmp_path, sleep=sleep))
+    clock = Clock(lambda number: held.__exit__(None, None, None))  # it is gone now
+    runner = QueueRunner(tmp_path, Queue(tmp_path, sleep=clock.sleep))
     assert runner.run_all([(config, folder)])[0]["seed"] == config.train.seed
-    assert len(polls) == 1
+    assert len(clock.naps) == 1
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from typing import NamedTuple
 
 BOUNDARY = "a-boundary"
@@ -42,16 +41,18 @@ def scope_of(method, path, headers):
     }  # fmt: skip
 
 
-async def asked(app, method, path, headers=None, chunks=(b"",), left=None):
+async def asked(app, method, path, headers=None, chunks=(b"",), left=None, reading=None):
     """The reply, while other requests may be asked in the same loop.
 
     `left`: an `asyncio.Event`; when it is set after the body, the client has left. With `chunks=None` no
-    body ever comes.
+    body ever comes. `reading`: another, which is set when the application asks for the body.
     """
     waiting = [] if chunks is None else list(chunks)
     sent = []
 
     async def receive():
+        if reading:
+            reading.set()
         if waiting:
             return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting)}
         await (left or asyncio.Event()).wait()
@@ -75,11 +76,3 @@ def post(app, path, headers_and_body):
     """The reply to a form or a picture."""
     headers, body = headers_and_body
     return ask(app, "POST", path, headers, body)
-
-
-async def until(condition):
-    """Waits in an event loop for what another task or thread does."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.001)

@@ -158,11 +158,12 @@ def test_pages_and_host_names_of_others(make_app):
 
 def test_a_full_service_says_so_at_once(make_app, face):
     async def run():
-        app = make_app(Limits(files=1, queue=1))
+        app, reading = make_app(Limits(files=1, queue=1)), asyncio.Event()
         first = asyncio.create_task(
-            asking.asked(app, "POST", PREDICT, {"content-type": "image/png"}, chunks=None)
+            asking.asked(app, "POST", PREDICT, {"content-type": "image/png"}, chunks=None, reading=reading)
         )
-        await asking.until(lambda: b"ferjax_pictures_inside 1.0" in app.service._metrics.text())
+        await reading.wait()
+        assert b"ferjax_pictures_inside 1.0" in app.service._metrics.text()
         second = await asking.asked(app, "POST", PREDICT, *asking_picture(face))
         probe = await asking.asked(app, "GET", "/healthz")
         first.cancel()

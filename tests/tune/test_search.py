@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from fake_clock import Clock
 
 from ferjax.experiments.leases import Leases
 from ferjax.experiments.queue import FOLDER, Queue, workers
@@ -37,22 +38,9 @@ def accuracy(values):
     return 0.9 - 0.1 * distance - 0.2 * off
 
 
-class Clock:
-    """Seconds that go forward only when somebody waits or works."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
-
-
-def queue_in(folder, clock=None, sleep=None):
+def queue_in(folder, clock=None):
     clock = clock or Clock()
-    return Queue(folder, Leases(folder / FOLDER, clock=clock), clock, sleep or clock.sleep)
+    return Queue(folder, Leases(folder / FOLDER, clock=clock), clock, clock.sleep)
 
 
 def found_in(folder, settings, objective, study=None, queue=None):
@@ -140,27 +128,20 @@ def test_trials_that_diverge_are_told_and_the_search_goes_on(tmp_path):
 
 
 def test_a_worker_waits_for_the_trial_of_another_and_its_idle_time_is_counted(tmp_path):
-    clock = Clock()
     Queue(tmp_path)  # makes the folder
     held = Leases(tmp_path / FOLDER).take("trial-0")
+    clock = Clock(lambda number: number == 3 and held.__exit__(None, None, None))
     with held:
-        polls = []
-
-        def sleep(seconds):
-            clock.now += seconds
-            polls.append(seconds)
-            if len(polls) == 3:
-                held.__exit__(None, None, None)
 
         def objective(proposal):
             clock.now += 60
             return instant(proposal)
 
-        study = found_in(tmp_path, Settings(trials=2), objective, queue=queue_in(tmp_path, clock, sleep))
+        study = found_in(tmp_path, Settings(trials=2), objective, queue=queue_in(tmp_path, clock))
     assert [trial.state.name for trial in numbered(study).values()] == ["COMPLETE"] * 2
     (numbers,) = workers(tmp_path)
     assert numbers["busy_seconds"] == 120
-    assert numbers["idle_seconds"] == sum(polls) > 0
+    assert numbers["idle_seconds"] == sum(clock.naps) > 0
     assert numbers["tasks"] == 2
 
 
@@ -179,7 +160,7 @@ def test_no_trial_is_lost_or_done_twice_when_workers_are_killed(in_memory):
     calls = [line.split() for line in (tmp_path / "calls.txt").read_text().splitlines()]
     begun = [number for number, what, _ in calls if what == "begun"]
     taken_over = {number for number in begun if begun.count(number) > 1}
-    assert taken_over  # a worker was killed in the middle of a trial
+    assert len(taken_over) > 3  # so many workers were killed in the middle of a trial
     assert set(begun) == {str(number) for number in range(200)}
     for number in taken_over:  # and the other one went on with the same values
         assert len({x for each, _, x in calls if each == number}) == 1
