@@ -19,22 +19,11 @@
 set -uo pipefail
 
 root=${SLURM_SUBMIT_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
-read -ra ferjax <<<"${FERJAX:-$root/.venv/bin/python -m ferjax}"
-command=(srun --kill-on-bad-exit=0 --wait=120 "${ferjax[@]}" train --distributed "$@")
-
-if [[ -n ${DRY_RUN:-} ]]; then
-  printf '%q ' "${command[@]}"
-  echo
-  exit 0
+# SLURM runs a copy of this script, which lies elsewhere.
+[[ -f $root/launch/slurm_job.bash ]] || root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=/dev/null
+if ! source "$root/launch/slurm_job.bash"; then
+  echo "launch/slurm.sh: submit from the folder of ferjax" >&2
+  exit 2
 fi
-
-code=0
-"${command[@]}" || code=$?
-# 143: stopped by SIGTERM, saved. 75, 134, 137: a process was lost. 2 is bad input, which no restart mends.
-if [[ $code =~ ^(75|134|137|143)$ ]]; then
-  if ((${SLURM_RESTART_COUNT:-0} < ${MAX_RESTARTS:-20})); then
-    echo "launch/slurm.sh: exit code $code, queued again"
-    scontrol requeue "$SLURM_JOB_ID"
-  fi
-fi
-exit "$code"
+run_job slurm.sh --kill-on-bad-exit=0 --wait=120 -- train --distributed "$@"

@@ -29,24 +29,13 @@ if ! [[ $verb =~ ^(tune|repeat|ablate|crossdb|protocol)$ ]]; then
 fi
 shift
 root=${SLURM_SUBMIT_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
-read -ra ferjax <<<"${FERJAX:-$root/.venv/bin/python -m ferjax}"
-command=(srun --kill-on-bad-exit=0 "${ferjax[@]}" "$verb" "$@")
+# SLURM runs a copy of this script, which lies elsewhere.
+[[ -f $root/launch/slurm_job.bash ]] || root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=/dev/null
+if ! source "$root/launch/slurm_job.bash"; then
+  echo "launch/slurm_array.sh: submit from the folder of ferjax" >&2
+  exit 2
+fi
 # A search is always shared; the other verbs are told to.
-if [[ $verb != tune ]]; then command+=(--queue); fi
-
-if [[ -n ${DRY_RUN:-} ]]; then
-  printf '%q ' "${command[@]}"
-  echo
-  exit 0
-fi
-
-code=0
-"${command[@]}" || code=$?
-# 143: stopped by SIGTERM, saved. 75: another worker took the run. 134, 137: killed. 2 is bad input.
-if [[ $code =~ ^(75|134|137|143)$ ]]; then
-  if ((${SLURM_RESTART_COUNT:-0} < ${MAX_RESTARTS:-20})); then
-    echo "launch/slurm_array.sh: exit code $code, queued again"
-    scontrol requeue "$SLURM_JOB_ID"
-  fi
-fi
-exit "$code"
+if [[ $verb != tune ]]; then set -- "$@" --queue; fi
+run_job slurm_array.sh --kill-on-bad-exit=0 -- "$verb" "$@"

@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 LAUNCH = ROOT / "launch"
-SCRIPTS = sorted(LAUNCH.glob("*.sh"))
+SCRIPTS = sorted([*LAUNCH.glob("*.sh"), *LAUNCH.glob("*.bash")])
 FLAGS = ["--config=configs/a.py", "--workdir=runs/with space"]
 
 
@@ -44,7 +44,7 @@ def fake(tmp_path):
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_are_shell_and_shellcheck_finds_nothing(path):
-    assert os.access(path, os.X_OK)
+    assert os.access(path, os.X_OK) == (path.suffix == ".sh")  # what others read is not started
     assert subprocess.run(["bash", "-n", str(path)], capture_output=True).stderr == b""
     shellcheck = Path(sys.executable).with_name("shellcheck")
     done = subprocess.run([str(shellcheck), str(path)], capture_output=True, text=True)
@@ -174,6 +174,27 @@ def test_the_slurm_array_queues_bad_input_and_too_many_restarts_no_more(fake):
         done = script("slurm_array.sh", *wrong, PATH=fake.path)
         assert done.returncode == 2
         assert "name a verb first" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["slurm.sh", "slurm_array.sh"])
+def test_slurm_runs_a_copy_that_lies_elsewhere(name, tmp_path):
+    copy = tmp_path / "spooled"
+    copy.write_text((LAUNCH / name).read_text())
+
+    def start(folder):
+        return subprocess.run(
+            ["bash", str(copy), "tune", *FLAGS],
+            env={**os.environ, "SLURM_SUBMIT_DIR": str(folder), "DRY_RUN": "1"},
+            capture_output=True,
+            text=True,
+        )
+
+    done = start(ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{ROOT}/.venv/bin/python -m ferjax " in done.stdout
+    done = start(tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"launch/{name}: submit from the folder of ferjax" in done.stderr
 
 
 def test_the_slurm_array_gives_each_worker_a_gpu_of_its_own():
