@@ -7,7 +7,6 @@ start to the written page: first everything is decoded, then the fingerprints ar
     python -m benchmarks.audit [--images=30000]
 """
 
-import argparse
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import generated, measure
+from benchmarks import command_line, generated, measure
 
 PACKAGES = ("numpy", "pillow", "array_record")
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
@@ -37,9 +36,7 @@ def run(data: Path, out: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--images", type=int, default=30_000)
     parser.add_argument("--json", default="benchmarks/results/audit.json")
     arguments = parser.parse_args()

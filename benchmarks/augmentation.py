@@ -6,7 +6,6 @@ Each option alone is jitted and timed on uint8 images that lie on the device, be
 only flips. The aim is less than a tenth of the step for all of them together.
 """
 
-import argparse
 import functools
 import statistics
 
@@ -14,7 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from benchmarks.ferjax_side import FerjaxTraining
 from ferjax import config as ferjax_config
 from ferjax.augment import augment, mix
@@ -50,9 +49,7 @@ def augmentation(options: dict[str, object], images: jax.Array, labels: jax.Arra
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, default=64, help="image height and width")
     parser.add_argument("--rounds", type=int, default=7)

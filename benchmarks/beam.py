@@ -7,7 +7,6 @@ one in a thousand of them cut off. Both builds run as commands of their own. Pea
 largest process.
 """
 
-import argparse
 import hashlib
 import io
 import os
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.data import builders
 from ferjax.data.sets.affectnet import AFFECTNET_CODES
 
@@ -77,9 +76,7 @@ def digests(data: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--images", type=int, default=50_000)
     parser.add_argument("--workers", type=int, default=0, help="processes under Beam; 0: one a core")
     parser.add_argument("--json", default="benchmarks/results/beam.json")

@@ -9,7 +9,6 @@ when a third of the parts are done, and the same command goes on: inputs that ar
 otherwise are counted.
 """
 
-import argparse
 import csv
 import io
 import os
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 
 PACKAGES = ("apache-beam", "jax", "jaxlib", "numpy", "pillow", "pyarrow")
 SIZE = 96
@@ -107,9 +106,7 @@ def killed_and_resumed(pictures: Path, count: int, folder: Path, beam: str) -> d
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--pictures", type=int, default=50_000)
     parser.add_argument("--killed", type=int, default=5_000)
     parser.add_argument("--workers", type=int, default=0, help="processes under Beam; 0: one a core")

@@ -12,7 +12,6 @@ A run that is not finished can be built alone, to try the commands; its card say
 data set of the run must lie where the run's config says.
 """
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -23,7 +22,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.cluster.mesh import make_mesh, replicated
 from ferjax.deploy.model_card import model_card
 from ferjax.errors import UserError
@@ -234,9 +233,7 @@ def _check_same(written: Trained, read: Trained) -> None:
 
 def main() -> None:
     """Builds, prints and records."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("workdirs", nargs="+", type=Path, metavar="RUN")
     parser.add_argument(
         "--name", default=DEFAULT, help="the network's name, its folder in ferjax/pretrained/"

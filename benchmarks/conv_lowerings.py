@@ -9,7 +9,6 @@ XLA_FLAGS name YNNPACK's part (`ferjax.platform.xla_flags`), they stand: so the 
 it.
 """
 
-import argparse
 import statistics
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax import models
 from ferjax.layers.conv import Conv
 from ferjax.layers.cpu import conv_lowerings
@@ -115,9 +114,7 @@ def measured(layer: Layer, times: int, batch: int, rounds: int) -> list[dict]:
 
 def main() -> None:
     """Measures and prints a table a layer and direction."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--model", default="resemotenet", choices=models.names())
     parser.add_argument("--size", type=int, default=64, help="image height and width")
     parser.add_argument("--batch", type=int, default=16)

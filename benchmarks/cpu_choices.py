@@ -7,13 +7,12 @@ Prints seconds in turns, each side in a process of its own, and the page faults 
 papers'. See `ferjax.layers.cpu.conv_lowerings`, `ferjax.platform.xla_flags` and `ferjax.platform.allocator`.
 """
 
-import argparse
 import os
 import resource
 import sys
 from functools import partial
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from benchmarks.beside_torch import INFERENCE, TRAINING, batch_of
 from benchmarks.subprocess_run import Apart
 from benchmarks.suite import usual_size
@@ -52,9 +51,7 @@ def page_faults(run: measure.Run) -> int:
 
 def main() -> None:
     """Measures, prints and writes the record."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--networks", default="fer_cnn,attentional_cnn,sdl,resemotenet,resnet18,se_resnet18")
     parser.add_argument("--without", default=",".join(CHOICES), help="default: each")
     parser.add_argument("--batch", type=int, default=16)

@@ -7,14 +7,13 @@ mean class accuracy and loss, and how long it took. The data set must lie where 
 not read.
 """
 
-import argparse
 import time
 from pathlib import Path
 
 import jax
 from ml_collections import ConfigDict
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.cluster.mesh import make_mesh, replicated
 from ferjax.config.validation import CORNERED
 from ferjax.inference.open_run import open_network
@@ -48,9 +47,7 @@ def score(workdir: Path, crops: str) -> dict:
 
 def main() -> None:
     """Measures, prints and records."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("workdir", type=Path, metavar="RUN")
     parser.add_argument("--json", default="benchmarks/results/crops.json")
     args = parser.parse_args()

@@ -9,14 +9,12 @@ first: they must be the same up to their scale. The package computes the gradien
 though only those of the layer are used.
 """
 
-import argparse
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from benchmarks.torch_side import DEVICE, normalise
 from ferjax import models
 from ferjax.augment import normalise as normalise_in_jax
@@ -92,9 +90,7 @@ def check_same(ours: np.ndarray, theirs: np.ndarray) -> None:
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--images", type=int, default=100, help="images a turn")
     parser.add_argument("--size", type=int, default=64, help="image height and width")
     parser.add_argument("--batch", type=int, default=16)

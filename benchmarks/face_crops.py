@@ -9,7 +9,6 @@ outside the image is unknown and gets the colour of its edge, so wide margins ar
 the name of an image's folder. Only numbers are recorded.
 """
 
-import argparse
 import glob
 import re
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.deploy import search
 from ferjax.deploy.face import Face, crop
 from ferjax.inference import classifier
@@ -76,9 +75,7 @@ def places(faces: list[Face]) -> list[dict]:
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--images", required=True)
     parser.add_argument("--count", type=int, default=600)

@@ -7,7 +7,6 @@ Pictures of several sizes with a background of random texture and twelve heads i
 Matplotlib), both in the public domain.
 """
 
-import argparse
 import time
 
 import numpy as np
@@ -15,7 +14,7 @@ from matplotlib import cbook
 from PIL import Image
 from skimage import data as photographs
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.deploy.faces import TILES, Detector
 from ferjax.platform import process
 from ferjax.platform.machine import keep_compiled
@@ -68,9 +67,7 @@ def crowd(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray,
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", default="benchmarks/results/faces.json")
     args = parser.parse_args()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from benchmarks import generated, measure
+from benchmarks import command_line, generated, measure
 from configs.resemotenet import get_config
 from ferjax.platform import process
 from ferjax.platform.machine import keep_compiled
@@ -65,9 +65,7 @@ def measured(config: ConfigDict, workdir: Path) -> dict:
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--batch", default="16,1024", help="batch sizes, separated by commas")
     parser.add_argument("--precision", default="bfloat16", help="float32, bfloat16 or both, with a comma")
     parser.add_argument("--epochs", type=float, default=80.0)

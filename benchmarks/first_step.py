@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 
 SIDES = ("ferjax", "torch eager", "torch.compile, channels last")
 
@@ -91,9 +91,7 @@ def _child(arguments: list[str], folder: str) -> dict[str, float]:
 
 def main() -> None:
     """Measures and prints a table; with --side, is the child."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--model", default="resemotenet")
     parser.add_argument("--size", type=int, default=64, help="image height and width")
     parser.add_argument("--batch", type=int, default=16)

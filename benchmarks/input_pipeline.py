@@ -19,7 +19,7 @@ import torch
 from absl import flags
 from PIL import Image
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from benchmarks.torch_data import ArrayDataset, FileDataset
 from ferjax.data import builders, load
 from ferjax.data.images import encode_png
@@ -97,9 +97,7 @@ def compare(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--images", type=int, default=4000, help="in the set")
     parser.add_argument("--batch_size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=7)

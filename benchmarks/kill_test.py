@@ -7,7 +7,6 @@ in a validation, while a checkpoint is written. Exits with 1 if anything beyond 
 one bit of the final state, of the metrics or of the result differs.
 """
 
-import argparse
 import contextlib
 import io
 import json
@@ -21,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import tiny  # of the tests
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.data import builders
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint")
@@ -59,9 +58,7 @@ def killed(run: tiny.Tiny, workdir: Path, seconds: float) -> dict:
 
 def main() -> None:
     """Kills, compares, and writes what was found."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", default="benchmarks/results/kills.json")

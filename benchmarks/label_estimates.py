@@ -16,7 +16,7 @@ import importlib
 import tempfile
 from pathlib import Path
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.labels.run import from_folds
 from ferjax.platform import process
 from ferjax.platform.machine import keep_compiled
@@ -47,9 +47,7 @@ def measured(noise: float, args: argparse.Namespace, workdir: Path) -> dict:
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--noise", default="0.1,0.2,0.3", help="parts of the labels, separated by commas")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--config", default="small_resnet")

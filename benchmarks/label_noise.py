@@ -11,19 +11,14 @@ Random erasing, which EAC needs, is on for all of them. Started again with the s
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from benchmarks import measure
+from benchmarks import seed_comparison
 from configs.small_resnet import get_config
 from ferjax.experiments.runs import Runner
-from ferjax.platform import process
-from ferjax.platform.machine import keep_compiled
-from ferjax.scores import significance
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 PLAIN = "plain"
 # What each method sets beside the recipe; the values are the papers', SCN's epoch a quarter of the run.
 METHODS = {PLAIN: {}, "eac": {"loss.eac": 5.0}, "scn": {"loss.scn": 1.0}, "rul": {"loss.rul": True}}
@@ -53,17 +48,13 @@ def measured(noise: float, args: argparse.Namespace, workdir: Path) -> list[dict
     rows = []
     for method, values in scores.items():
         row = {"noise": noise, "method": method, "epochs": args.epochs, "accuracy": values}
-        if method != PLAIN:
-            row["gain"] = significance.paired(scores[PLAIN], values)._asdict()
-        rows.append(row)
+        rows.append(row | seed_comparison.gain(scores, PLAIN, method))
     return rows
 
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = seed_comparison.parser(__doc__, "label_noise")
     parser.add_argument(
         "--noise",
         type=lambda text: [float(part) for part in text.split(",")],
@@ -71,29 +62,14 @@ def main() -> None:
         help="parts of the labels, separated by commas",
     )
     parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS)[1:])
-    parser.add_argument("--seeds", type=int, default=5, help="at least two, to be compared")
     parser.add_argument("--epochs", type=float, default=10.0)
     parser.add_argument("--image_size", type=int, default=32)
-    parser.add_argument("--workdir", type=Path, help="where runs are kept; else they are removed")
-    parser.add_argument("--json", default="benchmarks/results/label_noise.json")
     args = parser.parse_args()
     if unknown := set(args.methods) - set(METHODS):
         parser.error(f"no method {', '.join(unknown)}; there are {', '.join(list(METHODS)[1:])}")
-    if args.seeds < 2:
-        parser.error("--seeds must be at least 2: methods are compared seed by seed")
-    process.prepare()
-    keep_compiled()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = [row for noise in args.noise for row in measured(noise, args, args.workdir or Path(folder))]
-    print(f"\n{'noise':>6s} {'method':>8s} {'accuracy':>9s}   gain over plain, 95 %")
-    for row in rows:
-        mean = sum(row["accuracy"]) / len(row["accuracy"])
-        line = f"{row['noise']:6.0%} {row['method']:>8s} {mean:9.2%}"
-        if gain := row.get("gain"):
-            low, high = gain["student"]
-            line += f"   {gain['difference']:+.2%} ({low:+.2%} to {high:+.2%})"
-        print(line)
-    measure.record("label_noise", rows, PACKAGES, args.json)
+    with seed_comparison.prepared(args) as folder:
+        rows = [row for noise in args.noise for row in measured(noise, args, folder)]
+    seed_comparison.report("label_noise", rows, "method", PLAIN, args.json)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ the written page. The machine may be busy: beside the wall clock the processor's
     python -m benchmarks.labels_page [--images=30000] [--workdir=DIR]
 """
 
-import argparse
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import generated, measure
+from benchmarks import command_line, generated, measure
 from ferjax.config import defaults
 from ferjax.data.label_noise import with_wrong_labels
 from ferjax.labels.whole_set import open_set
@@ -69,9 +68,7 @@ def run(data: Path, probabilities: Path, out: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--images", type=int, default=30_000)
     parser.add_argument("--workdir", type=Path, help="where the set is kept; else it is removed")
     parser.add_argument("--json", default="benchmarks/results/labels_page.json")

@@ -14,20 +14,15 @@ same --workdir it goes on.
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from benchmarks import measure
+from benchmarks import seed_comparison
 from configs import mae_vit_tiny48, vit_tiny48
 from ferjax.experiments.runs import Runner, with_seed
-from ferjax.platform import process
-from ferjax.platform.machine import keep_compiled
-from ferjax.scores import significance
 from ferjax.training.loop import train_and_evaluate
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 LABELLED = "toons/open_peeps"
 SCRATCH = "scratch"
 # What is trained with labels → the recipe behind the colon, and whether it begins pre-trained.
@@ -78,39 +73,22 @@ def measured(args: argparse.Namespace, workdir: Path) -> list[dict]:
         if way != SCRATCH:
             row |= {"pretrained_on": args.pretrain_on, "pretraining_epochs": args.pretraining_epochs}
             row |= {"pretraining_loss": losses}
-            row["gain"] = significance.paired(scores[SCRATCH], values)._asdict()
-        rows.append(row)
+        rows.append(row | seed_comparison.gain(scores, SCRATCH, way))
     return rows
 
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=5, help="at least two, to be compared")
+    parser = seed_comparison.parser(__doc__, "mae_toons")
     parser.add_argument("--pretraining_epochs", type=float, default=200.0)
     parser.add_argument("--epochs", type=float, default=60.0, help="with labels")
     parser.add_argument("--fraction", type=float, default=0.1, help="part of the training images with labels")
     parser.add_argument("--pretrain_on", default=LABELLED, help="the set whose labels are not looked at")
     parser.add_argument("--image_size", type=int, default=48)
-    parser.add_argument("--workdir", type=Path, help="where runs are kept; else they are removed")
-    parser.add_argument("--json", default="benchmarks/results/mae_toons.json")
     args = parser.parse_args()
-    if args.seeds < 2:
-        parser.error("--seeds must be at least 2: ways are compared seed by seed")
-    process.prepare()
-    keep_compiled()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = measured(args, args.workdir or Path(folder))
-    print(f"\n{'way':>12s} {'accuracy':>9s}   gain over {SCRATCH}, 95 %")
-    for row in rows:
-        line = f"{row['way']:>12s} {sum(row['accuracy']) / len(row['accuracy']):9.2%}"
-        if gain := row.get("gain"):
-            low, high = gain["student"]
-            line += f"   {gain['difference']:+.2%} ({low:+.2%} to {high:+.2%})"
-        print(line)
-    measure.record("mae_toons", rows, PACKAGES, args.json)
+    with seed_comparison.prepared(args) as folder:
+        rows = measured(args, folder)
+    seed_comparison.report("mae_toons", rows, "way", SCRATCH, args.json)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import argparse
 import json
 from typing import Any
 
-from benchmarks import beside_torch, measure, real_input
+from benchmarks import beside_torch, command_line, measure, real_input
 from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
 from ferjax.cost_model.roofline import measured_chip
 from ferjax.platform import process
@@ -60,9 +60,7 @@ def real_against_synthetic(args: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Measures; see the module."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("what", choices=("about", "training", "inference", "input"))
     parser.add_argument("--model", default="resemotenet")
     parser.add_argument("--size", type=int, default=64, help="image height and width")

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from benchmarks.parity_training import Curve, Run, train_in_ferjax, train_in_torch
 from configs.resemotenet import get_config
 from ferjax import config as ferjax_config
@@ -150,9 +150,7 @@ def plot(without: Curves, with_dropout: Curves, seeds: int) -> bytes:
 
 def main() -> None:
     """Trains, prints the comparison, draws and writes it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--steps", type=int, default=0, help="of each run; 0: as many as the epochs have")

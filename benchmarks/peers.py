@@ -16,7 +16,6 @@ the packages use and which moves the picture by half a pixel. The TFLite file ru
 `pip install 'ferjax[peers]'` has what that and the HDF5 file need.
 """
 
-import argparse
 import json
 import logging
 import tempfile
@@ -26,7 +25,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax import data
 from ferjax.augment import normalise
 from ferjax.data.label_spaces import positions
@@ -167,9 +166,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Scores, prints and records."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     for name, (package, network) in PEERS.items():
         parser.add_argument(f"--{name}", type=Path, help=f"file of {package}: {network}")
     parser.add_argument("--data_dir", required=True)

@@ -10,7 +10,6 @@ from the first byte read to the last row; then the whole command on one face tha
 photograph, with an empty compilation cache and with a full one.
 """
 
-import argparse
 import dataclasses
 import os
 import shutil
@@ -25,7 +24,7 @@ import numpy as np
 from PIL import Image
 from skimage import data as photographs
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.deploy import engines, onnx
 from ferjax.deploy.predict import Options, predict
 from ferjax.errors import UserError
@@ -128,9 +127,7 @@ def starts(workdir: Path, picture: Path, folder: Path, times: int, *flags: str) 
 
 def main() -> None:
     """Measures and prints tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--faces", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)

@@ -6,7 +6,6 @@ The backbone alone sees B images, then as many as RAN has regions, 7·B; RAN see
 of the mean squared logit in training mode.
 """
 
-import argparse
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax import models
 from ferjax.layers.regions import REGIONS
 from ferjax.models.ran import RAN
@@ -65,9 +64,7 @@ class Pass:
 
 def main() -> None:
     """Measures and prints a table for each image size."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--size", default="48,224", help="image heights and widths, separated by commas")
     parser.add_argument("--rounds", type=int, default=7)

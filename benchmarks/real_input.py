@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from ml_collections import ConfigDict
 
-from benchmarks import generated, measure
+from benchmarks import command_line, generated, measure
 from benchmarks.beside_torch import PACKAGES
 from benchmarks.torch_data import ArrayDataset
 from benchmarks.torch_side import DEVICE, TorchTraining
@@ -146,9 +146,7 @@ def compare(args: argparse.Namespace) -> list[dict]:
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--model", default="resemotenet", choices=sorted(NETWORKS))
     parser.add_argument("--size", type=int, default=64, help="image height and width")
     parser.add_argument("--batch", type=int, default=64)

@@ -6,7 +6,6 @@ One run after the other, each by the command of a user, into `--runs`/NAME: abou
 run that has ended there is not repeated, one that was stopped goes on.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.scores.confusion import accuracy_interval
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax")
@@ -116,9 +115,7 @@ def table(rows: list[dict]) -> str:
 
 def main() -> None:
     """Trains what is not there yet, prints and records."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--only", default=",".join(RECIPES))
     parser.add_argument("--runs", default="runs", type=Path)
     parser.add_argument("--json", default="benchmarks/results/recipes.json")

@@ -8,7 +8,6 @@ second. The share of all time is told for one save an epoch of the default recip
 command itself is started, with the default recipe at this batch size, and stopped in the middle of its steps.
 """
 
-import argparse
 import os
 import signal
 import statistics
@@ -22,7 +21,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.cluster.mesh import global_batch
 from ferjax.config import defaults
 from ferjax.cost_model.aot import assembled, stand_in
@@ -113,9 +112,7 @@ def stop(batch_size: int, workdir: Path) -> float:
 
 def main() -> None:
     """Measures, prints and records."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--network", default="resemotenet")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--saves", type=int, default=4)

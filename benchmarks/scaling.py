@@ -21,7 +21,7 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.cluster.mesh import global_batch
 from ferjax.config import defaults
 from ferjax.cost_model.aot import assembled, compiled_step, stand_in
@@ -130,9 +130,7 @@ def start(processes: int, devices: int, fsdp: int, steps: int) -> dict:
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--json", default="benchmarks/results/scaling.json")
     parser.add_argument("--child", help=argparse.SUPPRESS)

@@ -9,7 +9,6 @@ need of the processor is missing to the service. Counted are answers, refusals (
 that of the service's process after each tenth of the last requests.
 """
 
-import argparse
 import http.client
 import io
 import os
@@ -32,7 +31,7 @@ import psutil
 from PIL import Image
 from skimage import data as photographs
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from benchmarks.subprocess_run import Apart
 
 PACKAGES = ("jax", "jaxlib", "fastapi", "uvicorn", "httptools", "numpy", "pillow")
@@ -208,9 +207,7 @@ def memory(process: subprocess.Popen[str]) -> float:
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="of each kind of request, all rounds")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=2)

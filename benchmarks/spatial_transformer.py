@@ -5,7 +5,6 @@
 Forwards, and with the gradients by θ and by the images.
 """
 
-import argparse
 import warnings
 
 import jax
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.layers import spatial_transformer
 
 # Height and width, channels: SDL's two views, an image in colour, and feature maps of other networks.
@@ -50,9 +49,7 @@ def _torch_run(backward: bool, images: np.ndarray, theta: np.ndarray) -> measure
 
 def main() -> None:
     """Measures and prints a table a shape and direction."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", default="benchmarks/results/spatial_transformer.json")

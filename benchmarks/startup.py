@@ -5,7 +5,6 @@
 Both start with the data set built. The cold start has an empty cache folder, the warm one a full one.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets")
 
@@ -42,9 +41,7 @@ def first_step(cache: Path, workdir: Path) -> float:
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", default="benchmarks/results/startup.json")
     args = parser.parse_args()

@@ -20,7 +20,7 @@ import torch
 from absl import flags
 from PIL import Image
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from benchmarks.torch_data import FileDataset
 from ferjax.data import builders, load
 from ferjax.data.labels import FER7
@@ -105,9 +105,7 @@ def compare(stream: Source, cached: Source, files: FileDataset, args: argparse.N
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)

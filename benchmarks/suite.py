@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import first_step, suite_page
+from benchmarks import command_line, first_step, suite_page
 from ferjax.interop.torch_networks import NETWORKS
 from ferjax.registry import NETWORKS as REGISTERED
 
@@ -100,9 +100,7 @@ def measured(case: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
 
 def arguments() -> argparse.Namespace:
     """The command line, with the defaults of the device at hand."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--networks", help="default: all that PyTorch knows too")
     parser.add_argument("--sizes", help="image heights and widths; default: each network's paper's")
     parser.add_argument(

@@ -5,7 +5,6 @@
 The aim is less than 5 s. Beside it stands PyTorch reading the same file into its own network.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.interop.torch_files import read_state_dict, write_state_dict
 from ferjax.interop.torch_networks import counterpart
 from ferjax.interop.torch_weights import import_state_dict
@@ -40,9 +39,7 @@ def command(path: Path, folder: Path) -> float:
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", default="benchmarks/results/torch_import.json")
     args = parser.parse_args()

@@ -7,13 +7,12 @@ they would on two. What is measured is the queue, the leases and the study's jou
 a process that has imported the libraries.
 """
 
-import argparse
 import os
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.experiments.queue import Queue, workers
 from ferjax.tune.search import Proposal, Settings, search
 from ferjax.tune.space import Dimension
@@ -62,9 +61,7 @@ def taken(count: int, trials: int, seconds: float) -> dict[str, float]:
 
 def main() -> None:
     """Measures and prints a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--json", default="benchmarks/results/tune_workers.json")

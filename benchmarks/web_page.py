@@ -9,7 +9,6 @@ the camera of the page's own thread.
     PYTHONPATH=tests python -m benchmarks.web_page [--onnxruntime_web=FILE] [--rounds=5]
 """
 
-import argparse
 import json
 import os
 import tempfile
@@ -22,7 +21,7 @@ from browser import Browser
 from PIL import Image
 from skimage import data as photographs
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.inference.open_run import open_network
 from ferjax.pretrained import places
 from ferjax.web import folder, runtime
@@ -122,9 +121,7 @@ def write_video(image: np.ndarray, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--onnxruntime_web", help="as for ferjax export")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", default="benchmarks/results/web_page.json")

@@ -6,13 +6,13 @@
 Reads the numbers in `src/facedetectcnn-data.cpp`; of the five points of a face only the eyes are kept.
 """
 
-import argparse
 import re
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
 
+from benchmarks import command_line
 from ferjax.deploy.yunet import WEIGHTS
 
 _ARRAY = re.compile(r"float (\w+)\[([\d*]+)\] = \{([^}]*)\}")
@@ -64,9 +64,7 @@ def converted(source: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Writes the file."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("checkout", type=Path)
     source = (parser.parse_args().checkout / "src" / "facedetectcnn-data.cpp").read_text()
     save_file(converted(arrays(source)), WEIGHTS)
