@@ -9,7 +9,6 @@ may take the next generation. A holder that was only slow finds the newer file a
 import contextlib
 import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from typing import Any, Self
 
 from ferjax.errors import TRY_AGAIN, UserError
 from ferjax.files import write_atomic
+from ferjax.platform.living import lives, this_process
 
 BEAT = 10.0  # seconds between two touches
 EXPIRY = 120.0  # seconds without a touch: longer than network disks keep what they know of a file
@@ -77,7 +77,7 @@ class Leases:
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}; mend that and go on") from error
         with os.fdopen(file, "wb") as opened:
-            opened.write(json.dumps(_this_process()).encode())
+            opened.write(json.dumps(this_process()).encode())
         return Lease(path, self._path(name, generation + 2), self._beat)
 
     def _path(self, name: str, generation: int) -> Path:
@@ -95,10 +95,11 @@ class Leases:
             holder, changed = json.loads(path.read_bytes() or b"{}"), path.stat().st_mtime_ns
         except (OSError, ValueError):  # just being written
             return False
+        holder = holder if isinstance(holder, dict) else {}
         if holder.get("free"):
             return True
-        if holder.get("machine") == _machine():
-            return not _lives(holder)
+        if (alive := lives(holder)) is not None:
+            return not alive
         before, since = self._seen.get(path, (None, 0.0))
         if before != changed:
             self._seen[path] = changed, self._clock()
@@ -147,38 +148,3 @@ class Lease:
                 os._exit(TRY_AGAIN)
             with contextlib.suppress(OSError):  # a network disk that is away for a moment
                 os.utime(self._path)
-
-
-def _machine() -> str:
-    """Names what process numbers belong to: the host, its start, and its namespace of processes."""
-    parts = [socket.gethostname()]
-    with contextlib.suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        parts.append(os.readlink("/proc/self/ns/pid"))
-    return " ".join(parts)
-
-
-def _this_process() -> dict[str, Any]:
-    return {"machine": _machine(), "pid": os.getpid(), "started": _started(os.getpid())}
-
-
-def _started(pid: int) -> str | None:
-    """Returns when a process of this machine was started, in the system's ticks; None if it does not say."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else fields[19]
-
-
-def _lives(holder: dict[str, Any]) -> bool:
-    """Tells whether a process of this machine lives; its number may belong to a later one by now."""
-    if Path("/proc/self/stat").exists():
-        return _started(holder["pid"]) == holder["started"]
-    try:
-        os.kill(holder["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -6,13 +6,12 @@ that while, unless its owner was a process of this machine that has ended.
 """
 
 import json
-import os
 import socket
 import time
 import uuid
-from pathlib import Path
 
 from ferjax.errors import UserError
+from ferjax.platform.living import lives, this_process
 from ferjax.storage import objects
 from ferjax.storage.address import Address
 
@@ -31,8 +30,7 @@ class Lease:
 
     def __init__(self, folder: Address) -> None:
         self._folder, self._place = folder, folder.joined(NAME)
-        here = {"host": socket.gethostname(), "process": os.getpid(), "boot": _boot()}
-        self._owner = {"owner": uuid.uuid4().hex, **here}
+        self._owner = {"owner": uuid.uuid4().hex, "host": socket.gethostname(), **this_process()}
         self._renewals = 0
 
     def take(self) -> None:
@@ -42,7 +40,7 @@ class Lease:
             UserError: another run has it, or the folder cannot be written.
         """
         held = self._read()
-        if held and not _has_ended(held):
+        if held and lives(held) is not False:
             self._watch(held)
         self._write()
         if not self._is_own(self._read()):  # two have taken it at the same moment
@@ -97,20 +95,4 @@ class Lease:
 
 
 def _shown(held: dict) -> str:
-    return f"another run (process {held.get('process')} of {str(held.get('host'))[:60]})"
-
-
-def _boot() -> str:
-    """Returns what this start of this machine is known by; empty where it is not told."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _has_ended(held: dict) -> bool:
-    """Tells whether the owner was a process of this start of this machine, and runs no more."""
-    process = held.get("process")
-    if not held.get("boot") or held["boot"] != _boot() or held.get("host") != socket.gethostname():
-        return False
-    return isinstance(process, int) and not Path(f"/proc/{process}").exists()
+    return f"another run (process {held.get('pid', held.get('process'))} of {str(held.get('host'))[:60]})"

@@ -1,9 +1,9 @@
 import json
-import subprocess
 
 import pytest
 from object_store import BUCKET
 
+from ferjax.platform.living import this_process
 from ferjax.storage import lease, objects
 from ferjax.storage.address import Address
 from ferjax.storage.lease import Lease, Lost
@@ -17,9 +17,7 @@ def in_no_time(monkeypatch):
 
 
 def held_by(store, **owner):
-    store.put(
-        "runs/a/.lease", json.dumps({"owner": "x", "host": "elsewhere", "process": 1, **owner}).encode()
-    )
+    store.put("runs/a/.lease", json.dumps({"owner": "x", "host": "elsewhere", "pid": 1, **owner}).encode())
 
 
 def test_it_is_taken_renewed_and_given_back(store):
@@ -61,13 +59,17 @@ def test_one_that_is_not_renewed_belongs_to_nobody(store, happens):
 
 
 def test_that_of_a_process_of_this_machine_that_has_ended_is_not_waited_for(store, capsys):
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    killed = Lease(RUN)
-    killed._owner["process"] = ended.pid
-    killed.take()
+    """Its number may belong to another process by now, here to this one."""
+    held_by(store, **this_process() | {"started": "1"})
     Lease(RUN).take()
     assert capsys.readouterr().out == ""
+
+
+def test_that_of_an_earlier_version_is_waited_for(store, capsys):
+    owner = {"owner": "x", "host": "elsewhere", "process": 7, "boot": "b"}
+    store.put("runs/a/.lease", json.dumps(owner).encode())
+    Lease(RUN).take()
+    assert "another run (process 7 of elsewhere)" in capsys.readouterr().out
 
 
 def test_a_lease_that_was_taken_over_is_neither_renewed_nor_given_back(store):
