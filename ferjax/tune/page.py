@@ -149,9 +149,10 @@ def _search(report: Mapping[str, Any]) -> str:
     how = report["search"]
     budget = [f"{how['trials']:,} trials"] if how["trials"] is not None else []
     budget += [f"{how['hours']:g} hours of training"] if how["hours"] is not None else []
+    folds = f" on each of {how['folds']} inner folds" if how.get("folds") else ""
     return (
         f"Sampler {how['sampler']}, pruner {how['pruner']}, seed {how['seed']}, "
-        f"{count_of(how['trial_seeds'], 'seed')} a trial, at most {' and '.join(budget)}"
+        f"{count_of(how['trial_seeds'], 'seed')}{folds} a trial, at most {' and '.join(budget)}"
     )
 
 
