@@ -92,8 +92,8 @@ class Leases:
     def _abandoned(self, path: Path) -> bool:
         """Tells whether nobody holds a lease any more: it was given back, or its holder is gone."""
         try:
-            holder, changed = json.loads(path.read_bytes() or b"{}"), path.stat().st_mtime_ns
-        except (OSError, ValueError):  # just being written
+            holder, changed = _holder(path.read_bytes()), path.stat().st_mtime_ns
+        except OSError:
             return False
         if holder.get("free"):
             return True
@@ -169,6 +169,18 @@ def _started(pid: int) -> str | None:
     except OSError:
         return None
     return None if fields[0] == "Z" else fields[19]
+
+
+def _holder(content: bytes) -> dict[str, Any]:
+    """Reads who holds a lease; nobody known where the file is just being written, or is damaged."""
+    try:
+        holder = json.loads(content or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    known = isinstance(holder, dict) and (
+        holder.get("free") or holder.keys() >= {"machine", "pid", "started"}
+    )
+    return holder if known else {}
 
 
 def _lives(holder: dict[str, Any]) -> bool:
