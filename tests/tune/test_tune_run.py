@@ -98,7 +98,7 @@ def test_inner_folds_are_told(tmp_path):
     assert "1 seed on each of 5 inner folds a trial, at most 5 trials" in text
 
 
-def test_folds_that_cannot_be_made_are_told_before_anything_is_written(tiny_run, tmp_path):
+def test_folds_that_cannot_be_made_are_told_before_anything_is_written(tiny_run, tiny_model, tmp_path):
     settings = Settings("random", "none", trials=1)
     for fields, folds, told in (
         ({}, 1, "--folds=1: take 2 or more, or 0 to judge trials on validation"),
@@ -120,6 +120,7 @@ class Study:
         return [type("Trial", (), {"user_attrs": {"number": number}}) for number in range(self._count)]
 
 
+@pytest.mark.usefixtures("tiny_model")
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -144,6 +145,9 @@ def test_one_trial_and_a_field_that_was_not_searched_can_be_drawn():
     rows = [row(0, 0.5)]
     for figure in (plots.history(rows), plots.parallel(rows, record.space_rows(SPACE)), plots.curves(rows)):
         assert figure.axes
+    (axes,) = plots.parallel(rows, record.space_rows(SPACE)).axes
+    (dotted,) = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
+    assert list(dotted.get_xdata()) == [0, 1, 3]  # past the momentum that was not searched
 
 
 def test_a_config_file_gives_back_the_config(tmp_path):
