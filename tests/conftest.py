@@ -12,6 +12,7 @@ import shape_checks  # noqa: F401
 import tiny
 from absl import flags
 from fork_server import ForkServer
+from hypothesis import HealthCheck, settings
 from untrained import write_run
 
 from ferjax.data import builders
@@ -19,6 +20,10 @@ from ferjax.platform import xla_flags
 
 flags.FLAGS.mark_as_parsed()
 xla_flags.keep_convolutions()  # as every command does
+
+# A busy machine is no failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # Most of the tests' time is compiling: XLA shall hurry, here and in the commands that tests start.
 # `make test-all` compiles as training does.

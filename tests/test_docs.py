@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,10 @@ def test_a_room_imports_only_rooms_above_it_in_the_architecture():
     assert upwards == {
         ("config", "models"), ("pretrained", "inference"), ("training", "inference"), ("training", "interop"),
     }  # fmt: skip
+
+
+def test_every_extra_is_in_the_installation_guide():
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    table = (ROOT / "docs" / "install.md").read_text().partition("## Extras")[2]
+    named = set(re.findall(r"`([\w-]+)`", " ".join(re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE))))
+    assert named == extras - {"faces"}  # which is empty, and kept for commands of earlier versions

@@ -1,10 +1,10 @@
 """`python -m ferjax tune --config=FILE --space=FILE --trials=N`: searches for the best values of fields.
 
-Trials are trained on train and compared on validation; none opens test. The best one is trained anew with
-seeds that no trial used, and each is tested once. Writes WORKDIR/index.html, one page that opens offline,
-tune.md, tune.json, and best.py, the best config as a file that --config takes. The same command goes on where
-it stopped, and divides the work if it is started several times, on any machine that sees the workdir. See
-docs/tune.md.
+Trials are trained on train and compared on validation, or with --folds by cross-validation on all but test;
+none opens test. The best one is trained anew with seeds that no trial used, and each is tested once. Writes
+WORKDIR/index.html, one page that opens offline, tune.md, tune.json, and best.py, the best config as a file
+that --config takes. The same command goes on where it stopped, and divides the work if it is started several
+times, on any machine that sees the workdir. See docs/tune.md.
 """
 
 from pathlib import Path
@@ -33,6 +33,14 @@ _PRUNER = flags.DEFINE_enum("pruner", "median", PRUNERS, "Which trials are ended
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of what the sampler draws.", 0, 2**31 - 1)
 _TRIAL_SEEDS = flags.DEFINE_integer(
     "trial_seeds", 1, "Seeds of each trial: train.seed, train.seed + 1, …; its value is their mean.", 1, 100
+)
+_FOLDS = flags.DEFINE_integer(
+    "folds",
+    0,
+    "Inner folds: a trial is trained so many times, each time judged on another part of all but test; its "
+    "value is their mean. 0: it is judged on validation.",
+    0,
+    1000,
 )
 _FINAL_SEEDS = flags.DEFINE_integer(
     "final_seeds", 5, "Further seeds with which the winner is trained and tested; 0: search only.", 0, 1000
@@ -69,6 +77,7 @@ def main(argv: list[str]) -> int:
             name=_STUDY.value,
             trial_seeds=_TRIAL_SEEDS.value,
             final_seeds=_FINAL_SEEDS.value,
+            folds=_FOLDS.value,
         )
         print(f"\n{record.statement(report)}\n\n{markdown(*page.best_table(report))}")
         if report["tested"]:

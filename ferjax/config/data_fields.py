@@ -13,6 +13,12 @@ def _parse_fold(text: str) -> Any:
     return parse(text)
 
 
+def _parse_inner_fold(text: str) -> Any:
+    from ferjax.data.folds import parse_inner
+
+    return parse_inner(text)
+
+
 def _parse_groups(text: str) -> Any:
     from ferjax.data.training_groups import names_of
 
@@ -52,6 +58,8 @@ DATA = (
     Field("data.fold", "",
           Text("3/10, subject:NAME, group:NAME or character:NAME", _parse_fold, longest=200), "",
           "Divides the whole data set anew and tests on this part; empty: the official splits."),
+    Field("data.inner_fold", "", Text("2/5", _parse_inner_fold, longest=20), "",
+          "Divides all but test anew: this part is validation, the rest is train; empty: no inner folds."),
     Field("data.train_fraction", 1.0, Range(0, 1, above=True), "of train",
           "Part of the training examples that is used, the same part of every class."),
     Field("data.drop_leaks", False, SWITCH, "",

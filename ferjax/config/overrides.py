@@ -37,7 +37,8 @@ def override(config: ConfigDict, field: str, value: Any) -> None:
         options = config
         for part in group.split("."):
             options = options[part]
-        options[name] = value
+        with options.unlocked():  # as the one of --config is locked
+            options[name] = value
         return
     if field not in fields:
         raise UserError(unknown_field(field, fields))

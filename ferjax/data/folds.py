@@ -1,7 +1,8 @@
 """Chooses which examples of a whole set are its test split, when the set is divided into folds.
 
 `3/10` is the third of ten folds, stratified and grouped; `subject:KA` leaves one subject (or source image)
-out; `character:aia` and `subject:S0*` hold out all examples with a value, or a value that starts so.
+out; `character:aia` and `subject:S0*` hold out all examples with a value, or a value that starts so. Inner
+folds divide what is not test in the same way, for choosing by cross-validation.
 """
 
 import dataclasses
@@ -50,6 +51,19 @@ def parse(fold: str) -> KFold | HoldOut:
     if not colon or not value or key not in HELD_OUT:
         raise UserError(f"data.fold {fold!r} is none of {FORMS}")
     return HoldOut(key, value)
+
+
+def parse_inner(fold: str) -> KFold:
+    """Reads the config field `data.inner_fold`.
+
+    Raises:
+        UserError: it is not the number of a fold.
+    """
+    if match := re.fullmatch(r"(\d{1,6})/(\d{1,6})", fold):
+        number, count = int(match[1]), int(match[2])
+        if count >= 2 and 1 <= number <= count:
+            return KFold(number, count)
+    raise UserError(f"data.inner_fold {fold!r}: folds are numbered 1/k … k/k, with k at least 2")
 
 
 def held_out(name: str, index: Index, fold: KFold | HoldOut) -> np.ndarray:

@@ -14,7 +14,13 @@ LATER = {"train": ("validation", "test"), "validation": ("test",)}
 
 
 def without_leaks(
-    name: str, folder: Path, split: str, fold: str, val_fraction: float, test_fraction: float = 0.0
+    name: str,
+    folder: Path,
+    split: str,
+    fold: str,
+    val_fraction: float,
+    test_fraction: float = 0.0,
+    inner_fold: str = "",
 ) -> tuple[np.ndarray, str]:
     """Finds the examples of a split whose pixels stand in none that is scored after it.
 
@@ -27,20 +33,22 @@ def without_leaks(
         fold: see `ferjax.data.split_choice.choose`.
         val_fraction: likewise.
         test_fraction: likewise.
+        inner_fold: likewise.
 
     Returns:
         Sorted int64 indices into the records of the split, and how many were left out, as a sentence.
     """
     official = () if fold else describe(name, folder).splits
     exists = {
-        "validation": "validation" in official or val_fraction > 0,
+        "validation": "validation" in official or val_fraction > 0 or bool(inner_fold),
         "test": "test" in official or bool(fold) or test_fraction > 0,
     }
-    indices, prints = _fingerprints_of(choose(name, folder, split, fold, val_fraction, test_fraction))
+    division = fold, val_fraction, test_fraction, inner_fold
+    indices, prints = _fingerprints_of(choose(name, folder, split, *division))
     elsewhere = np.zeros(len(indices), bool)
     counts = []
     for later in filter(exists.get, LATER[split]):
-        _, held_out = _fingerprints_of(choose(name, folder, later, fold, val_fraction, test_fraction))
+        _, held_out = _fingerprints_of(choose(name, folder, later, *division))
         leaked = prints.readable & np.isin(prints.pixels, held_out.pixels[held_out.readable])
         counts.append(f"{leaked.sum()} also in {later}")
         elsewhere |= leaked

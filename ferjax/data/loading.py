@@ -35,6 +35,7 @@ def load(
     val_fraction: float = 0.1,
     test_fraction: float = 0.0,
     fold: str = "",
+    inner_fold: str = "",
     drop_leaks: bool = False,
     drop_validation_leaks: bool = False,
     train_fraction: float = 1.0,
@@ -70,6 +71,8 @@ def load(
         test_fraction: the part of train that is carved for test where the set has no test split, 0 ≤ f < 1.
         fold: divides the whole set anew: "3/10", "subject:NAME", "character:NAME*", see
             `ferjax.data.folds`; the official splits if empty.
+        inner_fold: divides all but "test" anew: "2/5" makes the second of five parts "validation", and the
+            others "train"; the splits as they are if empty.
         drop_leaks: leave out of "train" every image whose pixels also stand in validation or test.
         drop_validation_leaks: leave out of "validation" every image whose pixels also stand in test.
         train_fraction: the part of "train" that is kept, 0 < f ≤ 1, of every class alike; after all else
@@ -91,10 +94,11 @@ def load(
     if channels not in (None, 1, 3):
         raise UserError(f"images have 1 channel or 3, not {channels}")
     folder = built_folder(name, data_dir)
-    records, indices, note = choose(name, folder, split, fold, val_fraction, test_fraction)
+    division = fold, val_fraction, test_fraction, inner_fold
+    records, indices, note = choose(name, folder, split, *division)
     _log_once(note)
     if (drop_leaks and split == "train") or (drop_validation_leaks and split == "validation"):
-        indices, note = without_leaks(name, folder, split, fold, val_fraction, test_fraction)
+        indices, note = without_leaks(name, folder, split, *division)
         _log_once(note)
     if train_fraction != 1 and split == "train":
         before = np.arange(len(records)) if indices is None else indices

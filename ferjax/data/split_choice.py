@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ferjax.data.array_files import read_arrays, write_arrays
 from ferjax.data.carving import carve
-from ferjax.data.folds import held_out, parse
+from ferjax.data.folds import held_out, parse, parse_inner
 from ferjax.data.records import Records, describe
 from ferjax.data.split_index import Index, Key
 from ferjax.errors import UserError
@@ -32,13 +33,20 @@ class Choice(NamedTuple):
 
 
 def choose(
-    name: str, folder: Path, split: str, fold: str, val_fraction: float, test_fraction: float = 0.0
+    name: str,
+    folder: Path,
+    split: str,
+    fold: str,
+    val_fraction: float,
+    test_fraction: float = 0.0,
+    inner_fold: str = "",
 ) -> Choice:
     """Finds the examples of a split: the official ones, carved ones, or those of a fold.
 
     A fold divides the whole set anew, its official splits put together. "test" is what the fold holds out;
     "validation" is carved out of the rest, and "train" is what is left. Without a fold only the splits that
-    the set lacks are carved, out of train: first test, then validation.
+    the set lacks are carved, out of train: first test, then validation. An inner fold divides all but test
+    anew: "validation" is what it holds out, and "train" is the rest.
 
     The indices are kept in `divisions/` beside the set: `train`, `validation` and `test` into the stored
     examples `of`. A division that is kept is read again, so it never changes while the set does not.
@@ -50,11 +58,14 @@ def choose(
         fold: see `ferjax.data.folds`; empty for the official splits.
         val_fraction: what is carved for validation, see `ferjax.data.carving.carve`.
         test_fraction: what is carved for test where the set has no test split.
+        inner_fold: "2/5" for the second of five inner folds; none if empty.
 
     Raises:
         UserError: there is no such split or fold.
     """
     official = tuple(describe(name, folder).splits)
+    if inner_fold and split in ("train", "validation"):
+        return _inner(name, folder, split, fold, test_fraction, inner_fold)
     if fold:
         if split not in SPLITS:
             raise UserError(f"a fold of {name} has no split {split!r}; it has {', '.join(SPLITS)}")
@@ -105,6 +116,27 @@ def choose(
     return _chosen(records, parts, split, note, lacking)
 
 
+def _inner(name: str, folder: Path, split: str, fold: str, test_fraction: float, inner_fold: str) -> Choice:
+    """Finds the examples of a split of an inner fold."""
+    records, rest, _ = choose(name, folder, "train", fold, 0.0, test_fraction)
+    rest = np.arange(len(records)) if rest is None else rest
+    if not fold and "validation" in describe(name, folder).splits:
+        whole = Records(name, folder, "train+validation")
+        rest = np.concatenate([rest, np.arange(len(records), len(whole))])
+        records = whole
+
+    def divided() -> dict[str, np.ndarray]:
+        return divide_inner(name, records.index, rest, inner_fold)
+
+    parts = _kept(folder, records, fold, 0.0, test_fraction, inner_fold, divided)
+    note = (
+        f"the {len(rest)} examples of {name} that are not test are divided anew, into inner fold "
+        f"{inner_fold}: {len(parts['train'])} training and {len(parts['validation'])} validation examples"
+    )
+    lacking = f"data.inner_fold {inner_fold} of {name} leaves no example for {split}"
+    return _chosen(records, parts, split, note, lacking)
+
+
 def _chosen(records: Records, parts: dict[str, np.ndarray], split: str, note: str, lacking: str) -> Choice:
     if not len(parts[split]):
         raise UserError(lacking)
@@ -112,22 +144,33 @@ def _chosen(records: Records, parts: dict[str, np.ndarray], split: str, note: st
 
 
 def _kept(
-    folder: Path, records: Records, fold: str, fraction: float, test_fraction: float
+    folder: Path,
+    records: Records,
+    fold: str,
+    fraction: float,
+    test_fraction: float,
+    inner_fold: str = "",
+    divided: Callable[[], dict[str, np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Returns the division from its file, or computes it and writes the file."""
+    """Returns the division from its file, or computes it, by `divide` if `divided` is None, and writes it."""
     index = records.index
     identity = hashlib.sha256(f"{fold}\n{fraction!r}\n{records.split}\n{index.digest}".encode())
     if index.groups:
         identity.update(index.groups.codes.astype("<i4").tobytes())
     if test_fraction:
         identity.update(f"\ntest {test_fraction!r}".encode())
-    slug = re.sub(r"[^\w-]+", "_", fold, flags=re.ASCII)[:40] or "carved"
+    if inner_fold:
+        identity.update(f"\ninner {inner_fold}".encode())
+    named = " ".join([*[fold] * bool(fold), *["inner", inner_fold] * bool(inner_fold)])
+    slug = re.sub(r"[^\w-]+", "_", named, flags=re.ASCII)[:40] or "carved"
     path = folder / "divisions" / f"{slug}-{identity.hexdigest()[:12]}.npz"
     kept = read_arrays(path)
     if kept is not None and _is_whole(kept, len(records)):
         return kept
-    parts = divide(records.name, index, fold, fraction, test_fraction)
+    parts = divided() if divided else divide(records.name, index, fold, fraction, test_fraction)
     held = {"of": records.split, "fold": fold, "val_fraction": fraction, "test_fraction": test_fraction}
+    if inner_fold:
+        held["inner_fold"] = inner_fold
     write_arrays(path, **parts, **{key: np.array(value) for key, value in held.items()})
     return parts
 
@@ -153,6 +196,26 @@ def divide(
     groups = index.groups and Key(index.groups.codes[rest], index.groups.names)
     train, validation = carve(index.labels[rest], fraction, groups)
     return {"train": rest[train], "validation": rest[validation], "test": np.flatnonzero(test)}
+
+
+def divide_inner(name: str, index: Index, rest: np.ndarray, inner_fold: str) -> dict[str, np.ndarray]:
+    """Divides `rest` into train and validation: split → sorted int64 indices, together 0 … N − 1, none twice.
+
+    Args:
+        name: the set's name, for messages.
+        index: of all the examples.
+        rest: sorted indices of those that are not test.
+        inner_fold: which part of `rest` is validation, "2/5" the second of five.
+
+    Raises:
+        UserError: `rest` has fewer groups than there are folds.
+    """
+    keys = {key: Key(held.codes[rest], held.names) for key, held in index.keys.items()}
+    inside = index._replace(labels=index.labels[rest], keys=keys)
+    validation = held_out(f"{name} without its test split", inside, parse_inner(inner_fold))
+    test = np.ones(len(index.labels), bool)
+    test[rest] = False
+    return {"train": rest[~validation], "validation": rest[validation], "test": np.flatnonzero(test)}
 
 
 def _is_whole(kept: dict[str, np.ndarray], count: int) -> bool:

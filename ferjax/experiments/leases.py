@@ -92,10 +92,9 @@ class Leases:
     def _abandoned(self, path: Path) -> bool:
         """Tells whether nobody holds a lease any more: it was given back, or its holder is gone."""
         try:
-            holder, changed = json.loads(path.read_bytes() or b"{}"), path.stat().st_mtime_ns
-        except (OSError, ValueError):  # just being written
+            holder, changed = _holder(path.read_bytes()), path.stat().st_mtime_ns
+        except OSError:
             return False
-        holder = holder if isinstance(holder, dict) else {}
         if holder.get("free"):
             return True
         if (alive := lives(holder)) is not None:
@@ -148,3 +147,12 @@ class Lease:
                 os._exit(TRY_AGAIN)
             with contextlib.suppress(OSError):  # a network disk that is away for a moment
                 os.utime(self._path)
+
+
+def _holder(content: bytes) -> dict[str, Any]:
+    """Reads who holds a lease; nobody known where the file is just being written, or is damaged."""
+    try:
+        holder = json.loads(content or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return holder if isinstance(holder, dict) else {}

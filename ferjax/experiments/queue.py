@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ferjax.errors import UserError
 from ferjax.experiments.leases import Leases
 from ferjax.files import read_json, write_json_atomic
 
 FOLDER = ".queue"
+TRIALS = "trials"  # beside it: the runs that a search compares on validation
 _POLL = 2.0  # seconds between two looks at what others do
 
 
@@ -107,6 +109,18 @@ class Queue:
 
 
 def workers(workdir: Path) -> list[dict[str, Any]]:
-    """Reads what all workers of an experiment did: `host`, `pid`, `busy_seconds`, `idle_seconds`, `tasks`."""
-    found = [read_json(path) for path in sorted((workdir / FOLDER).glob("worker-*.json"))]
+    """Reads what all workers of an experiment did: `host`, `pid`, `busy_seconds`, `idle_seconds`, `tasks`.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    found = [_worker(path) for path in sorted((workdir / FOLDER).glob("worker-*.json"))]
     return sorted(found, key=lambda worker: (worker["host"], worker["pid"]))
+
+
+def _worker(path: Path) -> dict[str, Any]:
+    worker = read_json(path)
+    kinds = {"host": str, "pid": int, "busy_seconds": float, "idle_seconds": float, "tasks": int}
+    if not isinstance(worker, dict) or any(type(worker.get(key)) is not kind for key, kind in kinds.items()):
+        raise UserError(f"{path} is damaged; remove it: only the times of one worker are in it")
+    return worker

@@ -227,6 +227,7 @@ def load_for(config: ConfigDict, dataset: str, split: str, data_dir: str) -> Str
         val_fraction=config.data.val_fraction if own or split == "validation" else 0.0,
         test_fraction=config.data.test_fraction if own or split == "test" else 0.0,
         fold=config.data.fold if own else "",
+        inner_fold=config.data.inner_fold if own else "",
         affect=config.affect.head != "none",
         relabel=config.data.relabel if own else "",
     )

@@ -24,7 +24,7 @@ from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import RESULT
 from ferjax.training.loop import train_and_evaluate
 from ferjax.training.prepared import prepare
-from ferjax.training.setup import Parts, Prepared, assemble, load_split
+from ferjax.training.setup import Parts, Prepared, assemble, indexed, load_split
 from ferjax.training.teachers import open_teachers
 
 logger = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ class FoldRunner:
         train_and_evaluate(config, workdir, self._prepare)
 
     def _prepare(self, config: ConfigDict, mesh: Mesh) -> Prepared:
-        if config.loss.scn:  # its state has a row for each training example
+        if indexed(config):  # its state or its steps have a row for each training example
             return prepare(config, mesh)
         if self._kept is None:
             train = load_split(self._first, "train", cache="stream")

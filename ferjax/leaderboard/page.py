@@ -110,7 +110,7 @@ def _cards(read: Read, by: str) -> str:
         (f"Best on {group.dataset}", percent(entry.scores[by].mean), f"{TITLES[by]} of {entry.name}")
         for group, entry in best[:1]
     ]
-    left_out = count_of(len(read.left_out), "run") + " left out" if read.left_out else "none left out"
+    left_out = f"{len(read.left_out):,} left out" if read.left_out else "none left out"
     return cards(
         *shown,
         ("Recipes", str(len(entries)), f"of {count_of(runs, 'run')}, {left_out}"),

@@ -144,6 +144,7 @@ def _files_of(
         "steps": result["steps"],
         "test_images": sum(row["support"] for row in result["test"]["per_class"]),
         "split_digests": result["split_digests"],
+        "overlap": result.get("overlap"),
         "test": {score: result["test"][score] for score in repeat.SCORES},
         "device": result["device"],
         "machine": result.get("machine"),

@@ -8,7 +8,7 @@ from ferjax.errors import UserError
 from ferjax.pack.citations import data_set_source, network_source
 from ferjax.report.markdown import plain
 from ferjax.report.tables import markdown
-from ferjax.report.wording import percent
+from ferjax.report.wording import overlap, percent
 
 _TOONS = (
     "drawn by ferjax from Pablo Stanley's *Avataaars* (free for personal and commercial use) and *Open "
@@ -39,6 +39,8 @@ def readme(about: Mapping[str, Any], checkpoints: bool) -> str:
             f"- {plain(name)} cannot be trained again from this pack alone, for it lacks {plain(need)}."
             for need in run["needs"]
         ]
+        if seen := overlap(run["overlap"]):
+            cautions.append(f"- The scores of {plain(name)} are too good: {seen}.")
         if differing := _other_versions(run["versions"], about["environment"]["versions"]):
             cautions.append(
                 f"- {plain(name)} was trained with other versions than `requirements.txt` lists: {differing}."

@@ -91,6 +91,7 @@ def _pictures(config: Mapping[str, Any], test: Predictions, rows: np.ndarray) ->
             val_fraction=settings["val_fraction"],
             test_fraction=settings["test_fraction"],
             fold=settings["fold"],
+            inner_fold=settings["inner_fold"],
             relabel=settings["relabel"],
         )
     except UserError as error:
@@ -106,7 +107,8 @@ def _settings(data_group: Mapping[str, Any]) -> dict[str, Any]:
     rows = {field.name.removeprefix("data."): field for field in FIELDS if field.name.startswith("data.")}
     settings = {}
     for name in (
-        "dir", "image_size", "source_size", "resize", "val_fraction", "test_fraction", "fold", "relabel",
+        "dir", "image_size", "source_size", "resize", "val_fraction", "test_fraction", "fold",
+        "inner_fold", "relabel",
     ):  # fmt: skip
         value = settings[name] = data_group.get(name, rows[name].default)
         if type(value) is not type(rows[name].default):

@@ -105,6 +105,7 @@ def load_split(
         val_fraction=config.data.val_fraction,
         test_fraction=config.data.test_fraction,
         fold=config.data.fold,
+        inner_fold=config.data.inner_fold,
         drop_leaks=config.data.drop_leaks,
         drop_validation_leaks=config.data.drop_validation_leaks,
         train_fraction=config.data.train_fraction,

@@ -149,9 +149,10 @@ def _search(report: Mapping[str, Any]) -> str:
     how = report["search"]
     budget = [f"{how['trials']:,} trials"] if how["trials"] is not None else []
     budget += [f"{how['hours']:g} hours of training"] if how["hours"] is not None else []
+    folds = f" on each of {how['folds']} inner folds" if how.get("folds") else ""
     return (
         f"Sampler {how['sampler']}, pruner {how['pruner']}, seed {how['seed']}, "
-        f"{count_of(how['trial_seeds'], 'seed')} a trial, at most {' and '.join(budget)}"
+        f"{count_of(how['trial_seeds'], 'seed')}{folds} a trial, at most {' and '.join(budget)}"
     )
 
 
@@ -198,7 +199,11 @@ def _html(report: Mapping[str, Any], pictures: Mapping[str, Figure]) -> str:
             "differ from those of all. It says where to look, not that a value is best.</p>",
             drawn["importance"],
         ]
-    body += ["<h2>All fields together</h2>", drawn["parallel"]]
+    gaps = '<p class="muted">A line is dotted across a field that its trial did not search.</p>'
+    conditional = any(
+        row["values"].keys() < {one["field"] for one in report["space"]} for row in report["trials"]
+    )
+    body += ["<h2>All fields together</h2>", gaps * conditional, drawn["parallel"]]
     if "curves" in drawn:
         body += ["<h2>What was pruned</h2>", drawn["curves"]]
     if early:

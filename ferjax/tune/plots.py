@@ -56,7 +56,10 @@ def importance(shares: Mapping[str, float]) -> Figure:
 
 
 def parallel(rows: Rows, space: Rows) -> Figure:
-    """Draws every trial that ran to its end as a line over an axis for each field; the best stand out."""
+    """Draws every trial that ran to its end as a line over an axis for each field; the best stand out.
+
+    A line is dotted across a field that its trial did not search.
+    """
     whole = sorted((row for row in rows if row["ended"] == "whole"), key=lambda row: row["accuracy"])
     figure = new_figure(max(6.0, 1.9 * (len(space) + 1)), 3.9)
     axes = figure.add_subplot()
@@ -70,8 +73,11 @@ def parallel(rows: Rows, space: Rows) -> Figure:
         heights.append((row["accuracy"] - low) / (high - low) if high > low else 0.5)
         label = None if name in drawn else name
         drawn.add(name)
-        axes.plot(range(len(heights)), heights, color=LIGHT[role], linewidth=1.8 if role == "best" else 1.1,
-                  label=label, marker="o", markersize=3)  # fmt: skip
+        style = {"color": LIGHT[role], "linewidth": 1.8 if role == "best" else 1.1}
+        axes.plot(range(len(heights)), heights, label=label, marker="o", markersize=3, **style)
+        known = [place for place, height in enumerate(heights) if not math.isnan(height)]
+        if len(known) < len(heights):  # across the gaps
+            axes.plot(known, [heights[place] for place in known], linestyle=":", **style)
     titles = [*short([axis["field"] for axis in space]), "accuracy"]
     quiet(axes, "Parallel coordinates", "", grid="x")
     axes.set_xticks(range(len(titles)), [title.replace(".", ".\n", 1) for title in titles])

@@ -90,12 +90,16 @@ def size(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{count_of(len(rows), 'trial')} ({parts}; {duration(seconds)} of training)"
 
 
+def _over(folds: int) -> str:
+    return f" on average over {folds} inner folds" if folds else ""
+
+
 def statement(report: Mapping[str, Any]) -> str:
     """Says in a few sentences what was chosen from what, and on what."""
     text = (
         f"Trial {report['best']['number']} has the best accuracy on validation, "
-        f"{percent(report['best']['accuracy'])}, of {size(report['trials'])}. That number is too high: it is "
-        "the largest of many."
+        f"{percent(report['best']['accuracy'])}{_over(report['search'].get('folds', 0))}, of "
+        f"{size(report['trials'])}. That number is too high: it is the largest of many."
     )
     if final := report["tested"]:
         seeds = final["seeds"]

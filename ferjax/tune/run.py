@@ -17,12 +17,13 @@ from ferjax.experiments.runs import QueueRunner, seed_runs
 from ferjax.files import plain, read_json, write_json_atomic
 from ferjax.platform import outputs
 from ferjax.runs.config_check import fixed_fields
+from ferjax.training.setup import load_split
 from ferjax.tune import page, record
 from ferjax.tune.best_file import config_file
 from ferjax.tune.search import Settings, best, numbered, search
 from ferjax.tune.space import Space, with_values
 from ferjax.tune.storage import JOURNAL, describing_losses, open_study, without_password
-from ferjax.tune.trial import TrialRunner
+from ferjax.tune.trial import TrialRunner, inner_folds, with_inner_fold
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -40,6 +41,7 @@ def tune(
     name: str = "ferjax",
     trial_seeds: int = 1,
     final_seeds: int = 5,
+    folds: int = 0,
 ) -> dict[str, Any]:
     """Searches a space around a recipe; the same call in several processes divides the work, and goes on.
 
@@ -52,6 +54,7 @@ def tune(
         name: of the study, where a database holds several.
         trial_seeds: seeds of each trial, at least one.
         final_seeds: seeds with which the winner is trained and tested; 0: the search may go on later.
+        folds: inner folds that each trial is trained and judged on, at least two; 0: on train and validation.
 
     Returns:
         The content of `tune.json`: `model`, `dataset`, `search`, `space`, `trials`, `best`, `importance`,
@@ -64,6 +67,8 @@ def tune(
     if settings.trials is None and settings.hours is None:
         raise UserError("tune needs an end: give --trials, --hours or both")
     validate(config)
+    if folds:
+        _check_folds(config, folds)
     outputs.check(page.VERB, *page.written_files(workdir), advice="take another --workdir")
     where = storage or str(workdir / JOURNAL)
     described = {
@@ -73,6 +78,7 @@ def tune(
         "pruner": settings.pruner,
         "seed": settings.seed,
         "trial seeds": trial_seeds,
+        "folds": folds,
     }
     outputs.make_folder(workdir)
     work = Queue(workdir)
@@ -80,14 +86,14 @@ def tune(
         study = open_study(where, name, described)
     closed = workdir / _CLOSED
     if closed.exists():
-        _check_closed(closed, settings, final_seeds)
+        _check_closed(closed, settings, final_seeds, len(numbered(study)))
     else:
         with describing_losses(where):
-            search(study, space, settings, TrialRunner(config, space, workdir, trial_seeds), work)
+            search(study, space, settings, TrialRunner(config, space, workdir, trial_seeds, folds), work)
     winner, results = _winner(study, space), []
     if final_seeds:
         work.work([Task("winner", closed.exists, lambda: write_json_atomic(closed, _closing(study, winner)))])
-        winner = read_json(closed)["winner"]
+        winner = _read_closed(closed)["winner"]
         first = config.train.seed + trial_seeds
         best_config = with_values(config, winner["values"])
         runs = seed_runs(best_config, range(first, first + final_seeds), workdir / "best")
@@ -95,7 +101,12 @@ def tune(
     report = {
         "model": config.model.name,
         "dataset": config.data.name,
-        "search": {**asdict(settings), "trial_seeds": trial_seeds, "storage": without_password(where)},
+        "search": {
+            **asdict(settings),
+            "trial_seeds": trial_seeds,
+            "folds": folds,
+            "storage": without_password(where),
+        },
         "space": record.space_rows(space),
         "trials": record.trials(study),
         "best": {**winner, "base": _base(config, space)},
@@ -110,6 +121,18 @@ def tune(
     outputs.write(page.VERB, workdir / page.BEST, text.encode())
     page.write(workdir, report)
     return report
+
+
+def _check_folds(config: ConfigDict, folds: int) -> None:
+    """Raises UserError, before anything is trained, if the data cannot be divided into the inner folds."""
+    if config.data.inner_fold:
+        raise UserError(
+            f"the recipe has data.inner_fold={config.data.inner_fold}, which --folds={folds} sets for each "
+            "trial: leave one of the two out"
+        )
+    if folds < 2:
+        raise UserError(f"--folds={folds}: take 2 or more, or 0 to judge trials on validation")
+    load_split(with_inner_fold(config, inner_folds(folds)[0]), "validation", cache="stream")
 
 
 def _winner(study: "Study", space: Space) -> dict[str, Any]:
@@ -130,9 +153,23 @@ def _closing(study: "Study", winner: Mapping[str, Any]) -> dict[str, Any]:
     return {"winner": winner, "trials": len(numbered(study))}
 
 
-def _check_closed(path: Path, settings: Settings, final_seeds: int) -> None:
+def _read_closed(path: Path) -> dict[str, Any]:
+    closing = read_json(path)
+    winner = closing.get("winner") if isinstance(closing, dict) else None
+    whole = isinstance(winner, dict) and winner.keys() >= {"number", "values", "accuracy"}
+    if not whole or type(closing.get("trials")) is not int:
+        raise UserError(f"{path} is damaged: restore it, or search again in another --workdir")
+    return closing
+
+
+def _check_closed(path: Path, settings: Settings, final_seeds: int, known: int) -> None:
     """Refuses to search on once the winner was chosen to be tested: a second choice would be by the test."""
-    trials = read_json(path)["trials"]
+    trials = _read_closed(path)["trials"]
+    if known < trials:
+        raise UserError(
+            f"the search in {path.parent} has ended with {trials} trials, and this study has {known}: give "
+            "the --storage and --study that it had, or take another --workdir"
+        )
     if not final_seeds:
         raise UserError(
             f"the search in {path.parent} has ended, and its winner is tested: leave --final_seeds=0 out"

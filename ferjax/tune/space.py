@@ -30,7 +30,8 @@ _LARGEST = 1 << 20  # bytes of a file
 _LARGEST_NUMBER = 1e30
 # Fields that decide what validation is, and how often the best of it is taken.
 _FIXED = (
-    "data.name", "data.fold", "data.val_fraction", "data.test_fraction", "data.drop_validation_leaks",
+    "data.name", "data.fold", "data.inner_fold", "data.val_fraction", "data.test_fraction",
+    "data.drop_validation_leaks",
     "data.relabel", "data.label_noise", "data.label_noise_seed", "eval.every_epochs",
     "eval.also_best_on_test", "train.seed",
 )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ferjax.config.field import shown
 from ferjax.errors import UserError, foreign, listed
 from ferjax.files import user_path
+from ferjax.runs.config_check import fixed_fields
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -129,7 +130,7 @@ def _database(url: str) -> "BaseStorage":
 
 
 def _compare(known: dict[str, Any], now: dict[str, Any], name: str, where: str) -> None:
-    before, after = _flat(known), _flat(now)
+    before, after = _flat(_completed(known)), _flat(_completed(now))
     differing = [
         f"{key} was {shown(before.get(key, 'absent'))}, is {shown(after.get(key, 'absent'))}"
         for key in sorted(before.keys() | after.keys())
@@ -140,6 +141,13 @@ def _compare(known: dict[str, Any], now: dict[str, Any], name: str, where: str) 
             f"the study {name} in {where} is of another search ({listed(differing, 3, '; ')}): put that "
             "back, or take another --workdir or --study"
         )
+
+
+def _completed(search: dict[str, Any]) -> dict[str, Any]:
+    """Adds what a study of an earlier version lacks: fields that came later had their defaults, and folds."""
+    if "config" not in search:
+        return search
+    return {"folds": 0, **search, "config": fixed_fields(search["config"])}
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -11,15 +11,16 @@ from ml_collections import ConfigDict
 
 from ferjax.config import validate
 from ferjax.errors import UserError
+from ferjax.experiments.queue import TRIALS
 from ferjax.experiments.runs import seed_folder, with_seed
 from ferjax.files import read_json, write_json_atomic
 from ferjax.runs.metrics import read_metrics
-from ferjax.runs.workdir import METRICS, TENSORBOARD
+from ferjax.runs.workdir import METRICS, TENSORBOARD, check_config
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.loop import train_and_validate
 from ferjax.training.prepared import load_decoded
 from ferjax.training.progress import Progress
-from ferjax.training.setup import Parts, Prepared, assemble, open_mesh, with_rate
+from ferjax.training.setup import Parts, Prepared, assemble, indexed, load_split, open_mesh, with_rate
 from ferjax.training.teachers import open_teachers
 from ferjax.training.throughput import Diverged
 from ferjax.tune.search import Ended, Proposal
@@ -35,11 +36,11 @@ _LINEAR_SCHEDULES = ("constant", "plateau", "cosine", "step", "onecycle")
 class TrialRunner:
     """Trains trials one after the other in this process; those that compile to the same program share it.
 
-    The value of a trial is its best validation accuracy, the mean over the seeds. It can be pruned while the
-    first seed is trained.
+    The value of a trial is its best validation accuracy, the mean over the inner folds and the seeds. It can
+    be pruned while the first seed of the first fold is trained.
     """
 
-    def __init__(self, config: ConfigDict, space: Space, workdir: Path, seeds: int) -> None:
+    def __init__(self, config: ConfigDict, space: Space, workdir: Path, seeds: int, folds: int = 0) -> None:
         """Opens nothing yet.
 
         Args:
@@ -47,10 +48,13 @@ class TrialRunner:
             space: what is searched.
             workdir: gets a folder `trials/N` for each trial.
             seeds: of each trial.
+            folds: inner folds of each trial; 0: validation is the recipe's own.
         """
         self._config, self._workdir = config, workdir
         self._seeds = range(config.train.seed, config.train.seed + seeds)
-        self._prepare = SharedParts(shares_rate=any(dimension.field == RATE for dimension in space))
+        self._folds = inner_folds(folds)
+        shares_rate = any(dimension.field == RATE for dimension in space)
+        self._prepare = SharedParts(shares_rate, self._folds[0])
 
     def __call__(self, proposal: Proposal) -> tuple[float, float]:
         """Trains a proposal, or goes on with it; returns its value and the seconds of training.
@@ -67,18 +71,23 @@ class TrialRunner:
             open_mesh(config)
         except UserError as error:
             raise Ended(f"impossible: {error}", 0.0) from error
-        folder = self._workdir / "trials" / str(proposal.number)
+        folder = self._workdir / TRIALS / str(proposal.number)
         outcomes = []
-        for seed in self._seeds:
-            judge = Judge(proposal, seed_folder(folder, seed), prunes=seed == self._seeds[0])
-            outcomes.append(self._trained(with_seed(config, seed), judge))
+        for fold in self._folds:
+            divided = with_inner_fold(config, fold) if fold else config
+            inside = folder / f"fold-{fold.replace('/', '-of-')}" if fold else folder
+            for seed in self._seeds:
+                judge = Judge(proposal, seed_folder(inside, seed), prunes=not outcomes)
+                outcomes.append(self._trained(with_seed(divided, seed), judge))
         value = sum(outcome["accuracy"] for outcome in outcomes) / len(outcomes)
         return value, sum(outcome["seconds"] for outcome in outcomes)
 
     def _trained(self, config: ConfigDict, judge: "Judge") -> Mapping[str, Any]:
         """Trains one seed of a trial, and removes its checkpoints."""
         stored = judge.workdir / _OUTCOME
-        if not stored.exists():
+        if stored.exists():
+            check_config(judge.workdir, config)  # a study of another search may have left it
+        else:
             try:
                 progress = train_and_validate(config, judge.workdir, self._prepare, judge)
             except Diverged:
@@ -89,7 +98,27 @@ class TrialRunner:
                 raise
             write_json_atomic(stored, _outcome(progress))
         _remove_state(judge.workdir)
-        return read_json(stored)
+        outcome = read_json(stored)
+        whole = isinstance(outcome, dict) and all(
+            isinstance(outcome.get(key), float) for key in ("accuracy", "seconds")
+        )
+        if not whole:
+            raise UserError(f"{stored} is damaged; remove its folder, and that trial is trained again")
+        return outcome
+
+
+def inner_folds(count: int) -> tuple[str, ...]:
+    """Names the inner folds of a trial; one without a name if there are none."""
+    return tuple(f"{number}/{count}" for number in range(1, count + 1)) or ("",)
+
+
+def with_inner_fold(config: ConfigDict, fold: str) -> ConfigDict:
+    """Returns a copy of a config that is trained and judged on an inner fold."""
+    copy = config.copy_and_resolve_references()
+    copy.data.inner_fold = fold
+    if copy.data.cache == "device":  # its steps would hold the data of one fold
+        copy.data.cache = "memory"
+    return copy
 
 
 def _outcome(progress: Progress) -> dict[str, Any]:
@@ -140,20 +169,22 @@ class SharedParts:
     """Opens what trials need: data once for all of the same data, steps once for all that compile alike.
 
     Where learning rates are searched, the compiled steps are those of the rate 1, and are told the rate: the
-    numbers are those of a run of its own up to rounding. There is no test split.
+    numbers are those of a run of its own up to rounding. The inner folds of a trial share the lengths and the
+    compiled steps of the first one, unless those know single examples. There is no test split.
 
     Attributes:
         assembled: how often steps were built.
     """
 
-    def __init__(self, shares_rate: bool) -> None:
+    def __init__(self, shares_rate: bool, first_fold: str = "") -> None:
         """Opens nothing yet.
 
         Args:
             shares_rate: whether trials differ in `schedule.learning_rate`.
+            first_fold: the first inner fold of each trial; empty if there are none.
         """
         self.assembled = 0
-        self._shares_rate = shares_rate
+        self._shares_rate, self._first_fold = shares_rate, first_fold
         self._data: tuple[Any, Any, Mesh] | None = None
         self._data_fields: Any = None
         self._parts: Parts | None = None
@@ -161,27 +192,33 @@ class SharedParts:
 
     def __call__(self, config: ConfigDict, mesh: Mesh) -> Prepared:
         """Opens the data and builds the steps of a trial, see `ferjax.training.prepared.prepare`."""
+        rate, alike = self._alike_config(config)
+        if self._alike != alike:
+            self._parts = None  # frees what it holds before other data is loaded
         fields = config.data.to_dict(), config.affect.head
         if self._data is None or self._data_fields != fields:
-            self._data = self._parts = None  # frees them before others are loaded
+            self._data = None
             train, validation = load_decoded(config)
             if config.data.cache == "device":
                 train = DeviceSource(train, mesh)
             self._data, self._data_fields = (train, validation, mesh), fields
         train, validation, mesh = self._data
-        rate, alike = self._without_rate(config)
-        if self._parts is None or self._alike != alike:
-            self._parts = None
+        if self._parts is None:
             teachers = open_teachers(config, train.label_names, mesh)
-            self._parts = assemble(alike, train, mesh, teachers=teachers, rate_factor=rate)
+            # A search that goes on in a later fold has the lengths of the first, too.
+            first = alike.data.inner_fold == config.data.inner_fold
+            lengths = train if first else load_split(alike, "train", cache="stream")
+            self._parts = assemble(alike, lengths, mesh, teachers=teachers, rate_factor=rate)
             self._alike = alike
             self.assembled += 1
         parts = self._parts if rate is None else with_rate(self._parts, rate)
         return Prepared(mesh, parts, train, validation, test=None)
 
-    def _without_rate(self, config: ConfigDict) -> tuple[float | None, ConfigDict]:
+    def _alike_config(self, config: ConfigDict) -> tuple[float | None, ConfigDict]:
         """Returns the rate that compiled steps are told, if any, and the config they are compiled for."""
         alike = with_seed(config, 0)
+        if self._first_fold and not indexed(config):
+            alike.data.inner_fold = self._first_fold
         linear = config.optimizer.name in _LINEAR_OPTIMIZERS and config.schedule.name in _LINEAR_SCHEDULES
         if not self._shares_rate or not linear or config.stages:
             return None, alike

@@ -30,6 +30,14 @@ def marks(folder, names, done):
     return [task(name) for name in names]
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"host": "a"}'])
+def test_a_damaged_record_of_a_worker_is_told(tmp_path, content):
+    Queue(tmp_path).work([])
+    (tmp_path / FOLDER / "worker-1.json").write_text(content)
+    with pytest.raises(UserError, match=r"worker-1.json .* remove"):
+        workers(tmp_path)
+
+
 def test_workers_divide_the_tasks_and_none_is_done_twice(tmp_path):
     done = []
     tasks = marks(tmp_path, [f"task-{number}" for number in range(40)], done)

@@ -10,6 +10,7 @@ from ferjax.errors import UserError
 from ferjax.labels import folds
 from ferjax.labels.folds import FoldRun
 from ferjax.labels.run import seen
+from ferjax.training.setup import open_mesh
 
 
 def runs(*names, **fields):
@@ -57,6 +58,15 @@ def test_a_fold_sees_no_copy_and_no_noise_of_its_own():
     assert (fold.fold, fold.drop_leaks, fold.drop_validation_leaks) == ("2/3", True, True)
     assert (fold.label_noise, fold.cache) == (0.0, "memory")
     assert config.data.label_noise == 0.2
+
+
+def test_steps_that_know_single_examples_are_those_of_each_fold(tiny_run, tiny_model):
+    recipe = tiny_run.config(data__groups="class", loss__group_dro=0.01, loss__class_weights="none")
+    configs = [folds.recipe_for(recipe, fold) for fold in ("1/2", "2/2")]
+    runner, mesh = folds.FoldRunner(configs[0]), open_mesh(recipe)
+    for config in configs:
+        ready = runner._prepare(config, mesh)
+        np.testing.assert_array_equal(ready.parts.shared["groups"], ready.train.labels)
 
 
 def run_of(examples, **overlap):

@@ -69,6 +69,18 @@ def test_unfinished_damaged_and_repeated_runs_are_told_and_left_out(make_run, tm
     assert left_out["twin"] == "repeats the config and the seed of good"
 
 
+def test_the_trials_of_a_search_are_told_together(make_run, tmp_path):
+    make_run("tuned/best/seed-1")
+    for number in range(3):
+        make_run(f"tuned/trials/{number}/seed-0", finished=False)
+    make_run("other/trials/a")  # a folder that only has such a name
+    (tmp_path / "runs" / "tuned" / ".queue").mkdir()
+    (group,), left_out = read_groups(tmp_path / "runs")
+    assert {entry.name for entry in group.entries} == {"tuned/best/seed-1", "other/trials/a"} - set(left_out)
+    assert left_out.pop("tuned/trials") == "3 trials of a search, which test nothing"
+    assert all("repeats the config" in why for why in left_out.values())
+
+
 def test_a_folder_without_a_finished_run_is_told(make_run, tmp_path):
     with pytest.raises(UserError, match="is not a directory"):
         read_groups(tmp_path / "none")

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from ferjax.errors import UserError
-from ferjax.pack import archive
+from ferjax.pack import archive, texts
 from ferjax.pack.contents import gather, name_runs
 from ferjax.pack.environment import lock
 from ferjax.pack.portable import portable_config, portable_result
@@ -29,6 +29,15 @@ def gathered(run, tiny_run):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFDS_DATA_DIR", str(tiny_run.data))  # where a page would find the set's pictures
         return gather([run], checkpoints=True)
+
+
+def test_scores_on_images_that_were_trained_on_are_called_too_good(gathered):
+    _, about = gathered
+    ((name, facts),) = about["runs"].items()
+    seen = {"images": 349, "train": 22, "validation": 0, "earlier": 0}
+    told = f"- The scores of {name.replace('_', chr(92) + '_')} are too good: of 349 scored images"
+    assert told in texts.readme({**about, "runs": {name: {**facts, "overlap": seen}}}, checkpoints=False)
+    assert "too good" not in texts.readme({**about, "runs": {name: {**facts, "overlap": None}}}, False)
 
 
 def content(files, name):

@@ -44,6 +44,7 @@ def test_a_file_is_read_in_the_order_of_its_conditions(tmp_path):
 def test_options_and_stages_can_be_searched():
     config = defaults()
     set_stages(config, {"epochs": 1.0})
+    config.lock()  # as --config gives it
     space = parse(
         {
             "model.without": {"choices": ["", "se"]},
@@ -101,7 +102,7 @@ def test_what_cannot_be_searched_is_told_in_one_line(text, tmp_path):
     path = tmp_path / "space.toml"
     path.write_text(text)
     with pytest.raises(UserError) as told:
-        read(path, defaults())
+        read(path, defaults().lock())
     assert WRONG[text] in str(told.value)
     assert str(told.value).startswith(str(path))
     assert "\n" not in str(told.value)

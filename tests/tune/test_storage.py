@@ -4,7 +4,9 @@ import sys
 
 import pytest
 
+from ferjax.config import defaults
 from ferjax.errors import UserError
+from ferjax.runs.config_check import fixed_fields
 from ferjax.tune.storage import JOURNAL, describing_losses, open_study, without_password
 
 SEARCH = {"config": {"train.epochs": 2.0, "model.name": "tiny"}, "seed": 0}
@@ -21,6 +23,16 @@ def test_a_study_goes_on_with_the_same_search_alone(tmp_path):
     with pytest.raises(UserError, match="seed was 0, is 1"):
         open_study(where, "ferjax", {**SEARCH, "seed": 1})
     assert "mine" not in open_study(where, "another", other).user_attrs
+
+
+def test_a_study_of_an_earlier_version_goes_on(tmp_path):
+    whole = {**SEARCH, "config": fixed_fields(defaults().to_dict()), "folds": 0}
+    earlier = {**SEARCH, "config": {**whole["config"]}}
+    del earlier["config"]["data.inner_fold"]
+    open_study(str(tmp_path / JOURNAL), "ferjax", earlier).set_user_attr("mine", 1)
+    assert open_study(str(tmp_path / JOURNAL), "ferjax", whole).user_attrs["mine"] == 1
+    with pytest.raises(UserError, match="folds was 0, is 5"):
+        open_study(str(tmp_path / JOURNAL), "ferjax", {**whole, "folds": 5})
 
 
 def test_storages_that_cannot_be_used_are_told(tmp_path):

@@ -12,7 +12,7 @@ from ferjax.files import read_json
 from ferjax.training.loop import train_and_evaluate
 from ferjax.tune.search import Ended, Proposal
 from ferjax.tune.space import Dimension
-from ferjax.tune.trial import RATE, TrialRunner
+from ferjax.tune.trial import RATE, TrialRunner, with_inner_fold
 
 pytestmark = pytest.mark.usefixtures("tiny_model")
 SPACE = (Dimension(RATE, 1e-3, 0.1, log=True), Dimension("model.dropout", choices=(0.0, 0.2)))
@@ -120,3 +120,54 @@ def test_the_value_is_the_mean_over_the_seeds(tiny_run, tmp_path):
         [row for row in tiny.rows(tmp_path / "trials/0/seed-5") if row["split"] == "validation"]
     )
     assert len(told) == rows.count('"validation"')  # of the first seed alone
+
+
+@pytest.mark.slow
+def test_a_trial_is_judged_on_each_inner_fold_with_one_program(tiny_run, without_test, tmp_path):
+    config = tiny_run.config(**QUICK, data__dir=without_test, train__max_steps=4)
+    told = []
+    runner = TrialRunner(config, SPACE, tmp_path, seeds=2, folds=3)
+    value, _ = runner(proposal(lambda *row: told.append(row)))
+    folders = [
+        tmp_path / f"trials/0/fold-{number}-of-3/seed-{seed}" for number in (1, 2, 3) for seed in (0, 1)
+    ]
+    outcomes = [read_json(folder / "validation.json")["accuracy"] for folder in folders]
+    assert value == pytest.approx(sum(outcomes) / 6)
+    stored = [read_json(folder / "config.json")["data"]["inner_fold"] for folder in folders]
+    assert stored == ["1/3", "1/3", "2/3", "2/3", "3/3", "3/3"]
+    assert {row["split"] for folder in folders for row in tiny.rows(folder)} == {"train", "validation"}
+    assert len(told) == len([row for row in tiny.rows(folders[0]) if row["split"] == "validation"])
+    assert runner._prepare.assembled == 1
+    assert runner._prepare._parts.train_steps[0]._cache_size() == 1
+    # A worker that goes on in a later fold has the program of the first.
+    shutil.rmtree(folders[-1])
+    again = TrialRunner(config, SPACE, tmp_path, seeds=2, folds=3)
+    assert again(proposal())[0] == value
+    assert again._prepare._alike.data.inner_fold == "1/3"
+
+
+@pytest.mark.slow
+def test_what_another_search_left_is_not_taken(tiny_run, tmp_path):
+    config = tiny_run.config(**QUICK, train__max_steps=2)
+    runner = TrialRunner(config, SPACE, tmp_path, seeds=1)
+    value, _ = runner(proposal())
+    assert runner(proposal())[0] == value
+    with pytest.raises(
+        UserError, match=r"belongs to another config \(schedule.learning_rate was 0.05, is 0.1"
+    ):
+        runner(proposal(**{RATE: 0.1}))
+    stored = tmp_path / "trials/0/seed-0/validation.json"
+    for content in ("[]", "{}", '{"accuracy": "0.5", "seconds": 1.0}'):
+        stored.write_text(content)
+        with pytest.raises(UserError, match=r"validation.json is damaged; remove its folder"):
+            runner(proposal())
+
+
+@pytest.mark.slow
+def test_steps_that_know_single_examples_are_built_for_each_fold(tiny_run, tmp_path):
+    groups = {"data__groups": "class", "loss__group_dro": 0.01, "loss__class_weights": "none"}
+    config = tiny_run.config(**QUICK, **groups, train__max_steps=2)
+    runner = TrialRunner(config, SPACE, tmp_path, seeds=1, folds=2)
+    runner(proposal())
+    assert runner._prepare.assembled == 2
+    assert with_inner_fold(tiny_run.config(data__cache="device"), "1/2").data.cache == "memory"

@@ -91,10 +91,63 @@ def test_the_winners_seeds_are_told_with_the_size_of_the_search():
     assert len(head) == len(rows[0]) == 3
 
 
+def test_inner_folds_are_told(tmp_path):
+    page.write(tmp_path, report(search={**report()["search"], "folds": 5}))
+    text = (tmp_path / "index.html").read_text()
+    assert "has the best accuracy on validation, 70.00% on average over 5 inner folds, of 5 trials" in text
+    assert "1 seed on each of 5 inner folds a trial, at most 5 trials" in text
+
+
+def test_folds_that_cannot_be_made_are_told_before_anything_is_written(tiny_run, tiny_model, tmp_path):
+    settings = Settings("random", "none", trials=1)
+    for fields, folds, told in (
+        ({}, 1, "--folds=1: take 2 or more, or 0 to judge trials on validation"),
+        ({"data__inner_fold": "1/2"}, 3, "the recipe has data.inner_fold=1/2, which --folds=3 sets"),
+        ({}, 999999, "they make no 999999 folds"),
+    ):
+        with pytest.raises(UserError, match=told):
+            run.tune(tiny_run.config(**fields), SPACE, tmp_path / "a", settings, folds=folds)
+    assert not (tmp_path / "a").exists()
+
+
+class Study:
+    """A study of so many trials."""
+
+    def __init__(self, count):
+        self._count = count
+
+    def get_trials(self, deepcopy):
+        return [type("Trial", (), {"user_attrs": {"number": number}}) for number in range(self._count)]
+
+
+@pytest.mark.usefixtures("tiny_model")
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "is damaged: restore it, or search again in another --workdir"),
+        ('{"a": 1}', "is damaged"),
+        ('{"trials": 2, "winner": {"number": 1}}', "is damaged"),
+        (
+            '{"trials": 2, "winner": {"number": 1, "values": {}, "accuracy": 0.5}}',
+            "has ended with 2 trials, and this study has 0: give the --storage and --study that it had",
+        ),
+    ],
+)
+def test_a_closed_search_whose_winner_is_not_that_of_the_study(tmp_path, monkeypatch, content, told):
+    (tmp_path / "winner.json").write_text(content)
+    monkeypatch.setattr(run, "open_study", lambda *_: Study(0))
+    with pytest.raises(UserError, match=told):
+        run.tune(tiny.tiny_configuration(), SPACE, tmp_path, Settings(trials=1))
+
+
 def test_one_trial_and_a_field_that_was_not_searched_can_be_drawn():
     rows = [row(0, 0.5)]
     for figure in (plots.history(rows), plots.parallel(rows, record.space_rows(SPACE)), plots.curves(rows)):
         assert figure.axes
+    (axes,) = plots.parallel(rows, record.space_rows(SPACE)).axes
+    (dotted,) = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
+    assert list(dotted.get_xdata()) == [0, 1, 3]  # past the momentum that was not searched
 
 
 def test_a_config_file_gives_back_the_config(tmp_path):
@@ -140,6 +193,8 @@ def test_a_whole_search_tests_its_winner_once(tiny_run, tiny_model, tmp_path):
         run.tune(config, SPACE, tmp_path, Settings("random", "none", trials=4), final_seeds=0)
     with pytest.raises(UserError, match="is of another search"):
         run.tune(config, SPACE[:1], tmp_path, settings, final_seeds=2)
+    with pytest.raises(UserError, match=r"is of another search .*folds was 0, is 2"):
+        run.tune(config, SPACE, tmp_path, settings, final_seeds=2, folds=2)
 
 
 @pytest.mark.slow
