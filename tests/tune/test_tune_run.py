@@ -84,6 +84,13 @@ def test_the_winners_seeds_are_told_with_the_size_of_the_search():
     text = record.statement(report(tested=tested))
     assert "trained anew with 3 seeds that no trial used (1 to 3), and each was tested once" in text
     assert "5 trials" in text
+    assert "too good" not in text
+    seen = {"images": 349, "train": 22, "validation": 0, "earlier": 0}
+    text = record.statement(report(tested=record.tested([{**results[0], "overlap": seen}])))
+    assert "with 1 seed that no trial used (1), and each" in text
+    assert (
+        "scores on test are too good: of 349 scored images the same pixels stand 22 in the training" in text
+    )
     head, rows = page.test_table(tested)
     assert rows[0][:2] == ["accuracy", "62.00%"]
     assert len(head) == len(rows[0]) == 5
