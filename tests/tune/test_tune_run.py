@@ -148,6 +148,11 @@ def test_a_closed_search_whose_winner_is_not_that_of_the_study(tmp_path, monkeyp
         run.tune(tiny.tiny_configuration(), SPACE, tmp_path, Settings(trials=1))
 
 
+def test_a_search_without_time_is_told():
+    with pytest.raises(UserError, match="no trial was begun: give --hours above 0"):
+        run._winner(Study(0), SPACE)
+
+
 def test_one_trial_and_a_field_that_was_not_searched_can_be_drawn():
     rows = [row(0, 0.5)]
     for figure in (plots.history(rows), plots.parallel(rows, record.space_rows(SPACE)), plots.curves(rows)):
