@@ -10,6 +10,7 @@ from ferjax.errors import UserError
 from ferjax.inference.inputs import Input, expand
 
 LIST_SUFFIX = ".txt"
+_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4")
 
 
 def entries(arguments: Iterable[str], column: str, without: Path) -> Iterator[Entry]:
@@ -34,6 +35,8 @@ def entries(arguments: Iterable[str], column: str, without: Path) -> Iterator[En
             yield from _inside(item, column)
         elif item.kind in ("failed", "skipped"):
             yield Entry(item.kind, item.name, item.reason)
+        elif item.path.name.lower().endswith(_COMPRESSED):
+            yield Entry("failed", item.name, "is compressed: unpack the compression first, and name the .tar")
         else:
             yield Entry(item.kind, os.fspath(item.path))
 

@@ -129,11 +129,13 @@ def _checked(config: ConfigDict, n: int, rates: Sequence[float], patience: int) 
     rates = tuple(dict.fromkeys(map(float, rates)))
     if len(rates) < 2 or 1.0 not in rates or not all(0 < rate < 1e6 for rate in rates):
         raise UserError(
-            f"protocol --rates={','.join(f'{rate:g}' for rate in rates)}: it takes factors on "
+            f"protocol --rates={','.join(f'{rate:g}' for rate in rates)}: it takes positive factors on "
             "schedule.learning_rate, at least two of them and 1 among them, such as 0.3,1,3"
         )
     if patience < 1:
-        raise UserError(f"protocol --patience={patience}: at least one validation")
+        raise UserError(
+            f"protocol --patience={patience}: it takes at least 1, the validations to wait for a better one"
+        )
     return rates
 
 

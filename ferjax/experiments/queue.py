@@ -108,6 +108,14 @@ class Queue:
             self._numbers[name] += self._clock() - began
 
 
+def trials_of(workdir: Path) -> Path | None:
+    """Returns the folder of a search's trials that holds a run; None if the run is no trial."""
+    return next(
+        (above for above in workdir.parents if above.name == TRIALS and (above.parent / FOLDER).is_dir()),
+        None,
+    )
+
+
 def workers(workdir: Path) -> list[dict[str, Any]]:
     """Reads what all workers of an experiment did: `host`, `pid`, `busy_seconds`, `idle_seconds`, `tasks`.
 

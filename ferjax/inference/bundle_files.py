@@ -94,7 +94,9 @@ def _bytes(path: Path, open_file: Open, name: str, limit: int) -> bytes:
             return file.read(limit + 1)
     except (FileNotFoundError, KeyError):
         problem = "is no bundle: it has no" if name == MANIFEST else "lacks its"
-        way = _REINSTALL if is_shipped(path / name) else "python -m ferjax export writes one"
+        inner = path / "bundle"  # where `export --out` puts it
+        way = f"name {inner}" if (inner / MANIFEST).is_file() else "python -m ferjax export writes one"
+        way = _REINSTALL if is_shipped(path / name) else way
         raise UserError(f"{path} {problem} {name}; {way}") from None
     except DAMAGED as error:
         raise _not_a_zip(path, error) from error

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ferjax.config.field import shown
 from ferjax.errors import UserError, listed
-from ferjax.experiments.queue import FOLDER, TRIALS
+from ferjax.experiments.queue import trials_of
 from ferjax.experiments.repeat import SCORES
 from ferjax.leaderboard.operations import read_operations
 from ferjax.report.run import Run, read_run, test_intervals
@@ -114,15 +114,15 @@ def read_groups(folder: Path, by: str = "accuracy") -> Read:
     if not workdirs:
         raise UserError(f"{folder} holds no run; name a folder of runs, such as runs/")
     finished = []
-    searches = Counter(search for workdir in workdirs if (search := _trials_of(workdir)))
+    searches = Counter(search for workdir in workdirs if (search := trials_of(workdir)))
     left_out = {
         str(search.relative_to(folder) if search.is_relative_to(folder) else search): (
-            f"{count_of(count, 'trial')} of a search, which test nothing"
+            f"{count_of(count, 'run')} of a search's trials, which test nothing"
         )
         for search, count in searches.items()
     }
     for workdir in workdirs:
-        if _trials_of(workdir):
+        if trials_of(workdir):
             continue
         name = workdir.relative_to(folder).as_posix() if workdir != folder else workdir.resolve().name
         try:
@@ -138,14 +138,6 @@ def read_groups(folder: Path, by: str = "accuracy") -> Read:
         reasons = listed((f"{name} ({why})" for name, why in left_out.items()), most=2, separator="; ")
         raise UserError(f"of the {len(workdirs)} runs in {folder} none can be ranked: {reasons}")
     return Read(_groups(finished, by, left_out), left_out)
-
-
-def _trials_of(workdir: Path) -> Path | None:
-    """Returns the folder of a search's trials that holds a run; None if the run is no trial."""
-    return next(
-        (above for above in workdir.parents if above.name == TRIALS and (above.parent / FOLDER).is_dir()),
-        None,
-    )
 
 
 def _read(name: str, workdir: Path) -> _Finished | None:

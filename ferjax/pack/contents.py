@@ -9,6 +9,7 @@ from typing import Any
 
 from ferjax.errors import UserError
 from ferjax.experiments import ablate, crossdb, protocol, repeat
+from ferjax.experiments.queue import trials_of
 from ferjax.files import inside, read_json, to_json, user_path
 from ferjax.pack import portable, texts
 from ferjax.pack.archive import Content
@@ -69,11 +70,14 @@ def gather(
 
 
 def name_runs(arguments: Sequence[Path | str]) -> dict[str, Path]:
-    """Finds the runs and gives each a name of its own: its folder, from the parent of the argument on."""
+    """Finds the runs and gives each a name of its own: its folder, from the parent of the argument on.
+
+    The trials of a search, which have no result, are passed over.
+    """
     named: dict[str, Path] = {}
     known: set[Path] = set()
     for top_name, top in _tops(arguments).items():
-        folders = find_runs(top)
+        folders = [folder for folder in find_runs(top) if folder == top or not trials_of(folder)]
         if not folders:
             raise UserError(f"{top} holds no run; name a run's --workdir, or a folder of runs")
         for folder in folders:

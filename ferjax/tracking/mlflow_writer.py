@@ -46,7 +46,6 @@ def open_writer(workdir: Path, fields: Mapping[str, Any]) -> Writer:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     import mlflow
-    from mlflow.exceptions import MlflowException
 
     server = _without_secrets(mlflow.get_tracking_uri())
     stored = run_ids.read(workdir, "mlflow")
@@ -63,8 +62,9 @@ def open_writer(workdir: Path, fields: Mapping[str, Any]) -> Writer:
         if not client.get_run(run).data.params:
             _send_parameters(client, run, fields)
         seen = _seen(client, run)
-    except MlflowException as error:
-        raise UserError(f"MLflow at {server} does not take the run: {foreign(error)}") from error
+    except Exception as error:  # MLflow's own, of a database's driver, of a damaged file
+        reason = foreign(error).replace(mlflow.get_tracking_uri(), server)
+        raise UserError(f"MLflow at {server} does not take the run: {reason}") from error
     return _MlflowWriter(client, run, seen)
 
 
@@ -95,8 +95,11 @@ def _seen(client: Any, run: str) -> dict[str, int]:
 
 
 def _without_secrets(uri: str) -> str:
-    """Leaves a user's name and password out of an address."""
-    parts = urlsplit(uri)
+    """Leaves a user's name and password out of an address; UserError if it is none."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise UserError(f"MLFLOW_TRACKING_URI is no address: {error}") from error
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else uri
 
 

@@ -1,13 +1,14 @@
 """The tracking servers by name, and how their writers are opened."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
 from ferjax.config import PATH_FIELDS, flat
-from ferjax.errors import UserError
+from ferjax.errors import UserError, foreign
 from ferjax.training.metric_writers import Writer
 
 # Name → module with `check_installed()` and `open_writer(workdir, fields)`.
@@ -39,6 +40,14 @@ def open_writers(names: Sequence[str], workdir: Path, config: ConfigDict) -> lis
         UserError: a server cannot be reached or refuses, or has no such run any more.
     """
     fields = {name: value for name, value in flat(config) if name not in PATH_FIELDS}
-    return [
-        importlib.import_module(_MODULES[name]).open_writer(workdir, fields) for name in dict.fromkeys(names)
-    ]
+    return [_open_writer(name, workdir, fields) for name in dict.fromkeys(names)]
+
+
+def _open_writer(name: str, workdir: Path, fields: Mapping[str, Any]) -> Writer:
+    try:
+        return importlib.import_module(_MODULES[name]).open_writer(workdir, fields)
+    except ImportError as error:  # there, as `check` saw, but not whole
+        raise UserError(
+            f"the package of --tracking={name} cannot be imported ({foreign(error)}): install it again, "
+            f"pip install --force-reinstall 'ferjax[{name}]'"
+        ) from error

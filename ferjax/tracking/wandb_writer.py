@@ -31,7 +31,7 @@ def open_writer(workdir: Path, fields: Mapping[str, Any]) -> Writer:
         fields: of the config, `group.field` → value.
 
     Raises:
-        UserError: the server cannot be reached or refuses.
+        UserError: the server cannot be reached or refuses, or a variable has a value that W&B does not take.
     """
     import wandb
 
@@ -49,7 +49,7 @@ def open_writer(workdir: Path, fields: Mapping[str, Any]) -> Writer:
             config=dict(fields),
             settings=wandb.Settings(console="off", silent=True, disable_git=True, disable_code=True),
         )
-    except wandb.errors.Error as error:
+    except (wandb.errors.Error, ValueError) as error:  # the latter of a variable with a wrong value
         raise UserError(
             f"Weights & Biases does not take the run: {foreign(error)}; WANDB_MODE=offline needs no server"
         ) from error

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ferjax.experiments.repeat import SCORES
-from ferjax.report.wording import count_of, duration, percent
+from ferjax.report.wording import count_of, duration, overlap, percent
 from ferjax.scores import significance
 from ferjax.tune.search import REASON, SECONDS, numbered
 from ferjax.tune.space import Space
@@ -73,6 +73,7 @@ def tested(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "seeds": [result["seed"] for result in results],
         "test_digest": results[0]["split_digests"]["test"],
         "seconds": sum(result["seconds"] for result in results),
+        "overlap": results[0].get("overlap"),
         "scores": scores,
         "summary": {name: significance.seed_summary(values)._asdict() for name, values in scores.items()}
         if several
@@ -103,8 +104,11 @@ def statement(report: Mapping[str, Any]) -> str:
     )
     if final := report["tested"]:
         seeds = final["seeds"]
+        named = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"
         text += (
             f" The winner was trained anew with {count_of(len(seeds), 'seed')} that no trial used "
-            f"({seeds[0]} to {seeds[-1]}), and each was tested once; no trial read the test split."
+            f"({named}), and each was tested once; no trial read the test split."
         )
+        if seen := overlap(final["overlap"]):
+            text += f" Its scores on test are too good: {seen}; data.drop_leaks=True leaves such images out."
     return text

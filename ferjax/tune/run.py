@@ -140,9 +140,11 @@ def _winner(study: "Study", space: Space) -> dict[str, Any]:
     trial = best(study)
     if trial is None:
         ended = record.trials(study)
-        first = f" (the first: {ended[0]['ended']})" if ended else ""
+        if not ended:
+            raise UserError("no trial was begun: give --hours above 0")
         raise UserError(
-            f"none of {len(ended)} trials ran to its end{first}: change the space, in a new --workdir"
+            f"none of {len(ended)} trials ran to its end (the first: {ended[0]['ended']}): change the space, "
+            "in a new --workdir"
         )
     number = next(number for number, each in numbered(study).items() if each.number == trial.number)
     values = {d.field: trial.params[d.field] for d in space if d.field in trial.params}

@@ -153,3 +153,9 @@ def test_entries_survive_their_file():
         assert line.isascii()
         assert line.count("\n") == 1
         assert from_line(line) == entry
+
+
+@pytest.mark.parametrize("name", ["s.tar.gz", "S.TGZ", "s.tar.zst"])
+def test_a_compressed_archive_that_is_named_is_told_what_to_do(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x1f\x8b")
+    assert told(tmp_path / name) == ["is compressed: unpack the compression first, and name the .tar"]

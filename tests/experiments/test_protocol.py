@@ -112,11 +112,11 @@ def test_intervals_of_single_and_best_seeds_hold_as_often_as_they_say():
     ("arguments", "told"),
     [
         ((1, (0.5, 1.0), 3), "--seeds=1: an interval over seeds needs at least two"),
-        ((2, (1.0,), 3), "--rates=1: it takes factors"),
+        ((2, (1.0,), 3), "--rates=1: it takes positive factors"),
         ((2, (0.5, 2.0), 3), "1 among them"),
-        ((2, (-1.0, 1.0), 3), "it takes factors"),
-        ((2, (float("nan"), 1.0), 3), "it takes factors"),
-        ((2, (0.5, 1.0), 0), "--patience=0: at least one validation"),
+        ((2, (-1.0, 1.0), 3), "it takes positive factors"),
+        ((2, (float("nan"), 1.0), 3), "it takes positive factors"),
+        ((2, (0.5, 1.0), 0), "--patience=0: it takes at least 1"),
     ],
 )
 def test_bad_input_is_told_before_anything_is_trained(tmp_path, tiny_model, arguments, told):

@@ -435,3 +435,10 @@ def test_a_zip_bomb_is_not_unpacked(written, tmp_path):
 def test_what_fails_while_a_zip_is_open_is_not_blamed_on_it(folder):
     with pytest.raises(RuntimeError, match="no such device"), bundle_files.opened(Path(as_zip(folder))):
         raise RuntimeError("no such device")
+
+
+def test_the_folder_that_holds_a_bundle_leads_to_it(tmp_path):
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "manifest.json").write_text("{}")
+    with pytest.raises(UserError, match=r"is no bundle: it has no manifest\.json; name .*/bundle$"):
+        bundle.read(tmp_path)

@@ -77,7 +77,7 @@ def test_the_trials_of_a_search_are_told_together(make_run, tmp_path):
     (tmp_path / "runs" / "tuned" / ".queue").mkdir()
     (group,), left_out = read_groups(tmp_path / "runs")
     assert {entry.name for entry in group.entries} == {"tuned/best/seed-1", "other/trials/a"} - set(left_out)
-    assert left_out.pop("tuned/trials") == "3 trials of a search, which test nothing"
+    assert left_out.pop("tuned/trials") == "3 runs of a search's trials, which test nothing"
     assert all("repeats the config" in why for why in left_out.values())
 
 

@@ -122,6 +122,15 @@ def test_runs_have_names_of_their_own(never_killed, tmp_path):
         name_runs([tmp_path / "a", tmp_path / "a/seed-0"])
 
 
+def test_the_trials_of_a_search_are_passed_over(never_killed, tmp_path):
+    search = tmp_path / "tuned"
+    (search / ".queue").mkdir(parents=True)
+    for place in (search / "trials/0/seed-0", search / "best/seed-1"):
+        shutil.copytree(never_killed, place)
+    assert name_runs([search]) == {"tuned/best/seed-1": search / "best/seed-1"}
+    assert list(name_runs([search / "trials/0/seed-0"])) == ["seed-0"]  # as it was named
+
+
 def test_bad_input(run, tmp_path):
     with pytest.raises(UserError, match="is not a directory"):
         gather([tmp_path / "none"])

@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import types
 
 import pytest
 import tiny
@@ -72,6 +73,24 @@ def history(uri, workdir):
 def own_rows(workdir):
     """The same of `metrics.jsonl`."""
     return {(row.pop("step"), row.pop("split")): row for row in tiny.rows(workdir)}
+
+
+def test_a_package_that_is_not_whole_and_a_variable_that_is_wrong_are_told(monkeypatch, workdir):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(UserError, match=r"--tracking=wandb cannot be imported .* install it again"):
+        opened("wandb", workdir)
+
+    def init(**_):
+        raise ValueError("1 validation error for Settings\nmode")
+
+    fake = types.SimpleNamespace(
+        init=init, Settings=dict, errors=types.SimpleNamespace(Error=type("Error", (Exception,), {}))
+    )
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    with pytest.raises(
+        UserError, match="does not take the run: ValueError: 1 validation error for Settings m"
+    ):
+        opened("wandb", workdir)
 
 
 def test_unknown_and_missing_trackers_are_told(monkeypatch):
@@ -153,6 +172,16 @@ def test_secrets_of_the_address_are_not_kept():
 
     assert _without_secrets("https://me:secret@host:5000/a") == "https://host:5000/a"
     assert _without_secrets("sqlite:////a/b@c.db") == "sqlite:////a/b@c.db"
+    with pytest.raises(UserError, match="MLFLOW_TRACKING_URI is no address: Invalid IPv6 URL"):
+        _without_secrets("http://[bad")
+
+
+@MLFLOW
+def test_a_file_that_is_no_database_is_told(workdir, tmp_path, monkeypatch):
+    (tmp_path / "store.db").write_text("no database " * 100)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'store.db'}")
+    with pytest.raises(UserError, match=r"does not take the run: .*file is not a database"):
+        opened("mlflow", workdir)
 
 
 @MLFLOW

@@ -84,6 +84,13 @@ def test_the_winners_seeds_are_told_with_the_size_of_the_search():
     text = record.statement(report(tested=tested))
     assert "trained anew with 3 seeds that no trial used (1 to 3), and each was tested once" in text
     assert "5 trials" in text
+    assert "too good" not in text
+    seen = {"images": 349, "train": 22, "validation": 0, "earlier": 0}
+    text = record.statement(report(tested=record.tested([{**results[0], "overlap": seen}])))
+    assert "with 1 seed that no trial used (1), and each" in text
+    assert (
+        "scores on test are too good: of 349 scored images the same pixels stand 22 in the training" in text
+    )
     head, rows = page.test_table(tested)
     assert rows[0][:2] == ["accuracy", "62.00%"]
     assert len(head) == len(rows[0]) == 5
@@ -139,6 +146,11 @@ def test_a_closed_search_whose_winner_is_not_that_of_the_study(tmp_path, monkeyp
     monkeypatch.setattr(run, "open_study", lambda *_: Study(0))
     with pytest.raises(UserError, match=told):
         run.tune(tiny.tiny_configuration(), SPACE, tmp_path, Settings(trials=1))
+
+
+def test_a_search_without_time_is_told():
+    with pytest.raises(UserError, match="no trial was begun: give --hours above 0"):
+        run._winner(Study(0), SPACE)
 
 
 def test_one_trial_and_a_field_that_was_not_searched_can_be_drawn():
