@@ -9,7 +9,9 @@ COPY requirements.txt requirements-dev.txt pyproject.toml README.md LICENSE ./
 RUN pip install --no-cache-dir -r requirements.txt "$JAX" -c requirements.txt
 COPY ferjax ferjax
 COPY configs configs
-RUN pip install --no-cache-dir ".[serve,heic]" -c requirements.txt -c requirements-dev.txt \
+# pip takes no constraint with an extra, such as moto[s3].
+RUN sed "s/\[.*\]//" requirements-dev.txt > /tmp/constraints.txt \
+    && pip install --no-cache-dir ".[serve,heic]" -c requirements.txt -c /tmp/constraints.txt \
     && useradd --create-home --uid 10001 ferjax
 USER 10001
 ENV PYTHONUNBUFFERED=1 JAX_COMPILATION_CACHE_DIR=/tmp/compiled

@@ -175,8 +175,10 @@ def _predict_parts(arguments: list[str]) -> int:
 
     if _OUT.value or _ANNOTATE.value:
         raise UserError("--parts takes no --out and no --annotate")
-    if _ENGINE.value == engines.ONNXRUNTIME:  # the same rows, whichever machine writes a part
-        raise UserError("--parts computes all answers with XLA; leave out --engine=onnxruntime")
+    if _ENGINE.value == engines.ONNXRUNTIME:
+        raise UserError(
+            "--parts computes with XLA, so that every machine writes the same: leave --engine out"
+        )
     if (suffix := _FORMAT.value or FORMATS[0]) not in FORMATS:
         raise UserError(f"--parts takes --format={', '.join(FORMATS)}, not {suffix}")
     settings = Settings(

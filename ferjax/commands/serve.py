@@ -5,7 +5,8 @@ that ferjax ships; RUN may be a run or a bundle. Faces of different requests are
 queue is full, requests are refused with 429; SIGTERM and ^C let those end that were taken.
 
 Only this computer can ask, unless --host says otherwise; then a key is required, from --api_key_file or from
-the environment variable FERJAX_API_KEY. Nothing is written to the disk but compiled programs.
+the environment variable FERJAX_API_KEY. Nothing is written to the disk but compiled programs and, beside
+them, which engine is the faster one.
 It needs pip install 'ferjax[serve]'.
 """
 
@@ -14,15 +15,16 @@ import os
 from absl import flags
 
 from ferjax.commands import framework
-from ferjax.commands.chosen_network import chosen_network, workdir_flag
+from ferjax.commands.chosen_network import chosen_network, engine_flag, workdir_flag
+from ferjax.deploy import engines
 from ferjax.deploy.faces import TILES, Detector
 from ferjax.errors import UserError
-from ferjax.inference.classifier import Classifier
 from ferjax.inference.open_run import open_network
 from ferjax.platform.machine import keep_compiled
 from ferjax.registry import verb
 
 _WORKDIR = workdir_flag()
+_ENGINE = engine_flag()
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "The address to listen on; 0.0.0.0: every one of this computer, with a key."
 )
@@ -99,7 +101,7 @@ def main(argv: list[str]) -> None:
     opened = server.listen(_HOST.value, _PORT.value)
     keep_compiled()
     network = open_network(chosen_network(_WORKDIR.value))
-    classifier = Classifier.of(network)
+    classifier = engines.classifier(network, _ENGINE.value)
     numbers = metrics.Metrics()
     settings = service.Settings(
         detector=Detector(_SCORE.value, _TILES.value, _FACES.value + 1),

@@ -5,6 +5,7 @@ onnxruntime runs the file before it is kept.
 """
 
 import importlib
+import importlib.util
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -194,6 +195,11 @@ def load(
         return (first, others[0]) if others else first
 
     return run
+
+
+def is_installed() -> bool:
+    """Tells whether the packages are there; does not import them, which takes half a second."""
+    return all(map(importlib.util.find_spec, _PACKAGES))
 
 
 def check_installed(*packages: str) -> None:

@@ -91,13 +91,39 @@ def test_a_file_that_differs_is_never_used(network, kept, monkeypatch):
     assert list(kept.glob("*.onnx")) == []
 
 
-def test_a_network_that_no_onnx_file_can_hold_is_answered_by_xla(network, kept, monkeypatch):
+def test_a_network_that_no_onnx_file_can_hold_is_translated_once_and_answered_by_xla(
+    network, kept, monkeypatch
+):
+    tried = []
+
     def refuse(network):
+        tried.append(network)
         raise UserError("no such operation")
 
     monkeypatch.setattr(onnx, "model", refuse)
+    for _ in range(2):
+        opened = engines.classifier(network)
+        assert isinstance(opened.predict(pictures(1, 8)), jax.Array)
+        assert isinstance(opened.predict(pictures(3, 8)), jax.Array)
+    assert len(tried) == 1
+    assert list(kept.glob("*.onnx")) == []
+
+
+def test_a_folder_that_cannot_be_written_is_answered_by_xla(network, kept, monkeypatch):
+    def refuse(*_):
+        raise OSError("read-only file system")
+
+    monkeypatch.setattr(engines, "write_atomic", refuse)
     assert isinstance(engines.classifier(network).predict(pictures(1, 8)), jax.Array)
-    assert list(kept.glob("*.json")) == []
+    assert list(kept.glob("*")) == []
+
+
+def test_a_network_is_known_by_all_of_its_weights(network):
+    first = engines._digest(network)
+    assert engines._digest(network) == first
+    changed = jax.tree.map(np.array, network.variables)
+    jax.tree.leaves(changed)[0].reshape(-1)[0] += 1e-3
+    assert engines._digest(network._replace(variables=changed)) != first
 
 
 @pytest.mark.parametrize("change", ["bfloat16", "not installed", "not kept"])

@@ -65,7 +65,9 @@ def told(connection, path, headers, body):
 def test_it_answers_what_it_has_taken_and_ends_with_0(compiled, tmp_path, photograph):
     headers = {"Content-Type": "image/png", "Authorization": f"Bearer {KEY}"}
     (tmp_path / "key").write_text(KEY)
-    with serving(compiled, tmp_path, f"--api_key_file={tmp_path / 'key'}", "--host=0.0.0.0") as service:
+    flags = [f"--api_key_file={tmp_path / 'key'}", "--host=0.0.0.0", "--engine=onnxruntime"]
+    with serving(compiled, tmp_path, *flags) as service:
+        assert list((compiled / "engines").glob("*.onnx"))
         connection = http.client.HTTPConnection("127.0.0.1", service.port)
         assert told(connection, "/v1/predict", {"Content-Type": "image/png"}, b"x")[0].status == 401
         answer, said = told(connection, "/v1/predict", headers, photograph)
