@@ -37,7 +37,8 @@ def two_sets(tmp_path_factory):
 def test_a_kill_in_the_middle_of_an_epoch_changes_nothing(tiny_run, two_sets, tmp_path, cache):
     flags = (f"--config.data.dir={two_sets}", MIXTURE, f"--config.data.cache={cache}")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert "168 training and 35 validation images" in tiny_run.run(whole, *flags)
+    told = tiny_run.run(whole, *flags)
+    assert "on fer2013=0.6,folder/more=0.4: 168 training and 35 validation images" in told
     with tiny_run.start(killed, *flags) as command:
         assert command.reaches(9), command.text
         command.process.kill()
