@@ -2,6 +2,8 @@
 # Several processes on this machine: launch/local.sh -n 2 [-g] [-r RESTARTS] [-d] --config=FILE …
 #
 #   -n N         processes
+#   -N COMMAND   asks this command for their number before every start: the run goes on with as many as there can
+#                be, such as -N 'nvidia-smi -L | wc -l'. Each number must divide the batch.
 #   -g           one GPU each, instead of all that JAX finds for each
 #   -r RESTARTS  start all again, at most so often, when a process was lost (default 0)
 #   -d           only print the commands
@@ -13,16 +15,17 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 read -ra ferjax <<<"${FERJAX:-$root/.venv/bin/python -m ferjax}"
-count=0 gpus=false restarts=0 dry=false
+count='' ask='' gpus=false restarts=0 dry=false
 
 usage() {
-  sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
   exit 2
 }
 
 while (($#)); do
   case $1 in
     -n) count=${2:-} && shift ;;
+    -N) ask=${2:-} && shift ;;
     -g) gpus=true ;;
     -r) restarts=${2:-} && shift ;;
     -d) dry=true ;;
@@ -31,6 +34,7 @@ while (($#)); do
   esac
   shift
 done
+if [[ -n $ask ]]; then count=1; fi
 if ! [[ $count =~ ^[1-9][0-9]*$ && $restarts =~ ^[0-9]+$ ]]; then
   echo "launch/local.sh: -n takes a number of processes, -r a number of restarts" >&2
   usage
@@ -83,6 +87,13 @@ run_all() {
 }
 
 for ((start = 0; ; start++)); do
+  if [[ -n $ask ]]; then
+    count=$(bash -c "$ask") || true
+    if ! [[ $count =~ ^[1-9][0-9]*$ ]]; then
+      echo "launch/local.sh: the command of -N printed ${count:-nothing} instead of a number of processes" >&2
+      exit 2
+    fi
+  fi
   code=0
   run_all "$@" || code=$?
   # A signal to this script or to its process group asked for the end: that is no crash.

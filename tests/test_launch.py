@@ -267,6 +267,29 @@ def test_the_jobset_is_whole():
     assert (ROOT / config).exists()
 
 
+def test_skypilot_starts_a_process_on_each_node(fake):
+    told = fake("ferjax")
+    task = yaml.safe_load((LAUNCH / "skypilot.yaml").read_text())
+    # The fields of a task, as SkyPilot's documentation has them.
+    assert task.keys() == {"name", "num_nodes", "resources", "workdir", "envs", "setup", "run"}
+    assert task["resources"]["job_recovery"]["recover_on_exit_codes"] == [75, 134]
+    assert "ACCELERATOR=cuda" in task["setup"]
+    nodes = {"SKYPILOT_NODE_IPS": "10.0.0.1\n10.0.0.2\n", "SKYPILOT_NUM_NODES": str(task["num_nodes"])}
+    for rank in range(task["num_nodes"]):
+        done = subprocess.run(
+            ["bash", "-c", task["run"]],
+            env={
+                **os.environ, **nodes, "PATH": fake.path, "FERJAX": "ferjax", "ARGS": " ".join(FLAGS[:1]),
+                "SKYPILOT_NODE_RANK": str(rank),
+            },
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert told.read_text().splitlines()[-5:] == [
+            "train", "--coordinator=10.0.0.1:8476", "--processes=2", f"--process={rank}", FLAGS[0],
+        ]  # fmt: skip
+
+
 def steps_of(name):
     """The steps of a Dockerfile, and that each is one that Docker knows."""
     lines = (LAUNCH / name).read_text().replace("\\\n", "").splitlines()

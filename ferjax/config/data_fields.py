@@ -3,7 +3,7 @@
 from typing import Any
 
 from ferjax.config.field import NAME, Anything, Choices, Field, Place, Range, Text
-from ferjax.config.text_fields import parse_extra
+from ferjax.config.text_fields import parse_extra, parse_mixture
 
 
 def _parse_fold(text: str) -> Any:
@@ -39,6 +39,9 @@ MODEL = (
 DATA = (
     Field("data.name", "toons/avataaars",
           Text("a data set of ferjax, or package.module:Builder", longest=NAME), "", "The data set."),
+    Field("data.mixture", "", Text("NAME=WEIGHT,…", parse_mixture), "",
+          "Data sets that are trained on together, each with its part of every epoch; data.name then only "
+          "validates and tests. Empty: data.name alone."),
     Field("data.dir", "", Place("a folder"), "",
           "Where data sets are built; empty: $TFDS_DATA_DIR or ~/tensorflow_datasets.", free=True),
     Field("data.image_size", 64, Range(1, 4096), "pixels", "Height and width of what the network takes."),
@@ -70,6 +73,9 @@ DATA = (
           Choices(("none", "oversample", "draw", "oversample_groups", "draw_groups")), "",
           "oversample: an epoch shows every class as often as the largest one; draw: every image is drawn "
           "with replacement, each class equally likely; …_groups: likewise for data.groups."),
+    Field("data.shuffle_parts", 1, Range(1, 2**16), "",
+          "Stretches of the training split that are shuffled apart, each giving the same rows of every "
+          "batch; a multiple of n lets each of n processes read one nth of the split."),
     Field("data.groups", "", Text("ATTRIBUTE,…", _parse_groups), "",
           "Attributes whose values divide the training images into groups, for data.balance and "
           "loss.group_dro, such as gender,class; class is the label."),

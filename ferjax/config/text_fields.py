@@ -42,16 +42,32 @@ def parse_extra(text: str) -> tuple[tuple[str, float], ...]:
     Raises:
         UserError: a part is not NAME=STRENGTH with a strength above 0, or a name comes twice.
     """
-    extra: dict[str, float] = {}
+    return _named_numbers("augment.extra", text, "strength")
+
+
+def parse_mixture(text: str) -> tuple[tuple[str, float], ...]:
+    """Reads `data.mixture`, such as `"fer2013=0.7,folder/mine=0.3"`.
+
+    Returns:
+        Pairs (name of a data set, weight).
+
+    Raises:
+        UserError: a part is not NAME=WEIGHT with a weight above 0, or a name comes twice.
+    """
+    return _named_numbers("data.mixture", text, "weight")
+
+
+def _named_numbers(field: str, text: str, what: str) -> tuple[tuple[str, float], ...]:
+    numbers: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, number = (piece.strip() for piece in part.rpartition("="))
         try:
-            strength = float(number)
+            value = float(number)
         except ValueError:
-            strength = math.nan
-        if not name or len(name) > NAME or not 0 < strength < math.inf:
-            raise UserError(f"in augment.extra, {part[:80]!r} is not NAME=STRENGTH with a strength above 0")
-        if name in extra:
-            raise UserError(f"in augment.extra, {name[:80]!r} comes twice")
-        extra[name] = strength
-    return tuple(extra.items())
+            value = math.nan
+        if not name or len(name) > NAME or not 0 < value < math.inf:
+            raise UserError(f"in {field}, {part[:80]!r} is not NAME={what.upper()} with a {what} above 0")
+        if name in numbers:
+            raise UserError(f"in {field}, {name[:80]!r} comes twice")
+        numbers[name] = value
+    return tuple(numbers.items())

@@ -107,12 +107,33 @@ def _check_together(config: ConfigDict) -> None:
     if config.loss.rul:
         _check_rul(config)
     _check_groups(config)
+    _check_order(config)
     if data.label_noise and data.soft_labels:
         raise UserError("data.label_noise changes classes, and data.soft_labels takes votes: leave one out")
     if data.relabel and data.soft_labels:
         raise UserError("data.relabel replaces classes, and data.soft_labels takes votes: leave one out")
     if data.workers and data.cache != "stream":
         raise UserError("data.workers decode a streamed set: set data.cache=stream or data.workers=0")
+
+
+def _check_order(config: ConfigDict) -> None:
+    """Checks that no two fields decide which images an epoch shows, and that those of one set have one."""
+    data = config.data
+    if data.mixture:
+        for field, empty in (("fold", ""), ("relabel", ""), ("groups", ""), ("balance", "none")):
+            if data[field] != empty:
+                raise UserError(
+                    f"data.mixture takes several sets by their weights, and data.{field} is about one: leave "
+                    "one of them out"
+                )
+    if data.shuffle_parts > 1 and (data.mixture or data.balance != "none"):
+        other = "data.mixture" if data.mixture else f"data.balance={data.balance}"
+        raise UserError(f"data.shuffle_parts shuffles parts of one set apart: leave it at 1 or {other} out")
+    if data.shuffle_parts > 1 and config.train.batch_size % data.shuffle_parts:
+        raise UserError(
+            f"data.shuffle_parts is {data.shuffle_parts}: it must divide train.batch_size "
+            f"{config.train.batch_size}"
+        )
 
 
 def _check_affect(config: ConfigDict) -> None:

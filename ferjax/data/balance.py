@@ -40,6 +40,49 @@ class Once(Epochs):
         return Draws("epoch", seed, epoch).order(self.length)
 
 
+@dataclasses.dataclass(frozen=True)
+class Part(Epochs):
+    """Visits each of `length` examples from `start` on once; `number` tells the part from the others."""
+
+    number: int
+    start: int
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def order(self, seed: int, epoch: int) -> np.ndarray:  # noqa: D102
+        return self.start + Draws("part", self.number, seed, epoch).order(self.length)
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixed(Epochs):
+    """Visits several sets, one after the other in the source, each as often as its share says.
+
+    Every set is a row of passes without end, each of which visits all of its examples once in a new order.
+    An epoch takes the next examples of each row, as many as the set's share, and shuffles them together: a
+    set whose share is small goes on in the next epoch where it was.
+
+    Attributes:
+        shares: of each set, how many examples it has, and how many an epoch takes.
+    """
+
+    shares: tuple[tuple[int, int], ...]
+
+    def __len__(self) -> int:
+        return sum(taken for _, taken in self.shares)
+
+    def order(self, seed: int, epoch: int) -> np.ndarray:  # noqa: D102
+        visited, start = [], 0
+        for number, (length, taken) in enumerate(self.shares):
+            first, end = epoch * taken, (epoch + 1) * taken
+            for turn in range(first // length, -(-end // length)):
+                order = Draws("mixture", number, seed, turn).order(length)
+                visited.append(start + order[max(first - turn * length, 0) : end - turn * length])
+            start += length
+        return np.concatenate(visited)[Draws("epoch", seed, epoch).order(len(self))]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Oversampled(Epochs):
     """Visits every class as often as the largest one, M times.
@@ -105,13 +148,15 @@ def epochs(source: Source, balance: str, groups: str = "") -> Epochs:
     """Returns the epochs of a split.
 
     Args:
-        source: the training split.
+        source: the training split; the weights of a mixture decide alone.
         balance: one of `NAMES`; those of `GROUPS` show groups, instead of classes, equally often.
         groups: which groups, see `ferjax.data.training_groups.groups_of`.
 
     Raises:
         UserError: the set does not have the groups.
     """
+    if source.mixture:
+        return Mixed(source.mixture)
     if balance == "none":
         return Once(len(source))
     members = groups_of(source, groups).codes if balance in GROUPS else source.labels

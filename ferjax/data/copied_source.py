@@ -21,6 +21,7 @@ class CopiedSource(Source, Generic[Original]):
         self.name, self.split = original.name, original.split
         self.label_names, self.image_shape = original.label_names, original.image_shape
         self.grey, self.affect, self.replaced = original.grey, original.affect, original.replaced
+        self.mixture = original.mixture
         self._original = original
         self._labels = original.labels
 

@@ -3,7 +3,9 @@
 import functools
 import hashlib
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -47,13 +49,55 @@ def fingerprints(records: Records) -> Fingerprints:
     """
     if parts := records.parts():
         return Fingerprints(*map(np.concatenate, zip(*map(fingerprints, parts), strict=True)))
-    path = records.folder / f"{records.split}.fingerprints.npz"
+    path = _path(records)
     kept = read_arrays(path)
     if kept is not None and str(kept.pop("digest", "")) == records.index.digest:
         return Fingerprints(**kept)
     taken = _take(records)
     write_arrays(path, digest=np.array(records.index.digest), **taken._asdict())
     return taken
+
+
+class PixelHashes(NamedTuple):
+    """What tells exact copies in a split, nine bytes an image.
+
+    Attributes:
+        pixels: uint64 [N], see `Fingerprints`.
+        readable: bool [N], the images that can be decoded.
+    """
+
+    pixels: np.ndarray
+    readable: np.ndarray
+
+
+def pixel_hashes(records: Records) -> PixelHashes:
+    """Returns the hashes of every record: taken now, or read from a file of the last time.
+
+    Raises:
+        UserError: a shard is damaged.
+    """
+    if parts := records.parts():
+        return PixelHashes(*map(np.concatenate, zip(*map(pixel_hashes, parts), strict=True)))
+    digest = records.index.digest
+    whole = read_arrays(_path(records), ("digest", "pixels", "shapes"))  # an audit leaves them
+    if whole is not None and str(whole["digest"]) == digest:
+        return PixelHashes(whole["pixels"], whole["shapes"][:, 0] > 0)
+    path = records.folder / f"{records.split}.pixels.npz"
+    kept = read_arrays(path, ("digest", *PixelHashes._fields))
+    if kept is not None and str(kept.pop("digest")) == digest:
+        return PixelHashes(**kept)
+    taken = PixelHashes(np.zeros(len(records), np.uint64), np.zeros(len(records), bool))
+
+    def put(place: int, image: np.ndarray) -> None:
+        taken.pixels[place], taken.readable[place] = pixel_hash(image), True
+
+    _decode_all(records, put)
+    write_arrays(path, digest=np.array(digest), **taken._asdict())
+    return taken
+
+
+def _path(records: Records) -> Path:
+    return records.folder / f"{records.split}.fingerprints.npz"
 
 
 def _take(records: Records) -> Fingerprints:
@@ -65,6 +109,20 @@ def _take(records: Records) -> Fingerprints:
         np.zeros((count, SIDE, SIDE), np.uint8),
     )
 
+    def put(place: int, image: np.ndarray) -> None:
+        taken.pixels[place] = pixel_hash(image)
+        taken.shapes[place] = image.shape
+        taken.constant[place] = image.min() == image.max()
+        taken.thumbnails[place] = thumbnail(image)
+
+    _decode_all(records, put)
+    return taken
+
+
+def _decode_all(records: Records, put: Callable[[int, np.ndarray], None]) -> None:
+    """Decodes every image that can be, on every core, and hands it over with its place."""
+    count = len(records)
+
     def fill(start: int) -> int:
         chunk = range(start, min(start + CHUNK, count))
         for place, record in zip(chunk, records.read(chunk), strict=True):
@@ -72,10 +130,7 @@ def _take(records: Records) -> Fingerprints:
                 image = decode(record["image"])
             except BadImage:
                 continue
-            taken.pixels[place] = pixel_hash(image)
-            taken.shapes[place] = image.shape
-            taken.constant[place] = image.min() == image.max()
-            taken.thumbnails[place] = thumbnail(image)
+            put(place, image)
         return len(chunk)
 
     with (
@@ -84,7 +139,6 @@ def _take(records: Records) -> Fingerprints:
     ):
         for done in pool.map(fill, range(0, count, CHUNK)):
             bar.update(done)
-    return taken
 
 
 def pixel_hash(image: np.ndarray) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ferjax.data.fingerprints import Fingerprints, fingerprints
+from ferjax.data.fingerprints import PixelHashes, pixel_hashes
 from ferjax.data.records import describe
 from ferjax.data.split_choice import Choice, choose
 
@@ -24,7 +24,7 @@ def without_leaks(
 ) -> tuple[np.ndarray, str]:
     """Finds the examples of a split whose pixels stand in none that is scored after it.
 
-    Every stored image is decoded once for this; its fingerprint is kept beside the set.
+    Every stored image is decoded once for this; its hash is kept beside the set.
 
     Args:
         name: the set's name.
@@ -44,12 +44,12 @@ def without_leaks(
         "test": "test" in official or bool(fold) or test_fraction > 0,
     }
     division = fold, val_fraction, test_fraction, inner_fold
-    indices, prints = _fingerprints_of(choose(name, folder, split, *division))
+    indices, hashes = _hashes_of(choose(name, folder, split, *division))
     elsewhere = np.zeros(len(indices), bool)
     counts = []
     for later in filter(exists.get, LATER[split]):
-        _, held_out = _fingerprints_of(choose(name, folder, later, *division))
-        leaked = prints.readable & np.isin(prints.pixels, held_out.pixels[held_out.readable])
+        _, held_out = _hashes_of(choose(name, folder, later, *division))
+        leaked = hashes.readable & np.isin(hashes.pixels, held_out.pixels[held_out.readable])
         counts.append(f"{leaked.sum()} also in {later}")
         elsewhere |= leaked
     note = (
@@ -59,8 +59,8 @@ def without_leaks(
     return indices[~elsewhere], note
 
 
-def _fingerprints_of(choice: Choice) -> tuple[np.ndarray, Fingerprints]:
-    """Returns the indices of a split's examples into its records, and their fingerprints."""
-    prints = fingerprints(choice.records)
+def _hashes_of(choice: Choice) -> tuple[np.ndarray, PixelHashes]:
+    """Returns the indices of a split's examples into its records, and their hashes."""
+    hashes = pixel_hashes(choice.records)
     indices = np.arange(len(choice.records)) if choice.indices is None else choice.indices
-    return indices, Fingerprints(*(values[indices] for values in prints))
+    return indices, PixelHashes(*(values[indices] for values in hashes))

@@ -10,6 +10,7 @@ import numpy as np
 from ferjax.data import builders
 from ferjax.data import relabel as relabelling
 from ferjax.data.carving import subset
+from ferjax.data.described import describe
 from ferjax.data.disk_cache import onto_disk
 from ferjax.data.label_noise import with_wrong_labels
 from ferjax.data.leaks import without_leaks
@@ -146,6 +147,15 @@ def _replaced(records: Records, indices: np.ndarray | None, split: str, path: st
         f"({len(file.rows):,} rows, SHA-256 {file.digest[:12]}…)"
     )
     return labels, count
+
+
+def label_names(name: str, data_dir: str | os.PathLike | None = None) -> tuple[str, ...]:
+    """Returns the class of each label of a data set.
+
+    Raises:
+        UserError: see `load`.
+    """
+    return tuple(describe(name, built_folder(name, data_dir)).features["label"].names)
 
 
 def built_folder(name: str, data_dir: str | os.PathLike | None) -> Path:

@@ -6,15 +6,15 @@ process would have made. Training resumes by starting at a step: there is no ite
 """
 
 import dataclasses
-import functools
 import os
 import sys
 
 import grain
 import numpy as np
 
-from ferjax.data.balance import Epochs, epochs
-from ferjax.data.sources import Source, StreamSource
+from ferjax.data.balance import epochs
+from ferjax.data.shuffle import PartedOrder, ShuffledOrder
+from ferjax.data.sources import Source
 from ferjax.errors import UserError
 
 # Batches that are ready before they are asked for.
@@ -33,11 +33,13 @@ def train_batches(
     balance: str = "none",
     groups: str = "",
     indexed: bool = False,
+    parts: int = 1,
 ) -> grain.DatasetIterator:
     """Iterates over shuffled batches without end.
 
-    Every epoch is a new order that visits each example once, or each class equally often. The order has
-    no gaps: a batch may hold the end of one epoch and the start of the next.
+    Every epoch is a new order that visits each example once, or each class equally often, or the sets of a
+    mixture by their weights. The order has no gaps: a batch may hold the end of one epoch and the start of
+    the next.
 
     Args:
         source: where the examples come from.
@@ -52,17 +54,23 @@ def train_batches(
         groups: what is balanced with "oversample_groups" and "draw_groups", see
             `ferjax.data.training_groups`.
         indexed: whether batches also hold `index`, int32 [b], the examples' places in the source.
+        parts: of the split that are shuffled apart, see `ferjax.data.shuffle.PartedOrder`; with n processes
+            and a multiple of n parts, each process reads one nth of the split.
 
     Returns:
         An iterator of {"image": uint8 [b, H, W, C], "label": int32 [b]} with b = batch_size //
         process_count. Call its `close()` when done; it ends threads and workers.
 
     Raises:
-        UserError: batch_size does not divide among the processes, or workers for decoded images.
+        UserError: batch_size does not divide among the processes or parts, or workers for decoded images.
     """
-    if workers and not isinstance(source, StreamSource):
+    if workers and not source.streamed:
         raise UserError("decoded data needs no workers: set workers=0, or cache='stream'")
-    order = _ShuffledOrder(epochs(source, balance, groups), batch_size, seed)
+    order = (
+        PartedOrder(len(source), parts, batch_size, seed)
+        if parts > 1
+        else ShuffledOrder(epochs(source, balance, groups), batch_size, seed)
+    )
     rows = _rows(batch_size, process_index, process_count)
     steps = grain.MapDataset.range(sys.maxsize).map(_TrainBatch(source, order, rows, indexed))
     batches = steps[start_step:].to_iter_dataset(_read_options(source, workers))
@@ -124,39 +132,14 @@ def decoding_threads() -> int:
 
 
 @dataclasses.dataclass(frozen=True)
-class _ShuffledOrder:
-    """Finds the examples of a step. (Grain's own shuffle takes one index at a time: 30 times slower.)"""
-
-    epochs: Epochs
-    batch_size: int
-    seed: int
-
-    def __call__(self, step: int) -> np.ndarray:
-        """Returns int64 [batch_size]."""
-        epoch, start = divmod(step * self.batch_size, len(self.epochs))
-        indices = _epoch(self.epochs, self.seed, epoch)[start : start + self.batch_size]
-        while len(indices) < self.batch_size:
-            epoch += 1
-            missing = self.batch_size - len(indices)
-            indices = np.concatenate([indices, _epoch(self.epochs, self.seed, epoch)[:missing]])
-        return indices
-
-
-# Two epochs meet in a batch, and threads that read ahead are in either.
-@functools.lru_cache(maxsize=4)
-def _epoch(epochs: Epochs, seed: int, epoch: int) -> np.ndarray:
-    return epochs.order(seed, epoch)
-
-
-@dataclasses.dataclass(frozen=True)
 class _TrainBatch:
     source: Source
-    order: _ShuffledOrder
+    order: ShuffledOrder | PartedOrder
     rows: slice
     indexed: bool
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
-        indices = self.order(step)[self.rows]
+        indices = self.order.rows(step, self.rows)
         batch = self.source.take(indices)
         return {**batch, "index": indices.astype(np.int32)} if self.indexed else batch
 

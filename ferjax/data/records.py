@@ -8,21 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
 from ferjax.data import affect, attributes
 from ferjax.data.array_files import read_arrays, write_arrays
 from ferjax.data.described import damaged, describe
-from ferjax.data.split_index import (
-    KEYS,
-    Index,
-    attribute_keys,
-    from_arrays,
-    joined,
-    key_of,
-    to_arrays,
-)
+from ferjax.data.shard_readers import Shard, ShardReaders
+from ferjax.data.split_index import KEYS, Index, KeyCodes, from_arrays, joined, to_arrays
 from ferjax.errors import UserError
 
 CHUNK = 1024
@@ -60,7 +52,7 @@ class Records:
         self._affect = affect.reader(name, self._specs, self.label_names)
         shards = [shard for part in parts for shard in info.splits[part].file_instructions]
         try:
-            self._shards = [_open(shard.filename, shard.take) for shard in shards]
+            self._shards = ShardReaders([Shard(shard.filename, shard.take) for shard in shards])
         except RuntimeError as error:
             raise damaged(name, self.folder, error) from error
         self._starts = np.cumsum([0, *(shard.take for shard in shards)])
@@ -93,7 +85,7 @@ class Records:
         try:
             for shard in np.unique(shards):
                 places = np.flatnonzero(shards == shard)
-                stored = self._shards[shard].read((indices[places] - self._starts[shard]).tolist())
+                stored = self._shards.read(int(shard), (indices[places] - self._starts[shard]).tolist())
                 if not all(stored):  # that is how the reader tells of a file that was cut short meanwhile
                     raise RuntimeError("a shard was cut short while it was read")
                 for place, record in zip(places, stored, strict=True):
@@ -154,9 +146,9 @@ class Records:
         if parts := self.parts():
             return joined([part.scan() for part in parts])
         labels = np.empty(len(self), np.int32)
-        values: dict[str, list] = {key: [] for key in KEYS if key in self._specs}
+        keys = {key: KeyCodes(len(self)) for key in KEYS if key in self._specs}
+        described: dict[str, KeyCodes] = {}
         pairs = np.empty((len(self), 2), np.float32) if self._affect else None
-        described: list[dict[str, str]] = []
         digest = hashlib.sha256()
         with tqdm(total=len(self), desc=f"reading {self.name} {self.split}", unit=" images", delay=2) as bar:
             for start in range(0, len(self), CHUNK):
@@ -167,15 +159,21 @@ class Records:
                     labels[i] = record["label"]
                     if self._affect and pairs is not None:
                         pairs[i] = self._affect_of(record)
-                    for key, held in values.items():
-                        held.append(record.get(key, ""))
-                    described.append(self._attributes(record))
+                    for key, codes in keys.items():
+                        codes.put(i, record.get(key, ""))
+                    for name, value in self._attributes(record).items():
+                        described.setdefault(name, KeyCodes(len(self))).put(i, value)
                     digest.update(record["label"].to_bytes(8, "little"))
                     digest.update(len(record["image"]).to_bytes(8, "little"))
                     digest.update(record["image"])
                 bar.update(len(chunk))
-        keys = {key: key_of(held) for key, held in values.items()}
-        index = Index(labels, digest.hexdigest(), keys, pairs, attribute_keys(described))
+        index = Index(
+            labels,
+            digest.hexdigest(),
+            {key: codes.key() for key, codes in keys.items()},
+            pairs,
+            {name: described[name].key() for name in sorted(described)},
+        )
         write_arrays(self._index_path, **to_arrays(index))
         return index
 
@@ -202,14 +200,6 @@ class Records:
         if not isinstance(values["image"], bytes) or not isinstance(values["label"], int):
             raise ValueError("a record holds no image or no label")
         return values
-
-
-def _open(path: str, records: int) -> ArrayRecordReader:
-    # No read-ahead: records are read one by one, in any order.
-    reader = ArrayRecordReader(path, "readahead_buffer_size:0", file_reader_buffer_size=2**15)
-    if reader.num_records() != records:
-        raise RuntimeError(f"{path} holds {reader.num_records()} records, expected {records}")
-    return reader
 
 
 @functools.cache

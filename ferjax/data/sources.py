@@ -26,6 +26,9 @@ class Source(abc.ABC):
         affect: valence and arousal of all examples, float32 [len, 2], NaN where unknown; batches hold them
             then. None where nobody asked for them, or the set has none.
         replaced: how many labels are those of a relabel file, and other ones than are stored.
+        streamed: whether images are decoded when they are taken, and worker processes can do so.
+        mixture: of several sets, one after the other: how many examples each has, and how many an epoch
+            takes of them, see `ferjax.data.balance.Mixed`. Empty for one set.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Source(abc.ABC):
     quick: bool = False
     affect: np.ndarray | None = None
     replaced: int = 0
+    streamed: bool = False
+    mixture: tuple[tuple[int, int], ...] = ()
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -116,6 +121,8 @@ class StreamSource(Source):
         UserError: the stored images differ in size or channels, so these must be given; or soft labels are
             asked for and not stored.
     """
+
+    streamed = True
 
     def __init__(
         self,

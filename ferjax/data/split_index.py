@@ -47,18 +47,38 @@ class Index(NamedTuple):
         return self.keys.get("group") or self.keys.get("identity")
 
 
+class KeyCodes:
+    """Encodes the values of a split's examples one after the other: four bytes each, and each text once.
+
+    Args:
+        count: examples of the split; those that get no value have none.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._codes = np.full(count, -1, np.int32)
+        self._known: dict[str, int] = {"": -1}
+
+    def put(self, place: int, value: bytes | str | int) -> None:
+        """Sets the value of an example; an empty text is no value."""
+        text = value.decode() if isinstance(value, bytes) else str(value)
+        self._codes[place] = self._known.setdefault(text, len(self._known) - 1)
+
+    def key(self) -> Key:
+        """Returns the values of all examples."""
+        found = [name for name, code in self._known.items() if code >= 0]  # by their codes
+        places = {name: place for place, name in enumerate(sorted(found))}
+        sorted_codes = np.array(
+            [*(places[name] for name in found), -1], np.int32
+        )  # the last one is code −1's
+        return Key(sorted_codes[self._codes], tuple(places))
+
+
 def key_of(values: Sequence[bytes | str | int]) -> Key:
     """Encodes the values of a split's examples; an empty text is no value."""
-    values = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
-    names = sorted(set(values) - {""})
-    codes = {"": -1} | {name: code for code, name in enumerate(names)}
-    return Key(np.array([codes[value] for value in values], np.int32), tuple(names))
-
-
-def attribute_keys(examples: Sequence[Mapping[str, str]]) -> dict[str, Key]:
-    """Encodes the attributes of a split's examples: attribute → values; an absent one is no value."""
-    names = sorted({name for values in examples for name in values})
-    return {name: key_of([values.get(name, "") for values in examples]) for name in names}
+    codes = KeyCodes(len(values))
+    for place, value in enumerate(values):
+        codes.put(place, value)
+    return codes.key()
 
 
 def joined(indexes: Sequence[Index]) -> Index:

@@ -122,7 +122,11 @@ def _data(network: Trained, result: dict[str, Any] | None) -> str:
             "It was imported from another program: what it was trained on, and how it was chosen, is not "
             "recorded."
         )
-    lines = [f"Trained on `{data.name}`. {plain(builders.builder_class(data.name).DESCRIPTION)}"]
+    description = plain(builders.builder_class(data.name).DESCRIPTION)
+    if mixture := data.get("mixture", ""):
+        lines = [f"Trained on a mixture, `{mixture}`; chosen and tested on `{data.name}`. {description}"]
+    else:
+        lines = [f"Trained on `{data.name}`. {description}"]
     if data.train_fraction < 1:
         lines.append(f"Only {percent(data.train_fraction, 0)} of the training images were used.")
     if source := network.config.init["from"]:

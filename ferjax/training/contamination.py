@@ -7,7 +7,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from ferjax.config import defaults
-from ferjax.data.fingerprints import fingerprints
+from ferjax.data.fingerprints import pixel_hashes
+from ferjax.data.mixture import MixedSource
 from ferjax.data.sources import Source, StreamSource
 from ferjax.errors import UserError
 from ferjax.training.setup import load_split
@@ -30,7 +31,7 @@ def seen_by(
 def find(scored: Source, trained_on: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Counts the scored images whose exact pixels are in the data that made the weights.
 
-    Every stored image is decoded once for this; the fingerprints are kept beside the sets.
+    Every stored image is decoded once for this; its hash is kept beside the set.
 
     Args:
         scored: the split that is scored.
@@ -108,8 +109,10 @@ def _opened(data: Mapping[str, Any], split: str) -> Source:
 
 def _pixels(source: Source) -> np.ndarray:
     """Returns hashes uint64 [N] of the images that can be decoded."""
+    if isinstance(source, MixedSource):
+        return np.concatenate([_pixels(member) for member in source.members])
     if not isinstance(source, StreamSource):
         raise TypeError(f"{source.name} {source.split} is not streamed: its stored images are unknown")
     records, indices = source.stored
-    prints = fingerprints(records)
-    return prints.pixels[indices][prints.readable[indices]]
+    hashes = pixel_hashes(records)
+    return hashes.pixels[indices][hashes.readable[indices]]

@@ -4,6 +4,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from ferjax.data.memory_source import check_fits, into_memory
+from ferjax.data.mixture import MixedSource
 from ferjax.data.sources import Source, StreamSource
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.setup import Parts, Prepared, assemble, load_split
@@ -36,6 +37,7 @@ def load_decoded(config: ConfigDict) -> tuple[Source, Source]:
         return load_split(config, "train"), load_split(config, "validation")
     train, validation = (load_split(config, split, cache="stream") for split in ("train", "validation"))
     check_fits([train, validation])
-    assert isinstance(train, StreamSource)  # as cache="stream" says
+    assert isinstance(train, StreamSource | MixedSource)  # as cache="stream" says
     assert isinstance(validation, StreamSource)
-    return into_memory(train), into_memory(validation)
+    decoded = train.decoded() if isinstance(train, MixedSource) else into_memory(train)
+    return decoded, into_memory(validation)

@@ -23,8 +23,11 @@ from ferjax.cluster.mesh import (
     replicated,
     state_shardings,
 )
-from ferjax.config import stages_of
+from ferjax.config import is_pretraining, stages_of
+from ferjax.config.text_fields import parse_mixture
 from ferjax.data.balance import epochs
+from ferjax.data.loading import label_names
+from ferjax.data.mixture import load_mixture
 from ferjax.data.pipeline import check_workers, train_batches
 from ferjax.data.sources import Source
 from ferjax.errors import UserError
@@ -95,10 +98,10 @@ def load_split(
     learns_affect = "affect" in config and config.affect.head != "none"
     # The copy on the devices is made from one in memory.
     own = "memory" if config.data.cache == "device" else config.data.cache
-    source = data.load(
-        config.data.name,
-        split,
-        config.data.dir or None,
+    opened = partial(
+        data.load,
+        split=split,
+        data_dir=config.data.dir or None,
         image_size=config.data.source_size or config.data.image_size,
         resize=config.data.resize,
         cache=cache or own,
@@ -116,6 +119,16 @@ def load_split(
         label_noise_seed=config.data.label_noise_seed,
         affect=learns_affect,
     )
+    if config.data.mixture and split == "train":
+        source = load_mixture(
+            parse_mixture(config.data.mixture),
+            label_names(config.data.name, config.data.dir or None),
+            # Who only looks at pixels has no other group than `data`.
+            labelled="pretrain" in config and not is_pretraining(config),
+            opened=lambda name, channels: opened(name, channels=channels),
+        )
+    else:
+        source = opened(config.data.name)
     if learns_affect and source.affect is None:
         raise UserError(
             f"affect.head learns valence and arousal, and {source.name} {split} has none for any example; "
@@ -345,4 +358,5 @@ def train_rows(config: ConfigDict, train: Source, start_step: int = 0) -> grain.
         balance=config.data.balance,
         groups=config.data.groups,
         indexed=indexed(config),
+        parts=config.data.shuffle_parts,
     )

@@ -28,8 +28,8 @@ def print_summary(
         print(describe_sharding(parts.like, mesh))
     devices, lengths = describe_devices(), parts.plan
     print(
-        f"{config.model.name} on {config.data.name}: {len(train):,} training and {len(validation):,} "
-        f"validation images, {_labels(config, ready)}\n"
+        f"{config.model.name} on {config.data.mixture or config.data.name}: {len(train):,} training and "
+        f"{len(validation):,} validation images, {_labels(config, ready)}\n"
         f"{devices['count']} × {devices['kind']}, mesh {dict(mesh.shape)}, {config.train.precision}, "
         f"batch {config.train.batch_size}, {lengths.total:,} steps, {lengths.per_epoch:,.1f} an epoch"
     )
