@@ -31,7 +31,7 @@ from ferjax.deploy.model_card import model_card
 from ferjax.errors import UserError
 from ferjax.inference import bundle
 from ferjax.inference.bundle_files import MANIFEST, WEIGHTS
-from ferjax.inference.layer_statistics import count, statistics
+from ferjax.inference.describe_training import describe
 from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
 from ferjax.pretrained.places import DEFAULT, FOLDER
@@ -40,14 +40,13 @@ from ferjax.report.wording import percent
 from ferjax.runs import predictions
 from ferjax.runs.result import read_result
 from ferjax.runs.workdir import RESULT
-from ferjax.scores import calibration, unlike, unsure
+from ferjax.scores import calibration, unsure
 from ferjax.scores.confusion import accuracy_interval
 from ferjax.scores.significance import image_intervals
 from ferjax.training import setup
 from ferjax.training.evaluate import evaluate_rows
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "safetensors")
-DESCRIBED = 4_000  # training pictures that show what is like them
 LARGEST = 4 * 10**6  # bytes of the whole folder
 LICENCE = """\
 The pictures of FER2013 were collected from the web by a search engine, and their rights are their owners'.
@@ -92,19 +91,6 @@ def on_validation(network: Trained) -> tuple[np.ndarray, np.ndarray]:
     variables = jax.device_put(network.variables, replicated(mesh))
     found = evaluate_rows(step, variables, source, config.eval.batch_size, mesh)
     return source.labels, found.log_probabilities
-
-
-def described(network: Trained, layer: str) -> unlike.Unlike:
-    """Describes what the network was trained on, and finds the threshold on validation."""
-    if not count(network, layer):
-        raise UserError(f"{network.config.model.name} has no layer {layer} of maps: name another --layer")
-    config = network.config
-    train = setup.load_split(config, "train", cache="stream")
-    validation = setup.load_split(config, "validation", cache="stream")
-    some = np.sort(np.random.default_rng(0).permutation(len(train))[:DESCRIBED])
-    known = statistics(network, layer, train.take(some)["image"])
-    others = statistics(network, layer, validation.take(np.arange(len(validation)))["image"])
-    return unlike.fit(layer, known, others)
 
 
 def left_out(network: Trained) -> dict[str, int]:
@@ -206,7 +192,7 @@ def build(workdirs: list[Path], out: Path, level: float, layer: str) -> list[dic
         raise UserError(
             f"no threshold makes {percent(level, 0)} of the answers on validation right: lower --level"
         )
-    rounded = rounded._replace(temperature=temperature, unsure=threshold, unlike=described(rounded, layer))
+    rounded = rounded._replace(temperature=temperature, unsure=threshold, unlike=describe(rounded, layer))
 
     on_test = threshold_on_test(chosen, temperature, threshold.below)
     runs = [tested(one.result) for one in (chosen, *others) if one.result]

@@ -1,4 +1,4 @@
-"""Tests networks on all sets, and the coverage of their conformal sets, with and without masked classes.
+"""Tests networks on all sets, their conformal sets, and what they say of the labels of their own set.
 
     python -m benchmarks.trust NETWORK… --sets fer2013,toons/avataaars [--dirs DIR,DIR] [--json FILE]
 
@@ -6,7 +6,8 @@ NETWORK is a run or a bundle. Each is tested on the test split of every set, ove
 it knows: masked, the classes that the set lacks get probability zero; unmasked, they may be answered, and are
 wrong then. Of the set that a network was trained on, the conformal sets are calibrated on its validation
 split, and their coverage on test is set against the interval in which it lies 19 times of 20; `again` draws
-calibration and test examples anew out of both splits, and tells how often it does.
+calibration and test examples anew out of both splits, and tells how often it does. Of both splits, which it
+was not trained on, the wrong labels are estimated as by `ferjax labels`; validation chose its step.
 """
 
 import argparse
@@ -21,10 +22,13 @@ from ferjax.inference import trained
 from ferjax.inference.open_run import open_network
 from ferjax.inference.score_run import load_for, present_classes
 from ferjax.inference.trained import Trained
+from ferjax.labels import confident
 from ferjax.scores import conformal
+from ferjax.scores.calibration import with_temperature
 from ferjax.scores.confusion import accuracy_interval, mean_class_accuracy
 
 BATCH = 128
+PAIRS = 10  # of given and actual class, that are listed
 DRAWS = 1_000  # of calibration and test examples
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "scipy")
 
@@ -82,6 +86,40 @@ def coverage(validation: dict[str, np.ndarray], test: dict[str, np.ndarray]) -> 
     return {**measured, "calibrated": first, "tested": len(test["labels"]), "again": again}
 
 
+def label_noise(
+    parts: list[dict[str, np.ndarray]], temperature: float, names: tuple[str, ...]
+) -> dict[str, object]:
+    """Estimates the wrong labels of some splits, and lists the most frequent pairs of classes."""
+    labels = np.concatenate([part["labels"] for part in parts])
+    chances = np.exp(with_temperature(np.concatenate([part["logs"] for part in parts]), temperature))
+    noise = confident.estimate(labels, chances)
+    ends = confident.bootstrap(labels, chances, np.arange(len(labels)))
+    off = noise.joint * (1 - np.eye(len(names)))
+    order = np.argsort(-off, axis=None)[:PAIRS]
+    return {
+        "images": len(labels),
+        "predicted": float((chances.argmax(1) == labels).mean()),
+        "share": noise.rate,
+        "interval": ends.rate.tolist(),
+        "suspects": len(confident.suspects(labels, chances, noise).examples),
+        "by_label": {
+            name: [float(share), *ends.given[:, place].tolist()]
+            for place, (name, share) in enumerate(
+                zip(names, confident.wrong_by_label(noise.joint), strict=True)
+            )
+        },
+        "pairs": [
+            {
+                "label": names[given],
+                "actual": names[actual],
+                "images": float(len(labels) * off[given, actual]),
+                "interval": (len(labels) * ends.joint[:, given, actual]).tolist(),
+            }
+            for given, actual in zip(*map(np.ndarray.tolist, np.unravel_index(order, off.shape)), strict=True)
+        ],
+    }
+
+
 def main() -> None:
     """Measures, prints and records."""
     parser = argparse.ArgumentParser(
@@ -96,7 +134,8 @@ def main() -> None:
     rows = []
     for path in args.networks:
         # Without temperature: sets are made of probabilities before calibration, and answers are the same.
-        network = open_network(path)._replace(temperature=None)
+        opened = open_network(path)
+        network = opened._replace(temperature=None)
         step = jax.jit(trained.predict_step(network))
         own = network.config.data.name
         for dataset, folder in folders.items():
@@ -114,7 +153,11 @@ def main() -> None:
                 "unmasked": accuracies(test["labels"], test["logs"], every),
             }  # fmt: skip
             if dataset == own:
-                row["sets"] = coverage(on_set(network, dataset, "validation", folder, step), test)
+                validation = on_set(network, dataset, "validation", folder, step)
+                row["sets"] = coverage(validation, test)
+                row["labels"] = label_noise(
+                    [validation, test], opened.temperature or 1.0, network.label_names
+                )
             rows.append(row)
             print(row, flush=True)
     measure.record("trust", rows, PACKAGES, args.json)

@@ -76,6 +76,8 @@ def test_an_earlier_bundle_is_replaced_and_nothing_else(runs, tmp_path):
         build_pretrained.build(runs[1:], tmp_path / "faces", 1.01, LAYER)
     with pytest.raises(UserError, match="is not finished: it cannot be compared"):
         build_pretrained.build(runs, tmp_path / "faces", LEVEL, LAYER)
-    with pytest.raises(UserError, match="tiny has no layer layer1_0 of maps: name another --layer"):
+    with pytest.raises(
+        UserError, match=r"tiny has no layer 'layer1_0' of .*; it has conv1, bn1, Dropout_0, conv2"
+    ):
         build_pretrained.build(runs[1:], tmp_path / "faces", LEVEL, "layer1_0")
     assert facts["unsure_on_test"] is None
