@@ -1,12 +1,14 @@
 """Builds the network that ferjax ships out of finished runs, with its model card and a record.
 
-    python -m benchmarks.build_pretrained RUN [RUN …] [--name faces] [--level 0.8] [--json FILE]
+    python -m benchmarks.build_pretrained RUN [RUN …] [--name faces] [--level 0.8] [--layer layer1_0]
+        [--json FILE]
 
 The run of the highest validation accuracy is taken. Its averaged weights are rounded to float16, which halves
 the file, and what the rounding does is measured on validation. The temperature is the run's own, fitted to
 validation; the threshold below which the network is unsure is the smallest at which the other answers reach
-`--level` on validation. Test is not read again: its scores are those of `result.json`, and what the threshold
-does there is counted in the predictions that the run has stored.
+`--level` on validation. What is unlike the faces of training is told by the statistics of `--layer`, see
+`ferjax.scores.unlike`; benchmarks/refusal.py compares layers. Test is not read again: its scores are those of
+`result.json`, and what the threshold does there is counted in the predictions that the run has stored.
 
 A run that is not finished can be built alone, to try the commands; its card says that it was not tested. The
 data set of the run must lie where the run's config says.
@@ -28,6 +30,7 @@ from ferjax.deploy.model_card import model_card
 from ferjax.errors import UserError
 from ferjax.inference import bundle
 from ferjax.inference.bundle_files import MANIFEST, WEIGHTS
+from ferjax.inference.describe_training import describe
 from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
 from ferjax.pretrained.places import DEFAULT, FOLDER
@@ -170,7 +173,7 @@ def card_notes(facts: dict[str, Any], runs: list[dict[str, Any]], dataset: str) 
     }
 
 
-def build(workdirs: list[Path], out: Path, level: float) -> list[dict[str, Any]]:
+def build(workdirs: list[Path], out: Path, level: float, layer: str) -> list[dict[str, Any]]:
     """Writes the bundle to `out`, in place of an earlier one, and returns the rows of the record.
 
     Raises:
@@ -188,7 +191,7 @@ def build(workdirs: list[Path], out: Path, level: float) -> list[dict[str, Any]]
         raise UserError(
             f"no threshold makes {percent(level, 0)} of the answers on validation right: lower --level"
         )
-    rounded = rounded._replace(temperature=temperature, unsure=threshold)
+    rounded = rounded._replace(temperature=temperature, unsure=threshold, unlike=describe(rounded, layer))
 
     on_test = threshold_on_test(chosen, temperature, threshold.below)
     runs = [tested(one.result) for one in (chosen, *others) if one.result]
@@ -229,6 +232,9 @@ def _check_same(written: Trained, read: Trained) -> None:
     """Raises AssertionError unless a bundle gives back what was written."""
     jax.tree.map(np.testing.assert_array_equal, written.variables, read.variables)
     assert (written.temperature, written.unsure) == (read.temperature, read.unsure)
+    assert written.unlike is not None
+    assert read.unlike is not None
+    assert written.unlike.to_json() == read.unlike.to_json()
 
 
 def main() -> None:
@@ -239,12 +245,15 @@ def main() -> None:
         "--name", default=DEFAULT, help="the network's name, its folder in ferjax/pretrained/"
     )
     parser.add_argument(
+        "--layer", default="layer1_0", help="whose statistics tell what is unlike the faces of training"
+    )
+    parser.add_argument(
         "--level", type=float, default=0.8, help="accuracy of the answers that are not unsure"
     )
     parser.add_argument("--json", default="benchmarks/results/pretrained.json")
     args = parser.parse_args()
     try:
-        rows = build(args.workdirs, FOLDER / args.name, args.level)
+        rows = build(args.workdirs, FOLDER / args.name, args.level, args.layer)
     except UserError as error:
         raise SystemExit(f"build_pretrained: {error}") from error
     print(json.dumps(rows[0], indent=1))

@@ -178,7 +178,9 @@ def _writer(path: Path, suffix: str, network: Classifier, settings: Settings) ->
         from ferjax.deploy.parquet_rows import ParquetRows
 
         doubt = Doubt(below, network.set_of, coverage)
-        with contextlib.closing(ParquetRows(path, network.label_names, doubt, network.has_affect)) as rows:
+        tells_unlike = network.distances is not None
+        rows = ParquetRows(path, network.label_names, doubt, network.has_affect, tells_unlike)
+        with contextlib.closing(rows):
             yield rows
         return
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -191,6 +193,7 @@ def _writer(path: Path, suffix: str, network: Classifier, settings: Settings) ->
             has_affect=network.has_affect,
             set_of=network.set_of,
             coverage=coverage,
+            tells_unlike=network.distances is not None,
         )
         yield rows
         rows.close()

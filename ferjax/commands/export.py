@@ -6,7 +6,8 @@ onnx-fp16  DIR/network-fp16.onnx, of half the size; onnx-int8: DIR/network-int8.
            scored on the run's validation images, and refused if they lose more than one point
 web        DIR/web, a folder whose page index.html runs the network in a browser, from a disk or any host,
            offline; needs pip install 'ferjax[onnx]', and ONNX Runtime Web: --onnxruntime_web, or npm
-bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
+bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip. With
+           --unlike=LAYER predict then tells pictures that are unlike those of training
 
 The programs map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
 learnt them); stablehlo and onnx are compared with the network before they are kept. DIR/MODEL_CARD.md states
@@ -58,6 +59,12 @@ _RUNTIME = framework.path_flag(
 _DATASET = flags.DEFINE_string(
     "dataset", "", "The set whose validation images score float16 and int8; that of the run if empty."
 )
+_UNLIKE = flags.DEFINE_string(
+    "unlike",
+    "",
+    "For bundle and zip: the layer, such as layer1_0, by which pictures unlike those of training are told; "
+    "computed for train and validation images of the network's set.",
+)
 _DATA_DIR = framework.path_flag("data_dir", "", "The folder of built sets; the run's own if empty.")
 
 
@@ -82,8 +89,12 @@ def main(argv: list[str]) -> None:
         onnx.check_installed()
     if "web" in formats:
         _runtime()
+    if _UNLIKE.value and not {"bundle", "zip"} & {*formats}:
+        raise UserError("--unlike is kept by --formats=bundle and zip alone")
     keep_compiled()
     network = open_network(workdir)
+    if _UNLIKE.value:
+        network = _described(network)
     card = _card(workdir, network)
 
     out = out.resolve()
@@ -99,6 +110,14 @@ def main(argv: list[str]) -> None:
     print(f"probabilities of {printable(', '.join(network.label_names))}{more}")
     for line in (*summaries, f"{bundle.CARD}: what it is for, and how good it is"):
         print(f"  {out}/{line}")
+
+
+def _described(network: Trained) -> Trained:
+    from ferjax.inference.describe_training import describe
+
+    if network.imported:
+        raise UserError("--unlike needs the set that a network was trained on, which is not known of imports")
+    return network._replace(unlike=describe(network, _UNLIKE.value, _DATA_DIR.value))
 
 
 def _card(workdir: Path, network: Trained) -> str:

@@ -151,6 +151,7 @@ def main(argv: list[str]) -> int:
             has_affect=network.has_affect,
             set_of=network.set_of,
             coverage=network.sets.coverage if network.sets else 0.0,
+            tells_unlike=network.distances is not None,
         )
         ending.callback(rows.close)
         try:

@@ -188,6 +188,12 @@ def _limits(
             f"{smallest:.3g}. On pictures like those of validation such sets hold the actual class "
             f"{percent(coverage, 0)} of the time; on others nothing is promised."
         )
+    if network.unlike is not None:
+        items.append(
+            "`predict` also tells which pictures are unlike the faces that it was trained on, by the "
+            f"contrasts and edges in them: on validation {percent(1 - network.unlike.kept, 0)} of the faces. "
+            "It misses some pictures that are none, and says it of blurred, enlarged and dark faces."
+        )
     items += [
         "Every face is given one of its classes, even a face that shows none of them.",
         f"Not measured: whether it is equally good for {_other_groups(by_group)}; faces from the side, "

@@ -34,6 +34,7 @@ class Row(NamedTuple):
         score: the detector's confidence, 0 to 1.
         probabilities: float32 `[K]`, calibrated.
         affect: valence and arousal, float32 `[2]`; None if the network does not say them.
+        unlike: whether it is unlike the faces that the network was trained on; None: not known.
         lasts: seconds that the video's frame is shown; 0: unknown. It is not written.
     """
 
@@ -46,6 +47,7 @@ class Row(NamedTuple):
     score: float | None = None
     probabilities: np.ndarray | None = None
     affect: np.ndarray | None = None
+    unlike: bool | None = None
     lasts: float = 0.0
 
 
@@ -112,6 +114,7 @@ def writer(
     has_affect: bool = False,
     set_of: SetOf | None = None,
     coverage: float = 0.0,
+    tells_unlike: bool = False,
 ) -> Writer:
     """Creates a writer to an open file.
 
@@ -125,12 +128,13 @@ def writer(
         has_affect: CSV has the columns valence and arousal at its end.
         set_of: from float `[K]` to the classes of a face's set; None: nothing is said.
         coverage: how often the set shall hold the actual class.
+        tells_unlike: CSV has the column unlike after the set.
     """
     doubt = Doubt(unsure_below, set_of, coverage)
     if kind == "table":
         return _Table(label_names, top_k, out, live, doubt)
     if kind == "csv":
-        return _Csv(label_names, out, doubt, has_affect)
+        return _Csv(label_names, out, doubt, has_affect, tells_unlike)
     return _JsonLines(label_names, top_k, out, doubt)
 
 
@@ -148,17 +152,22 @@ class _JsonLines:
 class _Csv:
     """Writes a column for every class."""
 
-    def __init__(self, label_names: Sequence[str], out: TextIO, doubt: Doubt, has_affect: bool) -> None:
+    def __init__(
+        self, label_names: Sequence[str], out: TextIO, doubt: Doubt, has_affect: bool, tells_unlike: bool
+    ) -> None:
         self._label_names, self._doubt, self._has_affect = label_names, doubt, has_affect
+        self._tells_unlike = tells_unlike
         self._table = csv.writer(out, lineterminator="\n")
         head = ("source", "status", "reason", "time", "face", *SIDES, "score", "label", "probability")
         chances = (f"p_{name}" for name in label_names)
-        self._table.writerow([*head, *chances, "unsure", "set", *self._affect(DIMENSIONS)])
+        unlike = ("unlike",) if tells_unlike else ()
+        self._table.writerow([*head, *chances, "unsure", "set", *unlike, *self._affect(DIMENSIONS)])
 
     def write(self, row: Row) -> None:
         values = ["", ""] if row.affect is None else [_number(float(value)) for value in row.affect]
         cells = _cells(row, self._label_names)
-        self._table.writerow([*cells, self._unsure(row), self._set(row), *self._affect(values)])
+        unlike = (None if row.unlike is None else json.dumps(row.unlike),) if self._tells_unlike else ()
+        self._table.writerow([*cells, self._unsure(row), self._set(row), *unlike, *self._affect(values)])
 
     def _affect(self, cells: Sequence[str | None]) -> Sequence[str | None]:
         return cells if self._has_affect else ()
@@ -202,6 +211,8 @@ class _Table:
         classes = None if row.probabilities is None else self._doubt.classes(row.probabilities)
         if classes is not None:
             text += f"  {self._doubt.coverage:.0%}: {printable(', '.join(classes)) or 'no class'}"
+        if row.unlike:
+            text += "  unlike the faces it was trained on"
         print(text, file=self._out, flush=True)
 
 
@@ -211,6 +222,7 @@ def video_means(video: Sequence[Row]) -> list[Row]:
     seconds: defaultdict[int, float] = defaultdict(float)
     probabilities: dict[int, list[np.ndarray]] = {}
     affect: defaultdict[int, list[np.ndarray]] = defaultdict(list)
+    unlike: defaultdict[int, list[bool]] = defaultdict(list)
     for row in video:
         if row.probabilities is not None and row.face is not None:
             first.setdefault(row.face, row)
@@ -218,6 +230,8 @@ def video_means(video: Sequence[Row]) -> list[Row]:
             probabilities.setdefault(row.face, []).append(row.probabilities)
             if row.affect is not None:
                 affect[row.face].append(row.affect)
+            if row.unlike is not None:
+                unlike[row.face].append(row.unlike)
     if not first:
         return [video[0]._replace(time=(video[-1].time or 0.0) + video[-1].lasts)] if video else []
     return [
@@ -225,6 +239,7 @@ def video_means(video: Sequence[Row]) -> list[Row]:
             time=seconds[face],
             probabilities=_mean(probabilities[face]),
             affect=_mean(affect[face]) if affect[face] else None,
+            unlike=sum(unlike[face]) > len(unlike[face]) / 2 if unlike[face] else None,
         )
         for face, row in sorted(first.items())
     ]

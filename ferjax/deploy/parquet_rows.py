@@ -21,9 +21,17 @@ class ParquetRows:
         label_names: the K classes.
         doubt: what is said of how far an answer can be relied on.
         has_affect: it has the columns valence and arousal.
+        tells_unlike: it has the column unlike.
     """
 
-    def __init__(self, path: Path, label_names: Sequence[str], doubt: Doubt, has_affect: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        label_names: Sequence[str],
+        doubt: Doubt,
+        has_affect: bool,
+        tells_unlike: bool = False,
+    ) -> None:
         self._label_names, self._doubt = label_names, doubt
         chances = [pa.field(f"p_{name}", pa.float32()) for name in label_names]
         values = [pa.field(name, pa.float32()) for name in DIMENSIONS] if has_affect else []
@@ -41,6 +49,7 @@ class ParquetRows:
                 *chances,
                 pa.field("unsure", pa.bool_()),
                 pa.field("set", pa.list_(pa.string())),
+                *([pa.field("unlike", pa.bool_())] if tells_unlike else []),
                 *values,
             ]
         )
@@ -71,6 +80,7 @@ class ParquetRows:
             "time": row.time,
             "face": row.face,
             "score": row.score,
+            "unlike": row.unlike,
             **dict(zip(SIDES, row.box or (), strict=False)),
             **affect_by_name(row),
         }

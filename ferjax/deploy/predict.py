@@ -89,12 +89,19 @@ def predict(inputs: Iterable[Input], classifier: Classifier, options: Options) -
     scenes = _read_ahead(lambda job: _scene(job, classifier, options), _jobs(inputs, options))
     follower = _Follower(options)
     for batch in _batches(scenes, classifier.batches[-1]):
-        probabilities, affect = classifier.answers(np.concatenate([scene.images for scene in batch]))
+        images = np.concatenate([scene.images for scene in batch])
+        probabilities, affect = classifier.answers(images)
+        unlike = classifier.unlike(images)
         start = 0
         for scene in batch:
             end = start + len(scene.faces)
             values = None if affect is None else affect[start:end]
-            yield Outcome(scene.input, follower.rows(scene, probabilities[start:end], values), scene.image)
+            rows = follower.rows(scene, probabilities[start:end], values)
+            if unlike is not None and scene.faces:
+                rows = [
+                    row._replace(unlike=bool(far)) for row, far in zip(rows, unlike[start:end], strict=True)
+                ]
+            yield Outcome(scene.input, rows, scene.image)
             start = end
 
 

@@ -27,6 +27,7 @@ import ferjax
 from ferjax.config import PATH_FIELDS
 from ferjax.errors import UserError
 from ferjax.files import to_json, user_path
+from ferjax.inference import layer_statistics
 from ferjax.inference.bundle_files import (
     CARD,
     CONFIG,
@@ -50,7 +51,7 @@ from ferjax.inference.trusted_code import check_trusted
 from ferjax.platform.console import one_line
 from ferjax.runs.finite import check_finite
 from ferjax.runs.stored_config import completed
-from ferjax.scores import conformal, unsure
+from ferjax.scores import conformal, unlike, unsure
 from ferjax.scores.calibration import is_temperature
 from ferjax.training import affect
 from ferjax.training import network as networks
@@ -97,6 +98,7 @@ def write(network: Trained, card: str, path: Path, half: bool = False) -> str:
         "grey": network.grey,
         "unsure": network.unsure and network.unsure._asdict(),
         "sets": network.sets and network.sets._asdict(),
+        **({"unlike": network.unlike.to_json()} if network.unlike else {}),
         "trained_on": [_without_paths(one) for one in network.trained_on],
     }
     weights: dict[str, Any] = flatten_dict({key: network.variables[key] for key in _COLLECTIONS}, sep="/")
@@ -178,7 +180,7 @@ def read(path: Path | str) -> Trained:
         if files[WEIGHTS]["bytes"] > _most_bytes(needed):
             raise UserError(_other_weights(path))
         weights = content_of(path, open_file, WEIGHTS, files[WEIGHTS])
-    return Trained(
+    network = Trained(
         model=model,
         variables=_variables(path, weights, needed),
         config=config,
@@ -188,8 +190,17 @@ def read(path: Path | str) -> Trained:
         grey=trained_on_grey(facts.get("grey"), config.data.name),
         unsure=unsure.parsed(facts.get("unsure")),
         sets=conformal.parsed(facts.get("sets")),
+        unlike=unlike.parsed(facts.get("unlike")),
         trained_on=tuple(facts.get("trained_on") or ()),
     )
+    if network.unlike:
+        layer, features = network.unlike.layer, len(network.unlike.mean)
+        if layer_statistics.count(network, layer) != features:
+            raise UserError(
+                f"{path / NETWORK} describes {features:,} features of a layer that the network lacks; "
+                f"{again(path)}"
+            )
+    return network
 
 
 def read_card(path: Path) -> str:
@@ -211,6 +222,7 @@ def _facts(path: Path, content: bytes) -> dict[str, Any]:
         usual = temperature is None or is_temperature(temperature)
         later = facts.get("unsure") is None or unsure.parsed(facts["unsure"]) is not None
         later &= facts.get("sets") is None or conformal.parsed(facts["sets"]) is not None
+        later &= facts.get("unlike") is None or unlike.parsed(facts["unlike"]) is not None
         seen = facts.get("trained_on") is None or is_record(facts["trained_on"])
         if usual and later and seen and isinstance(names, list) and _are_names(names):
             return {**facts, "temperature": temperature}

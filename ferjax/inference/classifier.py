@@ -12,6 +12,7 @@ from PIL import Image
 
 from ferjax.data.resize import resize
 from ferjax.inference import trained
+from ferjax.inference.layer_statistics import statistics_step
 from ferjax.inference.needed_memory import most_pictures
 from ferjax.inference.open_run import open_network
 from ferjax.inference.trained import Trained
@@ -37,6 +38,9 @@ class Classifier:
         unsure_below: the network is unsure of a face whose most likely class has less than this; 0: never.
         has_affect: it also says valence and arousal.
         sets: makes sets of classes that hold the actual one with a stated chance; None: not measured.
+        distances: maps uint8 `[B, S, S, 3]` to float64 `[B]`, how far faces lie from those of training, see
+            `ferjax.scores.unlike`; None: not known.
+        unlike_above: a face at a larger distance is unlike them.
     """
 
     label_names: tuple[str, ...]
@@ -50,6 +54,8 @@ class Classifier:
     unsure_below: float = 0.0
     has_affect: bool = False
     sets: Sets | None = None
+    distances: Callable[[np.ndarray], np.ndarray] | None = None
+    unlike_above: float = np.inf
 
     @classmethod
     def of(cls, network: Trained) -> "Classifier":
@@ -77,6 +83,8 @@ class Classifier:
             unsure_below=network.unsure.below if network.unsure else 0.0,
             has_affect=network.affect_head is not None,
             sets=network.sets,
+            distances=_distances(network, variables),
+            unlike_above=network.unlike.above if network.unlike else np.inf,
         )
 
     def preprocess(self, crops: Sequence[np.ndarray]) -> np.ndarray:
@@ -116,18 +124,37 @@ class Classifier:
         Returns:
             float32 `[B, K]`, and float32 `[B, 2]`, about −1 to 1; None if the network does not say them.
         """
+        parts = self._in_batches(self.predict, images)
+        classes = len(self.label_names)
+        said = np.concatenate([np.empty((0, classes + 2 * self.has_affect), np.float32), *parts])
+        return (said[:, :classes], said[:, classes:]) if self.has_affect else (said, None)
+
+    def unlike(self, images: np.ndarray) -> np.ndarray | None:
+        """Tells which pictures are unlike the faces that the network was trained on; None if it cannot.
+
+        Args:
+            images: see `probabilities`.
+
+        Returns:
+            bool `[B]`.
+        """
+        if self.distances is None:
+            return None
+        return np.concatenate([[], *self._in_batches(self.distances, images)]) > self.unlike_above
+
+    def _in_batches(
+        self, compute: Callable[[np.ndarray], jax.Array | np.ndarray], images: np.ndarray
+    ) -> list[np.ndarray]:
+        """Computes something of each picture, in batches of the sizes that are compiled."""
         computed, start = [], 0
         while start < len(images):
             size = self._batch(len(images) - start)
             rows = images[start : start + size]
             padding = np.zeros((size - len(rows), *rows.shape[1:]), np.uint8)
-            computed.append((self.predict(np.concatenate([rows, padding])), len(rows)))
+            computed.append((compute(np.concatenate([rows, padding])), len(rows)))
             start += len(rows)
         # Fetched only now: while the device computes one batch, the next one is handed to it.
-        parts = [np.asarray(part)[:count] for part, count in computed]
-        classes = len(self.label_names)
-        said = np.concatenate([np.empty((0, classes + 2 * self.has_affect), np.float32), *parts])
-        return (said[:, :classes], said[:, classes:]) if self.has_affect else (said, None)
+        return [np.asarray(part)[:count] for part, count in computed]
 
     def set_of(self, probabilities: np.ndarray) -> list[str] | None:
         """Names the classes of a face's set, the most likely first; None if sets were not measured.
@@ -146,6 +173,14 @@ class Classifier:
         if left <= self.batches[:2][-1]:
             return min(size for size in self.batches if size >= left)
         return max(size for size in self.batches if size <= left)
+
+
+def _distances(network: Trained, variables: Any) -> Callable[[np.ndarray], np.ndarray] | None:
+    if network.unlike is None:
+        return None
+    reference = network.unlike
+    step = jax.jit(statistics_step(network, reference.layer))
+    return lambda images: reference.distances(np.asarray(step(variables, images)))
 
 
 def load(path: Path | str) -> Classifier:

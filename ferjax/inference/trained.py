@@ -14,6 +14,7 @@ from ferjax.config import is_pretraining
 from ferjax.data import builders
 from ferjax.errors import UserError
 from ferjax.scores.conformal import Sets
+from ferjax.scores.unlike import Unlike
 from ferjax.scores.unsure import Unsure
 from ferjax.training.affect import Head, head_of
 from ferjax.training.network import image_shape
@@ -60,6 +61,7 @@ class Trained(NamedTuple):
         unsure: the probability below which it is unsure; None if none was chosen.
         sets: turns its probabilities into sets of classes that hold the actual one with a stated chance; None
             if that was not measured.
+        unlike: tells pictures that are unlike those of training; None if that was not fitted.
         trained_on: the data that made the weights, see `ferjax.training.contamination.seen_by`; empty where
             unknown.
     """
@@ -73,6 +75,7 @@ class Trained(NamedTuple):
     grey: bool = False
     unsure: Unsure | None = None
     sets: Sets | None = None
+    unlike: Unlike | None = None
     trained_on: Sequence[Mapping[str, Any]] = ()
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ferjax.platform.console import printable
+from ferjax.report import group_fairness
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import p_value, percent, points
 from ferjax.runs.predictions import Predictions
@@ -201,6 +202,7 @@ def section(measurement: Mapping[str, Any], label_names: Sequence[str], drawn: s
 <div class="panel scroll">{html_table(*gap_table(measurement))}</div>
 {picture_panel}
 {tables}
+{group_fairness.section(measurement["attributes"], label_names)}
 {_confusions(measurement["attributes"], label_names)}
 {_pairs(measurement)}"""
 

@@ -14,6 +14,7 @@ import numpy as np
 from ferjax.errors import UserError, listed
 from ferjax.scores.calibration import reliability
 from ferjax.scores.confusion import accuracy_interval, stacked_scores
+from ferjax.scores.group_fairness import fairness
 from ferjax.scores.group_gaps import SCORES, corrected, difference_interval, largest_gaps
 from ferjax.scores.significance import LEVEL, MATRIX_RESAMPLES, Interval
 
@@ -126,14 +127,14 @@ def measure(
         smallest: examples that a group needs to be compared.
 
     Returns:
-        Ready for JSON: `smallest`, `attributes` (name → `groups` and `gaps`) and `pairs` (a list of
-        `attributes`, `groups` and `gaps`). A group has `name`, `images`, `small`, its `SCORES`, their
-        `intervals`, `confusion_matrix`, and of its calibration `confidence` (the mean probability of the
-        predicted class), `overconfidence` (that − accuracy) with `overconfidence_interval`, and
+        Ready for JSON: `smallest`, `attributes` (name → `groups`, `gaps` and `fairness`) and `pairs` (a list
+        of `attributes`, `groups`, `gaps` and `fairness`). A group has `name`, `images`, `small`, its
+        `SCORES`, their `intervals`, `confusion_matrix`, and of its calibration `confidence` (the mean
+        probability of the predicted class), `overconfidence` (that − accuracy) with its interval, and
         `calibration_error`. Examples without a value make the group `unknown`, which is not compared. `gaps`
         has for each score `high`, `low`, `gap`, `interval` (95 %, of these two groups alone), `p` (corrected
-        for all attributes, or all pairs, and scores) and `real` (p below 0.05); it is empty where fewer than
-        two groups can be compared.
+        for all attributes, or all pairs, and scores) and `real` (p below 0.05); `fairness` is that of
+        `ferjax.scores.group_fairness`. Both are empty where fewer than two groups can be compared.
     """
     predicted = log_probabilities.argmax(-1)
     own = {name: pooled(attribute, smallest) for name, attribute in attributes.items()}
@@ -148,7 +149,10 @@ def measure(
         tables = {key: confusions(labels, predicted, each, classes) for key, each in family.items()}
         rows = {key: _rows(labels, log_probabilities, each, tables[key]) for key, each in family.items()}
         gaps = _gaps(rows, family, tables)
-        found |= {key: {"groups": rows[key], "gaps": gaps[key]} for key in family}
+        found |= {
+            key: {"groups": rows[key], "gaps": gaps[key], "fairness": _fairness(each, tables[key])}
+            for key, each in family.items()
+        }
     return {
         "smallest": smallest,
         "attributes": {name: found[name] for name in own},
@@ -196,6 +200,11 @@ def _row(
         "calibration_error": reliability(labels[members], logs).error,
         "confusion_matrix": matrix.tolist(),
     }
+
+
+def _fairness(groups: Groups, matrices: np.ndarray) -> dict[str, list[float | None]]:
+    large = ~np.array(groups.small, bool)
+    return fairness(matrices[large]) if large.sum() > 1 else {}
 
 
 def _gaps(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 from networks import pictures, trained_network
+from PIL import Image
 
 from ferjax.deploy import export_check, stablehlo
 from ferjax.errors import UserError
@@ -166,6 +167,22 @@ def test_a_runs_files(shell, never_killed, tmp_path):
     assert (again / "bundle.zip").read_bytes() == (out / "bundle.zip").read_bytes()
 
 
+@pytest.mark.slow
+def test_a_bundle_that_tells_what_is_unlike_training(shell, never_killed, tmp_path):
+    flags = (f"--workdir={never_killed}", "--formats=bundle", "--unlike=conv2")
+    done = shell("export", *flags, f"--out={tmp_path / 'out'}")
+    assert (done.returncode, done.stderr) == (0, "")
+    with tiny.registered():
+        read = bundle.read(tmp_path / "out" / "bundle")
+    assert (read.unlike.layer, len(read.unlike.mean)) == ("conv2", 32)
+    assert "unlike the faces that it was trained on" in (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(tmp_path / "black.png")
+    done = shell(
+        "predict", "--cropped", f"--workdir={tmp_path / 'out' / 'bundle'}", str(tmp_path / "black.png")
+    )
+    assert done.stdout.endswith("  unlike the faces it was trained on\n")
+
+
 def tiny_size(folder):
     return f"{sum(file.stat().st_size for file in folder.iterdir()) / 2**20:.0f} MiB"
 
@@ -187,6 +204,12 @@ def test_bad_input_is_told_in_one_line_and_nothing_is_written(shell, never_kille
     # As where the tests' commands run: without onnxruntime.
     assert "ONNX needs the package onnxruntime: pip install 'ferjax[onnx]'" in line("--formats=onnx")
     assert "unexpected argument 'x'" in line("x")
+    assert "--unlike is kept by --formats=bundle and zip alone" in line("--unlike=a", "--formats=stablehlo")
+    told = line("--unlike=conv3", "--formats=zip")
+    assert (
+        "tiny has no layer 'conv3' of at most 256 channels of maps; it has conv1, bn1, Dropout_0, conv2"
+        in told
+    )
 
 
 def test_a_full_folder_is_never_written(shell, never_killed, tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -83,6 +84,19 @@ def test_the_set_of_a_face_is_named():
     assert (row["set"].split("|"), none["set"]) == (first["set"], "")
     empty = written("table", set_of=lambda probabilities: [], coverage=0.9).splitlines()
     assert empty[0].endswith("90%: no class")
+
+
+def test_a_face_unlike_those_of_training_is_called_so(monkeypatch):
+    far = [row._replace(unlike=row.face == 1) if row.face else row for row in ROWS]
+    far[4] = far[4]._replace(unlike=False)  # one of the two frames of the first face
+    monkeypatch.setattr(sys.modules[__name__], "ROWS", far)
+    ends = [line.endswith("  unlike the faces it was trained on") for line in written("table").splitlines()]
+    assert ends == [True, False, False, False, False]
+    first, none, *_, last = map(json.loads, written("jsonl").splitlines())
+    assert (first["unlike"], last["unlike"], "unlike" in none) == (True, False, False)
+    text = written("csv", tells_unlike=True, has_affect=True)
+    assert text.splitlines()[0].endswith(",unsure,set,unlike,valence,arousal")
+    assert [row["unlike"] for row in csv.DictReader(io.StringIO(text))][:3] == ["true", "", ""]
 
 
 @pytest.mark.parametrize(("below", "unsure"), [(0.6, False), (0.63, True)])

@@ -19,10 +19,12 @@ from networks import pictures, trained_network
 from ferjax import __version__
 from ferjax.config import flat
 from ferjax.errors import UserError
-from ferjax.inference import bundle, bundle_files, needed_memory
+from ferjax.inference import bundle, bundle_files, layer_statistics, needed_memory
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.open_run import open_network
+from ferjax.scores import unlike
 from ferjax.scores.conformal import Sets
+from ferjax.scores.unlike import Unlike
 from ferjax.scores.unsure import Unsure
 
 CARD = "# A network\n"
@@ -163,6 +165,24 @@ def test_half_the_bytes_give_the_rounded_network(network, tmp_path, name):
     assert read.trained_on == ({**SEEN[0], "data": {"name": "fer2013", "dir": ""}},)
 
 
+def test_what_is_unlike_training_is_told_by_the_bundle_as_by_the_network(network, tmp_path):
+    images = pictures(6, network.input_size)
+    features = layer_statistics.statistics(network, "conv2", images)
+    network = network._replace(unlike=unlike.fit("conv2", features[:4], features[:4]))
+    bundle.write(network, CARD, tmp_path / "bundle")
+    read = bundle.read(tmp_path / "bundle")
+    assert read.unlike.to_json() == network.unlike.to_json()
+    told = Classifier.of(read).unlike(images)
+    assert told.tolist() == (network.unlike.distances(features) > network.unlike.above).tolist()
+    assert Classifier.of(read).unlike(images[:0]).shape == (0,)
+    assert Classifier.of(read._replace(unlike=None)).unlike(images) is None
+
+
+def _features_of(layer, count):
+    text = Unlike(layer, 1.0, 0.95, np.zeros(count, np.float32), np.eye(count, dtype=np.float32)).to_json()
+    return says(unlike=text)
+
+
 def test_only_half_weights_need_a_newer_ferjax(network, tmp_path):
     for half, version in ((False, 1), (True, 2)):
         bundle.write(network, CARD, tmp_path / f"{half}", half=half)
@@ -291,6 +311,10 @@ BAD = {
     "a threshold of 2": (says(unsure={"below": 2, "accuracy": 1, "coverage": 1}), "does not hold classes"),
     "a set of 2": (says(sets={"coverage": 2, "smallest": 0.1}), "does not hold classes and temperature"),
     "a threshold alone": (says(unsure=0.5), "does not hold classes and temperature"),
+    "features of no layer": (says(unlike={"layer": "conv2"}), "does not hold classes and temperature"),
+    "another layer": (_features_of("conv9", 32), "describes 32 features of a layer that the network lacks"),
+    "fewer features": (_features_of("conv2", 31), "describes 31 features of a layer that the network lacks"),
+    "a layer without maps": (_features_of("fc", 14), "describes 14 features of a layer that the network"),
     "trained on a name": (says(trained_on=["fer2013"]), "does not hold classes and temperature"),
     "classes twice": (says(label_names=["a"] * 7), "does not hold classes and temperature"),
     "an escape in a class": (says(label_names=[*"abcdef", "\x1b[2J"]), "does not hold classes"),

@@ -1,4 +1,4 @@
-"""Confident learning by hand, by simulation, and beside cleanlab where it is installed."""
+"""Confident learning by hand, by simulation, and beside cleanlab."""
 
 import numpy as np
 import pytest

@@ -14,6 +14,7 @@ from ferjax.inference.open_run import open_network
 from ferjax.runs import predictions
 
 LEVEL = 0.05  # an untrained network is hardly ever right
+LAYER = "conv2"
 
 
 @pytest.fixture(autouse=True)
@@ -33,11 +34,12 @@ def runs(never_killed, tmp_path):
 
 @pytest.mark.slow
 def test_the_run_that_is_best_on_validation_is_shipped(runs, tmp_path):
-    facts, first, second = build_pretrained.build(runs, tmp_path / "faces", LEVEL)
+    facts, first, second = build_pretrained.build(runs, tmp_path / "faces", LEVEL, LAYER)
     assert (first["seed"], second["seed"]) == (5, 0)
     read, run = bundle.read(tmp_path / "faces"), open_network(runs[1])
     assert read.temperature == run.temperature
     assert read.unsure._asdict() == facts["unsure"]
+    assert (read.unlike.layer, read.unlike.kept) == (LAYER, 0.95)
     assert facts["bytes"] == sum(path.stat().st_size for path in (tmp_path / "faces").iterdir())
 
     # Rounding hardly moves a network: what the run stored of validation is what was measured.
@@ -63,15 +65,19 @@ def test_the_run_that_is_best_on_validation_is_shipped(runs, tmp_path):
 def test_an_earlier_bundle_is_replaced_and_nothing_else(runs, tmp_path):
     unfinished = runs[0]
     (unfinished / "result.json").unlink()
-    (facts,) = build_pretrained.build([unfinished], tmp_path / "faces", LEVEL)
+    (facts,) = build_pretrained.build([unfinished], tmp_path / "faces", LEVEL, LAYER)
     assert "**Not measured**" in bundle.read_card(tmp_path / "faces")
-    build_pretrained.build(runs[1:], tmp_path / "faces", LEVEL)
+    build_pretrained.build(runs[1:], tmp_path / "faces", LEVEL, LAYER)
     assert "**Not measured**" not in bundle.read_card(tmp_path / "faces")
     (tmp_path / "pictures").mkdir()
     with pytest.raises(UserError, match="is no bundle, and is not replaced"):
-        build_pretrained.build(runs[1:], tmp_path / "pictures", LEVEL)
+        build_pretrained.build(runs[1:], tmp_path / "pictures", LEVEL, LAYER)
     with pytest.raises(UserError, match="no threshold makes 101% of the answers"):
-        build_pretrained.build(runs[1:], tmp_path / "faces", 1.01)
+        build_pretrained.build(runs[1:], tmp_path / "faces", 1.01, LAYER)
     with pytest.raises(UserError, match="is not finished: it cannot be compared"):
-        build_pretrained.build(runs, tmp_path / "faces", LEVEL)
+        build_pretrained.build(runs, tmp_path / "faces", LEVEL, LAYER)
+    with pytest.raises(
+        UserError, match=r"tiny has no layer 'layer1_0' of .*; it has conv1, bn1, Dropout_0, conv2"
+    ):
+        build_pretrained.build(runs[1:], tmp_path / "faces", LEVEL, "layer1_0")
     assert facts["unsure_on_test"] is None

@@ -52,6 +52,9 @@ def test_the_page_and_its_markdown_have_the_groups(grouped):
     assert "unknown" in html
     assert "gender: male" in html  # its confusion matrix
     assert "gender × skin" in html
+    fairness = html.split("Measures of fairness, by class")[1].split("What is confused")[0]
+    assert "equalized odds" in fairness
+    assert "species" not in fairness  # one group only
     assert "<script" not in html
     assert "## By group" in text
     assert "![Scores by group](groups.png)" in text

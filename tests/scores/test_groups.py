@@ -141,6 +141,7 @@ def test_measure_names_groups_pairs_and_what_is_unknown():
     assert gap["interval"][0] > 0.3
     assert not found["attributes"]["glasses"]["gaps"]["accuracy"]["real"]
     assert found["attributes"]["species"]["gaps"] == {}  # one group only
+    assert found["attributes"]["species"]["fairness"] == {}
     assert [row["name"] for row in found["attributes"]["absent"]["groups"]] == ["unknown"]
     (pair,) = found["pairs"]
     assert pair["attributes"] == ["gender", "glasses"]
