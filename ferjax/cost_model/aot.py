@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 from ferjax.cluster.mesh import batch_sharding, check_batch, global_batch, make_mesh, replicated
 from ferjax.cost_model.collectives import Collective, collectives
 from ferjax.cost_model.roofline import TPUS, Chip, Estimate, estimate, measured_chip
+from ferjax.cost_model.schedule import Schedule, schedule
 from ferjax.cost_model.traffic import Access, accesses, names_memories
 from ferjax.data.memory_source import MemorySource
 from ferjax.errors import UserError
@@ -54,6 +55,7 @@ class Analysis:
         accesses: the instructions that move them; empty where the compiler counted.
         exchanges: collectives, and how often each is run.
         estimate: seconds of a step at best.
+        schedule: the time by the program's schedule; None where it does not say what lies in which memory.
         measured: seconds of a step, the median, where the devices are here; None elsewhere.
     """
 
@@ -70,6 +72,7 @@ class Analysis:
     accesses: tuple[Access, ...]
     exchanges: Counter[Collective]
     estimate: Estimate
+    schedule: Schedule | None = None
     measured: float | None = None
 
     @property
@@ -81,6 +84,11 @@ class Analysis:
     def memory(self) -> int:
         """The bytes that one device must have; the state is updated in place."""
         return self.arguments + self.temporary + self.code
+
+    @property
+    def step(self) -> float:
+        """Seconds of a step by its schedule; without one, if no exchange overlaps with work."""
+        return self.schedule.seconds if self.schedule else self.estimate.exposed
 
     def json(self) -> dict[str, Any]:
         """Returns everything, ready for JSON."""
@@ -94,6 +102,8 @@ class Analysis:
             "accesses": [dataclasses.asdict(access) for access in self.accesses[:_TOLD]],
             "chip": dataclasses.asdict(self.chip),
             "estimate": dataclasses.asdict(self.estimate),
+            "schedule": self.schedule and self.schedule.json(),
+            "step": self.step,
             "devices": self.devices,
             "memory": self.memory,
             "exchanges": rows,
@@ -210,6 +220,7 @@ def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
     parts, mesh = assembled(config, devices, num_classes)
     compiled = compiled_step(config, parts, mesh)
     here = topology == HERE
+    shape = () if here else tuple(map(int, topology.partition(":")[2].split("x")))
     chip = measured_chip(config.train.precision) if here else TPUS[topology.partition(":")[0]]
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
     text = compiled.as_text()
@@ -232,7 +243,8 @@ def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
         traffic=traffic,
         accesses=moved,
         exchanges=exchanges,
-        estimate=estimate(chip, flops * shared, traffic * shared, exchanges),
+        estimate=estimate(chip, flops * shared, traffic * shared, exchanges, shape),
+        schedule=schedule(text, chip, shape) if moved else None,
         measured=_measure(config, parts, mesh, num_classes) if here else None,
     )
 
