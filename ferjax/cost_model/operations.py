@@ -8,10 +8,22 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from ferjax.cost_model.hlo_text import Array, Instruction
+from ferjax.cost_model.hlo_text import Array, Instruction, computations, entry, instruction
 
 _WINDOW = re.compile(r"window=\{([^}]*)\}")
 _LABELS = re.compile(r"dim_labels=(\w+)_(\w+)->(\w+)")
+
+
+def program_operations(text: str) -> int:
+    """Counts the operations of a program that has no loops.
+
+    Args:
+        text: `compiled.as_text()`.
+    """
+    bodies = {
+        name: [one for one in map(instruction, lines) if one] for name, lines in computations(text).items()
+    }
+    return sum(operations(one, bodies) for one in bodies.get(entry(text), ()))
 
 
 def operations(one: Instruction, bodies: Mapping[str, Sequence[Instruction]]) -> int:
