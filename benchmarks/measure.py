@@ -83,9 +83,13 @@ def header(name: str, packages: tuple[str, ...]) -> dict[str, object]:
 
 def record(name: str, rows: list[dict], packages: tuple[str, ...], file: str) -> None:
     """Writes `header` and `rows` as JSON to `file`."""
-    text = json.dumps({**header(name, packages), "rows": rows}, indent=1)
+    write({**header(name, packages), "rows": rows}, file)
+
+
+def write(content: dict, file: str) -> None:
+    """Writes JSON to `file`, and says so."""
     Path(file).parent.mkdir(parents=True, exist_ok=True)
-    Path(file).write_text(text + "\n")
+    Path(file).write_text(json.dumps(content, indent=1) + "\n")
     print(f"wrote {file}")
 
 

@@ -4,13 +4,17 @@
     python -m benchmarks.one_measurement training --model=resemotenet --size=64 --batch=16 [--precision=…]
     python -m benchmarks.one_measurement inference …
     python -m benchmarks.one_measurement input …
+    python -m benchmarks.one_measurement parallel …
 
 Prints one line of JSON at the end.
 """
 
 import argparse
 import json
+import statistics
 from typing import Any
+
+import jax
 
 from benchmarks import beside_torch, command_line, measure, real_input
 from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
@@ -39,14 +43,32 @@ def side_by_side(args: argparse.Namespace, work: beside_torch.Work) -> dict[str,
 
 
 def program(run: FerjaxTraining | FerjaxInference) -> dict[str, float]:
-    """`flops` and `bytes` of one call, and `memory`: bytes of arguments, results and all between."""
+    """`flops`, `bytes` and `memory` of one call: the last is arguments, results and all between.
+
+    `model_flops` are those of the program before it is optimised, of all devices together.
+    """
     cost, memory = run.compiled.cost_analysis(), run.compiled.memory_analysis()
     held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     return {
         "flops": float(cost.get("flops", 0)),
+        "model_flops": run.flops,
         "bytes": float(cost.get("bytes accessed", 0)),
         "memory": held + memory.temp_size_in_bytes,
     }
+
+
+def several_against_one(args: argparse.Namespace) -> dict[str, Any]:
+    """Training steps on all devices beside steps on one, each device with a batch of its own.
+
+    `speed_up` is images a second of all over those of one, `devices` how many all are.
+    """
+    runs = {}
+    for devices in (1, jax.device_count()):
+        images, labels = beside_torch.batch_of(devices * args.batch, args.size)
+        runs[str(devices)] = FerjaxTraining(images, labels, args.precision, args.model, devices)
+    seconds = [statistics.median(times) for times in measure.interleaved(runs, args.rounds).values()]
+    devices = jax.device_count()
+    return {"devices": devices, "seconds": seconds, "speed_up": devices * seconds[0] / seconds[-1]}
 
 
 def real_against_synthetic(args: argparse.Namespace) -> dict[str, Any]:
@@ -61,7 +83,7 @@ def real_against_synthetic(args: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Measures; see the module."""
     parser = command_line.parser(__doc__)
-    parser.add_argument("what", choices=("about", "training", "inference", "input"))
+    parser.add_argument("what", choices=("about", "training", "inference", "input", "parallel"))
     parser.add_argument("--model", default="resemotenet")
     parser.add_argument("--size", type=int, default=64, help="image height and width")
     parser.add_argument("--batch", type=int, default=16)
@@ -77,6 +99,8 @@ def main() -> None:
         found = about(args)
     elif args.what == "input":
         found = real_against_synthetic(args)
+    elif args.what == "parallel":
+        found = several_against_one(args)
     else:
         works = {"training": beside_torch.TRAINING, "inference": beside_torch.INFERENCE}
         found = side_by_side(args, works[args.what])

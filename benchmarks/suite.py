@@ -41,15 +41,15 @@ def usual_size(network: str) -> int:
     return REGISTERED.find(network).facts.usual
 
 
-def child(module: str, what: str, **options: Any) -> dict[str, Any]:
-    """Runs a measurement; what it found, or `{"failed": its last words}`: one that fails ends no other."""
+def run_child(module: str, *words: str, **options: Any) -> str | dict[str, Any]:
+    """Runs a module; what it printed, or `{"failed": its last words}`: one that fails ends no other."""
     flags = [
         f"--{name}" if value is True else f"--{name}={value}"
         for name, value in options.items()
         if value is not False
     ]
     done = subprocess.run(
-        [sys.executable, "-m", module, *([what] if what else []), *flags],
+        [sys.executable, "-m", module, *words, *flags],
         # Two frameworks share the device's memory.
         env={**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
         capture_output=True,
@@ -57,10 +57,16 @@ def child(module: str, what: str, **options: Any) -> dict[str, Any]:
         check=False,
     )
     if done.returncode:
-        words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        print(f"  failed: {words[-1][:200]}", flush=True)
-        return {"failed": words[-1][:200]}
-    return json.loads(done.stdout.splitlines()[-1])
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        print(f"  failed: {lines[-1][:200]}", flush=True)
+        return {"failed": lines[-1][:200]}
+    return done.stdout
+
+
+def child(module: str, what: str, **options: Any) -> dict[str, Any]:
+    """Runs a measurement; what it found, or `{"failed": its last words}`."""
+    told = run_child(module, what, **options)
+    return told if isinstance(told, dict) else json.loads(told.splitlines()[-1])
 
 
 def cases(args: argparse.Namespace) -> list[dict[str, Any]]:

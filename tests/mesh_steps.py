@@ -34,11 +34,13 @@ MASKED = {
     "pretrain__decoder_heads": 2, "loss__class_weights": "none", "loss__label_smoothing": 0.0,
 }  # fmt: skip
 SMALL_VIT = {"name": "vit_tiny48", "patch": 4, "width": 16, "depth": 1, "heads": 2}
+GATHERED = {"mesh__gather_once": True}
 # name → (fsdp, accumulate_steps, fields)
 CASES = {
     "data": (1, 1, {}),
     "fsdp 2": (2, 1, {}),
     "two parts, fsdp 4": (4, 2, PAIRED),
+    "gathered once, fsdp 4": (4, 2, PAIRED | GATHERED),
     "methods, fsdp 2": (2, 1, METHODS),
     "masked, two parts, fsdp 2": (2, 2, MASKED),
 }

@@ -41,6 +41,9 @@ MESH = (
           "Devices that each take a part of the batch; -1: all that are left.", free=True),
     Field("mesh.fsdp", 1, Range(1, 2**20), "devices",
           "Devices that also divide the parameters among themselves.", free=True),
+    Field("mesh.gather_once", False, SWITCH, "",
+          "With fsdp: gathers all parameters at the start of a step, in train.precision, instead of leaving "
+          "their exchange to the compiler.", free=True),
 )  # fmt: skip
 
 CHECKPOINT = (

@@ -2,12 +2,13 @@
 
 import dataclasses
 import importlib.util
+import math
 import os
 import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,8 +18,11 @@ from ml_collections import ConfigDict
 
 from ferjax.cluster.mesh import batch_sharding, check_batch, global_batch, make_mesh, replicated
 from ferjax.cost_model.collectives import Collective, collectives
+from ferjax.cost_model.operations import program_operations
 from ferjax.cost_model.roofline import TPUS, Chip, Estimate, estimate, measured_chip
+from ferjax.cost_model.schedule import Schedule, schedule
 from ferjax.cost_model.traffic import Access, accesses, names_memories
+from ferjax.cost_model.until_scheduled import until_scheduled
 from ferjax.data.memory_source import MemorySource
 from ferjax.errors import UserError
 from ferjax.training import affect
@@ -54,6 +58,7 @@ class Analysis:
         accesses: the instructions that move them; empty where the compiler counted.
         exchanges: collectives, and how often each is run.
         estimate: seconds of a step at best.
+        schedule: the time by the program's schedule; None where it does not say what lies in which memory.
         measured: seconds of a step, the median, where the devices are here; None elsewhere.
     """
 
@@ -70,6 +75,7 @@ class Analysis:
     accesses: tuple[Access, ...]
     exchanges: Counter[Collective]
     estimate: Estimate
+    schedule: Schedule | None = None
     measured: float | None = None
 
     @property
@@ -81,6 +87,11 @@ class Analysis:
     def memory(self) -> int:
         """The bytes that one device must have; the state is updated in place."""
         return self.arguments + self.temporary + self.code
+
+    @property
+    def step(self) -> float:
+        """Seconds of a step by its schedule; without one, if no exchange overlaps with work."""
+        return self.schedule.seconds if self.schedule else self.estimate.exposed
 
     def json(self) -> dict[str, Any]:
         """Returns everything, ready for JSON."""
@@ -94,6 +105,8 @@ class Analysis:
             "accesses": [dataclasses.asdict(access) for access in self.accesses[:_TOLD]],
             "chip": dataclasses.asdict(self.chip),
             "estimate": dataclasses.asdict(self.estimate),
+            "schedule": self.schedule and self.schedule.json(),
+            "step": self.step,
             "devices": self.devices,
             "memory": self.memory,
             "exchanges": rows,
@@ -115,6 +128,7 @@ def devices_of(topology: str) -> Sequence["Device"]:
             f"{', '.join(TPUS)}"
         )
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # there is no TPU to ask about
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # nor one that only one process may use
     if importlib.util.find_spec("libtpu") is None:
         raise UserError(
             f"compiling for {topology} needs the TPU compiler: pip install 'ferjax[tpu-aot]' (Linux, in an "
@@ -178,8 +192,19 @@ def _placed(teacher: Teacher, mesh: Mesh, num_classes: int) -> Teacher:
     return teacher._replace(variables=shapes)
 
 
+def lowered_step(config: ConfigDict, parts: Parts, mesh: Mesh) -> Any:
+    """Lowers the last stage's training step for the mesh's devices."""
+    step: Any = parts.train_steps[-1]  # a jitted function; `Parts` promises only a call
+    return step.lower(parts.like, {**_batch(config, mesh), **parts.shared})
+
+
 def compiled_step(config: ConfigDict, parts: Parts, mesh: Mesh) -> Any:
     """Compiles the last stage's training step for the mesh's devices."""
+    return lowered_step(config, parts, mesh).compile()
+
+
+def _batch(config: ConfigDict, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes of a batch with their shardings."""
     rows = config.train.batch_size
     size = config.data.source_size or config.data.image_size
     sharding = batch_sharding(mesh)
@@ -191,32 +216,77 @@ def compiled_step(config: ConfigDict, parts: Parts, mesh: Mesh) -> Any:
         batch["index"] = batch["label"]
     if config.affect.head != "none":
         batch["affect"] = jax.ShapeDtypeStruct((rows, affect.OUTPUTS), np.float32, sharding=sharding)
-    step: Any = parts.train_steps[-1]  # a jitted function; `Parts` promises only a call
-    return step.lower(parts.like, {**batch, **parts.shared}).compile()
+    return batch
 
 
-def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
+def _compile(config: ConfigDict, topology: str, num_classes: int, compiler_options: dict[str, Any]) -> None:
+    """Compiles for a topology in a process that does nothing else."""
+    jax.config.update("jax_platforms", "cpu")
+    parts, mesh = assembled(config, devices_of(topology), num_classes)
+    lowered_step(config, parts, mesh).compile(compiler_options)
+
+
+class _Program(NamedTuple):
+    """A compiled or scheduled program, and its numbers as in `Analysis`."""
+
+    text: str
+    arguments: int
+    temporary: int
+    code: int
+    flops: float
+    accessed: float
+
+
+def _compiled(config: ConfigDict, parts: Parts, mesh: Mesh) -> _Program:
+    compiled = compiled_step(config, parts, mesh)
+    memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
+    return _Program(
+        compiled.as_text(),
+        memory.argument_size_in_bytes,
+        memory.temp_size_in_bytes,
+        memory.generated_code_size_in_bytes,
+        float(cost.get("flops", 0)),
+        float(cost.get("bytes accessed", 0)),
+    )
+
+
+def _scheduled(config: ConfigDict, topology: str, num_classes: int, parts: Parts, mesh: Mesh) -> _Program:
+    text, memory = until_scheduled(_compile, config, topology, num_classes)
+    arguments = sum(
+        math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
+        for leaf in jax.tree.leaves((parts.like, _batch(config, mesh)))
+    )
+    return _Program(text, arguments, max(memory - arguments, 0), 0, program_operations(text), 0.0)
+
+
+def analyse(
+    config: ConfigDict, topology: str, num_classes: int, stop_when_scheduled: bool = False
+) -> Analysis:
     """Compiles the step of a config for a topology, and runs it where the devices are here.
 
     Args:
         config: see `ferjax.config.defaults`.
         topology: see `devices_of`.
         num_classes: K.
+        stop_when_scheduled: makes no machine code: its size is not known, and operations are those of the
+            matrix unit only. For TPUs.
 
     Raises:
         UserError: there is no such topology, or the mesh or the batch does not fit it.
     """
     devices = devices_of(topology)
     parts, mesh = assembled(config, devices, num_classes)
-    compiled = compiled_step(config, parts, mesh)
+    program = (
+        _scheduled(config, topology, num_classes, parts, mesh)
+        if stop_when_scheduled
+        else _compiled(config, parts, mesh)
+    )
     here = topology == HERE
+    shape = () if here else tuple(map(int, topology.partition(":")[2].split("x")))
     chip = measured_chip(config.train.precision) if here else TPUS[topology.partition(":")[0]]
-    memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
-    text = compiled.as_text()
+    text = program.text
     moved = tuple(accesses(text)) if names_memories(text) else ()
-    flops, traffic = float(cost.get("flops", 0)), float(cost.get("bytes accessed", 0))
-    if moved:
-        traffic = float(sum(access.total for access in moved))
+    traffic = float(sum(access.total for access in moved)) if moved else program.accessed
     exchanges = collectives(text, mesh.size)
     shared = mesh.size if devices[0].platform == "cpu" else 1  # the cores work for all devices
     return Analysis(
@@ -225,14 +295,15 @@ def analyse(config: ConfigDict, topology: str, num_classes: int) -> Analysis:
         mesh=dict(mesh.shape),
         batch_size=config.train.batch_size,
         parameters=sum(leaf.size for leaf in jax.tree.leaves(parts.like.params)),
-        arguments=memory.argument_size_in_bytes,
-        temporary=memory.temp_size_in_bytes,
-        code=memory.generated_code_size_in_bytes,
-        flops=flops,
+        arguments=program.arguments,
+        temporary=program.temporary,
+        code=program.code,
+        flops=program.flops,
         traffic=traffic,
         accesses=moved,
         exchanges=exchanges,
-        estimate=estimate(chip, flops * shared, traffic * shared, exchanges),
+        estimate=estimate(chip, program.flops * shared, traffic * shared, exchanges, shape),
+        schedule=schedule(text, chip, shape) if moved else None,
         measured=_measure(config, parts, mesh, num_classes) if here else None,
     )
 

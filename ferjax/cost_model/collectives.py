@@ -4,10 +4,15 @@ import dataclasses
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from ferjax.cost_model.hlo_text import Instruction, computations, entry, instruction
 
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+# TPUs split an exchange into fusions: one that starts it, some that do a part of it beside other work, and
+# one that waits for its end. All of them hold the exchange with this mark.
+_SPLIT = "async_collective_fusion_config"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +48,15 @@ def collectives(text: str, devices: int) -> Counter[Collective]:
         text: `compiled.as_text()`.
         devices: the number of devices of the whole program.
     """
-    bodies = computations(text)
+    bodies = {
+        name: [one for one in map(instruction, lines) if one] for name, lines in computations(text).items()
+    }
     total: Counter[Collective] = Counter()
 
     def visit(name: str, times: int) -> None:
-        for one in filter(None, map(instruction, bodies.get(name, ()))):
+        for one in bodies.get(name, ()):
+            if part_of_exchange(one, bodies) in ("beside", "end"):
+                continue  # it was counted where it starts
             exchange = collective(one, name, devices)
             if exchange and exchange.devices > 1:
                 total[exchange] += times
@@ -58,6 +67,33 @@ def collectives(text: str, devices: int) -> Counter[Collective]:
 
     visit(entry(text), 1)
     return total
+
+
+def part_of_exchange(
+    one: Instruction, bodies: Mapping[str, Sequence[Instruction]]
+) -> Literal["whole", "start", "beside", "end"] | None:
+    """Tells which part of an exchange an instruction does; None if it does none.
+
+    `beside` is other work that does a part of an exchange at the same time.
+
+    Args:
+        one: the instruction.
+        bodies: the instructions of each computation.
+    """
+    if one.kind.removesuffix("-start") in KINDS:
+        return "start" if one.kind.endswith("-start") else "whole"
+    if one.kind.removesuffix("-done") in KINDS:
+        return "end"
+    if one.kind != "fusion":
+        return None
+    inside = [inner for name in one.called for inner in bodies.get(name, ()) if inner.kind in KINDS]
+    if not inside:
+        return None
+    if not any(_SPLIT in inner.line for inner in inside):
+        return "whole"
+    if one.name.startswith("async-collective-start"):
+        return "start"
+    return "end" if one.name.startswith("async-collective-done") else "beside"
 
 
 def collective(one: Instruction, computation: str, devices: int) -> Collective | None:

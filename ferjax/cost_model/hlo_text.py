@@ -23,13 +23,13 @@ class Array:
     """An array as an instruction makes it.
 
     Attributes:
-        values: numbers.
-        size: bytes of these numbers.
+        shape: length of each dimension.
+        size: bytes of its numbers.
         padded: bytes that it takes: a TPU fills the two inner dimensions up to whole tiles.
         memory: 0 for the device's main memory; a TPU's on-chip memory is 1.
     """
 
-    values: int
+    shape: tuple[int, ...]
     size: int
     padded: int
     memory: int
@@ -68,7 +68,7 @@ def arrays(text: str) -> tuple[Array, ...]:
 def _array(dtype: str, shape: str, layout: str) -> Array:
     width = max(_BITS.get(dtype) or int(re.sub(r"\D", "", dtype)), 8) // 8
     dimensions = [int(length) for length in shape.split(",") if length]
-    values = math.prod(dimensions)
+    whole = tuple(dimensions)
     order, _, rest = layout.partition(":")
     tile, memory = _TILE.search(rest), _MEMORY.search(rest)
     if tile and order:
@@ -76,7 +76,9 @@ def _array(dtype: str, shape: str, layout: str) -> Array:
         inner = [int(number) for number in order.split(",")]
         for dimension, length in zip(inner, reversed(tile[1].split(",")), strict=False):
             dimensions[dimension] = -(-dimensions[dimension] // int(length)) * int(length)
-    return Array(values, values * width, math.prod(dimensions) * width, int(memory[1]) if memory else 0)
+    return Array(
+        whole, math.prod(whole) * width, math.prod(dimensions) * width, int(memory[1]) if memory else 0
+    )
 
 
 def instruction(line: str) -> Instruction | None:

@@ -8,6 +8,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
+from ferjax.cost_model.collectives import KINDS, part_of_exchange
 from ferjax.cost_model.hlo_text import Array, Instruction, computations, entry, instruction
 
 _MAIN = 0
@@ -116,7 +117,13 @@ def _moved(
         update = operands[1][0]
         return _main(operands[1]), update.padded if _main(one.arrays) else 0
     if one.kind == "fusion":
-        return _moved_by_fusion(one, operands, bodies.get(one.called[0], ()))
+        body, part = bodies.get(one.called[0], ()), part_of_exchange(one, bodies)
+        if part == "end":
+            return 0, 0
+        if part == "start":  # what is exchanged; the others are places to work in, and flags
+            inner = next(each for each in body if each.kind in KINDS)
+            return sum(map(_main, operands)), _main(inner.arrays)
+        return _moved_by_fusion(one, operands, body, beside=part == "beside")
     if one.kind.endswith("-start"):  # an exchange: what it makes may list the operands again
         largest = max((array.padded for array in one.arrays if array.memory == _MAIN), default=0)
         return sum(map(_main, operands)), max(largest, sum(map(_main, operands)))
@@ -124,15 +131,17 @@ def _moved(
 
 
 def _moved_by_fusion(
-    one: Instruction, operands: Sequence[tuple[Array, ...]], body: Sequence[Instruction]
+    one: Instruction, operands: Sequence[tuple[Array, ...]], body: Sequence[Instruction], beside: bool
 ) -> tuple[int, int]:
+    """Bytes read and written; `beside` an exchange, what that takes and gives was counted at its start."""
     read, saved = 0, 0
+    passed = {each.name for each in body if beside and (each.kind in KINDS or each.kind == "parameter")}
     for inner in body:
         number = _PARAMETER.search(inner.line)
         if inner.kind != "parameter" or not number or int(number[1]) >= len(operands):
             continue
         outer, users = operands[int(number[1])], [user for user in body if inner.name in user.operands]
-        if not _main(outer):
+        if not _main(outer) or (beside and all(user.root or user.kind in KINDS for user in users)):
             continue
         only, whole = users[0] if len(users) == 1 else None, _main(outer)
         if users and all(user.kind in _SLICES and user.operands[0] == inner.name for user in users):
@@ -142,6 +151,10 @@ def _moved_by_fusion(
             saved += whole - min(whole, sum(array.padded for array in update.arrays))
         else:
             read += whole
+    root = next((each for each in body if each.root and each.kind == "tuple"), None)
+    if passed and root:
+        made = zip(root.operands, one.arrays, strict=False)
+        return read, max(_main([array for name, array in made if name not in passed]) - saved, 0)
     return read, max(_main(one.arrays) - saved, 0)
 
 

@@ -11,7 +11,7 @@ from ferjax.report.palette import LIGHT
 
 
 def scaling(analyses: Sequence[Analysis]) -> Figure:
-    """Draws the speed between its two bounds beside perfect scaling, and the memory of a device.
+    """Draws the speed by the schedule and at best beside perfect scaling, and the memory of a device.
 
     Args:
         analyses: the same config on more and more devices.
@@ -19,10 +19,10 @@ def scaling(analyses: Sequence[Analysis]) -> Figure:
     figure = new_figure(8.6, 3.2)
     speed, memory = figure.subplots(1, 2)
     devices = [one.devices for one in analyses]
-    slow = [one.batch_size / one.estimate.exposed for one in analyses]
+    slow = [one.batch_size / one.step for one in analyses]
     fast = [one.batch_size / one.estimate.hidden for one in analyses]
-    speed.fill_between(devices, slow, fast, color=LIGHT["accent-soft"], label="exchanges exposed to hidden")
-    speed.plot(devices, slow, color=LIGHT["accent"], marker="o", markersize=4, label="exposed")
+    speed.fill_between(devices, slow, fast, color=LIGHT["accent-soft"], label="up to all exchanges hidden")
+    speed.plot(devices, slow, color=LIGHT["accent"], marker="o", markersize=4, label="by schedule")
     perfect = [slow[0] * count / devices[0] for count in devices]
     speed.plot(devices, perfect, color=LIGHT["muted"], linestyle="--", linewidth=1, label="perfect")
     quiet(speed, "Images a second, at best", "devices")

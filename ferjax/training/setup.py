@@ -33,7 +33,7 @@ from ferjax.data.sources import Source
 from ferjax.errors import UserError
 from ferjax.models import class_maps
 from ferjax.models.mae import MaskedAutoencoder
-from ferjax.platform.compile_options import compiled_to_run_once
+from ferjax.platform.compile_options import compiled_to_run_once, compiled_to_train
 from ferjax.training import (
     affect,
     group_dro,
@@ -47,6 +47,7 @@ from ferjax.training import (
 )
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.distillation import Teacher
+from ferjax.training.gathered import gathering
 from ferjax.training.head import Head, head_of
 from ferjax.training.losses import class_weights
 from ferjax.training.network import build_model, create_model, image_shape
@@ -249,6 +250,8 @@ def assemble(
         shared["groups"] = jax.make_array_from_process_local_data(replicated(mesh), groups.codes)
     if rate_factor is not None:
         shared["rate_factor"] = jax.device_put(np.float32(rate_factor), replicated(mesh))
+    once = mesh.shape["fsdp"] > 1 and config.mesh.gather_once
+    gather = {"gather": gathering(mesh, None if config.loss.l2 else dtype)} if once else {}
     names = ["image", "label"] + ["index"] * indexed(config) + ["affect"] * bool(affect_head)
     rows = ("index",) if "held" in shared else tuple(names)
     one, several = _batch_layouts(mesh, rows, shared)
@@ -269,9 +272,15 @@ def assemble(
             head,
             affect_head,
             groups,
+            **gather,
         )
         rules.append(rule)
-        jitted = partial(jax.jit, out_shardings=(shardings, replicated(mesh)), donate_argnums=0)
+        jitted = partial(
+            jax.jit,
+            out_shardings=(shardings, replicated(mesh)),
+            donate_argnums=0,
+            compiler_options=compiled_to_train(mesh),
+        )
         train_steps.append(jitted(step, in_shardings=(shardings, one)))
         for calls, length in ((several_steps, together), (fewer_steps, None)):
             calls.append(jitted(make_several_steps(step, length), in_shardings=(shardings, several)))

@@ -45,7 +45,10 @@ def eight_devices(tmp_path_factory):
 )
 def test_eight_devices_are_one(eight_devices, parts, fields):
     one = mesh_steps.trained(1, parts, **fields)
-    cases = [case for case, given in mesh_steps.CASES.items() if given[1:] == (parts, fields)]
+    cases = [
+        case for case, (_, *given) in mesh_steps.CASES.items()
+        if given in ([parts, fields], [parts, fields | mesh_steps.GATHERED])
+    ]  # fmt: skip
     for case in cases:
         eight = eight_devices[case]
         assert eight.keys() == one.keys()
@@ -62,6 +65,7 @@ def test_fsdp_splits_the_weights(eight_devices):
     longest_last = {"()", "(None, None, None, 'fsdp')", "('fsdp',)"}
     assert set(eight_devices["fsdp 2"]["placed"]) == longest_last
     assert set(eight_devices["two parts, fsdp 4"]["placed"]) == longest_last
+    assert set(eight_devices["gathered once, fsdp 4"]["placed"]) == longest_last
 
 
 def abstract_mesh(data, fsdp):

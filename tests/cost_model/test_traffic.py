@@ -72,14 +72,14 @@ def test_only_main_memory_counts():
 
 
 @pytest.mark.parametrize(
-    ("text", "values", "padded", "memory"),
-    [("f32[3,5]{1,0}", 15, 60, 0), ("f32[3,5]{1,0:T(8,128)}", 15, 4096, 0), ("u8[7]{0:S(1)}", 7, 7, 1),
-     ("bf16[]{:T(128)}", 1, 2, 0), ("bf16[8,64]{0,1:T(8,128)(2,1)}", 512, 64 * 128 * 2, 0),
+    ("text", "size", "padded", "memory"),
+    [("f32[3,5]{1,0}", 60, 60, 0), ("f32[3,5]{1,0:T(8,128)}", 60, 4096, 0), ("u8[7]{0:S(1)}", 7, 7, 1),
+     ("bf16[]{:T(128)}", 2, 2, 0), ("bf16[8,64]{0,1:T(8,128)(2,1)}", 1024, 64 * 128 * 2, 0),
      ("pred[9]", 9, 9, 0)],
 )  # fmt: skip
-def test_arrays_are_read_with_their_tiles(text, values, padded, memory):
+def test_arrays_are_read_with_their_tiles(text, size, padded, memory):
     (array,) = arrays(text)
-    assert (array.values, array.padded, array.memory) == (values, padded, memory)
+    assert (array.size, array.padded, array.memory) == (size, padded, memory)
 
 
 def test_a_program_of_this_machine_moves_what_it_reads_and_makes():
