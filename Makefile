@@ -19,7 +19,7 @@ JAX_cuda := jax[cuda13]
 JAX_tpu := jax[tpu]
 JAX_cpu := jax
 
-.PHONY: train test test-all test-fast lint docs bench bench-gpu lock clean
+.PHONY: train test test-all test-fast lint docs notebooks bench bench-gpu lock clean
 
 train: $(VENV)/.train
 	$(BIN)/python -m ferjax.main --config=$(CONFIG) $(ARGS)
@@ -53,6 +53,10 @@ docs: $(VENV)/.docs
 	$(BIN)/python docs/make_commands_page.py
 	$(BIN)/mkdocs build --strict
 	@echo "open site/index.html, or with search: $(BIN)/python -m http.server --directory site"
+
+# Executes the notebooks of the documentation and keeps what they give.
+notebooks: $(VENV)/.dev
+	$(BIN)/python docs/run_notebooks.py
 
 $(VENV)/.python:
 	@test -n "$(PYTHON)" || { echo "ferjax needs Python 3.11 to 3.14; set PYTHON=…"; exit 2; }
