@@ -6,6 +6,7 @@ shown, which is all that these notebooks give.
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,11 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
     return files
 
 
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Makes links to notebooks lead to their pages."""
+    return re.sub(r"\]\(([\w/.]+)\.ipynb\)", r"](\1.md)", markdown)
+
+
 def page(notebook: dict[str, Any], name: str) -> tuple[str, dict[str, bytes]]:
     """Turns a notebook into Markdown.
 
@@ -48,7 +54,9 @@ def page(notebook: dict[str, Any], name: str) -> tuple[str, dict[str, bytes]]:
         else:
             parts.append(_fenced("python", source))
             parts += _outputs(cell["outputs"], name, pictures)
-    parts.insert(1, f"[The notebook]({name}.ipynb) to download and run; what it gave is shown here.")
+    parts.insert(
+        1, f'<a href="{name}.ipynb" download>The notebook</a>, to run it; what it gave is shown here.'
+    )
     return "\n\n".join(parts) + "\n", pictures
 
 

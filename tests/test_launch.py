@@ -273,6 +273,9 @@ def test_a_dockerfile_copies_what_exists_and_starts_ferjax(name, entry):
     assert all((ROOT / source).exists() for source in copied)
     assert any(step[0] == "USER" for step in steps)
     assert entry.split() in steps
+    constraints = {step[at + 1] for step in steps for at, word in enumerate(step) if word == "-c"}
+    texts = [(ROOT / name).read_text() for name in constraints if (ROOT / name).exists()]
+    assert not any("[" in text for text in texts)  # pip takes no constraint with an extra
 
 
 def test_the_manifest_of_the_service_is_whole():

@@ -72,7 +72,8 @@ def test_a_page_shows_source_text_and_pictures():
             {"data": {"image/png": base64.b64encode(png).decode(), "text/plain": "<Figure>"}}]},
     ]  # fmt: skip
     text, pictures = pages.page({"cells": cells}, "name")
-    assert text.startswith("# A title\n\nwords\n\n[The notebook](name.ipynb)")
+    assert text.startswith('# A title\n\nwords\n\n<a href="name.ipynb" download>The notebook</a>')
+    assert pages.on_page_markdown("[next](notebooks/other.ipynb)") == "[next](notebooks/other.md)"
     assert "```python\nprint(1)\n```\n\n```text\n1\n```" in text
     assert "![What the cell above draws](name_1.png)" in text
     assert "<Figure>" not in text
