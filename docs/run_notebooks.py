@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from PIL import Image
 
-FOLDER = Path(__file__).parent / "notebooks"
+FOLDER = Path(__file__).resolve().parent / "notebooks"
 
 
 def execute(path: Path, folder: Path) -> NotebookNode:
@@ -47,10 +47,19 @@ def execute(path: Path, folder: Path) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             for output in cell.outputs:
+                if "text" in output:
+                    output.text = _without(output.text, folder.resolve(), FOLDER.parents[1])
                 if "image/png" in output.get("data", {}):
                     output.data["image/png"] = _in_256_colours(output.data["image/png"])
     notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     return notebook
+
+
+def _without(text: str, *folders: Path) -> str:
+    """Takes folders of this machine out of the paths in a text."""
+    for folder in folders:
+        text = text.replace(f"{folder}/", "")
+    return text
 
 
 def _in_256_colours(picture: str) -> str:

@@ -86,6 +86,11 @@ def cross_entropy(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
 def fit_temperature(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
     """Finds the temperature of the lowest cross entropy, in [0.05, 20]; fit it on validation, never on test.
 
+    A network that is right about every one of a few examples would be certain of everything. As Platt (1999,
+    "Probabilistic outputs for support vector machines") does for two classes, the targets are therefore those
+    of N examples and of K more, of whose class nothing is known: their weight in the mean is K / (N + K),
+    which hardly matters from some hundred examples on.
+
     The cross entropy is convex in 1/T, so its lowest point is where its slope passes 0; halving finds it.
 
     Args:
@@ -93,7 +98,9 @@ def fit_temperature(labels: np.ndarray, log_probabilities: np.ndarray) -> float:
         log_probabilities: float `[N, K]`.
     """
     logits = np.asarray(log_probabilities, np.float64)
-    actual = logits[np.arange(len(labels)), labels].mean()
+    examples, classes = logits.shape
+    unknown = classes / (examples + classes)
+    actual = (1 - unknown) * logits[np.arange(examples), labels].mean() + unknown * logits.mean()
     low, high = 1 / _HIGHEST, 1 / _LOWEST
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

@@ -49,16 +49,30 @@ def test_the_temperature_undoes_what_made_it_sure(sharpness):
 
 
 def test_of_two_classes_it_is_platts_slope():
-    """A logistic regression on the difference of two logits, without intercept, has the slope 1/T."""
+    """A logistic regression without intercept on the difference of two logits, with Platt's targets."""
     labels, chances = said(classes=2, sharpness=2.0)
     difference = (chances[:, 1] - chances[:, 0])[:, None]
-    model = LogisticRegression(C=1e9, fit_intercept=False, tol=1e-9).fit(difference, labels)
+    certain = (len(labels) + 1) / (len(labels) + 2)
+    model = LogisticRegression(C=1e9, fit_intercept=False, tol=1e-9).fit(
+        np.concatenate([difference, difference]),
+        np.concatenate([labels, 1 - labels]),
+        sample_weight=np.repeat([certain, 1 - certain], len(labels)),
+    )
     temperature = calibration.fit_temperature(labels, chances)
     assert 1 / temperature == pytest.approx(float(model.coef_[0, 0]), rel=1e-4)
 
 
-def test_without_a_lowest_point_the_ends_of_the_range_are_taken():
-    always_right = np.log(np.array([[0.9, 0.1], [0.1, 0.9]]))
-    # Below, all is right for certain in floating point.
-    assert 0.05 <= calibration.fit_temperature(np.array([0, 1]), always_right) < 0.06
-    assert calibration.fit_temperature(np.array([1, 0]), always_right) == pytest.approx(20)
+@pytest.mark.parametrize(("examples", "sure"), [(10, 0.75), (48, 0.9), (4000, 0.999)])
+def test_a_few_right_answers_do_not_make_it_certain(examples, sure):
+    """About N answers of which none was wrong, one may be sure by (N + 1) / (N + 2), of two classes."""
+    labels = np.arange(examples) % 2
+    always_right = np.log(np.where(np.arange(2) == labels[:, None], 0.9, 0.1))
+    scaled = calibration.with_temperature(always_right, calibration.fit_temperature(labels, always_right))
+    said_of_the_actual = np.exp(scaled[np.arange(examples), labels])
+    np.testing.assert_allclose(said_of_the_actual, (examples + 1) / (examples + 2), rtol=1e-6)
+    assert (said_of_the_actual > sure).all()
+
+
+def test_always_wrong_takes_the_end_of_the_range():
+    always_wrong = np.log(np.array([[0.9, 0.1], [0.1, 0.9]]))
+    assert calibration.fit_temperature(np.array([1, 0]), always_wrong) == pytest.approx(20)
