@@ -25,7 +25,8 @@ def annotate(
 
     Args:
         image: uint8 `[H, W, 3]`.
-        rows: its faces; for a face without a box the panel is in the upper left corner.
+        rows: its faces; for a face without a box the panel is in the upper left corner. A face that is unlike
+            those of training is drawn in grey, and called unlike.
         label_names: the K classes.
         top_k: how many of a face's classes are written; 0: all.
         unsure_below: a face whose most likely class has less than this is drawn in grey, and called unsure.
@@ -39,15 +40,16 @@ def annotate(
     for row in rows:
         if row.probabilities is None:
             continue
-        unsure = is_unsure(row.probabilities, unsure_below)
-        colour = LIGHT["muted" if unsure else SERIES[int(row.probabilities.argmax()) % len(SERIES)]]
+        unsure = "unsure" if is_unsure(row.probabilities, unsure_below) else ""
+        doubt = "unlike" if row.unlike else unsure
+        colour = LIGHT["muted" if doubt else SERIES[int(row.probabilities.argmax()) % len(SERIES)]]
         if row.box is not None:
             draw.rounded_rectangle(row.box, size / 3, outline=colour, width=max(2, size // 6))
         chances = top_classes(row.probabilities, label_names, top_k)
-        if unsure:
+        if doubt:
             first, *_ = chances
             chances = {
-                f"unsure: {first}" if name == first else name: chance for name, chance in chances.items()
+                f"{doubt}: {first}" if name == first else name: chance for name, chance in chances.items()
             }
         panel = _Panel(chances, affect_by_name(row), colour)
         _label(draw, shown.size, row.box or (0, 0, 0, 0), panel, size)

@@ -6,10 +6,12 @@ import json
 import sys
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from ferjax.deploy import output_rows
 from ferjax.deploy.output_rows import Row
+from ferjax.deploy.parquet_rows import ParquetRows
 
 SEEN = ((0.0, 1), (0.04, 1), (0.08, 1), (0.08, 2))
 LABELS = ("sad", "happy", "time")
@@ -97,6 +99,18 @@ def test_a_face_unlike_those_of_training_is_called_so(monkeypatch):
     text = written("csv", tells_unlike=True, has_affect=True)
     assert text.splitlines()[0].endswith(",unsure,set,unlike,valence,arousal")
     assert [row["unlike"] for row in csv.DictReader(io.StringIO(text))][:3] == ["true", "", ""]
+
+
+@pytest.mark.parametrize("tells_unlike", [False, True])
+def test_parquet_has_the_column_where_it_is_told(tmp_path, tells_unlike):
+    rows = ParquetRows(tmp_path / "rows.parquet", LABELS, output_rows.Doubt(), False, tells_unlike)
+    for row in (FACE._replace(unlike=True if tells_unlike else None), ROWS[1]):
+        rows.write(row)
+    rows.close()
+    table = pq.read_table(tmp_path / "rows.parquet")
+    assert ("unlike" in table.column_names) is tells_unlike
+    assert table.column("label").to_pylist() == ["happy", None]
+    assert not tells_unlike or table.column("unlike").to_pylist() == [True, None]
 
 
 @pytest.mark.parametrize(("below", "unsure"), [(0.6, False), (0.63, True)])

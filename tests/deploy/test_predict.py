@@ -160,6 +160,9 @@ def test_an_unsure_face_is_drawn_otherwise():
     )
     sure, unsure = (annotate(grey, [row], ("sad", "happy", "fear"), 1, below) for below in (0.3, 0.5))
     assert (sure != annotate(grey, [row], ("sad", "happy", "fear"), 1)).sum() == 0
+    unlike = annotate(grey, [row._replace(unlike=True)], ("sad", "happy", "fear"), 1, 0.3)
+    assert (unlike != unsure).any()  # the word
+    assert (unlike[20:120, 20] == unsure[20:120, 20]).all()
     assert (sure[20:120, 20] != unsure[20:120, 20]).any()  # the colour of the box
     assert np.ptp(unsure[70, 20]) < np.ptp(sure[70, 20])  # grey
 
