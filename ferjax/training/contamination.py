@@ -10,7 +10,7 @@ from ferjax.config import defaults
 from ferjax.data.fingerprints import fingerprints
 from ferjax.data.sources import Source, StreamSource
 from ferjax.errors import UserError
-from ferjax.training.setup import load_split
+from ferjax.training.splits import load_split
 
 
 def seen_by(
