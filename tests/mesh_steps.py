@@ -37,7 +37,6 @@ SMALL_VIT = {"name": "vit_tiny48", "patch": 4, "width": 16, "depth": 1, "heads":
 # name → (fsdp, accumulate_steps, fields)
 CASES = {
     "data": (1, 1, {}),
-    "fsdp 2": (2, 1, {}),
     "two parts, fsdp 4": (4, 2, PAIRED),
     "methods, fsdp 2": (2, 1, METHODS),
     "masked, two parts, fsdp 2": (2, 2, MASKED),
