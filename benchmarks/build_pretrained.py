@@ -44,6 +44,7 @@ from ferjax.scores.confusion import accuracy_interval
 from ferjax.scores.significance import image_intervals
 from ferjax.training import setup
 from ferjax.training.evaluate import evaluate_rows
+from ferjax.training.splits import load_split
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "safetensors")
 LARGEST = 4 * 10**6  # bytes of the whole folder
@@ -84,7 +85,7 @@ def candidates(workdirs: list[Path]) -> list[Candidate]:
 def on_validation(network: Trained) -> tuple[np.ndarray, np.ndarray]:
     """The labels of validation, int `[N]`, and the network's log-probabilities `[N, K]`, unscaled."""
     config = network.config
-    source = setup.load_split(config, "validation", cache="stream")
+    source = load_split(config, "validation", cache="stream")
     mesh = make_mesh(ConfigDict({"data": 1, "fsdp": 1}))
     step = jax.jit(setup.build_eval_step(config, network.model), out_shardings=replicated(mesh))
     variables = jax.device_put(network.variables, replicated(mesh))
@@ -97,8 +98,8 @@ def left_out(network: Trained) -> dict[str, int]:
     every = network.config.copy_and_resolve_references()
     every.data.update(drop_leaks=False, drop_validation_leaks=False)
     return {
-        split: len(setup.load_split(every, split, cache="stream"))
-        - len(setup.load_split(network.config, split, cache="stream"))
+        split: len(load_split(every, split, cache="stream"))
+        - len(load_split(network.config, split, cache="stream"))
         for split in ("train", "validation")
     }
 

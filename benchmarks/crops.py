@@ -20,6 +20,7 @@ from ferjax.inference.open_run import open_network
 from ferjax.scores.confusion import accuracy, mean_class_accuracy
 from ferjax.training import setup
 from ferjax.training.evaluate import evaluate_rows
+from ferjax.training.splits import load_split
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 
@@ -29,7 +30,7 @@ def score(workdir: Path, crops: str) -> dict:
     network = open_network(workdir)
     config = network.config.copy_and_resolve_references()
     config.eval.crops = crops
-    source = setup.load_split(config, "validation", cache="memory")
+    source = load_split(config, "validation", cache="memory")
     mesh = make_mesh(ConfigDict({"data": 1, "fsdp": 1}))
     step = jax.jit(setup.build_eval_step(config, network.model), out_shardings=replicated(mesh))
     variables = jax.device_put(network.variables, replicated(mesh))

@@ -23,8 +23,9 @@ from ferjax.data.sources import Source
 from ferjax.files import write_json_atomic
 from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions
+from ferjax.runs.prediction_scores import probability_scores
 from ferjax.runs.predictions import Predictions
-from ferjax.runs.result import Cost, Environment, Scores, Training, build_result, probability_scores
+from ferjax.runs.result_content import Cost, Environment, Scores, Training, build_result
 from ferjax.training import metric_writers
 
 _RUNS = flags.DEFINE_integer("runs", 10, "How many runs.")

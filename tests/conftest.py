@@ -1,6 +1,7 @@
 """Shared by all tests: absl flags count as parsed, as in a command, and the tiny network with its data."""
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from untrained import write_run
 
 from ferjax.data import builders
+from ferjax.models import convnext, resnet
 from ferjax.platform import xla_flags
 
 flags.FLAGS.mark_as_parsed()
@@ -38,6 +40,7 @@ RELATIVES = [
     "vgg19", "vgg19_bn", "ran", "facenet", "facenet2expnet", "ran_facenet2expnet",
     "convnext_tiny", "efficientnet_b0", "efficientnet_b2", "emonext_tiny", "vit_b16", "vit_s16",
     "dan", "ddamfn", "mobilefacenet", "ir50", "poster_v2", "resmaskingnet",
+    "big_xception", "mini_xception", "face_expression_net",
     "affectnet_large_batch", "affectnet_pretrain", "deep_cnn_transfer", "transfer_rafdb", "mae_vit_s16",
 ]  # fmt: skip
 _OF_A_RELATIVE = re.compile(rf"\[(?:.*\W)?(?:{'|'.join(RELATIVES)})(?:\W.*)?\]$")
@@ -79,6 +82,15 @@ def never_killed(tiny_run, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("never_killed") / "run"
     tiny_run.run(workdir)
     return workdir
+
+
+@pytest.fixture
+def few_blocks(monkeypatch):
+    """Networks of many blocks have one or two of each kind: blocks more are no other layers."""
+    monkeypatch.setattr(convnext, "BLOCKS", (1, 1, 2, 1))
+    # The tables of PyTorch's names are made when they are imported, and keep all blocks.
+    importlib.import_module("ferjax.interop.torch_names.resnet")
+    monkeypatch.setattr(resnet, "STAGES", dict.fromkeys(resnet.STAGES, (1, 1, 1, 1)))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What steps of the tiny network exchange, hold and give on 1 to 8 devices: `mesh_scaling.py OUT.json`."""
+"""What steps of the tiny network exchange, hold and give on devices: `mesh_scaling.py OUT.json CASE…`."""
 
 import json
 import math
@@ -49,4 +49,4 @@ def found(devices: int, fsdp: int) -> dict:
 
 if __name__ == "__main__":
     with open(sys.argv[1], "w") as out:
-        json.dump({name: found(*case) for name, case in CASES.items()}, out)
+        json.dump({name: found(*CASES[name]) for name in sys.argv[2:]}, out)

@@ -38,7 +38,6 @@ GATHERED = {"mesh__gather_once": True}
 # name → (fsdp, accumulate_steps, fields)
 CASES = {
     "data": (1, 1, {}),
-    "fsdp 2": (2, 1, {}),
     "two parts, fsdp 4": (4, 2, PAIRED),
     "gathered once, fsdp 4": (4, 2, PAIRED | GATHERED),
     "methods, fsdp 2": (2, 1, METHODS),

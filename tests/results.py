@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ferjax.runs.result import Cost, Environment, Scores, Training, build_result
+from ferjax.runs.result_content import Cost, Environment, Scores, Training, build_result
 
 _GROUPS = (Training, Scores, Cost, Environment)
 

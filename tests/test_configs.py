@@ -11,7 +11,6 @@ from benchmarks import recipes as benchmark
 from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.config import is_pretraining, validate
 from ferjax.data.memory_source import MemorySource
-from ferjax.models import convnext
 from ferjax.registry import NETWORKS
 from ferjax.training.setup import assemble
 
@@ -65,8 +64,7 @@ def small(name: str, argument: str = ""):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipe_takes_two_steps(name, monkeypatch):
-    monkeypatch.setattr(convnext, "BLOCKS", (1, 1, 2, 1))  # blocks more are no other layers
+def test_recipe_takes_two_steps(name, few_blocks):
     config, source = small(name)
     mesh = make_mesh(config.mesh)
     parts = assemble(config, source, mesh)

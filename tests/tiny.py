@@ -29,6 +29,7 @@ from ferjax.layers.pooling import global_average_pool, max_pool_2x2
 from ferjax.registry import NETWORKS, NetworkFacts
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.training import setup
+from ferjax.training.splits import load_split
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "tiny_config.py"
@@ -219,7 +220,7 @@ def newest(workdir: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     config = ConfigDict(json.loads((workdir / "config.json").read_text()))
     config.mesh.update(data=-1, fsdp=1)
     with registered():
-        parts = setup.assemble(config, setup.load_split(config, "train"), make_mesh(config.mesh))
+        parts = setup.assemble(config, load_split(config, "train"), make_mesh(config.mesh))
     checkpoints = Checkpoints(workdir, config.model.name, keep=99)
     with contextlib.closing(checkpoints):
         state, meta = checkpoints.restore_newest(parts.like)

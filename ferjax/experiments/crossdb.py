@@ -18,7 +18,7 @@ from ferjax.report.tables import markdown
 from ferjax.report.wording import overlap, percent
 from ferjax.runs import predictions
 from ferjax.scores import significance
-from ferjax.training import setup
+from ferjax.training.splits import load_split
 
 FILE = "crossdb.json"
 SCORES = ("accuracy", "mean_class_accuracy", "macro_f1")
@@ -124,7 +124,7 @@ def _for_set(config: ConfigDict, dataset: str) -> ConfigDict:
 
 def _check(recipes: dict[str, ConfigDict]) -> None:
     """Checks that every set is there and shares a class with every other, before anything is trained."""
-    tests = {name: setup.load_split(recipe, "test", cache="stream") for name, recipe in recipes.items()}
+    tests = {name: load_split(recipe, "test", cache="stream") for name, recipe in recipes.items()}
     for trained in recipes:
         for tested, recipe in recipes.items():
             if trained == tested:

@@ -16,7 +16,7 @@ from ferjax.report.wording import count_of, duration, percent, points
 from ferjax.runs.metrics import read_metrics
 from ferjax.runs.workdir import METRICS
 from ferjax.scores import significance
-from ferjax.training import setup
+from ferjax.training.splits import load_split
 
 FILE = "protocol.json"
 RATES = (0.333, 1.0, 3.0)
@@ -157,7 +157,7 @@ def _copies(config: ConfigDict) -> int:
     """Counts the training images whose exact pixels also stand in a scored split."""
     leaking = config.copy_and_resolve_references()
     leaking.data.drop_leaks = False
-    whole, without = (len(setup.load_split(each, "train", cache="stream")) for each in (leaking, config))
+    whole, without = (len(load_split(each, "train", cache="stream")) for each in (leaking, config))
     return whole - without
 
 

@@ -11,7 +11,7 @@ from ferjax.errors import UserError, listed
 from ferjax.inference.layer_statistics import count, statistics
 from ferjax.inference.trained import Trained
 from ferjax.scores import unlike
-from ferjax.training import setup
+from ferjax.training import splits
 
 DESCRIBED = 4_000  # training pictures that show what is like them
 
@@ -35,8 +35,8 @@ def describe(network: Trained, layer: str, data_dir: str = "") -> unlike.Unlike:
         )
     config = network.config.copy_and_resolve_references()
     config.data.dir = data_dir or config.data.dir
-    train = setup.load_split(config, "train", cache="stream")
-    validation = setup.load_split(config, "validation", cache="stream")
+    train = splits.load_split(config, "train", cache="stream")
+    validation = splits.load_split(config, "validation", cache="stream")
     some = np.sort(np.random.default_rng(0).permutation(len(train))[:DESCRIBED])
     known = statistics(network, layer, train.take(some)["image"])
     others = statistics(network, layer, validation.take(np.arange(len(validation)))["image"])

@@ -28,8 +28,9 @@ from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions, weights
 from ferjax.runs.checkpoint_files import Damaged
 from ferjax.runs.checkpoints import Checkpoints
+from ferjax.runs.prediction_scores import affect_scores, probability_scores
 from ferjax.runs.predictions import Predictions
-from ferjax.runs.result import affect_scores, probability_scores, read_result
+from ferjax.runs.result import read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import RESULT, claim
 from ferjax.scores import groups
@@ -37,6 +38,7 @@ from ferjax.scores.confusion import summary
 from ferjax.training import contamination, memory, optimizers, setup, transfer
 from ferjax.training.evaluate import evaluate_rows
 from ferjax.training.head import head_of
+from ferjax.training.splits import load_split
 from ferjax.training.state import TrainState
 
 logger = logging.getLogger(__name__)
@@ -70,10 +72,9 @@ def evaluate_run(
 
     Returns:
         The content of the `.json`: `dataset`, `split`, `step`, `test` (as in `result.json`, over the classes
-        that can occur), `probabilities` (see `ferjax.runs.result.probability_scores`), `affect` (see
-        `ferjax.runs.result.affect_scores`), `masked`, `dropped`,
-        `merged`, `groups` where the set has attributes (see `ferjax.scores.groups.measure`), and where the
-        numbers come from.
+        that can occur), `probabilities` and `affect` (see `ferjax.runs.prediction_scores`), `masked`,
+        `dropped`, `merged`, `groups` where the set has attributes (see `ferjax.scores.groups.measure`), and
+        where the numbers come from.
 
     Raises:
         UserError: no run, no such set, split or attribute, or classes that cannot be merged.
@@ -198,7 +199,7 @@ def _label_names(workdir: Path, config: ConfigDict) -> tuple[str, ...]:
             return tuple(names)
     if (workdir / RESULT).exists():
         return tuple(read_result(workdir / RESULT)["label_names"])
-    return setup.load_split(config, "train", cache="stream").label_names
+    return load_split(config, "train", cache="stream").label_names
 
 
 def _best(workdir: Path, config: ConfigDict, like: TrainState) -> tuple[TrainState, int]:

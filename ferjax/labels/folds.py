@@ -24,7 +24,8 @@ from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import RESULT
 from ferjax.training.loop import train_and_evaluate
 from ferjax.training.prepared import prepare
-from ferjax.training.setup import Parts, Prepared, assemble, indexed, load_split
+from ferjax.training.setup import Parts, Prepared, assemble
+from ferjax.training.splits import indexed, load_split
 from ferjax.training.teachers import open_teachers
 
 logger = logging.getLogger(__name__)

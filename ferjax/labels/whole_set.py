@@ -13,7 +13,7 @@ from ferjax.data.described import describe
 from ferjax.data.loading import built_folder
 from ferjax.data.records import Records
 from ferjax.errors import UserError, listed
-from ferjax.training.setup import load_split
+from ferjax.training.splits import load_split
 
 
 class WholeSet(NamedTuple):

@@ -16,7 +16,7 @@ from ferjax.leaderboard.script import SCRIPT
 from ferjax.platform import outputs
 from ferjax.report.document import cards, document
 from ferjax.report.figures import inline_svg
-from ferjax.report.page import picture_files, write_pictures
+from ferjax.report.picture_files import picture_files, write_pictures
 from ferjax.report.wording import count_of, duration, percent
 
 VERB = "leaderboard"

@@ -23,7 +23,7 @@ from ferjax.report.wording import percent, points
 from ferjax.runs.result import read_result
 from ferjax.runs.stored_config import completed
 from ferjax.runs.workdir import CONFIG, RESULT
-from ferjax.training.setup import load_split
+from ferjax.training.splits import load_split
 
 AGAIN = "rerun"
 

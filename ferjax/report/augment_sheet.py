@@ -14,7 +14,7 @@ from ferjax.augment import augment, extra, mix
 from ferjax.augment.crops import random_crop
 from ferjax.data.sources import Source
 from ferjax.report.palette import LIGHT
-from ferjax.training import setup
+from ferjax.training.splits import load_split
 
 COLUMNS = 8
 _TILE = 96  # pixels; the least size of a tile
@@ -140,4 +140,4 @@ def _tile(image: np.ndarray, size: int) -> Image.Image:
 
 def sheet(config: ConfigDict, seed: int = 0) -> Image.Image:
     """Draws the sheet of a run's config, on its training set."""
-    return draw(rows(setup.load_split(config, "train", cache="stream"), config, seed))
+    return draw(rows(load_split(config, "train", cache="stream"), config, seed))

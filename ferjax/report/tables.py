@@ -93,7 +93,7 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def probability_lines(scores: dict) -> str:
-    """Formats what `ferjax.runs.result.probability_scores` computed, in a few lines."""
+    """Formats what `ferjax.runs.prediction_scores.probability_scores` computed, in a few lines."""
 
     def share(name: str) -> str:
         return "none" if scores.get(name) is None else f"{scores[name]:.4f}"

@@ -6,7 +6,8 @@ from typing import Any
 
 from ferjax import files
 from ferjax.errors import UserError
-from ferjax.runs.result import DEVICE, METHOD, RUN_FACTS, Cost, Environment, Training, require, run_facts
+from ferjax.runs.result import DEVICE, METHOD, RUN_FACTS, require
+from ferjax.runs.result_content import Cost, Environment, Training, run_facts
 from ferjax.runs.result_fields import RESULT, check_fields
 
 _FIELDS = (METHOD, "model", "dataset", "best_step", "steps", "epochs", "validation", "test", *RUN_FACTS)
@@ -28,7 +29,7 @@ def build(
         training: what was trained; its classes are not stored.
         best_step: the step that validation chose and that was tested.
         losses: the mean loss at that step, by split: `validation` and `test`.
-        overlap: see `ferjax.runs.result.Scores`.
+        overlap: see `ferjax.runs.result_content.Scores`.
         cost: time, speed and memory.
         environment: where, when, and with which libraries.
 

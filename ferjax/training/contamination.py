@@ -11,7 +11,7 @@ from ferjax.data.fingerprints import pixel_hashes
 from ferjax.data.mixture import MixedSource
 from ferjax.data.sources import Source, StreamSource
 from ferjax.errors import UserError
-from ferjax.training.setup import load_split
+from ferjax.training.splits import load_split
 
 
 def seen_by(

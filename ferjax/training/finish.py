@@ -15,16 +15,9 @@ from ferjax.platform.machine import describe_devices, describe_machine, peak_mem
 from ferjax.platform.versions import library_versions
 from ferjax.runs import predictions, pretraining_result, reconstructions
 from ferjax.runs.checkpoints import Checkpoints
+from ferjax.runs.prediction_scores import affect_scores, probability_scores
 from ferjax.runs.predictions import Predictions
-from ferjax.runs.result import (
-    Cost,
-    Environment,
-    Scores,
-    Training,
-    affect_scores,
-    build_result,
-    probability_scores,
-)
+from ferjax.runs.result_content import Cost, Environment, Scores, Training, build_result
 from ferjax.runs.workdir import RESULT
 from ferjax.training.evaluate import all_scores, evaluate_rows
 from ferjax.training.metric_writers import Writer
@@ -53,7 +46,7 @@ def finish(
         workdir: of the run.
         ready: its data and steps.
         begun: how it began; its progress is the loop's.
-        state: of the last step.
+        state: of the last step; its arrays are deleted unless that is the best one.
         checkpoints: all of them written.
         writer: takes the row of the test.
 
@@ -61,9 +54,7 @@ def finish(
         The content of `result.json`.
     """
     best_step = begun.progress.best_step
-    if best_step != int(state.step):
-        del state  # frees the last weights before the best ones are read
-        state, _ = checkpoints.restore(best_step, ready.parts.like)
+    state = _best_state(best_step, ready, state, checkpoints)
     by_split = {}
     for split in (ready.validation, _test_split(ready)):
         found = evaluate_rows(
@@ -107,9 +98,7 @@ def finish_pretraining(
     """
     best_step, model = begun.progress.best_step, ready.parts.model
     assert isinstance(model, MaskedAutoencoder)  # as `ferjax.training.network.create_model` makes it
-    if best_step != int(state.step):
-        del state  # frees the last weights before the best ones are read
-        state, _ = checkpoints.restore(best_step, ready.parts.like)
+    state = _best_state(best_step, ready, state, checkpoints)
     losses = {
         split.split: evaluate_loss(
             ready.parts.eval_step, state.variables, split, config.eval.batch_size, ready.mesh
@@ -132,6 +121,17 @@ def finish_pretraining(
         reconstructions.save(workdir, pictures)
         write_json_atomic(workdir / RESULT, result)
     return result
+
+
+def _best_state(best_step: int, ready: Prepared, last: TrainState, checkpoints: Checkpoints) -> TrainState:
+    """Returns the state of the best step; if that is not the last one, the last state is gone afterwards."""
+    if best_step == int(last.step):
+        return last
+    # Before the best one is read: a device must not hold both. Callers still refer to the last state, so
+    # that its arrays are deleted, not only forgotten.
+    for leaf in jax.tree.leaves(last):
+        leaf.delete()
+    return checkpoints.restore(best_step, ready.parts.like)[0]
 
 
 def _test_split(ready: Prepared) -> Source:

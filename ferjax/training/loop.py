@@ -31,8 +31,9 @@ from ferjax.training.metric_writers import MultiWriter, Writer
 from ferjax.training.prepared import prepare
 from ferjax.training.progress import Progress
 from ferjax.training.reconstruction import evaluate_loss
-from ferjax.training.setup import Prepared, open_mesh, train_rows
+from ferjax.training.setup import Prepared, open_mesh
 from ferjax.training.signals import Interrupts
+from ferjax.training.splits import train_rows
 from ferjax.training.start import Begun, Trackers, begin_run, no_trackers, open_writers
 from ferjax.training.state import TrainState
 from ferjax.training.throughput import Diverged, Meter

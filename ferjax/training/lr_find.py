@@ -21,7 +21,8 @@ from ferjax.config import stages_of
 from ferjax.errors import UserError
 from ferjax.training import transfer
 from ferjax.training.schedules import rate_factor
-from ferjax.training.setup import assemble, load_split, open_mesh, train_rows
+from ferjax.training.setup import assemble, open_mesh
+from ferjax.training.splits import load_split, train_rows
 from ferjax.training.teachers import open_teachers
 
 SMOOTHING = 0.9  # share of the average that is kept at each step

@@ -7,7 +7,8 @@ from ferjax.data.memory_source import check_fits, into_memory
 from ferjax.data.mixture import MixedSource
 from ferjax.data.sources import Source, StreamSource
 from ferjax.training.device_source import DeviceSource
-from ferjax.training.setup import Parts, Prepared, assemble, load_split
+from ferjax.training.setup import Parts, Prepared, assemble
+from ferjax.training.splits import load_split
 from ferjax.training.teachers import open_teachers
 
 

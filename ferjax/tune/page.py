@@ -11,7 +11,7 @@ from ferjax.files import plain, to_json
 from ferjax.platform import outputs
 from ferjax.report.document import cards, document
 from ferjax.report.figures import inline_svg
-from ferjax.report.page import picture_files, write_pictures
+from ferjax.report.picture_files import picture_files, write_pictures
 from ferjax.report.tables import html_table, markdown
 from ferjax.report.wording import count_of, day, duration, number, percent
 from ferjax.tune import plots

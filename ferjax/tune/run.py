@@ -17,7 +17,7 @@ from ferjax.experiments.runs import QueueRunner, seed_runs
 from ferjax.files import plain, read_json, write_json_atomic
 from ferjax.platform import outputs
 from ferjax.runs.config_check import fixed_fields
-from ferjax.training.setup import load_split
+from ferjax.training.splits import load_split
 from ferjax.tune import page, record
 from ferjax.tune.best_file import config_file
 from ferjax.tune.search import Settings, best, numbered, search

@@ -20,7 +20,8 @@ from ferjax.training.device_source import DeviceSource
 from ferjax.training.loop import train_and_validate
 from ferjax.training.prepared import load_decoded
 from ferjax.training.progress import Progress
-from ferjax.training.setup import Parts, Prepared, assemble, indexed, load_split, open_mesh, with_rate
+from ferjax.training.setup import Parts, Prepared, assemble, open_mesh, with_rate
+from ferjax.training.splits import indexed, load_split
 from ferjax.training.teachers import open_teachers
 from ferjax.training.throughput import Diverged
 from ferjax.tune.search import Ended, Proposal

@@ -63,7 +63,7 @@ def test_eight_devices_are_one(eight_devices, parts, fields):
 def test_fsdp_splits_the_weights(eight_devices):
     assert set(eight_devices["data"]["placed"]) == {"()"}
     longest_last = {"()", "(None, None, None, 'fsdp')", "('fsdp',)"}
-    assert set(eight_devices["fsdp 2"]["placed"]) == longest_last
+    assert set(eight_devices["methods, fsdp 2"]["placed"]) == longest_last
     assert set(eight_devices["two parts, fsdp 4"]["placed"]) == longest_last
     assert set(eight_devices["gathered once, fsdp 4"]["placed"]) == longest_last
 

@@ -24,6 +24,7 @@ from ferjax.runs.checkpoints import Checkpoints
 from ferjax.training import setup
 from ferjax.training.losses import cross_entropy
 from ferjax.training.predict_step import make_predict_step
+from ferjax.training.splits import load_split
 from ferjax.training.steps import make_eval_step
 
 LABELS = [0, 1, 3, 7, 4, 5, 7, 6, 0, 3, 3]  # of fer8: contempt, and nobody afraid
@@ -58,7 +59,7 @@ def best_probabilities(workdir, images):
     """The best checkpoint's probabilities `[N, K]`, computed outside of any step."""
     config = tiny.ConfigDict(json.loads((workdir / "config.json").read_text()))
     with tiny.registered():
-        parts = setup.assemble(config, setup.load_split(config, "train"), make_mesh(config.mesh))
+        parts = setup.assemble(config, load_split(config, "train"), make_mesh(config.mesh))
         model = setup.build_model(config, 7)
     best = json.loads((workdir / "result.json").read_text())["best_step"]
     with contextlib.closing(Checkpoints(workdir, "tiny", keep=9)) as checkpoints:

@@ -9,7 +9,7 @@ from ferjax.config import validate
 from ferjax.data import load, loading
 from ferjax.data.label_noise import with_wrong_labels
 from ferjax.errors import UserError
-from ferjax.training import setup
+from ferjax.training.splits import load_split
 
 
 @given(
@@ -44,7 +44,7 @@ def test_only_train_is_wrong_and_all_agree_on_it(tiny_run, cache, caplog):
     loading._logged.clear()
     right = load("fer2013", "train", tiny_run.data, cache=cache)
     config = tiny_run.config(data__label_noise=0.2, data__cache=cache)
-    wrong = setup.load_split(config, "train")
+    wrong = load_split(config, "train")
     assert (wrong.labels != right.labels).sum() == 28
     assert "28 of 140 training labels of fer2013 are made wrong (label_noise=0.2, seed 0)" in caplog.text
     indices = [5, 0, 139, 5]
@@ -53,7 +53,7 @@ def test_only_train_is_wrong_and_all_agree_on_it(tiny_run, cache, caplog):
     assert wrong.digest() != right.digest()
     for split in ("validation", "test"):
         clean = load("fer2013", split, tiny_run.data)
-        np.testing.assert_array_equal(setup.load_split(config, split).labels, clean.labels)
+        np.testing.assert_array_equal(load_split(config, split).labels, clean.labels)
 
 
 def test_votes_have_no_wrong_class(tiny_model, tiny_run):

@@ -14,7 +14,8 @@ from ferjax.data import builders, load, loading, relabel, relabel_file
 from ferjax.data.example_ids import example_ids
 from ferjax.data.records import Records
 from ferjax.errors import UserError
-from ferjax.training import contamination, setup
+from ferjax.training import contamination
+from ferjax.training.splits import load_split
 
 
 def written(path, key, *rows, columns=("label", "new_label")):
@@ -37,7 +38,7 @@ def test_the_labels_of_every_split_are_replaced_and_all_agree_on_it(tiny_run, tm
     config = tiny_run.config(data__relabel=path, data__cache=cache)
     for split, replaced in (("train", 1), ("validation", 0), ("test", 1)):
         before = load("fer2013", split, tiny_run.data)
-        source = setup.load_split(config, split)
+        source = load_split(config, split)
         assert source.replaced == replaced == (source.labels != before.labels).sum()
         assert (source.digest() == before.digest()) == (replaced == 0)
         np.testing.assert_array_equal(source.take([0, 5])["label"], source.labels[[0, 5]])
@@ -45,7 +46,7 @@ def test_the_labels_of_every_split_are_replaced_and_all_agree_on_it(tiny_run, tm
     assert (
         f"1 of 140 train labels of fer2013 are replaced by those of {path} (2 rows, SHA-256 " in caplog.text
     )
-    splits = [setup.load_split(config, split) for split in ("train", "test")]
+    splits = [load_split(config, split) for split in ("train", "test")]
     assert relabel.provenance(path, splits) == {
         "file": path, "digest": digest, "replaced": {"train": 1, "test": 1},
     }  # fmt: skip

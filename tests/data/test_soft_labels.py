@@ -10,7 +10,7 @@ from copies.copy import Copy
 
 from ferjax.data import load, loading
 from ferjax.data.pipeline import train_batches
-from ferjax.training import setup
+from ferjax.training.splits import load_split
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_workers_send_the_votes(data):
 
 def test_only_the_training_split_of_a_run_is_soft(data):
     config = tiny.tiny_configuration(data__name="ferplus", data__dir=str(data), data__soft_labels=True)
-    shapes = [setup.load_split(config, split).take([0])["label"].shape for split in ("train", "validation")]
+    shapes = [load_split(config, split).take([0])["label"].shape for split in ("train", "validation")]
     assert shapes == [(1, 8), (1,)]
 
 
@@ -57,12 +57,12 @@ def test_a_part_of_train_is_kept_and_logged_and_the_rest_of_the_set_is_whole(dat
     caplog.set_level("INFO", logger=loading.__name__)
     loading._logged.clear()
     config = tiny.tiny_configuration(data__name="ferplus", data__dir=str(data), data__train_fraction=0.5)
-    whole, part = load("ferplus", "train", data), setup.load_split(config, "train")
+    whole, part = load("ferplus", "train", data), load_split(config, "train")
     assert f"{len(part)} of {len(whole)} training examples of ferplus are kept" in caplog.text
     assert set(part.labels) == set(whole.labels)
     assert len(part) == 8 + 1  # half of two of each class, and of the third sad one
     ids = {whole[index]["id"] for index in range(len(whole))}
     assert {part[index]["id"] for index in range(len(part))} < ids
     assert part.digest() != whole.digest()
-    assert len(setup.load_split(config, "test")) == len(load("ferplus", "test", data)) == 8
+    assert len(load_split(config, "test")) == len(load("ferplus", "test", data)) == 8
     assert copies.class_of(part[0]["image"]) == part.label_names[part[0]["label"]]

@@ -87,7 +87,7 @@ def traced(name, method, dtype=jnp.float32):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", models.names())
-def test_every_network_is_explained(name):
+def test_every_network_is_explained(name, few_blocks):
     traced(name, "grad_cam")
     if name in class_maps.FITTING:
         traced(name, "cam")

@@ -15,7 +15,7 @@ from untrained import LABELS, write_run
 from ferjax import files
 from ferjax.inference.open_run import open_network
 from ferjax.report.run import read_run
-from ferjax.runs import predictions, result, workdir
+from ferjax.runs import prediction_scores, predictions, workdir
 from ferjax.runs.predictions import Predictions
 from fuzz import mutations, seeds
 from fuzz.case import Case
@@ -45,7 +45,7 @@ def _write(folder: Path) -> None:
         "versions": {"ferjax": "0.1.0"},
         "date": datetime.datetime(2025, 3, 1, tzinfo=datetime.UTC), "split_digests": {"train": "01",
         "test": "45"},
-        "seed": 0, "probabilities": result.probability_scores(test, test),
+        "seed": 0, "probabilities": prediction_scores.probability_scores(test, test),
     }  # fmt: skip
     files.write_json_atomic(run / "result.json", result_of(**fields))
 

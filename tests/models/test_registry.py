@@ -8,7 +8,6 @@ from networks import drawn_variables
 
 from ferjax import models
 from ferjax.errors import UserError
-from ferjax.models import convnext
 from ferjax.registry import NETWORKS
 
 FACENET = 23_482_624  # with the embedding, as facenet-pytorch counts
@@ -138,8 +137,7 @@ def test_logits_have_the_asked_classes_at_any_batch(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", models.names())
-def test_forward_gradient_jit_and_bfloat16(name, monkeypatch):
-    monkeypatch.setattr(convnext, "BLOCKS", (1, 1, 2, 1))  # blocks more are no other layers
+def test_forward_gradient_jit_and_bfloat16(name, few_blocks):
     # Of the smallest images some leave nothing to normalise over.
     size, options = at_least(name, 16), SMALL.get(name, {})
     model = models.create(name, **options)

@@ -97,7 +97,7 @@ def test_the_shipped_network_is_calibrated_and_knows_its_limits(network):
     assert network.trained_on[0]["data"]["dir"] == "" == network.config.data.dir
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)  # tests/inference/test_bundle.py tries every part of one
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_every_damaged_byte_of_the_weights_is_one_line(tmp_path_factory, place, bit):
     folder = tmp_path_factory.mktemp("package")

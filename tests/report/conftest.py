@@ -8,7 +8,7 @@ from results import result_of
 
 from ferjax import files
 from ferjax.report import page
-from ferjax.runs import predictions, result
+from ferjax.runs import prediction_scores, predictions
 from ferjax.runs.predictions import Predictions
 from ferjax.training import metric_writers
 
@@ -79,7 +79,7 @@ def make_with_predictions(parent, name="run", seed=0, validation=True, **changes
     held_out = said("validation", seed=seed) if validation else None
     changes = {
         "matrix": matrix,
-        "probabilities": result.probability_scores(test, held_out),
+        "probabilities": prediction_scores.probability_scores(test, held_out),
         "seed": seed,
         **changes,
     }

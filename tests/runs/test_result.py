@@ -8,7 +8,7 @@ from results import result_of
 from ferjax import files
 from ferjax.errors import UserError
 from ferjax.platform.versions import library_versions
-from ferjax.runs import result
+from ferjax.runs import prediction_scores, result
 from ferjax.runs.predictions import Predictions
 from ferjax.scores.confusion import summary
 
@@ -62,7 +62,7 @@ def test_probabilities_are_told_beside_the_confusion_matrix():
     names = ("sad", "happy")
     chances = np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]])
     said = Predictions("s", "test", "d", 1, names, np.arange(4), np.array([0, 0, 1, 1]), np.log(chances))
-    found = result.probability_scores(said, said)
+    found = prediction_scores.probability_scores(said, said)
     assert set(result.PROBABILITIES) <= set(found)
     assert found["roc_auc"] == pytest.approx(0.75)
     assert found["per_class"][0] == {
@@ -77,7 +77,7 @@ def test_probabilities_are_told_beside_the_confusion_matrix():
     assert found["sets"]["overall"] == {
         "smallest": 0.0, "covered": 1.0, "lowest_class": 1.0, "mean_size": 2.0, "empty": 0.0, "single": 0.0,
     }  # fmt: skip
-    without = result.probability_scores(said, None)
+    without = prediction_scores.probability_scores(said, None)
     assert without["sets"] is None
     assert without["temperature"] is without["calibration_error_scaled"] is None
     assert built(probabilities=found)["probabilities"] == found
@@ -88,7 +88,7 @@ def test_a_class_without_examples_has_no_auc_and_json_holds_null(tmp_path):
     said = Predictions(
         "s", "test", "d", 1, ("a", "b"), np.arange(2), np.array([0, 0]), np.log([[0.9, 0.1], [0.6, 0.4]])
     )
-    content = built(probabilities=result.probability_scores(said, None))
+    content = built(probabilities=prediction_scores.probability_scores(said, None))
     files.write_json_atomic(tmp_path / "result.json", content)
     read = result.read_result(tmp_path / "result.json")
     assert read["probabilities"]["roc_auc"] is None
@@ -218,7 +218,7 @@ def test_a_value_of_another_kind_is_named(tmp_path, path, new, message):
 def test_probabilities_of_another_kind_are_named(tmp_path, path, new, message):
     names, chances = ("sad", "happy"), np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]])
     said = Predictions("s", "test", "d", 1, names, np.arange(4), np.array([0, 0, 1, 1]), np.log(chances))
-    value = json.loads(files.to_json(built(probabilities=result.probability_scores(said, said))))
+    value = json.loads(files.to_json(built(probabilities=prediction_scores.probability_scores(said, said))))
     (tmp_path / "result.json").write_text(json.dumps(value))
     assert result.read_result(tmp_path / "result.json") == value
     change(value["probabilities"], path, new)

@@ -13,6 +13,7 @@ import tiny
 from ferjax.errors import UserError
 from ferjax.runs import weights
 from ferjax.runs.checkpoints import Damaged
+from ferjax.training.splits import load_split
 
 VARIABLES = {
     "params": {"conv": {"kernel": np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)}},
@@ -84,9 +85,7 @@ def stored(workdir, step):
     """Path → array of the whole state of one step."""
     config = tiny.ConfigDict(json.loads((workdir / "config.json").read_text()))
     with tiny.registered():
-        parts = tiny.setup.assemble(
-            config, tiny.setup.load_split(config, "train"), tiny.make_mesh(config.mesh)
-        )
+        parts = tiny.setup.assemble(config, load_split(config, "train"), tiny.make_mesh(config.mesh))
     checkpoints = tiny.Checkpoints(workdir, "tiny", keep=99)
     state, _ = checkpoints.restore(step, parts.like)
     checkpoints.close()

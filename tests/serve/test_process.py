@@ -105,6 +105,7 @@ def test_it_writes_nothing_to_the_disk(compiled, tmp_path, photograph):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["current", "home", "temporary"]
 
 
+@pytest.mark.relative  # `test_fuzzed.py` stands for it
 def test_schemathesis_finds_nothing(compiled, tmp_path):
     pytest.importorskip("schemathesis")
     checks = (

@@ -69,7 +69,7 @@ def test_a_run_that_is_killed_on_one_machine_goes_on_on_the_next_bit_for_bit(
     """Also while the store answers 503, breaks connections, and cuts what it sends."""
     put_folder(store, tiny_run.data, "sets")
     store.put("runs/a/checkpoints/4/state/a", b"left by a kill")
-    for number, (step, happens) in enumerate([(6, "503"), (13, "reset"), (19, "cut")]):
+    for number, (step, happens) in enumerate([(6, "503"), (13, "reset"), (None, "cut")]):
         machine = Machine(tiny_run, store, tmp_path / f"machine-{number}")
         faults = first(25, happens, "GET" if happens == "cut" else "GET PUT DELETE")
         with (
@@ -80,11 +80,13 @@ def test_a_run_that_is_killed_on_one_machine_goes_on_on_the_next_bit_for_bit(
             ),
             machine.start(*train()) as command,
         ):
-            assert command.reaches(step), command.text
-            command.process.kill()
-    text = Machine(tiny_run, store, tmp_path / "last").run(*train())
-    assert f"workdir {RUN}" in text
-    assert str(tmp_path) not in text
+            if step is None:  # the last machine is left to it
+                assert command.finish() == 0, command.text
+                assert f"workdir {RUN}" in command.text
+                assert str(tmp_path) not in command.text
+            else:
+                assert command.reaches(step), command.text
+                command.process.kill()
     workdir = get_folder(store, "runs/a", tmp_path / "fetched")
     assert tiny.result(workdir) == tiny.result(never_killed)
     assert tiny.steady(tiny.rows(workdir)) == tiny.steady(tiny.rows(never_killed))
@@ -100,6 +102,7 @@ def test_a_run_that_is_killed_on_one_machine_goes_on_on_the_next_bit_for_bit(
 
 
 @pytest.mark.slow
+@pytest.mark.relative  # the run that is killed reads and writes the same places
 def test_a_finished_run_is_used_from_the_store(tiny_run, never_killed, store, machine, tmp_path):
     put_folder(store, tiny_run.data, "sets")
     put_folder(store, never_killed, "runs/a")

@@ -15,10 +15,11 @@ from ferjax.inference.score_run import evaluate_run
 from ferjax.runs import predictions
 from ferjax.runs.result import read_result
 from ferjax.scores import affect as scores
-from ferjax.training import affect, array_outcomes, initial_weights, setup
+from ferjax.training import affect, array_outcomes, initial_weights
 from ferjax.training.loop import train_and_evaluate
 from ferjax.training.paths import by_path
 from ferjax.training.predict_step import make_answer_step
+from ferjax.training.splits import load_split
 
 pytestmark = pytest.mark.usefixtures("tiny_registered")
 FIELDS = {
@@ -184,7 +185,7 @@ def test_what_it_cannot_do_is_refused(fields, told):
 def test_a_set_without_values_and_a_network_without_a_linear_layer_are_refused(tiny_run):
     config = tiny_run.config(affect__head="beside")
     with pytest.raises(UserError, match="fer2013 train has none for any") as caught:
-        setup.load_split(config, "train", cache="stream")
+        load_split(config, "train", cache="stream")
     assert len(str(caught.value)) <= 400
     with pytest.raises(UserError, match="needs a network whose logits"):
         affect.head_of(config, models.create("mini_xception"), (48, 48, 3))

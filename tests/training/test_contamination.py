@@ -15,7 +15,7 @@ from ferjax.errors import UserError
 from ferjax.inference.score_run import evaluate_run
 from ferjax.training import contamination
 from ferjax.training.loop import train_and_evaluate
-from ferjax.training.setup import load_split
+from ferjax.training.splits import load_split
 from ferjax.training.trained_on import is_record
 
 pytestmark = pytest.mark.usefixtures("tiny_model")

@@ -11,13 +11,12 @@ import tiny
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def scaling(tmp_path_factory):
+def found(folder, *cases):
     """What `mesh_scaling.py` found, by case."""
-    path = tmp_path_factory.mktemp("scaling") / "found.json"
+    path = folder / "found.json"
     own = {"JAX_NUM_CPU_DEVICES": "8", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(tiny.HERE.parent)}
     done = subprocess.run(
-        [sys.executable, str(tiny.HERE / "mesh_scaling.py"), str(path)],
+        [sys.executable, str(tiny.HERE / "mesh_scaling.py"), str(path), *cases],
         env={**os.environ, **own},
         capture_output=True, text=True, timeout=tiny.LONGEST,
     )  # fmt: skip
@@ -25,19 +24,33 @@ def scaling(tmp_path_factory):
     return json.loads(path.read_text())
 
 
+@pytest.fixture(scope="module")
+def scaling(tmp_path_factory):
+    return found(tmp_path_factory.mktemp("scaling"), "1", "8", "8, fsdp 4")
+
+
 def test_one_device_exchanges_nothing(scaling):
     assert scaling["1"]["bytes"] == {}
 
 
-@pytest.mark.parametrize("devices", ["2", "8"])
-def test_gradients_and_batch_statistics_are_reduced_and_nothing_else(scaling, devices):
-    found = scaling[devices]
-    assert found["bytes"].keys() == {"all-reduce"}
-    expected = 4 * (found["parameters"] + found["statistics"])
-    assert found["bytes"]["all-reduce"] == pytest.approx(expected, rel=0.05)
+def check_reduced(case):
+    assert case["bytes"].keys() == {"all-reduce"}
+    expected = 4 * (case["parameters"] + case["statistics"])
+    assert case["bytes"]["all-reduce"] == pytest.approx(expected, rel=0.05)
 
 
-@pytest.mark.parametrize("mesh", ["2", "8", "8, fsdp 4"])
+def test_gradients_and_batch_statistics_are_reduced_and_nothing_else(scaling):
+    check_reduced(scaling["8"])
+
+
+@pytest.mark.relative  # eight devices stand for two
+def test_two_devices_do_the_same(scaling, tmp_path):
+    two = found(tmp_path, "2")["2"]
+    check_reduced(two)
+    assert two["losses"] == pytest.approx(scaling["1"]["losses"], rel=1e-12)
+
+
+@pytest.mark.parametrize("mesh", ["8", "8, fsdp 4"])
 def test_losses_in_float64_are_those_of_one_device(scaling, mesh):
     assert len(set(scaling["1"]["losses"])) == 4  # it learns
     assert scaling[mesh]["losses"] == pytest.approx(scaling["1"]["losses"], rel=1e-12)

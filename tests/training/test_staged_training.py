@@ -14,8 +14,9 @@ from ferjax.config import set_stages
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.training.evaluate import Evaluated
 from ferjax.training.loop import train_and_evaluate
-from ferjax.training.setup import assemble, load_split
+from ferjax.training.setup import assemble
 from ferjax.training.signals import Interrupts
+from ferjax.training.splits import load_split
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_model")]
 # 140 images, 8.75 steps an epoch: stages of 4, 4 and 4 steps, a validation every 3 and at each end.

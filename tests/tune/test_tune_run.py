@@ -178,14 +178,14 @@ def test_a_config_file_gives_back_the_config(tmp_path):
 @pytest.mark.slow
 def test_a_whole_search_tests_its_winner_once(tiny_run, tiny_model, tmp_path):
     config = tiny_run.config(checkpoint__every_steps=0, train__max_steps=4, eval__every_epochs=0.2)
-    settings = Settings("random", "none", trials=3)
+    settings = Settings("random", "none", trials=2)
     with pytest.raises(UserError, match="tune needs an end: give --trials, --hours or both"):
         run.tune(config, SPACE, tmp_path, Settings())
     searched = run.tune(config, SPACE, tmp_path, settings, final_seeds=0)
     assert searched["tested"] is None
-    found = run.tune(config, SPACE, tmp_path, Settings("random", "none", trials=4), final_seeds=2)
-    assert found["trials"][:3] == searched["trials"]
-    assert len(found["trials"]) == 4
+    found = run.tune(config, SPACE, tmp_path, Settings("random", "none", trials=3), final_seeds=2)
+    assert found["trials"][:2] == searched["trials"]
+    assert len(found["trials"]) == 3
     assert found["tested"]["seeds"] == [1, 2]
     results = [json.loads((tmp_path / f"best/seed-{seed}/result.json").read_text()) for seed in (1, 2)]
     assert found["tested"]["scores"]["accuracy"] == [result["test"]["accuracy"] for result in results]
@@ -195,14 +195,14 @@ def test_a_whole_search_tests_its_winner_once(tiny_run, tiny_model, tmp_path):
     assert found["best"]["values"] == best["values"]
     expected = with_values(config, best["values"])
     assert read_config(tmp_path / "best.py").to_dict() == expected.to_dict()
-    again = run.tune(config, SPACE, tmp_path, Settings("random", "none", trials=4), final_seeds=2)
+    again = run.tune(config, SPACE, tmp_path, Settings("random", "none", trials=3), final_seeds=2)
     assert {**again, "date": "", "workers": []} == {**found, "date": "", "workers": []}
     with pytest.raises(
-        UserError, match="ended with 4 trials, and its winner is tested: it cannot go on to 5"
+        UserError, match="ended with 3 trials, and its winner is tested: it cannot go on to 4"
     ):
-        run.tune(config, SPACE, tmp_path, Settings("random", "none", trials=5), final_seeds=2)
+        run.tune(config, SPACE, tmp_path, Settings("random", "none", trials=4), final_seeds=2)
     with pytest.raises(UserError, match="its winner is tested: leave --final_seeds=0 out"):
-        run.tune(config, SPACE, tmp_path, Settings("random", "none", trials=4), final_seeds=0)
+        run.tune(config, SPACE, tmp_path, Settings("random", "none", trials=3), final_seeds=0)
     with pytest.raises(UserError, match="is of another search"):
         run.tune(config, SPACE[:1], tmp_path, settings, final_seeds=2)
     with pytest.raises(UserError, match=r"is of another search .*folds was 0, is 2"):
