@@ -52,13 +52,17 @@ def started(tiny_run, workdir, numbers, restarts):
     )
 
 
-def killed_at_random(process, number, step, generator):
-    """Waits for a step, then kills one of the training processes; returns the lines until then."""
+def has_checkpoint(workdir):
+    return any(path.name.isdigit() for path in (workdir / "checkpoints").glob("*"))
+
+
+def killed_at_random(process, workdir, number, step, generator):
+    """Waits for a step and a whole checkpoint, then kills a training process; returns the lines."""
     lines = []
     for line in process.stdout:
         lines.append(line)
         found = re.match(r"step +([\d,]+)/", line)
-        if found and int(found[1]) >= step:
+        if found and int(found[1]) >= step and has_checkpoint(workdir):
             break
     index = generator.randrange(number)
     victims = [
@@ -90,7 +94,7 @@ def test_processes_killed_at_random_come_back_in_other_numbers(
         try:
             for turn, number in enumerate(numbers[:-1]):
                 step = generator.randrange(3 + 4 * turn, 7 + 4 * turn)
-                lines += killed_at_random(process, number, step, generator)
+                lines += killed_at_random(process, workdir, number, step, generator)
             assert process.stdout is not None
             lines += process.stdout.readlines()
         except BaseException:
