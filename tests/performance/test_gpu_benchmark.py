@@ -12,7 +12,7 @@ def test_all_of_it_runs_small(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "2")
     file = tmp_path / "gpu.json"
     words = ["--networks=fer_cnn", "--sizes=16", "--batch=4", "--rounds=1", "--epochs=1",
-             "--images=40", "--steps=2", f"--json={file}"]  # fmt: skip
+             "--images=40", "--steps=2", "--limit=1000000", f"--json={file}"]  # fmt: skip
     monkeypatch.setattr("sys.argv", ["gpu", *words])
     gpu.main()
     run = json.loads(file.read_text())
