@@ -29,8 +29,7 @@ BATCHES = {"cpu": (16,), "gpu": (16, 64, 256, 1024)}
 PRECISIONS = {"cpu": ("float32",), "gpu": ("bfloat16", "float32")}
 # How cost grows with the batch: on GPUs by all networks, on CPUs by one that has room for large batches.
 GROWING, LARGER = "fer_cnn", (64, 256, 1024)
-# Input and start-up are measured with these, of which the last has the shortest step; a quick run takes its
-# first network.
+# Input is measured with these, of which the last has the shortest step; a quick run takes its first network.
 ABOUT_INPUT = ("resemotenet", "se_resnet18", "fer_cnn")
 WHAT = ("input", "first step", "training", "inference")
 QUICK = {"networks": "fer_cnn,sdl", "compiled": "", "batches": "4,8", "rounds": 1, "images": 32, "steps": 4}
@@ -77,6 +76,10 @@ def cases(args: argparse.Namespace) -> list[dict[str, Any]]:
         size = args.sizes[0] if args.sizes else usual_size(network)
         case = {"model": network, "size": size, "precision": args.precisions[0]}
         found += [{"what": "input", **case, "batch": batch} for batch in args.batches]
+    # For its peak of memory, every network's.
+    for network in about if args.quick else args.networks:
+        size = args.sizes[0] if args.sizes else usual_size(network)
+        case = {"model": network, "size": size, "precision": args.precisions[0]}
         found.append({"what": "first step", **case, "batch": args.batches[0]})
     for precision, network in itertools.product(args.precisions, args.networks):
         for size in args.sizes or [usual_size(network)]:

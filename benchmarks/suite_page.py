@@ -13,7 +13,7 @@ from ferjax.report.palette import LIGHT, SERIES
 from ferjax.report.tables import markdown
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-OURS = "ferjax"
+OURS, EAGER = "ferjax", "torch eager"
 WIDE = 20  # values that differ by more than this many times have a logarithmic axis
 Run = dict[str, Any]
 Case = dict[str, Any]
@@ -165,12 +165,15 @@ def _input(cases: Sequence[Case], run: Run) -> str:
 
 def _first_step(cases: Sequence[Case], run: Run) -> str:
     del run
-    rows = [
-        [*_case(case), side["run"], f"{side['cold']:.1f}", f"{side['warm']:.1f}",
-         f"{side['peak_memory_bytes'] / 2**20:,.0f}"]
-        for case in cases for side in case["sides"]
-    ]  # fmt: skip
-    return markdown([*_CASE, "side", "cold s", "warm s", "peak MiB"], rows)
+    rows = []
+    for case in cases:
+        eager = next((side["peak_memory_bytes"] for side in case["sides"] if side["run"] == EAGER), None)
+        for side in case["sides"]:
+            peak = side["peak_memory_bytes"]
+            share = f"{peak / eager:.2f}" if eager and side["run"] != EAGER else ""
+            seconds = (f"{side['cold']:.1f}", f"{side['warm']:.1f}")
+            rows.append([*_case(case), side["run"], *seconds, f"{peak / 2**20:,.0f}", share])
+    return markdown([*_CASE, "side", "cold s", "warm s", "peak MiB", "of eager's"], rows)
 
 
 def times(cases: Sequence[Case]) -> Figure | None:

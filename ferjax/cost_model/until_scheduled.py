@@ -50,8 +50,11 @@ def until_scheduled(compile_into: Callable[..., None], *arguments: object) -> Sc
         )
         child.start()
         try:
-            while not (found := _found(Path(folder))):
-                if not child.is_alive():
+            while True:
+                alive = child.is_alive()
+                if found := _found(Path(folder)):
+                    return found
+                if not alive:
                     raise UserError(
                         "the compiler ended before its program was scheduled; its words are above"
                     )
@@ -59,7 +62,6 @@ def until_scheduled(compile_into: Callable[..., None], *arguments: object) -> Sc
         finally:
             child.kill()
             child.join()
-        return found
 
 
 def _found(folder: Path) -> Scheduled | None:

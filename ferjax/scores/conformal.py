@@ -12,7 +12,6 @@ section 3.2, for the spread of the coverage.
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import special
 
 from ferjax.scores.calibration import with_temperature
 
@@ -122,6 +121,8 @@ def coverage_interval(
     Returns:
         The lowest and the highest share, in [0, 1]; both 1 where every set holds all classes.
     """
+    from scipy import special  # not at the top: an eighth of a second that a first answer need not wait
+
     below = _left_out(calibrated, coverage)
     if not below:
         return 1.0, 1.0

@@ -3,13 +3,15 @@
 Two questions must not be mixed up. Over *seeds*: how far does the number move when the same recipe is
 trained again? Over *images*: how far would it move on another test set of this size? All intervals are at
 95 %, all tests two-sided. Resampling is seeded: equal inputs give equal results.
+
+scipy.special is imported where it is needed: its eighth of a second is more than a first answer of `predict`
+or a first step should wait. scipy.stats would take longer still.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special  # not scipy.stats, which takes long to import
 
 from ferjax.errors import UserError
 from ferjax.scores.confusion import stacked_scores
@@ -50,6 +52,8 @@ def seed_summary(values: Sequence[float] | np.ndarray) -> SeedSummary:
     Raises:
         UserError: fewer than two.
     """
+    from scipy import special  # see the module
+
     sample = _sample(values)
     mean, std = float(sample.mean()), float(sample.std(ddof=1))
     error = std / np.sqrt(len(sample))
@@ -144,6 +148,8 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> McNemar:
     Raises:
         UserError: the two differ in length or are empty.
     """
+    from scipy import special  # see the module
+
     first_right, second_right = np.asarray(first_right, bool), np.asarray(second_right, bool)
     if first_right.shape != second_right.shape or not len(first_right):
         raise UserError(
@@ -204,6 +210,8 @@ def _around(centre: float, half: float) -> Interval:
 
 
 def _student_p(mean: float, error: float, freedom: int) -> float:
+    from scipy import special  # see the module
+
     if error == 0:  # every difference is the same
         return 1.0 if mean == 0 else 0.0
     return float(2 * special.stdtr(freedom, -abs(mean) / error))

@@ -41,6 +41,7 @@ def test_one_field_and_one_group(shell):
     assert [row["name"] for row in json.loads(shell("config", "mesh", "--json").stdout)] == [
         "mesh.data",
         "mesh.fsdp",
+        "mesh.gather_once",
     ]
 
 

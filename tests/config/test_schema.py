@@ -175,8 +175,8 @@ def test_a_stage_has_the_fields_of_its_rows():
 
 def test_the_fields_that_never_change_a_number():
     assert set(FREE_FIELDS) == {
-        "data.dir", "data.cache", "data.workers", "mesh.data", "mesh.fsdp", "checkpoint.keep",
-        "checkpoint.every_steps", "train.log_every", "data.face_margin",
+        "data.dir", "data.cache", "data.workers", "mesh.data", "mesh.fsdp", "mesh.gather_once",
+        "checkpoint.keep", "checkpoint.every_steps", "train.log_every", "data.face_margin",
     }  # fmt: skip
 
 

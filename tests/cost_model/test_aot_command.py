@@ -32,6 +32,8 @@ def test_bad_input(shell):
     line = tiny.only_line(shell("aot", config, "--topology=here", "--plot=x.gif"))
     assert line == "--plot=x.gif does not end in .png or .svg"
     assert tiny.only_line(shell("aot", config, "--topology=")).startswith("--topology names none")
+    line = tiny.only_line(shell("aot", config, "--topology=here", "--stop_when_scheduled"))
+    assert line == "--stop_when_scheduled is for TPUs; leave it out with here"
     line = tiny.only_line(shell("aot", config, "--topology=here", "--config.mesh.fsdp=3"))
     assert "needs 3 devices, but there are 1" in line
 

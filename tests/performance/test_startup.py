@@ -3,6 +3,8 @@
 Counts, not seconds: they are the same on every machine.
 """
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,6 +48,20 @@ def test_the_default_step_is_traced_and_lowered_to_as_little_as_was_recorded():
     assert found < MARGIN * EQUATIONS, f"{found} equations, recorded {EQUATIONS}"
     lines = traced.lower().as_text().count("\n")
     assert lines < MARGIN * LINES, f"{lines} lines, recorded {LINES}"
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "ferjax.commands.predict",
+        "ferjax.main, ferjax.training.loop, ferjax.training.prepared",
+    ],
+)
+def test_a_first_answer_and_a_first_step_wait_for_no_needless_import(modules):
+    heavy = {"cv2", "matplotlib", "onnx", "onnxruntime", "pandas", "pyarrow", "scipy", "tensorflow", "torch"}
+    code = f"import sys, {modules}; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.fixture

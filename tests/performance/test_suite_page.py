@@ -34,7 +34,10 @@ def history(tmp_path):
     failed = {**case("training", 1024, 1.0), "failed": "out of memory"}
     real = {**case("input", 4, 0.1), "ratios": {"ferjax, memory": 1.02, "torch eager, DataLoader": 1.5}}
     start = {**case("first step", 4, 1.0)}
-    start["sides"] = [{"run": "ferjax", "cold": 9.0, "warm": 3.0, "peak_memory_bytes": 2**30}]
+    start["sides"] = [
+        {"run": "ferjax", "cold": 9.0, "warm": 3.0, "peak_memory_bytes": 2**30},
+        {"run": "torch eager", "cold": 5.0, "warm": 5.0, "peak_memory_bytes": 2**29},
+    ]
     runs = [
         run("CPU, 2 cores", "2026-01-01T00:00", [case("training", 4, 0.9)]),
         run("GPU", "2026-01-02T00:00", [failed]),
@@ -65,7 +68,7 @@ def test_each_device_has_its_newest_run(history, tmp_path):
         "sdl", "48²", "4", "float32", "20.0 (20.0–40.0)", "200", "3.00", "1.0", "50%", "50%", "4",
     ] in found  # fmt: skip
     assert ["sdl", "48²", "4", "float32", "1.020", "1.500"] in found
-    assert ["sdl", "48²", "4", "float32", "ferjax", "9.0", "3.0", "1,024"] in found
+    assert ["sdl", "48²", "4", "float32", "ferjax", "9.0", "3.0", "1,024", "2.00"] in found
     pictures = sorted(path.name for path in page.parent.glob("*.png"))
     assert pictures == ["benchmarks_cpu-2-cores_batches.png", "benchmarks_cpu-2-cores_times.png"]
     for name in pictures:
