@@ -1,13 +1,12 @@
 """ferjax beside PyTorch eager and torch.compile on one batch, each in its own process."""
 
-import argparse
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from benchmarks.ferjax_side import FerjaxInference, FerjaxTraining
 from benchmarks.subprocess_run import Apart
 from benchmarks.torch_side import TorchInference, TorchTraining
@@ -85,9 +84,7 @@ def command(work: Work, description: str, batches: str, rounds: int) -> None:
         batches: default of `--batch`.
         rounds: default of `--rounds`.
     """
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(description)
     parser.add_argument("--model", default="resemotenet", choices=sorted(NETWORKS))
     parser.add_argument("--batch", default=batches, help="batch sizes, separated by commas")
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import beside_torch, measure, suite
+from benchmarks import beside_torch, command_line, measure, suite
 
 NETWORKS = ("resemotenet", "se_resnet18", "poster_v2", "vit_s16")
 # Dense products a second in bfloat16 by the data sheets, by a part of the device's name.
@@ -27,9 +27,7 @@ PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L4": 121e12}
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Reads the command line; sizes are the networks' papers' if not given."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--sizes", help="image height and width, one for each network")
     parser.add_argument("--batch", type=int, default=64)

@@ -8,7 +8,6 @@ until there are as many as are wanted. Each measurement is a process of its own,
 memory and processor seconds are told. The aims for a start are 30 s and 2 GiB a host.
 """
 
-import argparse
 import hashlib
 import json
 import multiprocessing
@@ -33,7 +32,7 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.data import builders, load
 from ferjax.data.balance import Once
 from ferjax.data.builders.shards import SHARD_EXAMPLES, ExampleWriter, SplitWriter, shard_path, template
@@ -256,9 +255,7 @@ def measured(folder: Path, workdir: Path, count: int) -> Iterator[dict]:
 
 def main() -> None:
     """Makes the set if it is not there, measures and records."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--images", type=int, default=10_002_432)
     parser.add_argument("--folder", default=None)
     parser.add_argument("--json", default="benchmarks/results/many_images.json")

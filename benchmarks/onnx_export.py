@@ -13,7 +13,6 @@ Seconds are those of `ferjax.deploy.onnx.export`: tracing, translating, writing,
 is compiled for it, in three batch sizes. Processor seconds are of all threads.
 """
 
-import argparse
 import functools
 import json
 import sys
@@ -28,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from networks import pictures, trained_network
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax import models, registry
 from ferjax.augment import normalise
 from ferjax.deploy import onnx
@@ -92,7 +91,7 @@ def row_of(name: str, usual: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Prints a row for each network, and writes the record after each."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = command_line.parser(__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--usual", action="store_true")
     parser.add_argument("--json", default=FILE)

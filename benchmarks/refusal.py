@@ -15,7 +15,6 @@ statistics of each layer, see `ferjax.scores.unlike`.
 benchmarks/results/pretrained.json.
 """
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -27,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import logsumexp, softmax
 
-from benchmarks import measure, non_faces
+from benchmarks import command_line, measure, non_faces
 from ferjax import data
 from ferjax.augment import normalise
 from ferjax.augment.crops import views
@@ -184,9 +183,7 @@ def put(reference: unlike.Unlike, path: Path) -> None:
 
 def main() -> None:
     """Measures, prints and records; with --write it also changes the bundle."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--data_dir", required=True, help="of the built FER2013")
     parser.add_argument("--toons_dir", default="", help="of the built toons; the usual one if empty")
     parser.add_argument("--bundle", type=Path, default=FOLDER / DEFAULT)

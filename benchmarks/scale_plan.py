@@ -6,13 +6,12 @@ Nothing is run: measured numbers come from `benchmarks/results/`, the others fro
 names. Time and price are for the share of the peak that PaLM reached; they grow as that share falls.
 """
 
-import argparse
 import dataclasses
 import json
 import math
 from pathlib import Path
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.cost_model.roofline import TPUS
 
 RESULTS = Path(__file__).with_name("results")
@@ -243,9 +242,7 @@ def table(rows: list[dict]) -> str:
 
 def main() -> None:
     """Prints and records the plan."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("--images", type=float, default=1e8)
     parser.add_argument("--epochs", type=float, default=50)
     parser.add_argument("--batch", type=int, default=4096)

@@ -10,13 +10,12 @@ calibration and test examples anew out of both splits, and tells how often it do
 was not trained on, the wrong labels are estimated as by `ferjax labels`; validation chose its step.
 """
 
-import argparse
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 from ferjax.data.label_spaces import BridgedSource, bridge
 from ferjax.inference import trained
 from ferjax.inference.open_run import open_network
@@ -122,9 +121,7 @@ def label_noise(
 
 def main() -> None:
     """Measures, prints and records."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.parser(__doc__)
     parser.add_argument("networks", nargs="+", type=Path)
     parser.add_argument("--sets", required=True, help="separated by commas")
     parser.add_argument("--dirs", required=True, help="of the built sets, in the same order")
