@@ -11,9 +11,9 @@ without copies of scored images. With `--config.train.epochs=22` 63.9 % of Priva
 62.3 to 65.5; mean class accuracy 54.7 %) in 1 hour 37 minutes on two cores of an AMD EPYC beside other work;
 24 epochs more from these weights, as docs/results.md has it, 67.3 % (65.8 to 68.8; 62.7 %) in 48 minutes on
 two cores of a faster one; 20 epochs more, taught by these, 68.3 % (66.8 to 69.8; 65.6 %) in 1 hour 41 minutes
-beside much other work; once more so, 24 epochs, 68.4 % (66.8 to 69.9; 66.6 %) in 1 hour 55 minutes beside as much:
-these are the weights that ferjax ships. jax 0.10.2, measured on 2026-11-29. 40 epochs
-in one cycle are not measured.
+beside much other work; once more so, 24 epochs, 68.4 % (66.8 to 69.9; 66.6 %) in 1 hour 55 minutes beside as
+much: these are the weights that ferjax ships. jax 0.10.2, measured on 2026-11-29. 40 epochs in one cycle are
+not measured.
 """
 
 from functools import partial
