@@ -196,7 +196,7 @@ def assemble(
     if rate_factor is not None:
         shared["rate_factor"] = jax.device_put(np.float32(rate_factor), replicated(mesh))
     once = mesh.shape["fsdp"] > 1 and config.mesh.gather_once
-    gather = {"gather": gathering(mesh, None if config.loss.l2 else dtype)} if once else {}
+    whole = {"whole_weights": gathering(mesh, None if config.loss.l2 else dtype)} if once else {}
     names = ["image", "label"] + ["index"] * indexed(config) + ["affect"] * bool(affect_head)
     rows = ("index",) if "held" in shared else tuple(names)
     one, several = _batch_layouts(mesh, rows, shared)
@@ -217,7 +217,7 @@ def assemble(
             head,
             affect_head,
             groups,
-            **gather,
+            **whole,
         )
         rules.append(rule)
         jitted = partial(

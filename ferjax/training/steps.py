@@ -63,7 +63,7 @@ def make_train_step(
     head: Head | None = None,
     affect_head: affect.Head | None = None,
     groups: GroupRule | None = None,
-    gather: Callable[[Any], Any] = lambda weights: weights,
+    whole_weights: Callable[[Any], Any] = lambda weights: weights,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
     """Builds `train_step(state, batch) -> (state, sums)`, to be jitted with shardings.
 
@@ -79,7 +79,7 @@ def make_train_step(
         head: what a method with a head needs; None without it.
         affect_head: of valence and arousal; None without one.
         groups: what group DRO needs; None without it.
-        gather: makes whole weights of those that devices divide among themselves.
+        whole_weights: makes whole weights of those that devices divide among themselves.
 
     Returns:
         A pure function of a state and a batch `{"image": uint8 [B, H, W, C], "label": int32 [B]}`, or indices
@@ -140,7 +140,7 @@ def make_train_step(
             at: tuple[Any, Any], stats: Any, rows: Batch, key: Key[Array, ""]
         ) -> tuple[Float[Array, ""], Any]:
             trained, of_head = at
-            return objective(join(gather(trained), frozen), of_head, stats, rows, key, whole)
+            return objective(join(whole_weights(trained), frozen), of_head, stats, rows, key, whole)
 
         def gradients_at(at: tuple[Any, Any]) -> tuple[Any, Any, Sums]:
             """Returns gradients, new statistics and sums of the whole batch."""

@@ -10,6 +10,7 @@ from ferjax.errors import UserError
 from ferjax.platform.versions import library_versions
 from ferjax.runs import prediction_scores, result
 from ferjax.runs.predictions import Predictions
+from ferjax.scores import calibration
 from ferjax.scores.confusion import summary
 
 CONFUSION = np.array([[5, 1], [2, 8]])
@@ -70,7 +71,8 @@ def test_probabilities_are_told_beside_the_confusion_matrix():
         "roc_auc": 0.75,
         "average_precision": pytest.approx(5 / 6),
     }
-    assert found["cross_entropy_scaled"] <= found["cross_entropy"]
+    scaled = calibration.with_temperature(np.log(chances), found["temperature"])
+    assert found["cross_entropy_scaled"] == pytest.approx(calibration.cross_entropy(said.labels, scaled))
     assert found["intervals"]["accuracy"][0] <= 0.75 <= found["intervals"]["accuracy"][1]
     assert found["risk_coverage_area"] == pytest.approx((0 + 0 + 1 / 3 + 1 / 4) / 4)
     # Four examples promise nothing at 90 %: every class is in every set.

@@ -68,7 +68,8 @@ def test_every_free_field_exists_and_may_differ(tmp_path):
     config = defaults()
     for field in FREE_FIELDS:
         value = dict(flat(config))[field]
-        config.update_from_flattened_dict({field: f"{value}x" if isinstance(value, str) else value + 1})
+        other = f"{value}x" if isinstance(value, str) else not value if isinstance(value, bool) else value + 1
+        config.update_from_flattened_dict({field: other})
     with claimed(folder, config):
         pass
     assert json.loads((folder / "config.json").read_text()) == defaults().to_dict()
