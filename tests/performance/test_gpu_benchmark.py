@@ -7,6 +7,7 @@ import pytest
 from benchmarks import gpu
 
 
+@pytest.mark.relative
 @pytest.mark.slow
 def test_all_of_it_runs_small(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "2")
@@ -24,7 +25,7 @@ def test_all_of_it_runs_small(tmp_path, monkeypatch, capsys):
     }  # fmt: skip
     assert step["mfu"] > 0
     assert step["of_sheet"] is None  # a CPU's is not known
-    assert run["found"]["schedule"]["epochs"] == 1
+    assert 0 < run["found"]["schedule"]["epochs"] <= 1  # whole batches only
     assert run["found"]["parallel"]["devices"] == 2
     told = capsys.readouterr().out
     assert "torch.compile, channels last; MFU" in told
