@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from ferjax.data import builders
+from ferjax.data import builders, load
 from ferjax.data.builders import base
 from ferjax.data.images import encode_png
 from ferjax.registry import DATA_SETS, DataSetFacts, Entry
@@ -53,3 +53,24 @@ def build(monkeypatch, folder, rows: list[Row], **attributes):
     monkeypatch.setattr(Grouped, "rows", rows)
     builders.build(builders.create("grouped", folder / "data", manual_dir=folder))
     return folder / "data"
+
+
+def people(of_one: int, **counts: int) -> list[Row]:
+    """Images of seven classes, each of its own pixels: `counts` of each split, `of_one` of every person."""
+    generator = np.random.default_rng(0)
+    return [
+        (
+            split,
+            number % 7,
+            f"{split}{number // of_one}",
+            "",
+            generator.integers(0, 256, (12, 12, 1), np.uint8),
+        )
+        for split, count in counts.items()
+        for number in range(count)
+    ]
+
+
+def opened(data, split, **options):
+    """Opens a split of the set that `build` has built in `data`."""
+    return load("grouped", split, data, cache="stream", **options)

@@ -3,10 +3,11 @@
 import grouped_set
 import numpy as np
 import pytest
+from grouped_set import opened, people
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferjax.data import builders, load
+from ferjax.data import builders
 from ferjax.data.folds import parse_inner
 from ferjax.data.split_choice import divide_inner
 from ferjax.data.split_index import Index, Key
@@ -15,23 +16,9 @@ from ferjax.errors import UserError
 SPLITS = ("train", "validation", "test")
 
 
-def rows(**counts):
-    """Images of seven classes, each of its own pixels; every person has five of one split."""
-    generator = np.random.default_rng(0)
-    return [
-        (split, number % 7, f"{split}{number // 5}", "", generator.integers(0, 256, (12, 12, 1), np.uint8))
-        for split, count in counts.items()
-        for number in range(count)
-    ]
-
-
 @pytest.fixture
 def make(monkeypatch, tmp_path):
-    return lambda **counts: grouped_set.build(monkeypatch, tmp_path, rows(**counts))
-
-
-def opened(data, split, **options):
-    return load("grouped", split, data, cache="stream", **options)
+    return lambda **counts: grouped_set.build(monkeypatch, tmp_path, people(5, **counts))
 
 
 def held(source, key="id"):
@@ -118,7 +105,7 @@ def test_the_division_is_kept_beside_the_set(make, monkeypatch):
 
 
 def test_copies_of_the_validation_part_are_dropped_from_train(monkeypatch, tmp_path):
-    images = rows(train=70, validation=35, test=35)
+    images = people(5, train=70, validation=35, test=35)
     copied = [
         (*row[:4], images[number % 7][4]) if number % 10 < 2 else row for number, row in enumerate(images)
     ]

@@ -5,29 +5,16 @@ import hashlib
 import grouped_set
 import numpy as np
 import pytest
+from grouped_set import opened, people
 
-from ferjax.data import builders, load
+from ferjax.data import builders
 from ferjax.data.records import Records
 from ferjax.errors import UserError
 
 
-def rows(**counts):
-    """Images of seven classes; every person has ten of one split."""
-    generator = np.random.default_rng(0)
-    return [
-        (split, number % 7, f"{split}{number // 10}", "", generator.integers(0, 256, (12, 12, 1), np.uint8))
-        for split, count in counts.items()
-        for number in range(count)
-    ]
-
-
 @pytest.fixture
 def make(monkeypatch, tmp_path):
-    return lambda **counts: grouped_set.build(monkeypatch, tmp_path, rows(**counts))
-
-
-def opened(data, split, **options):
-    return load("grouped", split, data, cache="stream", **options)
+    return lambda **counts: grouped_set.build(monkeypatch, tmp_path, people(10, **counts))
 
 
 def ids(source):
@@ -77,7 +64,7 @@ def test_a_given_test_split_is_not_touched(make):
 
 
 def test_leaks_into_the_carved_test_are_dropped(monkeypatch, tmp_path):
-    listed = rows(train=70, validation=7)
+    listed = people(10, train=70, validation=7)
     listed = [(*row[:2], "", *row[3:]) for row in listed]
     listed += [(split, label, "", "", image) for split, label, _, _, image in listed[:70]]  # each image twice
     data = grouped_set.build(monkeypatch, tmp_path, listed)
