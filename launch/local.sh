@@ -32,11 +32,11 @@ while (($#)); do
     -h) usage ;;
     *) break ;;
   esac
-  shift
+  shift || break # a flag without its value, which is told below
 done
 if [[ -n $ask ]]; then count=1; fi
 if ! [[ $count =~ ^[1-9][0-9]*$ && $restarts =~ ^[0-9]+$ ]]; then
-  echo "launch/local.sh: -n takes a number of processes, -r a number of restarts" >&2
+  echo "launch/local.sh: -n takes a number of processes, -N a command that prints it, -r a number of restarts" >&2
   usage
 fi
 

@@ -67,6 +67,13 @@ def test_local_wants_a_number(count):
     assert "-n takes a number of processes" in done.stderr
 
 
+@pytest.mark.parametrize("flags", [["-n"], ["-N"], ["-n", "2", "-r"]])
+def test_local_tells_of_a_flag_without_its_value(flags):
+    done = script("local.sh", *flags)
+    assert done.returncode == 2
+    assert "launch/local.sh: -n takes a number of processes, -N a command that prints it" in done.stderr
+
+
 def test_local_gives_back_the_exit_code_and_starts_lost_processes_again(fake, tmp_path):
     told = fake("lost", 75)
     done = script("local.sh", "-n", "2", "-r", "2", *FLAGS, FERJAX=str(tmp_path / "lost"))
