@@ -14,7 +14,9 @@ from ferjax.runs.config_check import differences, fixed_fields, read_config
 from ferjax.storage.uploads import uploading
 
 CONFIG, METRICS, RESULT, TENSORBOARD = "config.json", "metrics.jsonl", "result.json", "tensorboard"
+TRANSFER, TRACKING = "init.json", "tracking.json"
 _LOCK, _BEGUN = ".lock", ("checkpoints", METRICS, RESULT)
+_EARLY = frozenset({CONFIG, TRANSFER, TENSORBOARD, TRACKING})  # what may lie there before any of those
 _ALWAYS_THERE = "lost+found"  # on a disk of its own
 
 
@@ -42,7 +44,7 @@ def claim(workdir: Path, config: ConfigDict, writes: bool) -> Iterator[None]:
     with uploading(workdir):
         try:
             workdir.mkdir(parents=True, exist_ok=True)
-            _refuse_foreign(workdir)
+            _refuse_foreign(workdir, config)
             # Closed at the end of the block; the system releases the lock even after SIGKILL.
             lock = os.fdopen(_open_lock(workdir / _LOCK), "r+b", buffering=0)
         except OSError as error:
@@ -88,20 +90,31 @@ def _begun(workdir: Path) -> bool:
     return any((workdir / name).exists() for name in _BEGUN)
 
 
-def _refuse_foreign(workdir: Path) -> None:
+def _refuse_foreign(workdir: Path, config: ConfigDict) -> None:
     """Raises UserError for a folder that holds something, but no run; changes nothing in it.
 
-    A start that failed before it trained leaves a lock and a config, which the next start may replace.
+    A start that ended before it trained leaves a lock, a config and a few more files, which the next may
+    replace. Object storage keeps no lock: there, the config must be this run's.
     """
     if _begun(workdir):
         return
     visible = {path.name for path in workdir.iterdir() if not path.name.startswith(".")}
-    foreign = visible - {_ALWAYS_THERE, *((CONFIG,) if (workdir / _LOCK).exists() else ())}
-    if foreign:
+    ours = _EARLY if _started_here(workdir, config) else frozenset()
+    if foreign := visible - {_ALWAYS_THERE, *ours}:
         raise UserError(
             f"{workdir} holds no run, but other files ({listed(sorted(foreign), most=3)}); name a --workdir "
             "that is new or empty"
         )
+
+
+def _started_here(workdir: Path, config: ConfigDict) -> bool:
+    stored = workdir / CONFIG
+    if not stored.exists() or (workdir / _LOCK).exists():
+        return stored.exists()
+    try:
+        return fixed_fields(read_config(stored)) == fixed_fields(config.to_dict())
+    except UserError:
+        return False  # some other program's
 
 
 def check_config(workdir: Path, config: ConfigDict) -> None:

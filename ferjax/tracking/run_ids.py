@@ -5,8 +5,7 @@ from typing import Any
 
 from ferjax.errors import UserError
 from ferjax.files import read_json, write_json_atomic
-
-FILE = "tracking.json"
+from ferjax.runs.workdir import TRACKING as FILE
 
 
 def read(workdir: Path, tracker: str) -> dict[str, str]:

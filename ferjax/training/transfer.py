@@ -11,14 +11,13 @@ from ml_collections import ConfigDict
 from ferjax.errors import UserError
 from ferjax.files import read_json, write_json_atomic
 from ferjax.layers.positions import resampled
+from ferjax.runs.workdir import TRANSFER as RECORD
 from ferjax.training.array_outcomes import LOADED, NEW, SKIPPED, Row, check, decide, inside, record, table
 from ferjax.training.initial_weights import Origin, read
 from ferjax.training.paths import by_path, from_paths
 from ferjax.training.setup import Parts
 from ferjax.training.state import TrainState
 from ferjax.training.trained_on import is_record
-
-RECORD = "init.json"
 
 
 class Transfer(NamedTuple):

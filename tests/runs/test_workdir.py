@@ -85,11 +85,36 @@ def test_a_start_that_failed_early_binds_nobody(tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["train"]["seed"] == 9
 
 
+@pytest.mark.parametrize("locked", [True, False], ids=["disk", "object storage"])
+@pytest.mark.parametrize("others", [[], ["tensorboard/events"], ["init.json", "tracking.json"]], ids=len)
+def test_a_start_that_was_killed_early_goes_on(tmp_path, locked, others):
+    """Object storage keeps no lock, and may have received these alone."""
+    with claimed(tmp_path):
+        pass
+    if not locked:
+        (tmp_path / ".lock").unlink()
+    for name in others:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    with claimed(tmp_path):
+        assert json.loads((tmp_path / "config.json").read_text()) == defaults().to_dict()
+
+
+@pytest.mark.parametrize("text", ["{", '{"architectures": ["ViTForImageClassification"]}'])
+def test_the_config_of_another_program_is_left_alone(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"other files \(config\.json\)"), claimed(tmp_path):
+        pass
+    assert (tmp_path / "config.json").read_text() == text
+
+
 @pytest.mark.parametrize("name", ["config.json", "notes.txt", "weights.safetensors", "train/a.png"])
 def test_a_folder_of_other_files_is_refused_and_left_alone(tmp_path, name):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(defaults().to_dict()))
+    config = defaults()
+    config.train.seed = 9
+    path.write_text(json.dumps(config.to_dict()))
     before = path.read_bytes()
     with (
         pytest.raises(UserError, match=r"holds no run, but other files \(.*\); name a --workdir that is new"),
