@@ -15,6 +15,8 @@ from ferjax.registry import NETWORKS
 from ferjax.training.setup import assemble
 
 RECIPES = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.py"))
+# Whose networks take part in many other tests of training.
+TRAINED_ELSEWHERE = ("sdl", "se_resnet18", "small_resnet")
 
 
 def recipe(name: str, argument: str = ""):
@@ -63,7 +65,13 @@ def small(name: str, argument: str = ""):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.relative) if name in TRAINED_ELSEWHERE else name
+        for name in RECIPES
+    ],
+)
 def test_recipe_takes_two_steps(name, few_blocks):
     config, source = small(name)
     mesh = make_mesh(config.mesh)

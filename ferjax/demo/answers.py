@@ -14,8 +14,9 @@ from PIL import Image
 from ferjax.augment import normalise
 from ferjax.deploy import engines, output_rows
 from ferjax.deploy.annotate import annotate
-from ferjax.deploy.faces import Detector, Face, crop
+from ferjax.deploy.faces import Detector, crop
 from ferjax.deploy.output_rows import Row
+from ferjax.deploy.predict import face_rows
 from ferjax.explain import heat_colours
 from ferjax.explain.methods import METHODS
 from ferjax.explain.run_methods import choose_methods, network_input
@@ -36,12 +37,14 @@ class Look(NamedTuple):
         heat: the same below the heat map of the most likely class; None without a method.
         chances: class → probability, the highest first.
         unsure: the highest is below the network's threshold.
+        unlike: it is unlike the faces that the network was trained on.
     """
 
     seen: np.ndarray
     heat: np.ndarray | None
     chances: dict[str, float]
     unsure: bool = False
+    unlike: bool = False
 
 
 class Answer(NamedTuple):
@@ -91,18 +94,22 @@ class Demo:
         crops = self.classifier.preprocess(
             [image] if whole else [crop(image, face, self.classifier.margin) for face in shown]
         )
-        probabilities = self.classifier.probabilities(crops)
         names, below = self.network.label_names, self.classifier.unsure_below
-        looks = [
-            Look(
-                *self._pictures(face[None], chances, method),
-                output_rows.top_classes(chances, names, 0),
-                output_rows.is_unsure(chances, below),
-            )
-            for face, chances in zip(crops, probabilities, strict=True)
-        ]
-        marked = None if whole else _marked(image, shown, probabilities, names, below)
+        places = [None] if whole else shown
+        rows = face_rows("", range(1, len(crops) + 1), places, self.classifier.answers(crops))
+        looks = [self._look(face, row, method) for face, row in zip(crops, rows, strict=True)]
+        marked = None if whole else _marked(image, rows, names, below)
         return Answer(marked, looks, len(faces) - len(shown))
+
+    def _look(self, face: np.ndarray, row: Row, method: str) -> Look:
+        chances = row.probabilities
+        assert chances is not None
+        return Look(
+            *self._pictures(face[None], chances, method),
+            output_rows.top_classes(chances, self.network.label_names, 0),
+            output_rows.is_unsure(chances, self.classifier.unsure_below),
+            bool(row.unlike),
+        )
 
     def _pictures(
         self, face: np.ndarray, chances: np.ndarray, method: str
@@ -127,11 +134,7 @@ class Demo:
 
 
 def _marked(
-    image: np.ndarray,
-    faces: Sequence[Face],
-    probabilities: np.ndarray,
-    label_names: Sequence[str],
-    unsure_below: float,
+    image: np.ndarray, rows: Sequence[Row], label_names: Sequence[str], unsure_below: float
 ) -> np.ndarray:
     """Draws the faces' boxes and most likely classes, and resizes the picture for the page."""
     shorter, longer = sorted(image.shape[:2])
@@ -141,10 +144,9 @@ def _marked(
         height, width, _ = image.shape
         image = np.asarray(Image.fromarray(image).resize((width * scale, height * scale)))
     marks = []
-    for face, chances in zip(faces, probabilities, strict=True):
-        left, top, right, bottom = face.box
-        box = (scale * left, scale * top, scale * right, scale * bottom)
-        marks.append(Row("", output_rows.OK, box=box, probabilities=chances))
+    for row in rows:
+        left, top, right, bottom = row.box or (0, 0, 0, 0)
+        marks.append(row._replace(box=(scale * left, scale * top, scale * right, scale * bottom)))
     shown = Image.fromarray(annotate(image, marks, label_names, 1, unsure_below))
     shown.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))
     return np.asarray(shown)

@@ -94,6 +94,8 @@ def _show(answer: Answer, method: str) -> None:
         if look.heat is not None:
             caption = f"{_heat_caption(look, method)} {next(iter(look.chances))}"
             explained.image(look.heat, caption=caption, alt="its heat map")
+        if look.unlike:
+            bars.caption("Unlike the faces that the network was trained on: do not rely on it.")
         if look.unsure:
             bars.caption(f"Unsure: {next(iter(look.chances))} is only the most likely.")
         for name, chance in look.chances.items():

@@ -7,6 +7,7 @@ onnxruntime runs the file before it is kept.
 import importlib
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -204,6 +205,8 @@ def is_installed() -> bool:
 
 def check_installed(*packages: str) -> None:
     """Raises UserError for the first package that is missing; without names, checks all for the export."""
+    # onnxruntime 1.31 would store an identifier of the machine in the home folder, and send what it does.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     for package in packages or _PACKAGES:
         try:
             importlib.import_module(package)

@@ -14,7 +14,7 @@ from ferjax.deploy.faces import Detector
 from ferjax.deploy.output_rows import Row
 from ferjax.deploy.tracks import Smoother, Tracks, look
 from ferjax.inference import pictures
-from ferjax.inference.classifier import Classifier
+from ferjax.inference.classifier import Answers, Classifier
 from ferjax.inference.inputs import Input
 
 _THREADS = 2
@@ -90,18 +90,11 @@ def predict(inputs: Iterable[Input], classifier: Classifier, options: Options) -
     follower = _Follower(options)
     for batch in _batches(scenes, classifier.batches[-1]):
         images = np.concatenate([scene.images for scene in batch])
-        probabilities, affect = classifier.answers(images)
-        unlike = classifier.unlike(images)
+        answers = classifier.answers(images)
         start = 0
         for scene in batch:
             end = start + len(scene.faces)
-            values = None if affect is None else affect[start:end]
-            rows = follower.rows(scene, probabilities[start:end], values)
-            if unlike is not None and scene.faces:
-                rows = [
-                    row._replace(unlike=bool(far)) for row, far in zip(rows, unlike[start:end], strict=True)
-                ]
-            yield Outcome(scene.input, rows, scene.image)
+            yield Outcome(scene.input, follower.rows(scene, answers.rows(start, end)), scene.image)
             start = end
 
 
@@ -167,22 +160,33 @@ def cut_faces(
     return faces, classifier.preprocess(crops)
 
 
-def face_row(
-    name: str, number: int, face: Face | None, probabilities: np.ndarray, affect: np.ndarray | None
-) -> Row:
-    """Makes the row of a face in a picture.
+def face_rows(name: str, numbers: Sequence[int], faces: Sequence[Face | None], answers: Answers) -> list[Row]:
+    """Makes the rows of a picture's n faces.
 
     Args:
         name: of the picture.
-        number: of the face, from 1 on.
-        face: where it is; None: the whole picture is the face.
-        probabilities: float32 `[K]`.
-        affect: valence and arousal, float32 `[2]`; None if the network does not say them.
+        numbers: of the faces, from 1 on.
+        faces: where they are; None: the whole picture is the face.
+        answers: what the network says of them.
     """
-    box, score = (face.box, face.score) if face else (None, None)
-    return Row(
-        name, output_rows.OK, face=number, box=box, score=score, probabilities=probabilities, affect=affect
-    )
+    unknown = [None] * len(faces)
+    affect = unknown if answers.affect is None else list(answers.affect)
+    unlike = unknown if answers.unlike is None else answers.unlike.tolist()
+    return [
+        Row(
+            name,
+            output_rows.OK,
+            face=number,
+            box=face.box if face else None,
+            score=face.score if face else None,
+            probabilities=probabilities,
+            affect=values,
+            unlike=far,
+        )
+        for number, face, probabilities, values, far in zip(
+            numbers, faces, answers.probabilities, affect, unlike, strict=True
+        )
+    ]
 
 
 def _picture(item: Input) -> np.ndarray:
@@ -226,8 +230,8 @@ class _Follower:
         self._options = options
         self._video: Input | None = None
 
-    def rows(self, scene: _Scene, probabilities: np.ndarray, affect: np.ndarray | None) -> list[Row]:
-        """Makes the rows of a scene from float32 `[n, K]` and `[n, 2]`, or None, for its n faces."""
+    def rows(self, scene: _Scene, answers: Answers) -> list[Row]:
+        """Makes the rows of a scene from the answers for its faces."""
         name = scene.input.name
         if not scene.faces:
             return [Row(name, scene.status, scene.reason, scene.time, lasts=scene.lasts)]
@@ -241,13 +245,13 @@ class _Follower:
                 numbers = self._tracks.follow(
                     scene.time, [face.box for face in scene.faces if face], scene.looks
                 )
-            said = probabilities if affect is None else np.concatenate([probabilities, affect], axis=1)
-            smoothed = np.stack(list(map(self._smoother.smooth, numbers, [scene.time] * len(numbers), said)))
-            classes = probabilities.shape[1]
-            probabilities = smoothed[:, :classes]
-            affect = None if affect is None else smoothed[:, classes:]
-        values = [None] * len(numbers) if affect is None else list(affect)
-        return [
-            face_row(name, number, face, row, value)._replace(time=scene.time, lasts=scene.lasts)
-            for number, face, row, value in zip(numbers, scene.faces, probabilities, values, strict=True)
-        ]
+            answers = self._smoothed(numbers, scene.time, answers)
+        rows = face_rows(name, numbers, scene.faces, answers)
+        return [row._replace(time=scene.time, lasts=scene.lasts) for row in rows]
+
+    def _smoothed(self, numbers: Sequence[int], time: float, answers: Answers) -> Answers:
+        probabilities, affect, unlike = answers
+        said = probabilities if affect is None else np.concatenate([probabilities, affect], axis=1)
+        smoothed = np.stack(list(map(self._smoother.smooth, numbers, [time] * len(numbers), said)))
+        classes = probabilities.shape[1]
+        return Answers(smoothed[:, :classes], None if affect is None else smoothed[:, classes:], unlike)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,25 @@ from ferjax.inference.trained import Trained
 from ferjax.scores.conformal import Sets
 
 _FEW = 8  # faces in a batch of middle size: about as many as a photograph shows
+
+
+class Answers(NamedTuple):
+    """What a network says of B faces.
+
+    Attributes:
+        probabilities: float32 `[B, K]`; rows add up to 1.
+        affect: valence and arousal, float32 `[B, 2]`, about −1 to 1; None if the network does not say them.
+        unlike: bool `[B]`, whether a picture is unlike the faces of training; None if it cannot be told.
+    """
+
+    probabilities: np.ndarray
+    affect: np.ndarray | None = None
+    unlike: np.ndarray | None = None
+
+    def rows(self, start: int, end: int) -> "Answers":
+        """Returns those of some of the faces."""
+        affect, unlike = (None if part is None else part[start:end] for part in self[1:])
+        return Answers(self.probabilities[start:end], affect, unlike)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,31 +132,24 @@ class Classifier:
         Returns:
             float32 `[B, K]`; rows add up to 1.
         """
-        return self.answers(images)[0]
+        probabilities, _ = self._said(images)
+        return probabilities
 
-    def answers(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Computes `probabilities`, and valence and arousal of each face.
+    def answers(self, images: np.ndarray) -> Answers:
+        """Computes `probabilities`, and all else that the network says of each face.
 
         Args:
             images: see `probabilities`.
-
-        Returns:
-            float32 `[B, K]`, and float32 `[B, 2]`, about −1 to 1; None if the network does not say them.
         """
+        return Answers(*self._said(images), self._unlike(images))
+
+    def _said(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         parts = self._in_batches(self.predict, images)
         classes = len(self.label_names)
         said = np.concatenate([np.empty((0, classes + 2 * self.has_affect), np.float32), *parts])
         return (said[:, :classes], said[:, classes:]) if self.has_affect else (said, None)
 
-    def unlike(self, images: np.ndarray) -> np.ndarray | None:
-        """Tells which pictures are unlike the faces that the network was trained on; None if it cannot.
-
-        Args:
-            images: see `probabilities`.
-
-        Returns:
-            bool `[B]`.
-        """
+    def _unlike(self, images: np.ndarray) -> np.ndarray | None:
         if self.distances is None:
             return None
         return np.concatenate([[], *self._in_batches(self.distances, images)]) > self.unlike_above

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ferjax.errors import UserError, listed
-from ferjax.inference.layer_statistics import count, statistics
+from ferjax.inference.layer_statistics import statistics
 from ferjax.inference.trained import Trained
 from ferjax.scores import unlike
 from ferjax.training import splits
@@ -45,12 +45,12 @@ def describe(network: Trained, layer: str, data_dir: str = "") -> unlike.Unlike:
 
 def layers_of(network: Trained) -> list[str]:
     """Lists the layers that can be described, in the order of computation; nothing is computed."""
-    found: dict[str, None] = {}
+    channels: dict[str, int] = {}
 
     def note(call: Any, inputs: tuple, others: dict, context: nn.module.InterceptorContext) -> Any:
         output = call(*inputs, **others)
         if context.method_name == "__call__" and context.module.path and getattr(output, "ndim", 0) == 4:
-            found["/".join(context.module.path)] = None
+            channels["/".join(context.module.path)] = output.shape[-1]
         return output
 
     def forward(variables: Any, images: jax.Array) -> Any:
@@ -59,4 +59,4 @@ def layers_of(network: Trained) -> list[str]:
 
     side = network.image_size
     jax.eval_shape(forward, network.variables, jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32))
-    return [layer for layer in found if 0 < count(network, layer) <= unlike.MOST_FEATURES]
+    return [layer for layer, count in channels.items() if 0 < 2 * count <= unlike.MOST_FEATURES]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-Answers = tuple[np.ndarray, np.ndarray | None]
+from ferjax.inference.classifier import Answers
 
 
 class _Job(NamedTuple):
@@ -22,8 +22,7 @@ class Batcher:
     """Gathers faces for a few milliseconds, or until a batch is full, while the network computes others.
 
     Args:
-        answer: from uint8 `[B, S, S, 3]` to float32 `[B, K]`, and `[B, 2]` or None; see
-            `ferjax.inference.classifier.Classifier.answers`.
+        answer: of uint8 `[B, S, S, 3]`; see `ferjax.inference.classifier.Classifier.answers`.
         most: faces from which a batch is full.
         seconds: that the first face of a batch waits for others, at most.
         observe: is told the faces and the seconds of each batch.
@@ -94,7 +93,7 @@ class Batcher:
         self._began = time.monotonic()
         try:
             images = np.concatenate([job.images for job in batch])
-            probabilities, affect = self._answer(images)
+            answers = self._answer(images)
         except Exception as error:  # the requests of this batch fail, and the thread lives on
             for job in batch:
                 job.future.set_exception(error)
@@ -105,6 +104,5 @@ class Batcher:
         start = 0
         for job in batch:
             end = start + len(job.images)
-            values = None if affect is None else affect[start:end]
-            job.future.set_result((probabilities[start:end], values))
+            job.future.set_result(answers.rows(start, end))
             start = end

@@ -24,6 +24,9 @@ class Face(BaseModel):
     unsure: bool | None = Field(None, description="Whether no class has the network's threshold or more.")
     set: list[str] | None = Field(None, description="Classes among which the actual one is, so often:")
     set_coverage: float | None = Field(None, description="How often `set` holds it.", ge=0, le=1)
+    unlike: bool | None = Field(
+        None, description="Whether it is unlike the faces of training: a drawing, covered, blurred, no face."
+    )
     valence: float | None = Field(None, description="About −1 (unpleasant) to 1 (pleasant).")
     arousal: float | None = Field(None, description="About −1 (calm) to 1 (excited).")
 
@@ -67,6 +70,7 @@ class Network(BaseModel):
     classes: list[str]
     unsure_below: float | None = Field(None, description="A face whose label has less than this is unsure.")
     set_coverage: float | None = None
+    tells_unlike: bool
     valence_and_arousal: bool
     most_bytes: int = Field(description="Of a request's body.")
     most_files: int = Field(description="Of a request.")

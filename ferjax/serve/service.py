@@ -13,7 +13,7 @@ from ferjax.deploy import faces, output_rows
 from ferjax.deploy.face import Face
 from ferjax.deploy.faces import Detector
 from ferjax.deploy.output_rows import Doubt, Row
-from ferjax.deploy.predict import cut_faces, face_row
+from ferjax.deploy.predict import cut_faces, face_rows
 from ferjax.inference import pictures
 from ferjax.inference.classifier import Classifier
 from ferjax.serve.batcher import Batcher
@@ -90,6 +90,7 @@ class Service:
             "classes": list(self.classifier.label_names),
             "unsure_below": self._doubt.below or None,
             "set_coverage": self._doubt.coverage or None,
+            "tells_unlike": self.classifier.distances is not None,
             "valence_and_arousal": self.classifier.has_affect,
         }
 
@@ -137,14 +138,9 @@ class Service:
             return {"status": output_rows.FAILED, "reason": str(error), "faces": []}
         answers: list[dict[str, object]] = []
         if read.faces:
-            probabilities, affect = await asyncio.wrap_future(self._network.submit(read.images))
-            values = [None] * len(read.faces) if affect is None else list(affect)
-            answers = [
-                self._face(face_row("", number, face, row, value), top_k)
-                for number, (face, row, value) in enumerate(
-                    zip(read.faces, probabilities, values, strict=True), start=1
-                )
-            ]
+            said = await asyncio.wrap_future(self._network.submit(read.images))
+            numbers = range(1, len(read.faces) + 1)
+            answers = [self._face(row, top_k) for row in face_rows("", numbers, read.faces, said)]
         status = output_rows.OK if answers else output_rows.NO_FACE
         self._metrics.picture(status, len(answers))
         width, height = read.size

@@ -45,6 +45,7 @@ def open_writer(workdir: Path, fields: Mapping[str, Any]) -> Writer:
     # By itself MLflow tries for minutes, which a training would stand still.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # to its makers, beside what the server gets
     import mlflow
 
     server = _without_secrets(mlflow.get_tracking_uri())

@@ -151,6 +151,7 @@ print("equal")
 
 
 @pytest.mark.slow
+@pytest.mark.relative  # whole steps on eight devices are in test_mesh.py
 def test_eight_devices_give_the_same_as_one():
     paths = [os.path.dirname(augmentation.__file__), str(tiny.HERE)]
     done = subprocess.run(

@@ -76,14 +76,10 @@ def killed_at_random(process, workdir, number, step, generator):
 
 
 @pytest.mark.slow
+@pytest.mark.relative  # test_processes.py kills once, and goes on with one process
 @pytest.mark.parametrize(
     ("numbers", "seed"),
-    [
-        ((2, 1), 0),
-        pytest.param((2, 1, 3), 1, marks=pytest.mark.relative),
-        pytest.param((3, 2, 4), 2, marks=pytest.mark.relative),
-        pytest.param((4, 3, 5), 3, marks=pytest.mark.relative),
-    ],
+    [((2, 1), 0), ((2, 1, 3), 1), ((3, 2, 4), 2), ((4, 3, 5), 3)],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else "",
 )
 def test_processes_killed_at_random_come_back_in_other_numbers(

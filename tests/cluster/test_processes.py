@@ -58,6 +58,7 @@ def test_two_processes_are_one(tiny_run, never_killed, tmp_path):
     assert_near_numbers(workdir, never_killed)
 
 
+@pytest.mark.relative  # the one above, with batches from the devices
 def test_two_processes_with_the_images_on_their_devices_are_one(tiny_run, never_killed, tmp_path):
     workdir = tmp_path / "run"
     flags = ("--config.data.cache=device", "--config.train.steps_per_call=2")
@@ -115,7 +116,7 @@ def test_a_process_that_does_not_come_is_named(tiny_run, tmp_path):
     )
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [pytest.param(0, marks=pytest.mark.relative), 1])
 def test_one_of_two_is_killed_the_other_ends_and_one_goes_on(tiny_run, never_killed, tmp_path, victim):
     workdir = tmp_path / "run"
     with two(tiny_run, workdir, "--silence_limit=10") as commands:

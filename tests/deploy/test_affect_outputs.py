@@ -64,12 +64,13 @@ def said(network, images):
 
 
 def test_a_classifier_says_both(asked, images, said):
-    chances, values = asked.answers(images)
+    chances, values, unlike = asked.answers(images)
+    assert unlike is None
     np.testing.assert_allclose(chances, said[0], atol=1e-6)
     np.testing.assert_allclose(values, said[1], atol=1e-5)
     assert values.std() > 0.01
     np.testing.assert_array_equal(asked.probabilities(images), chances)
-    assert asked.answers(images[:0])[1].shape == (0, 2)
+    assert asked.answers(images[:0]).affect.shape == (0, 2)
 
 
 def test_predict_gives_every_face_its_values_and_draws_the_plane(asked, images, said, tmp_path):

@@ -71,7 +71,7 @@ def test_marks_have_room_on_a_small_picture(asked, astronaut, monkeypatch):
 
 @pytest.mark.parametrize("shape", [(1, 20_000, 3), (20_000, 1, 3), (3, 1700, 3)])
 def test_a_narrow_picture_stays_small(shape):
-    marked = answers._marked(np.zeros(shape, np.uint8), [], np.zeros((0, 7)), LABELS, 0.0)
+    marked = answers._marked(np.zeros(shape, np.uint8), [], LABELS, 0.0)
     assert max(marked.shape) == 1280
     assert min(marked.shape[:2]) <= 9
 
@@ -81,6 +81,16 @@ def test_an_unsure_face_is_told(asked, astronaut, monkeypatch, below):
     monkeypatch.setattr(asked, "classifier", dataclasses.replace(asked.classifier, unsure_below=below))
     (look,) = asked.ask(astronaut, whole=True).looks
     assert look.unsure == (max(look.chances.values()) < below)
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_a_face_unlike_those_of_training_is_told(asked, astronaut, monkeypatch, far):
+    told = dataclasses.replace(
+        asked.classifier, distances=lambda images: np.full(len(images), 1.0 + far), unlike_above=1.5
+    )
+    monkeypatch.setattr(asked, "classifier", told)
+    (look,) = asked.ask(astronaut, whole=True).looks
+    assert look.unlike is far
 
 
 def test_a_crowd_is_cut_short(asked, astronaut, monkeypatch):

@@ -172,10 +172,10 @@ def test_what_is_unlike_training_is_told_by_the_bundle_as_by_the_network(network
     bundle.write(network, CARD, tmp_path / "bundle")
     read = bundle.read(tmp_path / "bundle")
     assert read.unlike.to_json() == network.unlike.to_json()
-    told = Classifier.of(read).unlike(images)
+    told = Classifier.of(read).answers(images).unlike
     assert told.tolist() == (network.unlike.distances(features) > network.unlike.above).tolist()
-    assert Classifier.of(read).unlike(images[:0]).shape == (0,)
-    assert Classifier.of(read._replace(unlike=None)).unlike(images) is None
+    assert Classifier.of(read).answers(images[:0]).unlike.shape == (0,)
+    assert Classifier.of(read._replace(unlike=None)).answers(images).unlike is None
 
 
 def _features_of(layer, count):

@@ -44,7 +44,8 @@ def timms():
     return timm_network("convnext:ConvNeXt", depths=(3, 3, 9, 3), dims=(8, 16, 32, 64), num_classes=7)
 
 
-@pytest.mark.parametrize("theirs", [torchvisions, timms])
+@pytest.mark.slow
+@pytest.mark.parametrize("theirs", [torchvisions, pytest.param(timms, marks=pytest.mark.relative)])
 def test_logits_and_gradients_are_the_others(theirs):
     net = theirs()
     images = np.random.default_rng(0).normal(size=(2, 48, 48, 3))

@@ -90,7 +90,7 @@ def test_the_centres_of_dans_loss_begin_anew_and_a_classifier_goes_with_its_norm
     assert import_state_dict("dan", whole)["params"]["centers"].max() < 1  # the file's own
 
 
-@pytest.mark.parametrize("name", ["dan", "ddamfn"])
+@pytest.mark.parametrize("name", ["dan", pytest.param("ddamfn", marks=pytest.mark.relative)])
 def test_other_classes_are_refused(name):
     file = export_state_dict(name, drawn(name, 112, num_classes=8))
     with pytest.raises(UserError, match="its classifier has 8 classes, not 7: pass that num_classes"):

@@ -27,6 +27,7 @@ def test_every_named_run_gets_its_page_and_finished_ones_a_comparison(make_workd
 
 
 @pytest.mark.slow
+@pytest.mark.relative  # the one above writes two
 def test_many_runs_are_written_at_once(make_workdir, tmp_path):
     runs = [make_workdir(str(number), points=2) for number in range(4)]
     report.main(["ferjax report", *map(str, runs)])

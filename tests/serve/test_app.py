@@ -75,12 +75,9 @@ def test_answers_are_those_of_predict(make_app, shipped, photograph, face, tmp_p
     assert [(each["width"], each["height"]) for each in found] == [(300, 300), (110, 120), (80, 64)]
     for each, row in zip(found, wanted, strict=True):
         for answer in each["faces"]:
-            assert answer.keys() == row.keys() - {
-                "source",
-                "status",
-                "unlike",
-            }  # docs/refusal.md: predict alone tells it
-            assert {"label", "unsure", "set", "set_coverage"} <= answer.keys()
+            assert answer.keys() == row.keys() - {"source", "status"}
+            assert {"label", "unsure", "set", "set_coverage", "unlike"} <= answer.keys()
+            assert answer["unlike"] == row["unlike"]
             assert ("box" in answer) != cropped
             assert answer["label"] == row["label"]
             assert answer["probabilities"] == pytest.approx(row["probabilities"], abs=1e-5)

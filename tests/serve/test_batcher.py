@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferjax.inference.classifier import Answers
 from ferjax.serve.batcher import Batcher
 
 
 def means(images):
     """A network whose answers show which face they are of."""
     values = images.reshape(len(images), -1).mean(1, dtype=np.float32)
-    return np.stack([values, 255 - values], 1), values[:, None] * [1, -1]
+    return Answers(np.stack([values, 255 - values], 1), values[:, None] * [1, -1], values > 99)
 
 
 class Held:
@@ -39,9 +40,10 @@ def test_everybody_gets_the_own_answers(requests, most):
     network = Batcher(means, most, 0.001)
     futures = [network.submit(faces(*request)) for request in requests]
     for request, future in zip(requests, futures, strict=True):
-        probabilities, affect = future.result(60)
-        np.testing.assert_array_equal(probabilities[:, 0], request)
-        np.testing.assert_array_equal(affect[:, 1], -np.array(request))
+        answers = future.result(60)
+        np.testing.assert_array_equal(answers.probabilities[:, 0], request)
+        np.testing.assert_array_equal(answers.affect[:, 1], -np.array(request))
+        np.testing.assert_array_equal(answers.unlike, np.array(request) > 99)
     network.close()
 
 
@@ -66,7 +68,7 @@ def test_an_answer_that_nobody_waits_for_is_not_computed():
     given_up, wanted = network.submit(faces(2)), network.submit(faces(3))
     assert given_up.cancel()
     held.may.set()
-    assert wanted.result(60)[0][0, 0] == 3
+    assert wanted.result(60).probabilities[0, 0] == 3
     network.close()
     assert held.batches == [1, 1]
 
@@ -80,7 +82,7 @@ def test_a_failure_is_that_batch_s_alone():
     network = Batcher(fails_on_zero, 1, 0.0)
     with pytest.raises(MemoryError):
         network.submit(faces(0)).result(60)
-    assert network.submit(faces(7)).result(60)[0][0, 0] == 7
+    assert network.submit(faces(7)).result(60).probabilities[0, 0] == 7
     assert not network.is_stuck(60)
     network.close()
 

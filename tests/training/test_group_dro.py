@@ -134,6 +134,7 @@ def test_options_that_do_not_fit(fields, told):
 
 
 @pytest.mark.slow
+@pytest.mark.relative  # as test_scn.py does, which keeps more
 def test_a_killed_run_ends_as_one_that_was_not(tiny_run, shell, tmp_path):
     flags = ("--config.data.groups=class", "--config.loss.group_dro=0.1", "--config.train.epochs=2.0")
     whole = assert_a_kill_changes_nothing(tiny_run, shell, tmp_path, flags)

@@ -33,7 +33,7 @@ def two_sets(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cache", ["memory", "stream"])
+@pytest.mark.parametrize("cache", ["memory", pytest.param("stream", marks=pytest.mark.relative)])
 def test_a_kill_in_the_middle_of_an_epoch_changes_nothing(tiny_run, two_sets, tmp_path, cache):
     flags = (f"--config.data.dir={two_sets}", MIXTURE, f"--config.data.cache={cache}")
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -4,6 +4,7 @@
 const Camera = (() => {
   const WIDEST = 640; // pixels of a picture, its longer side
   const GLANCE = 320; // pixels at which a whole picture is searched
+  const CLOSE = 160; // pixels at which a face is looked for where it was
   const EVERY = 500; // milliseconds between searches of the whole picture while faces are followed
 
   // Returns {start, stop}. `show(image, looks)` is called for each picture that was computed.
@@ -53,7 +54,7 @@ const Camera = (() => {
     return async (image, time) => {
       const known = [];
       for (const face of faces) {
-        const again = await Faces.lookClosely(engine.faces, image, face);
+        const again = await Faces.lookClosely(engine.faces, image, face, CLOSE);
         if (again && again.score >= SETTINGS.minScore) known.push(again);
       }
       if (!known.length || time - searched >= EVERY) {

@@ -161,25 +161,25 @@ const Faces = (() => {
     return face;
   }
 
-  // Finds a face again where it was; null if it is not there.
-  async function lookClosely(session, image, face) {
+  // Finds a face again where it was, in a crop of so many pixels; null if it is not there.
+  async function lookClosely(session, image, face, close = CLOSE) {
     const {x, y, side, turn} = square(face, ROOM);
-    const near = Resample.resize(crop(image, face, ROOM), CLOSE, CLOSE, Resample.BICUBIC);
-    const inner = (CLOSE * ROOM) / (1 + 2 * ROOM);
-    const expected = [inner, inner, CLOSE - inner, CLOSE - inner];
+    const near = Resample.resize(crop(image, face, ROOM), close, close, Resample.BICUBIC);
+    const inner = (close * ROOM) / (1 + 2 * ROOM);
+    const expected = [inner, inner, close - inner, close - inner];
     const seen = await look(session, near, LEAST);
     if (!seen.length) return null;
     const best = seen.reduce((first, second) => (second.score > first.score ? second : first));
     if (overlap(best.box, expected) < SAME_CLOSE) return null;
     const point = ([across, down]) => {
-      const u = (across * side) / CLOSE - side / 2;
-      const v = (down * side) / CLOSE - side / 2;
+      const u = (across * side) / close - side / 2;
+      const v = (down * side) / close - side / 2;
       return [x + Math.cos(turn) * u - Math.sin(turn) * v, y + Math.sin(turn) * u + Math.cos(turn) * v];
     };
     const [left, top, right, bottom] = best.box;
     const [middleX, middleY] = point([(left + right) / 2, (top + bottom) / 2]);
-    const halfWidth = ((right - left) * side) / CLOSE / 2;
-    const halfHeight = ((bottom - top) * side) / CLOSE / 2;
+    const halfWidth = ((right - left) * side) / close / 2;
+    const halfHeight = ((bottom - top) * side) / close / 2;
     const box = [middleX - halfWidth, middleY - halfHeight, middleX + halfWidth, middleY + halfHeight];
     return {box, score: best.score, eyes: best.eyes.map(point)};
   }
