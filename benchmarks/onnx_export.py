@@ -25,12 +25,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from networks import trained_network
+from networks import pictures, trained_network
 
 from benchmarks import command_line, measure
 from ferjax import models, registry
 from ferjax.augment import normalise
-from ferjax.deploy import export_check, onnx
+from ferjax.deploy import onnx
 from ferjax.inference.trained import Trained
 from ferjax.layers.norm import BatchNorm
 
@@ -49,8 +49,7 @@ def drawn_network(name: str, usual: bool = False) -> Trained:
     facts = registry.NETWORKS.find(name).facts
     size = facts.usual if usual or name == "vit_tiny48" else facts.smallest
     network = trained_network(name, data__image_size=size)
-    images = export_check.noise(np.random.default_rng(1), _IMAGES, size)  # as the check at export draws it
-    logits, statistics = _measured(network.model, network.variables, images)
+    logits, statistics = _measured(network.model, network.variables, pictures(_IMAGES, size))
     variables = {"params": network.variables["params"], "batch_stats": jax.device_get(statistics)}
     return network._replace(variables=variables, temperature=float(np.std(logits)))
 

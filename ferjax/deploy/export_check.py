@@ -14,7 +14,7 @@ from ferjax.inference.trained import Trained
 TOLERANCE = 1e-5
 # In some, of fifty layers for example, float32 itself is farther from the exact answer. Then an exported
 # program, which rounds otherwise, may be so many times as far from it, but never farther than `_MOST`.
-_TIMES_ROUNDING = 10
+_TIMES_ROUNDING = 4
 _MOST = 1e-4
 _BATCHES = (1, 3, 8)
 _SEED = 0
@@ -72,10 +72,8 @@ def _is_rounding(
     network: Trained, images: np.ndarray, found: Sequence[np.ndarray], expected: Sequence[np.ndarray]
 ) -> bool:
     """Tells whether answers are about as near to those of float64 as the network's own in float32."""
-    config = network.config.copy_and_resolve_references()
-    config.train.precision = "float64"
     with jax.enable_x64(True):
-        exact_step = jax.jit(trained.answer_step(network._replace(config=config)))
+        exact_step = jax.jit(trained.answer_step(trained.in_precision(network, "float64")))
         exact = _arrays(*exact_step(jax.tree.map(_widened, network.variables), images))
     return _gap(found, exact) <= min(_TIMES_ROUNDING * _gap(expected, exact), _MOST)
 

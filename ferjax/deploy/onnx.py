@@ -46,7 +46,7 @@ def export(network: Trained, path: Path) -> float:
             probabilities differ from the network's.
     """
     check_installed()
-    network = in_float32(network)
+    network = trained.in_precision(network, "float32")
     return write_checked(network, model(network), path, _INSTEAD)
 
 
@@ -54,7 +54,7 @@ def model(network: Trained) -> "ModelProto":
     """Translates a network.
 
     Args:
-        network: the network; in float32, see `in_float32`.
+        network: the network; in float32, see `ferjax.inference.trained.in_precision`.
 
     Returns:
         A model that takes `images`, uint8 `[batch, S, S, 3]`, S = `network.input_size`, and returns
@@ -89,7 +89,7 @@ def translated(
     """Translates a program of a network.
 
     Args:
-        network: the network, in float32, see `in_float32`.
+        network: the network, in float32, see `ferjax.inference.trained.in_precision`.
         program: maps uint8 `[B, S, S, 3]`, S = `network.input_size`, to arrays of B rows each.
         outputs: the name of each result.
         instead: what to do where the network cannot be translated, for the message.
@@ -156,13 +156,6 @@ def metadata(network: Trained) -> dict[str, str]:
         "sets": network.sets._asdict() if network.sets else None,
     }
     return {key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()}
-
-
-def in_float32(network: Trained) -> Trained:
-    """Returns the network with the same weights, computing in float32."""
-    config = network.config.copy_and_resolve_references()
-    config.train.precision = "float32"
-    return network._replace(config=config, model=network.model.clone(dtype=jnp.float32))
 
 
 def load(

@@ -153,6 +153,13 @@ def answer_step(trained: Trained) -> Callable[[Any, Array], tuple[Array, Array |
     return step
 
 
+def in_precision(network: Trained, precision: str) -> Trained:
+    """Returns the network with the same weights, computing in another precision, such as "float64"."""
+    config = network.config.copy_and_resolve_references()
+    config.train.precision = precision
+    return network._replace(config=config, model=network.model.clone(dtype=jnp.dtype(precision)))
+
+
 def luma(images: Array) -> Array:
     """Converts colours to luma as PIL's mode L does: uint8 `[B, H, W, 3]` to `[B, H, W, 1]`."""
     weighted = (images.astype(jnp.int32) * jnp.asarray(LUMA)).sum(-1, keepdims=True)

@@ -33,7 +33,7 @@ def export(network: Trained, path: Path) -> float:
         UserError: a package is not installed, or the network cannot be written as ONNX.
     """
     onnx.check_installed()
-    network = onnx.in_float32(network)
+    network = trained.in_precision(network, "float32")
     program = with_maps(network)
     written = onnx.translated(
         network, lambda images: tuple(program(network.variables, images).values()), outputs(network)

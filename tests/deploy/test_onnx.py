@@ -54,7 +54,7 @@ def files(tmp_path_factory):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_says_what_the_network_says(files, name):
     network, path = files(name)
-    exact, run = onnx.in_float32(network), onnx.load(path)
+    exact, run = trained.in_precision(network, "float32"), onnx.load(path)
     step = jax.jit(trained.predict_step(exact))
     for batch in (1, 7):
         images = pictures(batch, network.input_size)
