@@ -1,5 +1,6 @@
 import contextlib
 import io
+import tempfile
 from collections import Counter
 
 import copies
@@ -42,6 +43,13 @@ def test_label_tables_are_pinned():
     words = Counter(labels.WORDS.values())
     assert words == dict(zip(labels.FER8, [2, 2, 2, 3, 2, 2, 1, 1], strict=True))
     assert all(word[:2] == name[:2] for word, name in labels.WORDS.items() if word != "joy")
+
+
+@pytest.mark.parametrize("name", ["fer2013", "toons/avataaars"])
+def test_a_builder_leaves_nothing_in_the_temporary_folder(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert builders.create(name, tmp_path / "data").info.features
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module", params=list(copies.LAYOUTS))

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from ferjax.data.builders.bad_rows import BadRowError, Survey, SurveyedError
 from ferjax.data.builders.known_layouts import class_folders_hint, known_layout
 from ferjax.data.builders.reconciled import shown
+from ferjax.data.builders.set_info import SetInfo
 from ferjax.data.builders.shards import ExampleWriter, SplitWriter, Written, shard_path, template
 from ferjax.data.builders.text_files import table
 from ferjax.data.labels import FER7
@@ -107,7 +108,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
             **({"group": tfds.features.Text()} if self.GROUPED else {}),
             **self.EXTRAS,
         }
-        return tfds.core.DatasetInfo(
+        return SetInfo(
             builder=self,
             description=self.DESCRIPTION,
             features=tfds.features.FeaturesDict(features),

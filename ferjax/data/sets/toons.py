@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from ferjax.data.attributes import FEATURE
+from ferjax.data.builders.set_info import SetInfo
 from ferjax.data.seeded import Draws
 from ferjax.data.toons.plan import drawn_labels, identity_of, noisy_labels
 from ferjax.data.toons.pose import SIZE
@@ -88,7 +89,7 @@ class Toons(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         names = list(STYLES[self._toons.style].names)
-        return tfds.core.DatasetInfo(
+        return SetInfo(
             builder=self,
             description=self.DESCRIPTION,
             features=tfds.features.FeaturesDict(
