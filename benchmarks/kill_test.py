@@ -15,6 +15,7 @@ of the result differs.
 import contextlib
 import io
 import json
+import os
 import random
 import sys
 import tempfile
@@ -34,7 +35,7 @@ from ferjax.data import builders
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "s3fs")
 LONGEST_WAIT = 1.5  # seconds from the first step of a start to its end
-FAULTS = 12  # of a start, at most
+FAULTS = 5  # of a start, at most: a request is tried six times
 
 
 class Place(Protocol):
@@ -85,6 +86,7 @@ class Bucket:
 
     def workdir(self) -> Path:
         """A copy of what the server has."""
+        self._store.fault = None
         fetched = self._folder / "fetched"
         for name in self._store.names("runs/a/"):
             path = fetched / name
@@ -100,6 +102,8 @@ def opened(run: tiny.Tiny, folder: Path, on_store: bool, generator: random.Rando
         yield Disk(run, folder)
         return
     store = ObjectStore()
+    # By which this process reads it at the end.
+    os.environ.update(store.environment, FERJAX_STORAGE_DIR=str(folder / "here"))
     try:
         yield Bucket(run, folder, store, generator)
     finally:
