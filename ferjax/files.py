@@ -6,10 +6,13 @@ import json
 import math
 import os
 import shutil
+import signal
 import stat
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 from ferjax.errors import UserError
@@ -95,15 +98,40 @@ def replacing(path: Path | str) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, because a rename is atomic only within one file system.
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    with _raising_at_sigterm():
+        try:
+            yield unfinished
+            if unfinished.exists():
+                unfinished.replace(path)
+        finally:
+            if unfinished.is_dir():
+                shutil.rmtree(unfinished, ignore_errors=True)
+            else:
+                unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _raising_at_sigterm() -> Iterator[None]:
+    """Lets SIGTERM raise SystemExit where it would end the process at once, so that what is begun is removed.
+
+    A process that handles the signal otherwise keeps its own way.
+    """
+    process = os.getpid()
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, _: FrameType | None) -> None:
+        if os.getpid() != process:  # a child, which has not begun it
+            os._exit(128 + number)
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
     try:
-        yield unfinished
-        if unfinished.exists():
-            unfinished.replace(path)
+        yield
     finally:
-        if unfinished.is_dir():
-            shutil.rmtree(unfinished, ignore_errors=True)
-        else:
-            unfinished.unlink(missing_ok=True)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def plain(value: Any) -> Any:

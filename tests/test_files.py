@@ -1,6 +1,9 @@
 import errno
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -197,3 +200,22 @@ def test_a_pipe_or_a_device_is_told_and_not_waited_for(tmp_path, read, kind):
     os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
     with pytest.raises(UserError, match=r"a\.json cannot be read: it is a pipe or a device"):
         read(path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing_unfinished(tmp_path, number):
+    program = """if True:
+        import os, sys, time
+        from ferjax import files
+        with files.replacing(sys.argv[1]) as folder:
+            folder.mkdir()
+            (folder / "part").write_text("a")
+            os.kill(os.getpid(), int(sys.argv[2]))
+            time.sleep(60)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "out", str(int(number))], capture_output=True, check=False
+    )
+    assert done.returncode == (128 + number if number == signal.SIGTERM else -number)
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

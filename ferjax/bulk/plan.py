@@ -26,7 +26,7 @@ from ferjax.platform import outputs
 from ferjax.runs.config_check import differences
 
 FORMAT = 1
-_PLAN, _LOCK = "_plan", ".lock"
+_PLAN, _LOCK, _FILE = "_plan", ".lock", "plan.json"
 _CONTAINERS = ("member", "rows")
 _ELSEWHERE = "name another --parts"
 
@@ -96,6 +96,7 @@ def claimed(folder: Path) -> Iterator[None]:
             raise UserError(f"{folder} is no folder; {_ELSEWHERE}")
         if not (folder / _PLAN).is_dir() and folder.is_dir() and any(folder.iterdir()):
             raise UserError(f"{folder} holds other files than predictions in parts; {_ELSEWHERE}")
+        before = folder.exists()
         (folder / _PLAN).mkdir(parents=True, exist_ok=True)
         lock = (folder / _PLAN / _LOCK).open("w")
     with lock:
@@ -103,7 +104,14 @@ def claimed(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UserError(f"another command is writing {folder}; wait for it, or {_ELSEWHERE}") from None
-        yield
+        try:
+            yield
+        except UserError:
+            if not (folder / _PLAN / _FILE).exists():  # nothing was planned, so nothing is to stay
+                shutil.rmtree(folder / _PLAN, ignore_errors=True)
+                if not before:
+                    folder.rmdir()
+            raise
 
 
 def read(folder: Path, command: Mapping[str, Any]) -> Plan | None:
@@ -116,7 +124,7 @@ def read(folder: Path, command: Mapping[str, Any]) -> Plan | None:
     Raises:
         UserError: the plan is of another command, or damaged, or a file that holds its inputs has changed.
     """
-    path = folder / _PLAN / "plan.json"
+    path = folder / _PLAN / _FILE
     if not path.exists():
         return None
     stored = read_json(path)
@@ -167,7 +175,7 @@ def make(folder: Path, entries: Iterable[Entry], part_inputs: int, command: Mapp
             "sizes": sizes,
             "containers": containers,
         }
-        write_json_atomic(place / "plan.json", content)
+        write_json_atomic(place / _FILE, content)
     return Plan(folder, command["format"], Path.cwd(), tuple(sizes))
 
 

@@ -34,7 +34,7 @@ def members(path: Path, name: str) -> Iterator[Entry]:
                 count += 1
                 yield _entry(member, name)
     except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
-        where = f"after {count:,} pictures and videos" if count else "at its beginning"
+        where = f"after {count:,} of its pictures and videos" if count else "at its beginning"
         reason = f"cannot be read as an uncompressed .tar {where} ({_told(error)})"
         yield Entry("failed", name, reason)
         return

@@ -49,6 +49,8 @@ def _push(bundle: str, repo: str, endpoint: str) -> None:
     address = addresses.parse(repo)
     if address.pinned:
         raise UserError("a commit cannot be pushed to: name a branch")
+    if not _MESSAGE.value.strip():
+        raise UserError("--message is empty; say what the commit is called")
     done = push(locate(bundle), address, endpoint, private=_PRIVATE.value, message=_MESSAGE.value)
     print(f"{done.url}\nSHA-256 of its manifest.json {done.manifest}")
     print(f"pull it with: ferjax hub pull {address.repo}@{done.commit} FOLDER --sha256={done.manifest}")

@@ -78,12 +78,15 @@ def write(kind: str, network: Trained, source: Source, float32: Path, path: Path
     else:
         write_int8(float32, path, (images for images, _ in _batches(source, for_ranges)))
     before, after = (_score(file, source, scored) for file in (float32, path))
-    lost = max(before.accuracy - after.accuracy, after.calibration_error - before.calibration_error)
+    lost, worse = max(
+        (before.accuracy - after.accuracy, "accuracy"),
+        (after.calibration_error - before.calibration_error, "calibration"),
+    )
     if not lost <= MOST_LOST:
         path.unlink()
         raise UserError(
-            f"{kind} loses more than {MOST_LOST:.0%} on {len(scored):,} validation images: {before} in "
-            f"float32, {after} after; leave {kind} out"
+            f"{kind} loses {100 * lost:.1f} points of {worse} on {len(scored):,} validation images, more "
+            f"than {100 * MOST_LOST:g}: {before} in float32, {after} after; leave {kind} out"
         )
     return Outcome(before, after, len(scored))
 

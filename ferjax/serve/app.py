@@ -27,6 +27,7 @@ from ferjax.serve.service import Service
 
 _RETRY_SECONDS = 1
 _PREDICT = "/v1/predict"
+_PARAMETERS = ("cropped", "top_k")  # of its query
 _DESCRIPTION = """\
 Names the expression of each face in pictures. A face shows an expression, which is not what somebody feels.
 Pictures stay in memory until they are answered; nothing is stored, and no name of a file is read.
@@ -193,6 +194,7 @@ def _add_answers(app: FastAPI, service: Service, limits: Limits, origin: str, ga
         top_k: Annotated[int, Query(description="How many classes are named; 0: all.", ge=0, le=1000)] = 0,
     ) -> Response:
         """Takes a form with one or many files, or the bytes of one picture as they are."""
+        _check_parameters(request)
         facts = request.scope[FACTS]
         with gate.entered() as ticket:
             if not service.healthy:
@@ -203,6 +205,19 @@ def _add_answers(app: FastAPI, service: Service, limits: Limits, origin: str, ga
         facts["faces"] = sum(len(picture["faces"]) for picture in pictures)
         none_read = all(picture["status"] == "failed" for picture in pictures)
         return JSONResponse({"pictures": pictures}, 422 if none_read else 200)
+
+
+def _check_parameters(request: Request) -> None:
+    """Refuses a parameter that is not known, or comes twice: its answer would be another than was meant.
+
+    Raises:
+        Refused: there is one.
+    """
+    names = [name for name, _ in request.query_params.multi_items()]
+    if unknown := next((name for name in names if name not in _PARAMETERS), None):
+        raise Refused(400, f"there is no parameter {unknown[:40]!r}; there are {' and '.join(_PARAMETERS)}")
+    if len(names) > len(set(names)):
+        raise Refused(400, "a parameter comes twice: send each once")
 
 
 def _wrong_key(key: Any) -> dict[int | str, dict[str, Any]]:

@@ -52,6 +52,8 @@ def read_keys(path: str) -> Keys:
         )
     try:
         text = read_plain(user_path(path), _LARGEST_FILE).decode()
+    except UnicodeDecodeError:
+        raise UserError(f"--api_key_file={path} is no text; name a file with a key a line") from None
     except ValueError as error:
         raise UserError(f"--api_key_file={path} {error}; name a file with a key a line") from None
     lines = [line.strip() for line in text.splitlines()]

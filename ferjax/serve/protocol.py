@@ -6,6 +6,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HEAD_BYTES = 2**16  # of a request's line and headers
+_PIECE = 2**13  # bytes that are read at once, so that a head is measured before it is whole
 _TAKE_SECONDS = 30.0  # to take an answer, which has some kilobytes
 
 
@@ -24,20 +25,27 @@ def protocol_for(head_seconds: float, request_seconds: float) -> type[HttpToolsP
             super().__init__(*args, **kwargs)
             self._alarm: asyncio.TimerHandle | None = None
             self._head: int | None = None  # bytes of a head that is not whole; None: none has begun
+            self._piece = 0  # bytes that are read at once
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._allow(head_seconds)
 
         def data_received(self, data: bytes) -> None:
-            if self._head is not None:
-                self._head += len(data)
-            super().data_received(data)
-            if self._head is not None and self._head > _HEAD_BYTES:
-                self.transport.abort()
+            for start in range(0, len(data), _PIECE):
+                piece = data[start : start + _PIECE]
+                self._piece = len(piece)
+                if self._head is not None:
+                    self._head += len(piece)
+                super().data_received(piece)
+                if self._head is not None and self._head > _HEAD_BYTES:
+                    self.transport.abort()
+                if self.transport.is_closing():
+                    return
 
         def on_message_begin(self) -> None:
-            self._head = 0  # not earlier: what comes after a refusal may be the rest of a refused body
+            # Not earlier: what comes after a refusal may be the rest of a refused body.
+            self._head = self._piece
             super().on_message_begin()
 
         def on_headers_complete(self) -> None:

@@ -72,7 +72,7 @@ class Service:
             settings.unsure_below, classifier.set_of, classifier.sets.coverage if classifier.sets else 0.0
         )
         self._readers = ThreadPoolExecutor(settings.threads, thread_name_prefix="pictures")
-        self._network = Batcher(self.classifier.answers, BATCH, settings.batch_seconds, metrics.batch)
+        self._network = Batcher(self.classifier.answers, BATCH, settings.batch_seconds, self._count)
         self._warm = False
 
     def warm_up(self) -> None:
@@ -83,6 +83,10 @@ class Service:
             self._network.submit(np.zeros((size, side, side, 3), np.uint8)).result()
         searched.result()
         self._warm = True
+
+    def _count(self, faces: int, seconds: float) -> None:
+        if self._warm:  # what is compiled before anybody asks is no request's
+            self._metrics.batch(faces, seconds)
 
     def describe(self) -> dict[str, Any]:
         """Returns what `ferjax.serve.schema.Network` says of the network itself."""

@@ -50,7 +50,7 @@ def test_a_broken_archive_keeps_what_can_be_read(tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[: 2 * 1024 + 530])  # inside the third member, after its header
     assert [entry.kind for entry in listed(path)] == ["member"] * 3 + ["failed"]
-    assert "after 3 pictures and videos (unexpected end of data)" in told(path)[0]
+    assert "after 3 of its pictures and videos (unexpected end of data)" in told(path)[0]
     with pytest.raises(BadImage, match="cut off in its archive"):
         content(listed(path)[2], tmp_path)
     path.write_bytes(b"no archive" * 100)

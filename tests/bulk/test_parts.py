@@ -199,6 +199,11 @@ def test_nothing_to_predict_is_an_error(colour_run, tmp_path):
     (tmp_path / "list.txt").write_text("\n\n")
     with pytest.raises(UserError, match="no picture and no video among the inputs"):
         run(tmp_path / "list.txt", colour_run, tmp_path / "parts")
+    assert not (tmp_path / "parts").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError, match="no picture and no video among the inputs"):
+        run(tmp_path / "list.txt", colour_run, tmp_path / "mine")
+    assert list((tmp_path / "mine").iterdir()) == []
 
 
 @pytest.mark.slow

@@ -108,6 +108,8 @@ def test_refusals_are_one_line(make_app, face):
     for path, status, words in (
         (f"{PREDICT}?top_k=-1", 400, "top_k"),
         (f"{PREDICT}?cropped=perhaps", 400, "cropped"),
+        (f"{PREDICT}?croped=true", 400, "no parameter 'croped'; there are cropped and top_k"),
+        (f"{PREDICT}?top_k=1&top_k=2", 400, "twice"),
         ("/v1/predict/", 404, "Not Found"),
         ("/../../etc/passwd", 404, "Not Found"),
         ("/static-offline-docs/../../core.py", 404, "Not Found"),
@@ -242,6 +244,7 @@ def test_what_is_counted_and_what_is_logged(make_app, face, log):
     ):
         assert line in counted.splitlines()
     assert "ferjax_batch_faces_bucket" in counted
+    assert "ferjax_batch_faces_sum 1.0" in counted.splitlines()  # none of those before anybody asked
 
 
 def test_what_nobody_foresaw_is_an_answer_without_details(make_app, face, monkeypatch, log):

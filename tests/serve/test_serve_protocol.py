@@ -54,6 +54,16 @@ def test_a_head_without_end():
     assert talk(b"GET / HTTP/1.1\r\nX-A: " + b"a" * 2**20, LONG) == b""
 
 
+@pytest.mark.parametrize("count", [1, 10], ids=["one header", "ten headers"])
+def test_a_head_that_is_too_large_though_it_ends(count):
+    def head(size):
+        lines = [b"X-%d: " % number + b"a" * (size // count) + b"\r\n" for number in range(count)]
+        return b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + b"".join(lines) + b"\r\n"
+
+    assert talk(head(60_000), LONG).endswith(b"ok")
+    assert talk(head(74_000), LONG) == b""
+
+
 def test_a_large_body_that_nobody_reads_does_not_lose_the_answer():
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % 2**21
     again = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

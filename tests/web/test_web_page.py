@@ -197,6 +197,39 @@ def test_the_camera_follows_a_face(page, astronaut, tmp_path):
     assert none == []
 
 
+def test_a_camera_that_comes_after_it_was_stopped_is_let_go(page):
+    """As while the browser still asks whether the page may use it."""
+    page.run("""(() => {
+      const own = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        await new Promise((done) => { self.allow = done; });
+        self.given = await own(wanted);
+        return self.given;
+      };
+    })()""")
+    page.click("#camera")
+    page.wait_for("Starting the camera")
+    page.click("#camera", "Stop the camera")
+    page.wait_for("The camera is off.")
+    page.run("allow()")
+    released = "self.given && !given.active ? done() : setTimeout(look, 10)"
+    page.run(f"new Promise((done) => {{ const look = () => {released}; look(); }})")
+    assert page.run("document.getElementById('video').srcObject === null")
+    assert page.run("document.getElementById('status').textContent") == "The camera is off."
+
+
+def test_a_camera_that_is_unplugged_is_told(page):
+    page.run("self.allow = null")
+    page.click("#camera")
+    page.wait("self.allow")
+    page.run("allow()")
+    page.wait_for("No face in sight.")
+    page.run("given.getTracks().forEach((track) => track.dispatchEvent(new Event('ended')))")
+    page.wait_for("The camera was switched off.")
+    assert page.run("document.getElementById('camera').textContent") == "Use the camera"
+    assert not page.run("given.active")
+
+
 def test_the_page_cannot_reach_a_network(page):
     blocked = """new Promise((done) => {
       document.addEventListener("securitypolicyviolation", (event) => done(event.effectiveDirective));

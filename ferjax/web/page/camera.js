@@ -7,29 +7,43 @@ const Camera = (() => {
   const CLOSE = 160; // pixels at which a face is looked for where it was
   const EVERY = 500; // milliseconds between searches of the whole picture while faces are followed
 
-  // Returns {start, stop}. `show(image, looks)` is called for each picture that was computed.
-  function camera(engine, video, show) {
+  // Returns {start, stop}. `show(image, looks)` is called for each picture that was computed, `fail(error)` if
+  // pictures no longer come, or one cannot be computed.
+  function camera(engine, video, show, fail) {
     const canvas = document.createElement("canvas");
     let stream = null;
+    let turn = 0; // of starts and stops: what an earlier one still waits for is not wanted any more
 
     async function start() {
+      const own = ++turn;
       if (!navigator.mediaDevices) {
         throw new Error("Browsers give the camera only to pages from a disk, from this computer or over https.");
       }
+      let opened;
       try {
-        stream = await navigator.mediaDevices.getUserMedia({video: {width: WIDEST, height: 480}, audio: false});
+        opened = await navigator.mediaDevices.getUserMedia({video: {width: WIDEST, height: 480}, audio: false});
       } catch (error) {
         throw new Error(`The camera cannot be used: ${error.message}.`);
       }
-      video.srcObject = stream;
+      if (own !== turn) {
+        release(opened);
+        return;
+      }
+      stream = video.srcObject = opened;
+      for (const track of opened.getTracks()) {
+        track.addEventListener("ended", () => fail(new Error("The camera was switched off.")));
+      }
       await video.play();
-      run(stream);
+      if (own === turn) run(opened).catch(fail);
     }
 
     function stop() {
-      stream?.getTracks().forEach((track) => track.stop());
+      turn++;
+      release(stream);
       stream = video.srcObject = null;
     }
+
+    const release = (opened) => opened?.getTracks().forEach((track) => track.stop());
 
     async function run(started) {
       const follow = follower(engine);

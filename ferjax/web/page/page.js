@@ -157,7 +157,7 @@
     return make("figure", {}, canvas, make("figcaption", {text: caption}));
   }
 
-  async function useCamera() {
+  function useCamera() {
     if (camera) {
       leaveCamera();
       say("The camera is off.");
@@ -165,19 +165,19 @@
     }
     asked++;
     clear("Starting the camera …");
+    const fail = (error) => {
+      if (camera !== started) return; // it was stopped, so nobody waits for it
+      leaveCamera();
+      clear(error.message);
+    };
     const started = (camera = Camera.camera(engine, element("video"), (source, looks) => {
       latest = {source, looks, leftOut: 0};
       show();
-    }));
+    }, fail));
     element("camera").setAttribute("aria-pressed", "true");
     element("camera").textContent = "Stop the camera";
     element("status").setAttribute("aria-live", "off"); // twenty times a second is no news
-    try {
-      await started.start();
-    } catch (error) {
-      leaveCamera();
-      clear(error.message);
-    }
+    started.start().catch(fail);
   }
 
   function leaveCamera() {
