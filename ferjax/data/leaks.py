@@ -6,22 +6,14 @@ import numpy as np
 
 from ferjax.data.fingerprints import PixelHashes, pixel_hashes
 from ferjax.data.records import describe
-from ferjax.data.split_choice import Choice, choose
+from ferjax.data.split_choice import Choice, Division, choose
 
 # What the weights must not have seen: train is chosen on validation, and both are scored on test.
 _NAMES = {"train": "training", "validation": "validation"}
 LATER = {"train": ("validation", "test"), "validation": ("test",)}
 
 
-def without_leaks(
-    name: str,
-    folder: Path,
-    split: str,
-    fold: str,
-    val_fraction: float,
-    test_fraction: float = 0.0,
-    inner_fold: str = "",
-) -> tuple[np.ndarray, str]:
+def without_leaks(name: str, folder: Path, split: str, division: Division) -> tuple[np.ndarray, str]:
     """Finds the examples of a split whose pixels stand in none that is scored after it.
 
     Every stored image is decoded once for this; its hash is kept beside the set.
@@ -30,25 +22,22 @@ def without_leaks(
         name: the set's name.
         folder: of the built set.
         split: "train" or "validation".
-        fold: see `ferjax.data.split_choice.choose`.
-        val_fraction: likewise.
-        test_fraction: likewise.
-        inner_fold: likewise.
+        division: how the set is divided.
 
     Returns:
         Sorted int64 indices into the records of the split, and how many were left out, as a sentence.
     """
+    fold, val_fraction, test_fraction, inner_fold = division
     official = () if fold else describe(name, folder).splits
     exists = {
         "validation": "validation" in official or val_fraction > 0 or bool(inner_fold),
         "test": "test" in official or bool(fold) or test_fraction > 0,
     }
-    division = fold, val_fraction, test_fraction, inner_fold
-    indices, hashes = _hashes_of(choose(name, folder, split, *division))
+    indices, hashes = _hashes_of(choose(name, folder, split, division))
     elsewhere = np.zeros(len(indices), bool)
     counts = []
     for later in filter(exists.get, LATER[split]):
-        _, held_out = _hashes_of(choose(name, folder, later, *division))
+        _, held_out = _hashes_of(choose(name, folder, later, division))
         leaked = hashes.readable & np.isin(hashes.pixels, held_out.pixels[held_out.readable])
         counts.append(f"{leaked.sum()} also in {later}")
         elsewhere |= leaked

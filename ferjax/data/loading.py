@@ -17,7 +17,7 @@ from ferjax.data.leaks import without_leaks
 from ferjax.data.memory_source import into_memory
 from ferjax.data.records import Records
 from ferjax.data.sources import Source, StreamSource
-from ferjax.data.split_choice import choose
+from ferjax.data.split_choice import Division, choose
 from ferjax.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -95,11 +95,11 @@ def load(
     if channels not in (None, 1, 3):
         raise UserError(f"images have 1 channel or 3, not {channels}")
     folder = built_folder(name, data_dir)
-    division = fold, val_fraction, test_fraction, inner_fold
-    records, indices, note = choose(name, folder, split, *division)
+    division = Division(fold, val_fraction, test_fraction, inner_fold)
+    records, indices, note = choose(name, folder, split, division)
     _log_once(note)
     if (drop_leaks and split == "train") or (drop_validation_leaks and split == "validation"):
-        indices, note = without_leaks(name, folder, split, *division)
+        indices, note = without_leaks(name, folder, split, division)
         _log_once(note)
     if train_fraction != 1 and split == "train":
         before = np.arange(len(records)) if indices is None else indices

@@ -18,6 +18,22 @@ from ferjax.errors import UserError
 SPLITS = ("train", "validation", "test")
 
 
+class Division(NamedTuple):
+    """How a set is divided, where not as it is stored.
+
+    Attributes:
+        fold: divides the whole set anew, see `ferjax.data.folds`; empty for the official splits.
+        val_fraction: what is carved out of train for validation, see `ferjax.data.carving.carve`.
+        test_fraction: what is carved out of train for test where the set has no test split.
+        inner_fold: "2/5" for the second of five inner folds; none if empty.
+    """
+
+    fold: str = ""
+    val_fraction: float = 0.0
+    test_fraction: float = 0.0
+    inner_fold: str = ""
+
+
 class Choice(NamedTuple):
     """The examples of one split.
 
@@ -32,15 +48,7 @@ class Choice(NamedTuple):
     note: str
 
 
-def choose(
-    name: str,
-    folder: Path,
-    split: str,
-    fold: str,
-    val_fraction: float,
-    test_fraction: float = 0.0,
-    inner_fold: str = "",
-) -> Choice:
+def choose(name: str, folder: Path, split: str, division: Division) -> Choice:
     """Finds the examples of a split: the official ones, carved ones, or those of a fold.
 
     A fold divides the whole set anew, its official splits put together. "test" is what the fold holds out;
@@ -55,22 +63,20 @@ def choose(
         name: the set's name, for messages.
         folder: of the built set.
         split: one of `SPLITS`.
-        fold: see `ferjax.data.folds`; empty for the official splits.
-        val_fraction: what is carved for validation, see `ferjax.data.carving.carve`.
-        test_fraction: what is carved for test where the set has no test split.
-        inner_fold: "2/5" for the second of five inner folds; none if empty.
+        division: how the set is divided.
 
     Raises:
         UserError: there is no such split or fold.
     """
     official = tuple(describe(name, folder).splits)
+    fold, val_fraction, test_fraction, inner_fold = division
     if inner_fold and split in ("train", "validation"):
-        return _inner(name, folder, split, fold, test_fraction, inner_fold)
+        return _inner(name, folder, split, division)
     if fold:
         if split not in SPLITS:
             raise UserError(f"a fold of {name} has no split {split!r}; it has {', '.join(SPLITS)}")
         records = Records(name, folder, "+".join(official))
-        parts = _kept(folder, records, fold, val_fraction, 0.0)
+        parts = _kept(folder, records, Division(fold, val_fraction))
         note = (
             f"{name} is divided anew, its {len(official)} stored splits put together, into fold {fold}: "
             f"{len(parts['train'])} training, {len(parts['validation'])} validation and "
@@ -95,13 +101,11 @@ def choose(
         note = f"{name} has a test split of its own: data.test_fraction is not used" if unused else ""
         return Choice(Records(name, folder, split), None, note)
     records = Records(name, folder, "train")
-    parts = _kept(
-        folder,
-        records,
-        "",
-        val_fraction if "validation" in carved else 0.0,
-        test_fraction if "test" in carved else 0.0,
+    lacked = Division(
+        val_fraction=val_fraction if "validation" in carved else 0.0,
+        test_fraction=test_fraction if "test" in carved else 0.0,
     )
+    parts = _kept(folder, records, lacked)
     groups = records.index.groups
     kept_whole = ", no group on both sides" if groups and groups.names else ""
     note = "; ".join(
@@ -116,11 +120,13 @@ def choose(
     return _chosen(records, parts, split, note, lacking)
 
 
-def _inner(name: str, folder: Path, split: str, fold: str, test_fraction: float, inner_fold: str) -> Choice:
+def _inner(name: str, folder: Path, split: str, division: Division) -> Choice:
     """Finds the examples of a split of an inner fold."""
-    records, rest, _ = choose(name, folder, "train", fold, 0.0, test_fraction)
+    division = division._replace(val_fraction=0.0)
+    inner_fold = division.inner_fold
+    records, rest, _ = choose(name, folder, "train", division._replace(inner_fold=""))
     rest = np.arange(len(records)) if rest is None else rest
-    if not fold and "validation" in describe(name, folder).splits:
+    if not division.fold and "validation" in describe(name, folder).splits:
         whole = Records(name, folder, "train+validation")
         rest = np.concatenate([rest, np.arange(len(records), len(whole))])
         records = whole
@@ -128,7 +134,7 @@ def _inner(name: str, folder: Path, split: str, fold: str, test_fraction: float,
     def divided() -> dict[str, np.ndarray]:
         return divide_inner(name, records.index, rest, inner_fold)
 
-    parts = _kept(folder, records, fold, 0.0, test_fraction, inner_fold, divided)
+    parts = _kept(folder, records, division, divided)
     note = (
         f"the {len(rest)} examples of {name} that are not test are divided anew, into inner fold "
         f"{inner_fold}: {len(parts['train'])} training and {len(parts['validation'])} validation examples"
@@ -146,13 +152,11 @@ def _chosen(records: Records, parts: dict[str, np.ndarray], split: str, note: st
 def _kept(
     folder: Path,
     records: Records,
-    fold: str,
-    fraction: float,
-    test_fraction: float,
-    inner_fold: str = "",
+    division: Division,
     divided: Callable[[], dict[str, np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
     """Returns the division from its file, or computes it, by `divide` if `divided` is None, and writes it."""
+    fold, fraction, test_fraction, inner_fold = division
     index = records.index
     identity = hashlib.sha256(f"{fold}\n{fraction!r}\n{records.split}\n{index.digest}".encode())
     if index.groups:

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from ferjax.config import needs_classes, validate
 from ferjax.data import relabel_file
 from ferjax.data.folds import KFold, parse
-from ferjax.data.split_choice import choose
+from ferjax.data.split_choice import Division, choose
 from ferjax.errors import UserError, listed
 from ferjax.files import user_path, write_atomic
 from ferjax.inference.trained import IMPORTED
@@ -225,7 +225,7 @@ def read(workdir: Path, whole: WholeSet, data_dir: str) -> FoldRun:
             f"{path} is not of the weights that {workdir / RESULT} tells of; evaluate the run again"
         )
     data = config.data
-    indices = choose(name, folder, "test", data.fold, data.val_fraction).indices
+    indices = choose(name, folder, "test", Division(data.fold, data.val_fraction)).indices
     assert indices is not None  # as a fold has
     probabilities = np.exp(stored.log_probabilities)
     return FoldRun(workdir, config, indices[stored.indices], probabilities, result.get("overlap"))
