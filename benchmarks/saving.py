@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks import command_line, measure
 from ferjax.cluster.mesh import global_batch
 from ferjax.config import defaults
-from ferjax.cost_model.aot import assembled, stand_in
+from ferjax.cost_model.step_for_devices import assembled, stand_in
 from ferjax.runs.checkpoints import Checkpoints
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint")

@@ -24,8 +24,8 @@ from ml_collections import ConfigDict
 from benchmarks import command_line, measure
 from ferjax.cluster.mesh import global_batch
 from ferjax.config import defaults
-from ferjax.cost_model.aot import assembled, compiled_step, stand_in
 from ferjax.cost_model.collectives import collectives
+from ferjax.cost_model.step_for_devices import assembled, compiled_step, stand_in
 from ferjax.training.setup import Parts
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint")

@@ -8,8 +8,8 @@ import jax
 import tiny
 
 from benchmarks.scaling import trained
-from ferjax.cost_model.aot import assembled, compiled_step
 from ferjax.cost_model.collectives import collectives
+from ferjax.cost_model.step_for_devices import assembled, compiled_step
 
 CASES = {"1": (1, 1), "2": (2, 1), "8": (8, 1), "8, fsdp 4": (8, 4)}
 

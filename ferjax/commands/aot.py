@@ -54,7 +54,8 @@ def main(argv: list[str]) -> None:
     import jax
 
     from ferjax.config import validate
-    from ferjax.cost_model.aot import HERE, analyse, devices_of
+    from ferjax.cost_model.aot import analyse
+    from ferjax.cost_model.step_for_devices import HERE, devices_of
     from ferjax.cost_model.tables import ASSUMPTIONS, analysis_text, scaling_table, traffic_table
 
     framework.no_arguments(argv)

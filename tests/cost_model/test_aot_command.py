@@ -8,7 +8,7 @@ import pytest
 import tiny
 from untrained import write_run
 
-from ferjax.cost_model.aot import assembled
+from ferjax.cost_model.step_for_devices import assembled
 from ferjax.errors import UserError
 
 

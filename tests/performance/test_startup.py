@@ -14,7 +14,7 @@ import pytest
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from configs.resemotenet import get_config
-from ferjax.cost_model.aot import assembled, stand_in
+from ferjax.cost_model.step_for_devices import assembled, stand_in
 from ferjax.training.loop import train_and_evaluate
 from ferjax.training.prepared import prepare
 

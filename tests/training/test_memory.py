@@ -9,7 +9,7 @@ from untrained import LABELS, write_run
 
 from ferjax.cluster.mesh import make_mesh
 from ferjax.config import stages_of
-from ferjax.cost_model.aot import assembled, compiled_step
+from ferjax.cost_model.step_for_devices import assembled, compiled_step
 from ferjax.errors import UserError
 from ferjax.layers.conv import Conv
 from ferjax.layers.linear import Linear
