@@ -56,7 +56,7 @@ def main(argv: list[str]) -> None:
     page = Path(demo.__file__).with_name("server.py")
     options = [f"--{setting}" for setting in (*_SETTINGS, f"server.port={_free_port(_PORT.value)}")]
     sys.stdout.flush()
-    command = ["-m", "streamlit", "run", str(page), *options, "--", str(workdir), _ENGINE.value]
+    command = ["-m", "ferjax.demo.run", "run", str(page), *options, "--", str(workdir), _ENGINE.value]
     os.execv(sys.executable, [sys.executable, *command])
 
 

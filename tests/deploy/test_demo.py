@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import re
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -151,6 +152,10 @@ def serving(workdir, compiled):
                 assert lines[-1], "".join(lines)
                 address = re.search(r"http://\S+", lines[-1])
             yield address[0]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 128 + signal.SIGINT
+            *_, last = process.stdout.read().splitlines()
+            assert last == "ferjax: interrupted"
         finally:
             process.kill()
 
