@@ -37,6 +37,8 @@ def test_the_network_has_the_asked_width_and_size_of_features():
     assert params["fc1"]["kernel"] == (2 * 2 * 32, 24)
 
 
+@pytest.mark.slow
+@pytest.mark.relative  # of a recipe's choice, not of the network
 def test_a_narrow_classifier_begins_with_as_strong_a_signal_as_the_wide_one():
     images = jnp.ones((1, 32, 32, 3))
     found = models.create("vgg16", width=4, pooled=1, hidden=64).init(jax.random.key(0), images)["params"]

@@ -9,7 +9,8 @@ from configs import fer_cnn
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cache", ["device", pytest.param("memory", marks=pytest.mark.relative)])
+@pytest.mark.relative  # tests of training with images on the device are in test_device_source.py
+@pytest.mark.parametrize("cache", ["device", "memory"])
 def test_the_schedule_trains_to_its_end(tmp_path, cache):
     generated.build(tmp_path / "data", {"train": 40, "validation": 7, "test": 7})
     args = argparse.Namespace(epochs=2.0, steps_per_call=2, cache=cache, eval_every_epochs=1.0)
