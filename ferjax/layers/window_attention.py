@@ -67,7 +67,7 @@ class WindowCrossAttention(nn.Module):
         table = self.param("relative_position_bias_table", init, (offsets, self.heads), jnp.float32)
         scores = (query / math.sqrt(own)) @ key.transpose(0, 1, 3, 2)
         wide = jnp.promote_types(scores.dtype, jnp.float32)
-        weights = jax.nn.softmax(scores.astype(wide) + relative_bias(table.astype(wide), side))
+        weights = jax.nn.softmax(scores.astype(wide) + relative_bias(jnp.asarray(table, wide), side))
         self.sow("intermediates", "weights", weights)
         read = (weights.astype(value.dtype) @ value).transpose(0, 2, 1, 3).reshape(x.shape)
         return Linear(width, dtype=self.dtype, name="proj")(read)
