@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--json", default="benchmarks/results/ensembles.json")
     args = parser.parse_args()
     if len(set(args.networks)) < 2:
-        raise UserError("name two networks or more")
+        parser.error("name two networks or more")
     rows = rows_of({name: opened(name, args.data_dir) for name in args.networks})
     for row in rows:
         print(
