@@ -205,17 +205,29 @@ def test_a_pipe_or_a_device_is_told_and_not_waited_for(tmp_path, read, kind):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_nothing_unfinished(tmp_path, number):
     program = """if True:
-        import os, sys, time
+        import os, signal, sys
         from ferjax import files
         with files.replacing(sys.argv[1]) as folder:
             folder.mkdir()
             (folder / "part").write_text("a")
             os.kill(os.getpid(), int(sys.argv[2]))
-            time.sleep(60)
+            signal.pause()
     """
     done = subprocess.run(
         [sys.executable, "-c", program, tmp_path / "out", str(int(number))], capture_output=True, check=False
     )
     assert done.returncode == (128 + number if number == signal.SIGTERM else -number)
     assert list(tmp_path.iterdir()) == []
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN])
+def test_the_way_of_sigterm_is_as_it_was_after_a_write(tmp_path, before):
+    """A process that handles the signal otherwise keeps its own way inside, too."""
+    own = signal.signal(signal.SIGTERM, before)
+    try:
+        with files.replacing(tmp_path / "out") as unfinished:
+            assert (signal.getsignal(signal.SIGTERM) is before) == (before is signal.SIG_IGN)
+            unfinished.write_text("a")
+        assert signal.getsignal(signal.SIGTERM) is before
+    finally:
+        signal.signal(signal.SIGTERM, own)

@@ -110,7 +110,8 @@ def claimed(folder: Path) -> Iterator[None]:
             if not (folder / _PLAN / _FILE).exists():  # nothing was planned, so nothing is to stay
                 shutil.rmtree(folder / _PLAN, ignore_errors=True)
                 if not before:
-                    folder.rmdir()
+                    with contextlib.suppress(OSError):  # somebody has put a file there
+                        folder.rmdir()
             raise
 
 
