@@ -17,7 +17,7 @@ from ferjax.runs.checksum import checksum
 from ferjax.training import setup
 from ferjax.training.distillation import Teacher
 from ferjax.training.evaluate import evaluate_rows
-from ferjax.training.reconstruction import evaluate_loss
+from ferjax.training.without_labels import evaluate_loss
 
 STEPS = 3
 # Every training method at once.
@@ -33,6 +33,11 @@ MASKED = {
     "pretrain__method": "mae", "pretrain__decoder_width": 8, "pretrain__decoder_depth": 1,
     "pretrain__decoder_heads": 2, "loss__class_weights": "none", "loss__label_smoothing": 0.0,
 }  # fmt: skip
+# Contrastive learning, of the tiny network.
+CONTRASTIVE = {
+    "pretrain__method": "simclr", "pretrain__projection_size": 8, "augment__brightness": 0.4,
+    "loss__class_weights": "none", "loss__label_smoothing": 0.0,
+}  # fmt: skip
 SMALL_VIT = {"name": "vit_tiny48", "patch": 4, "width": 16, "depth": 1, "heads": 2}
 GATHERED = {"mesh__gather_once": True}
 # name → (fsdp, accumulate_steps, fields)
@@ -42,6 +47,7 @@ CASES = {
     "gathered once, fsdp 4": (4, 2, PAIRED | GATHERED),
     "methods, fsdp 2": (2, 1, METHODS),
     "masked, two parts, fsdp 2": (2, 2, MASKED),
+    "contrastive, fsdp 2": (2, 1, CONTRASTIVE),
 }
 
 
@@ -66,8 +72,9 @@ def trained(fsdp: int, accumulate_steps: int, **fields: object) -> dict[str, np.
     config = tiny.tiny_configuration(
         mesh__fsdp=fsdp, train__accumulate_steps=accumulate_steps, train__batch_size=32, **fields
     )
-    if config.pretrain.method != "none":
+    if config.pretrain.method == "mae":
         config.model = ConfigDict(SMALL_VIT)
+    config.eval.batch_size = 16
     mesh = make_mesh(config.mesh)
     with tiny.registered():
         taught_by = teachers(mesh) if config.distill["from"] else ()
@@ -80,7 +87,7 @@ def trained(fsdp: int, accumulate_steps: int, **fields: object) -> dict[str, np.
         state, sums = parts.train_steps[0](state, {**global_batch(rows, mesh), **parts.shared})
         found |= {f"sums {step} {name}": np.asarray(value) for name, value in sums.items()}
     if config.pretrain.method != "none":
-        loss, confusion = evaluate_loss(parts.eval_step, state.variables, source(), 16, mesh), []
+        loss, confusion = evaluate_loss(config, parts.eval_step, state.variables, source(), mesh), []
     else:
         loss, confusion, *_ = evaluate_rows(parts.eval_step, state.variables, source(), 16, mesh)
     placed = {str(tuple(leaf.sharding.spec)) for leaf in jax.tree.leaves(state.params)}

@@ -31,7 +31,7 @@ def test_recipe_is_valid(name, argument):
 
 def test_the_table_of_results_has_every_recipe_and_begins_with_weights_that_it_has():
     files = {file.partition(":")[0].removesuffix(".py") for file, *_ in benchmark.RECIPES.values()}
-    # Pre-training without labels has no row of scores: benchmarks/mae_gain.py measures what it brings.
+    # Pre-training without labels has no row of scores, see benchmarks/pretraining_gain.py.
     assert files == {name for name in RECIPES if not is_pretraining(recipe(name))}
     earlier: set[str] = set()
     for name, (_, *flags) in benchmark.RECIPES.items():

@@ -1,8 +1,8 @@
 """`python -m ferjax torch-export DIR --out=FILE`: a run's best weights as a PyTorch state dict.
 
 DIR is a run's --workdir or a folder of torch-import. FILE ends in .safetensors, or in .pth or .pt, which need
-torch. The counterpart's `load_state_dict` takes it with strict=True. A run of pre-training gives its whole
-auto-encoder, encoder and decoder, under facebookresearch/mae's names.
+torch. The counterpart's `load_state_dict` takes it with strict=True. A run of masked auto-encoding gives
+its whole auto-encoder, encoder and decoder, under facebookresearch/mae's names.
 """
 
 from pathlib import Path
@@ -39,7 +39,11 @@ def main(argv: list[str]) -> None:
     options, size = _options(folder, meta)
     if meta.get("pretraining"):
         model = create_model(completed(read_config(folder / CONFIG), folder / CONFIG), num_classes=2)
-        assert isinstance(model, MaskedAutoencoder)  # the only method
+        if not isinstance(model, MaskedAutoencoder):
+            raise UserError(
+                f"{folder} is a run of pretrain.method={meta['pretraining']}, whose network has no "
+                f"classifier, and PyTorch's has one: fine-tune it first, with --config.init.from={folder}"
+            )
         state_dict = export_mae(model, variables["params"], meta["image_size"])
     else:
         state_dict = export_state_dict(name, variables, num_batches_tracked=step, image_size=size, **options)

@@ -12,6 +12,8 @@ _ABOUT_LABELS = (
     "loss.eac", "loss.group_dro", "loss.scn", "loss.rul", "affect.head", "distill.from", "eval.crops",
     "eval.also_best_on_test",
 )  # fmt: skip
+# Fields of the group `augment` that change no image by themselves.
+_OF_OTHERS = ("randaugment_magnitude", "mixup", "cutmix")
 
 
 def is_pretraining(config: ConfigDict) -> bool:
@@ -40,6 +42,8 @@ def check(config: ConfigDict) -> None:
     """
     if not is_pretraining(config):
         return
+    if config.pretrain.method == "simclr":
+        _check_views(config)
     defaults = {field.name: field.default for field in FIELDS}
     for name in _ABOUT_LABELS:
         group, _, field = name.partition(".")
@@ -48,3 +52,23 @@ def check(config: ConfigDict) -> None:
                 f"pretrain.method={config.pretrain.method} trains without labels, and {name} is about them: "
                 f"leave it at {defaults[name]!r}"
             )
+
+
+def _check_views(config: ConfigDict) -> None:
+    """Checks what contrastive learning needs.
+
+    Raises:
+        UserError: the views of an image would be the same, or a batch is computed in parts.
+    """
+    if not config.data.source_size and not any(
+        value for name, value in config.augment.items() if name not in _OF_OTHERS
+    ):
+        raise UserError(
+            "pretrain.method=simclr learns from two views of each image, and they would be the same: set "
+            "fields of the group augment, such as augment.random_crop=0.4, or data.source_size"
+        )
+    if config.train.accumulate_steps > 1:
+        raise UserError(
+            "pretrain.method=simclr tells the images of a batch from each other, and "
+            f"train.accumulate_steps={config.train.accumulate_steps} computes it in parts: set it to 1"
+        )

@@ -54,15 +54,21 @@ AFFECT = (
           "Weight of that loss beside the loss of the classes."),
 )  # fmt: skip
 
+PRETRAINING_METHODS = ("none", "mae", "simclr")
 PRETRAIN = (
-    Field("pretrain.method", "none", Choices(("none", "mae")), "",
-          "mae: the network, a vision transformer, learns without labels, by filling in hidden patches."),
+    Field("pretrain.method", "none", Choices(PRETRAINING_METHODS), "",
+          "How the network learns without labels. mae: a vision transformer fills in hidden patches; simclr: "
+          "two views of each image are told from those of all others."),
     Field("pretrain.mask_ratio", 0.75, INSIDE, "of the patches", "mae: those that are hidden."),
     Field("pretrain.normalise_targets", True, SWITCH, "",
           "mae: each patch is guessed with mean 0 and variance 1; else its pixels as they are taken."),
     Field("pretrain.decoder_width", 512, Range(4, 65536), "", "mae: numbers in a token of the decoder."),
     Field("pretrain.decoder_depth", 8, Range(1, 48), "", "mae: blocks of the decoder."),
     Field("pretrain.decoder_heads", 16, Range(1, 1024), "", "mae: heads of its attention."),
+    Field("pretrain.temperature", 0.1, Range(0, 100, above=True), "",
+          "simclr: divides the cosines between views."),
+    Field("pretrain.projection_size", 128, Range(2, 65536), "",
+          "simclr: numbers in a projected view."),
 )  # fmt: skip
 
 OPTIMIZER = (

@@ -1,4 +1,4 @@
-"""Writes the page of a run of pre-training: losses, curves, and pictures that the network has filled in."""
+"""Writes the page of a run of pre-training: losses, curves, and pictures of what the network has learnt."""
 
 from html import escape
 from pathlib import Path
@@ -14,13 +14,25 @@ from ferjax.report.picture_files import picture_files, write_pictures
 from ferjax.report.run import Run
 from ferjax.report.tables import losses_line, markdown
 from ferjax.report.wording import day, duration, memory, number, percent
-from ferjax.runs import reconstructions
+from ferjax.runs import pretraining_pictures
+from ferjax.runs.pretraining_pictures import Pictures, ViewPairs
+from ferjax.runs.result import METHOD
 
-_CAPTION = (
+_FILLED_IN = (
     "Validation images: as they are, with the patches that were hidden, and with these filled in by the "
     "network. Where it learns normalised patches, it guesses no brightness and no contrast: each patch is "
     "drawn with those of the original."
 )
+_VIEWS = (
+    "Validation images, and two views of each as they are drawn to learn from. The cosine is that between "
+    "what the network makes of the two; where others are nearer, so many images of up to 256 have a second "
+    "view that is nearer to the first one."
+)
+# What the losses are, by the method.
+_LOSSES = {
+    "mae": "mean squared error of hidden patches",
+    "simclr": "cross entropy of finding an image's other view",
+}
 _NEXT = "Its network has no classifier: the next step is to fine-tune it, or to train a head on it."
 
 
@@ -77,7 +89,7 @@ def _html(run: Run) -> str:
 def _cards(losses: dict) -> str:
     device = losses["device"]
     return cards(
-        ("Validation loss", number(losses["validation"]["loss"], 4), "mean squared error of hidden patches"),
+        ("Validation loss", number(losses["validation"]["loss"], 4), _LOSSES[losses[METHOD]]),
         ("Test loss", number(losses["test"]["loss"], 4), "likewise, read once at the end"),
         ("Best step", number(losses["best_step"]), f"of {number(losses['steps'])}, chosen by validation"),
         ("Time", duration(losses["seconds"]), f"{losses['epochs']:.3g} epochs"),
@@ -92,21 +104,34 @@ def _cards(losses: dict) -> str:
 
 
 def _gallery(run: Run) -> str:
-    pictures = reconstructions.read(run.workdir)
+    pictures = pretraining_pictures.read(run.workdir)
     if pictures is None:
         return ""
-    shown = [
-        '<figure class="panel mistake">'
-        + "".join(f'<img alt="{name}" src="{photograph(image)}">' for name, image in triple)
-        + f"<figcaption><small>validation {index:,}</small></figcaption></figure>"
-        for index, *triple in (
-            (int(index), ("original", original), ("masked", masked), ("reconstructed", reconstructed))
-            for original, masked, reconstructed, index in zip(*pictures, strict=True)
-        )
-    ]
-    return f"""<h2>What it fills in</h2>
-<p class="muted">{_CAPTION}</p>
+    title, caption = (
+        ("Which views it finds alike", _VIEWS)
+        if isinstance(pictures, ViewPairs)
+        else ("What it fills in", _FILLED_IN)
+    )
+    shown = [_figure(pictures, row) for row in range(len(pictures.indices))]
+    return f"""<h2>{title}</h2>
+<p class="muted">{caption}</p>
 <div class="gallery">{"".join(shown)}</div>"""
+
+
+def _figure(pictures: Pictures, row: int) -> str:
+    """Draws an image beside what was made of it."""
+    said = f"validation {int(pictures.indices[row]):,}"
+    if isinstance(pictures, ViewPairs):
+        names = ("original", "first view", "second view")
+        nearer = int(pictures.nearer[row])
+        said += f", cosine {pictures.cosines[row]:.2f}, " + (f"{nearer:,} nearer" if nearer else "nearest")
+    else:
+        names = ("original", "masked", "reconstructed")
+    images = "".join(
+        f'<img alt="{name}" src="{photograph(images[row])}">'
+        for name, images in zip(names, pictures[:3], strict=True)
+    )
+    return f'<figure class="panel mistake">{images}<figcaption><small>{said}</small></figcaption></figure>'
 
 
 def _markdown(run: Run, has_curves: bool) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ferjax import files
+from ferjax.config.training_fields import PRETRAINING_METHODS as METHODS
 from ferjax.errors import UserError
 from ferjax.runs.result import DEVICE, METHOD, RUN_FACTS, require
 from ferjax.runs.result_content import Cost, Environment, Training, run_facts
@@ -59,7 +60,7 @@ def read(path: Path | str) -> dict[str, Any]:
     """
     result = files.read_json(path)
     require(path, "the file", result, _FIELDS)
-    if result[METHOD] not in ("mae",):
+    if result[METHOD] not in METHODS[1:]:
         raise UserError(f"{path}: {METHOD} is not a method of pre-training; restore the file")
     for split in ("validation", "test"):
         require(path, split, result[split], ("loss",))

@@ -13,11 +13,11 @@ from ferjax import models
 from ferjax.data.label_spaces import meaning
 from ferjax.errors import UserError, listed, nearest
 from ferjax.layers.positions import grid_side
-from ferjax.models.mae import DECODER, MaskedAutoencoder
 from ferjax.runs.checksum import checksum
 from ferjax.training.affect import NAME as AFFECT
 from ferjax.training.initial_weights import Origin
 from ferjax.training.stages import parameter_shapes
+from ferjax.training.without_labels import WithoutClasses, is_own, why_without_place
 
 LOADED, NEW, SKIPPED, MISFIT = "loaded", "new", "skipped", "does not fit"
 _SHOWN = 6  # paths that an error spells out
@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 def classifier(model: nn.Module, image_shape: tuple[int, ...]) -> frozenset[str]:
     """Returns the paths of the parameters whose shape depends on the number of classes, if there are any."""
-    if isinstance(model, MaskedAutoencoder):
+    if isinstance(model, WithoutClasses):
         return frozenset()
     wider = parameter_shapes(model.clone(num_classes=model.num_classes + 1), image_shape)
     return frozenset(path for path, s in parameter_shapes(model, image_shape).items() if wider[path] != s)
@@ -90,43 +90,17 @@ def decide(
     arrays = {path: value for path, value in arrays.items() if path not in new}
     rows = [Row(path, shapes[path], NEW, "init.new names it") for path in new]
     for path in shapes.keys() - new:
-        if path not in arrays and _is_own_of_task(path.partition("/")[2], origin, model):
+        if path not in arrays and is_own(path.partition("/")[2], origin.pretraining, model):
             rows.append(Row(path, shapes[path], NEW, "not in the source, which was trained for another task"))
             continue
         rows.append(
             _row(path, shapes[path], arrays, path in head, same, at_source_size, origin, config.init.into)
         )
     for path in arrays.keys() - shapes.keys():
-        why = _of_another_task(path.partition("/")[2], origin, model)
+        why = why_without_place(outside(path, config.init.into), origin.pretraining, model)
         outcome, why = (SKIPPED, why) if why else _without_place(path, dropped, shapes, config.init.into)
         rows.append(Row(path, arrays[path].shape, outcome, why))
     return sorted(rows)
-
-
-def _of_another_task(path: str, origin: Origin, model: nn.Module) -> str:
-    """Returns why an array has no place where one of pre-training and classes follows the other, or nothing.
-
-    Args:
-        path: after its collection.
-        origin: the source.
-        model: the network to be trained.
-    """
-    now = isinstance(model, MaskedAutoencoder)
-    if origin.pretraining and not now:
-        if path.startswith(DECODER):
-            return "the decoder of pre-training"
-        return "what the decoder read was normalised by it" if path.startswith("norm/") else ""
-    if now and not origin.pretraining and path.startswith(("head/", "fc_norm/")):
-        return "pre-training has no classifier"
-    return ""
-
-
-def _is_own_of_task(path: str, origin: Origin, model: nn.Module) -> bool:
-    """Checks whether an array belongs to a task that the source was not trained for, so that it is new."""
-    now = isinstance(model, MaskedAutoencoder)
-    if origin.pretraining and not now:
-        return path.startswith("fc_norm/")
-    return now and not origin.pretraining and path.startswith((*DECODER, "norm/"))
 
 
 def _with_statistics(head: set[str], paths: Iterable[str]) -> set[str]:
@@ -216,6 +190,12 @@ def inside(path: str, module: str) -> str:
         return path
     collection, _, rest = path.partition("/")
     return f"{collection}/{module}/{rest}"
+
+
+def outside(path: str, module: str) -> str:
+    """Returns a path without its collection and the module that it was moved into, see `inside`."""
+    rest = path.partition("/")[2]
+    return rest.removeprefix(f"{module}/") if module else rest
 
 
 def _of_other_channels(source: tuple[int, ...], target: tuple[int, ...]) -> bool:

@@ -49,14 +49,7 @@ def evaluate_rows(
     Returns:
         The same on every process; predictions are in the order of the split.
     """
-    batches = eval_batches(
-        source,
-        batch_size=batch_size,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-    )
-    pending = [eval_step(variables, global_batch(rows, mesh)) for rows in batches]
-    sums = [jax.device_get(part) for part in pending]
+    sums = evaluated_batches(eval_step, variables, source, batch_size, mesh)
     loss = sum(float(part["loss"]) for part in sums)
     count = sum(float(part["count"]) for part in sums)
     confusion = np.stack([part["confusion"] for part in sums]).sum(0, dtype=np.int64)
@@ -68,6 +61,31 @@ def evaluate_rows(
     )
     assert rows is not None  # every evaluation step gives them
     return Evaluated(loss / count, confusion, rows, values)
+
+
+def evaluated_batches(
+    eval_step: Callable[[Any, dict[str, jax.Array]], dict[str, jax.Array]],
+    variables: Any,
+    source: Source,
+    batch_size: int,
+    mesh: Mesh,
+    indexed: bool = False,
+) -> list[dict[str, np.ndarray]]:
+    """Returns what an evaluation step gives of each batch of a split, the same on every process.
+
+    Arguments are those of `evaluate_rows`; `indexed`: batches also hold `index`, see
+    `ferjax.data.pipeline.eval_batches`.
+    """
+    batches = eval_batches(
+        source,
+        batch_size=batch_size,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+        indexed=indexed,
+    )
+    # All are started before one is waited for.
+    pending = [eval_step(variables, global_batch(rows, mesh)) for rows in batches]
+    return [jax.device_get(part) for part in pending]
 
 
 def scores(loss: float, confusion: np.ndarray) -> dict[str, float]:

@@ -10,10 +10,9 @@ from ml_collections import ConfigDict
 
 from ferjax.data.sources import Source
 from ferjax.files import write_json_atomic
-from ferjax.models.mae import MaskedAutoencoder
 from ferjax.platform.machine import describe_devices, describe_machine, peak_memory
 from ferjax.platform.versions import library_versions
-from ferjax.runs import predictions, pretraining_result, reconstructions
+from ferjax.runs import predictions, pretraining_pictures, pretraining_result
 from ferjax.runs.checkpoints import Checkpoints
 from ferjax.runs.prediction_scores import affect_scores, probability_scores
 from ferjax.runs.predictions import Predictions
@@ -22,12 +21,12 @@ from ferjax.runs.workdir import RESULT
 from ferjax.training.evaluate import all_scores, evaluate_rows
 from ferjax.training.metric_writers import Writer
 from ferjax.training.progress import Progress
-from ferjax.training.reconstruction import evaluate_loss, reconstruct
 from ferjax.training.setup import Prepared
 from ferjax.training.start import Begun
 from ferjax.training.state import TrainState
+from ferjax.training.without_labels import WithoutClasses, draw_pictures, evaluate_loss
 
-PICTURES = 8  # validation images that a run of pre-training keeps, filled in
+PICTURES = 8  # validation images that a run of pre-training shows in its report
 
 
 def finish(
@@ -92,17 +91,15 @@ def finish_pretraining(
     checkpoints: Checkpoints,
     writer: Writer,
 ) -> dict[str, Any]:
-    """Ends a run without classes: the chosen step's losses, and some pictures that it fills in.
+    """Ends a run without classes: the chosen step's losses, and some pictures of what it learnt.
 
     Arguments and result are those of `finish`.
     """
     best_step, model = begun.progress.best_step, ready.parts.model
-    assert isinstance(model, MaskedAutoencoder)  # as `ferjax.training.network.create_model` makes it
+    assert isinstance(model, WithoutClasses)  # as `ferjax.training.network.create_model` makes it
     state = _best_state(best_step, ready, state, checkpoints)
     losses = {
-        split.split: evaluate_loss(
-            ready.parts.eval_step, state.variables, split, config.eval.batch_size, ready.mesh
-        )
+        split.split: evaluate_loss(config, ready.parts.eval_step, state.variables, split, ready.mesh)
         for split in (ready.validation, _test_split(ready))
     }
     writer.write(best_step, "test", {"loss": losses["test"]})
@@ -117,8 +114,8 @@ def finish_pretraining(
     )
     variables = multihost_utils.process_allgather(state.variables, tiled=True)
     if jax.process_index() == 0:
-        pictures = reconstruct(model, config, variables, ready.validation, PICTURES)
-        reconstructions.save(workdir, pictures)
+        pictures = draw_pictures(model, config, variables, ready.validation, PICTURES)
+        pretraining_pictures.save(workdir, pictures)
         write_json_atomic(workdir / RESULT, result)
     return result
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from ferjax.config import is_pretraining, model_options
+from ferjax.config import model_options
 from ferjax.errors import UserError
 from ferjax.models.mae import MaskedAutoencoder
 from ferjax.pretrained.places import is_shipped, locate, names
@@ -33,7 +33,7 @@ class Origin(NamedTuple):
         image_size: pixels, both sides, of the images it was trained on, None if unknown.
         step: the checkpoint's, None for a file or a bundle.
         trained_on: the data that made the weights, see `ferjax.training.contamination`; empty where unknown.
-        pretraining: the method of pre-training, `mae`, which made them without classes; empty without.
+        pretraining: the method of pre-training that made them without classes; empty without.
     """
 
     path: str
@@ -65,11 +65,12 @@ def read(config: ConfigDict) -> Origin:
             )
         from ferjax.interop import mae_files, torch_files, torch_weights  # leaves: only for files
 
-        pretraining = config.pretrain.method if is_pretraining(config) else ""
+        # A file for a contrastive training is one of the plain network.
+        pretraining = "mae" if config.pretrain.method == "mae" else ""
         state_dict, size = torch_files.read_state_dict(path), config.data.image_size
         if pretraining:
             model = create_model(config, num_classes=2)
-            assert isinstance(model, MaskedAutoencoder)  # the only method
+            assert isinstance(model, MaskedAutoencoder)
             variables = mae_files.import_mae(model, state_dict, size)
         else:
             variables = torch_weights.import_state_dict(

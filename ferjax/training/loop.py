@@ -30,13 +30,13 @@ from ferjax.training.finish import finish, finish_pretraining
 from ferjax.training.metric_writers import MultiWriter, Writer
 from ferjax.training.prepared import prepare
 from ferjax.training.progress import Progress
-from ferjax.training.reconstruction import evaluate_loss
 from ferjax.training.setup import Prepared, open_mesh
 from ferjax.training.signals import Interrupts
 from ferjax.training.splits import train_rows
 from ferjax.training.start import Begun, Trackers, begin_run, no_trackers, open_writers
 from ferjax.training.state import TrainState
 from ferjax.training.throughput import Diverged, Meter
+from ferjax.training.without_labels import evaluate_loss
 
 
 class Stopped(Exception):
@@ -196,7 +196,7 @@ def _scores(config: ConfigDict, ready: Prepared, state: TrainState, split: Sourc
     """Scores a split: by its classes, or in pre-training by the loss alone."""
     batch, step = config.eval.batch_size, ready.parts.eval_step
     if is_pretraining(config):
-        return {"loss": evaluate_loss(step, state.variables, split, batch, ready.mesh)}
+        return {"loss": evaluate_loss(config, step, state.variables, split, ready.mesh)}
     return all_scores(evaluate_rows(step, state.variables, split, batch, ready.mesh), split)
 
 

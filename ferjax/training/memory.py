@@ -104,6 +104,7 @@ def check_memory(
     # With data.cache=device a call brings indices.
     steps = 1 if config.data.cache == "device" else config.train.steps_per_call
     images, rows = _images(config, config.train.batch_size, mesh, steps)
+    rows *= _views(config)
     part = -(-rows // config.train.accumulate_steps)
     arrays = _itemsize(config) * part * max(layers.taken, layers.given)
     taught = sum(_bytes(teacher.variables) for teacher in teachers)
@@ -141,6 +142,7 @@ def check_evaluation(config: ConfigDict, layers: Layers, mesh: Mesh) -> None:
     """Refuses `eval.batch_size` alone, see `check_memory`."""
     shared, room = _room()
     images, rows = _images(config, config.eval.batch_size, mesh)
+    rows *= _views(config)
     held = 4 * layers.weights / mesh.shape["fsdp"]
     needed = held + images + _itemsize(config) * rows * layers.largest
     if room is not None and shared * needed > room:
@@ -215,6 +217,11 @@ def _images(config: ConfigDict, batch: int, mesh: Mesh, steps: int = 1) -> tuple
     """Returns the bytes of a call's images on one device, and how many images one step has there."""
     side, rows = config.data.source_size or config.data.image_size, -(-batch // mesh.size)
     return steps * rows * side * side * 3, rows
+
+
+def _views(config: ConfigDict) -> int:
+    """Returns how many views of each image pass the network."""
+    return 2 if config.pretrain.method == "simclr" else 1
 
 
 def _room() -> tuple[int, int | None]:

@@ -10,12 +10,12 @@ from ml_collections import ConfigDict
 from ferjax import models
 from ferjax.config import is_pretraining, model_options
 from ferjax.config.text_fields import parse_l2
-from ferjax.models import mae
+from ferjax.models import mae, simclr
 from ferjax.training import losses
 
 
 def create_model(config: ConfigDict, num_classes: int) -> nn.Module:
-    """Creates the network of the group `model` in the precision of `train`; with a decoder in pre-training.
+    """Creates the network of the group `model` in the precision of `train`, or its form for pre-training.
 
     Raises:
         UserError: names or options are wrong, or the network cannot be pre-trained so.
@@ -25,6 +25,8 @@ def create_model(config: ConfigDict, num_classes: int) -> nn.Module:
     if not is_pretraining(config):
         return model
     options = config.pretrain
+    if options.method == "simclr":
+        return simclr.contrasted(model, image_shape(config), options.projection_size)
     return mae.masked(
         model, options.mask_ratio, options.decoder_width, options.decoder_depth, options.decoder_heads
     )
@@ -37,7 +39,7 @@ def build_model(config: ConfigDict, num_classes: int) -> nn.Module:
         UserError: it cannot take such images, or has not the weights that `loss.l2` names.
     """
     model = create_model(config, num_classes)
-    if is_pretraining(config):  # it gives patches, not logits
+    if is_pretraining(config):  # it gives no logits
         images = jax.ShapeDtypeStruct((1, *image_shape(config)), jnp.float32)
         variables = jax.eval_shape(model.init, jax.random.key(0), images)
     else:

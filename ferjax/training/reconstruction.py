@@ -17,9 +17,7 @@ from ml_collections import ConfigDict
 
 from ferjax.augment import normalise
 from ferjax.augment.normalisation import bytes_of
-from ferjax.cluster.mesh import global_batch
 from ferjax.config.text_fields import parse_l2
-from ferjax.data.pipeline import eval_batches
 from ferjax.data.sources import Source
 from ferjax.models.mae import (
     MaskedAutoencoder,
@@ -32,7 +30,8 @@ from ferjax.models.mae import (
     unpatched,
     visible,
 )
-from ferjax.runs.reconstructions import Reconstructions
+from ferjax.runs.pretraining_pictures import Reconstructions
+from ferjax.training.evaluate import evaluated_batches
 from ferjax.training.losses import l2_penalty
 from ferjax.training.remat import rematerialised
 from ferjax.training.stages import Rules
@@ -104,15 +103,7 @@ def evaluate_loss(
         batch_size: of all processes together.
         mesh: the devices.
     """
-    batches = eval_batches(
-        source,
-        batch_size=batch_size,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-        indexed=True,
-    )
-    pending = [eval_step(variables, global_batch(rows, mesh)) for rows in batches]
-    sums = [jax.device_get(part) for part in pending]
+    sums = evaluated_batches(eval_step, variables, source, batch_size, mesh, indexed=True)
     return sum(float(part["loss"]) for part in sums) / sum(float(part["count"]) for part in sums)
 
 

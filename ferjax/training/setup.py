@@ -26,18 +26,17 @@ from ferjax.data.balance import epochs
 from ferjax.data.pipeline import check_workers
 from ferjax.data.sources import Source
 from ferjax.models import class_maps
-from ferjax.models.mae import MaskedAutoencoder
 from ferjax.platform.compile_options import compiled_to_run_once, compiled_to_train
 from ferjax.training import (
     affect,
     group_dro,
     memory,
     optimizers,
-    reconstruction,
     schedules,
     stages,
     state,
     steps,
+    without_labels,
 )
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.distillation import Teacher
@@ -90,8 +89,8 @@ def build_eval_step(
     them; `allowed` is bool `[K]`."""
     size = config.data.image_size if config.data.source_size or config.eval.crops != "none" else None
     dtype = jnp.dtype(config.train.precision)
-    if isinstance(model, MaskedAutoencoder):
-        return reconstruction.make_eval_step(model, config, dtype)
+    if isinstance(model, without_labels.WithoutClasses):
+        return without_labels.make_eval_step(model, config, dtype)
     head = affect.head_of(config, model, image_shape(config))
     return steps.make_eval_step(model, model.num_classes, dtype, size, config.eval.crops, allowed, head)
 

@@ -12,10 +12,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Key
 from ml_collections import ConfigDict
 
-from ferjax.augment import augment, mix
-from ferjax.augment.crops import random_crop
-from ferjax.models.mae import MaskedAutoencoder
-from ferjax.training import affect, reconstruction, sam, scn
+from ferjax.augment import mix
+from ferjax.models.simclr import Contrastive
+from ferjax.training import affect, contrastive, sam, scn, without_labels
 from ferjax.training import head as heads
 from ferjax.training.distillation import Teacher, make_soft_targets
 from ferjax.training.gradient_parts import in_parts
@@ -68,7 +67,7 @@ def make_train_step(
     """Builds `train_step(state, batch) -> (state, sums)`, to be jitted with shardings.
 
     Args:
-        model: the network; the auto-encoder in pre-training.
+        model: the network; that of the method in pre-training.
         tx: the optimizer.
         schedule: the learning rate that `tx` uses as a function of `state.step`, to be reported.
         config: the groups `augment`, `data`, `loss`, `optimizer` and `train` are read.
@@ -100,9 +99,9 @@ def make_train_step(
     weights = (
         None if class_weights is None else jnp.asarray(class_weights, jnp.promote_types(dtype, jnp.float32))
     )
-    pretraining = isinstance(model, MaskedAutoencoder)
+    pretraining = isinstance(model, without_labels.WithoutClasses)
     objective = (
-        reconstruction.make_objective(model, config, dtype, rules)
+        without_labels.make_objective(model, config, dtype, rules)
         if pretraining
         else make_objective(model, config, weights, dtype, rules, head, affect_head, groups)
     )
@@ -116,9 +115,7 @@ def make_train_step(
         augment_key, dropout_key = jax.random.split(key)
         given, batch = batch, gather(batch)
         images, labels = batch["image"], batch["label"]
-        if config.data.source_size:
-            images = random_crop(augment_key, images, config.data.image_size)
-        images = augment(augment_key, images, config.augment)
+        raw, images = images, contrastive.view(augment_key, images, config)
         if not pretraining:
             images, labels = mix(augment_key, images, labels, model.num_classes, config.augment)
         if cure:
@@ -126,6 +123,8 @@ def make_train_step(
         total = len(labels) if weights is None else example_weights(labels, weights).sum()
         whole = Whole(total, len(labels), parts, group_weights=state.group_weights)
         rows = {"image": images, "label": labels}
+        if isinstance(model, Contrastive):
+            rows["other"] = contrastive.other_view(augment_key, raw, config)
         if groups:
             rows["group"] = given["groups"][given["index"]]
         if affect_head:

@@ -41,7 +41,13 @@ def eight_devices(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("parts", "fields"),
-    [(1, {}), (2, mesh_steps.PAIRED), (1, mesh_steps.METHODS), (2, mesh_steps.MASKED)],
+    [
+        (1, {}),
+        (2, mesh_steps.PAIRED),
+        (1, mesh_steps.METHODS),
+        (2, mesh_steps.MASKED),
+        (1, mesh_steps.CONTRASTIVE),
+    ],
 )
 def test_eight_devices_are_one(eight_devices, parts, fields):
     one = mesh_steps.trained(1, parts, **fields)

@@ -18,14 +18,14 @@ from ferjax.inference.open_run import open_network
 from ferjax.layers.positions import sin_cos
 from ferjax.report.page import write_page
 from ferjax.report.run import read_run
-from ferjax.runs import pretraining_result, reconstructions, weights
+from ferjax.runs import pretraining_pictures, pretraining_result, weights
 from ferjax.runs.result import read_result
 from ferjax.training import setup
 from ferjax.training.loop import Stopped, train_and_evaluate
 from ferjax.training.progress import Progress
-from ferjax.training.reconstruction import evaluate_loss
 from ferjax.training.schedules import Plateau
 from ferjax.training.signals import Interrupts
+from ferjax.training.without_labels import evaluate_loss
 
 VIT = {"name": "vit_tiny48", "patch": 4, "width": 16, "depth": 1, "heads": 2}
 MAE = {
@@ -96,13 +96,15 @@ def test_validation_hides_the_same_patches_whatever_the_batch():
     model = setup.build_model(config, 1)
     variables = jax.jit(model.init)(jax.random.key(0), np.zeros((1, 16, 16, 3), np.float32))
     step = jax.jit(setup.build_eval_step(config, model))
-    losses = [evaluate_loss(step, variables, source, size, mesh) for size in (7, 4)]
+    losses = []
+    for config.eval.batch_size in (7, 4):
+        losses.append(evaluate_loss(config, step, variables, source, mesh))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 @pytest.mark.slow
 def test_the_report_shows_what_was_filled_in(whole):
-    pictures = reconstructions.read(whole)
+    pictures = pretraining_pictures.read(whole)
     assert pictures.images.shape == pictures.reconstructed.shape == (8, 16, 16, 3)
     differing = (pictures.masked != pictures.images).any(-1).reshape(8, 4, 4, 4, 4).any((2, 4)).sum((1, 2))
     assert (differing <= 12).all()
