@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int, Key
 from ml_collections import ConfigDict
 
 from ferjax.augment import normalise
+from ferjax.augment.crops import views
 from ferjax.augment.normalisation import bytes_of
 from ferjax.config.text_fields import parse_l2
 from ferjax.data.sources import Source
@@ -78,13 +79,15 @@ def make_eval_step(
 ) -> Callable[[Any, dict[str, Any]], dict[str, Array]]:
     """Builds `eval_step(variables, batch) -> sums` of `loss` and `count`; rows whose mask is 0 do not count.
 
-    A batch also has `index`, int32 `[B]`, the examples' places, which decide what is hidden of them.
+    A batch also has `index`, int32 `[B]`, the examples' places, which decide what is hidden of them. Of
+    images larger than `data.image_size` the centre is seen.
     """
     answer = _make_answer(model, dtype)
 
     def eval_step(variables: Any, batch: dict[str, Any]) -> dict[str, Array]:
-        order, guessed = answer(variables, batch["image"], batch["index"])
-        loss = _loss(model, batch["image"], guessed, order, config.pretrain.normalise_targets)
+        images = views(batch["image"], config.data.image_size, "none")[0]
+        order, guessed = answer(variables, images, batch["index"])
+        loss = _loss(model, images, guessed, order, config.pretrain.normalise_targets)
         real = batch["mask"] > 0
         return {"loss": jnp.where(real, loss, 0).sum(), "count": real.sum(dtype=jnp.float32)}
 
@@ -120,7 +123,7 @@ def reconstruct(
         count: images at most.
     """
     indices = np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(np.int64))
-    images = source.take(indices)["image"]
+    images = views(source.take(indices)["image"], config.data.image_size, "none")[0]
     fill = jax.jit(_make_filled(model, config))
     shown, masked, filled = map(np.asarray, fill(variables, images, indices.astype(np.int32)))
     return Reconstructions(shown, masked, filled, indices)

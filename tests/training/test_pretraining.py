@@ -23,6 +23,7 @@ from ferjax.runs.result import read_result
 from ferjax.training import setup
 from ferjax.training.loop import Stopped, train_and_evaluate
 from ferjax.training.progress import Progress
+from ferjax.training.reconstruction import reconstruct
 from ferjax.training.schedules import Plateau
 from ferjax.training.signals import Interrupts
 from ferjax.training.without_labels import evaluate_loss
@@ -82,11 +83,13 @@ def weights_of(workdir):
     return tiny.plain_tree(weights.load(workdir)[0])
 
 
-def test_validation_hides_the_same_patches_whatever_the_batch():
-    config = configured(**MAE)
+@pytest.mark.parametrize("source_size", [0, 20])
+def test_validation_hides_the_same_patches_whatever_the_batch(source_size):
+    config = configured(**MAE, data__source_size=source_size)
+    side = source_size or 16
     rng = np.random.default_rng(0)
     source = MemorySource(
-        rng.integers(0, 256, (7, 16, 16, 3), np.uint8),
+        rng.integers(0, 256, (7, side, side, 3), np.uint8),
         np.zeros(7, np.int32),
         label_names=("only",),
         name="noise",
@@ -100,6 +103,8 @@ def test_validation_hides_the_same_patches_whatever_the_batch():
     for config.eval.batch_size in (7, 4):
         losses.append(evaluate_loss(config, step, variables, source, mesh))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    pictures = reconstruct(model, config, variables, source, 3)
+    assert pictures.reconstructed.shape == (3, 16, 16, 3)
 
 
 @pytest.mark.slow
