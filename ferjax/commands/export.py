@@ -6,11 +6,12 @@ onnx-fp16  DIR/network-fp16.onnx, of half the size; onnx-int8: DIR/network-int8.
            scored on the run's validation images, and refused if they lose more than one point
 web        DIR/web, a folder whose page index.html runs the network in a browser, from a disk or any host,
            offline; needs pip install 'ferjax[onnx]', and ONNX Runtime Web: --onnxruntime_web, or npm
-bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip. With
-           --unlike=LAYER predict then tells pictures that are unlike those of training
+bundle     DIR/bundle, a folder that predict, explain and demo take as --workdir; zip: DIR/bundle.zip
 
-The programs map uint8 pictures to calibrated probabilities (and to valence and arousal, if the network has
-learnt them); stablehlo and onnx are compared with the network before they are kept. DIR/MODEL_CARD.md states
+With --unlike=LAYER predict of a bundle, the web page and ONNX files (but for int8) also tell pictures that
+are unlike those of training; those of the network that ferjax ships do without it. The programs map uint8
+pictures to calibrated probabilities (and to valence and arousal, if the network has learnt them); stablehlo
+and onnx are compared with the network before they are kept. DIR/MODEL_CARD.md states
 what the network is for and how good it is. RUN may be a bundle; without it the network is the one that
 ferjax ships.
 """
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 _WORKDIR = workdir_flag()
 _OUT = framework.path_flag("out", None, "The folder to write: new or empty.", required=True)
 FORMATS = ("stablehlo", "onnx", FLOAT16, INT8, "web", "bundle", "zip")
+_TELLING_UNLIKE = ("onnx", FLOAT16, "web", "bundle", "zip")
 _FORMATS = flags.DEFINE_list("formats", ["stablehlo", "bundle"], f"Any of {', '.join(FORMATS)}.")
 _RUNTIME = framework.path_flag(
     "onnxruntime_web",
@@ -62,8 +64,8 @@ _DATASET = flags.DEFINE_string(
 _UNLIKE = flags.DEFINE_string(
     "unlike",
     "",
-    "For bundle and zip: the layer, such as layer1_0, by which pictures unlike those of training are told; "
-    "computed for train and validation images of the network's set.",
+    f"For {', '.join(_TELLING_UNLIKE)}: the layer, such as layer1_0, by which pictures unlike those of "
+    "training are told; computed for train and validation images of the network's set.",
 )
 _DATA_DIR = framework.path_flag("data_dir", "", "The folder of built sets; the run's own if empty.")
 
@@ -89,8 +91,8 @@ def main(argv: list[str]) -> None:
         onnx.check_installed()
     if "web" in formats:
         _runtime()
-    if _UNLIKE.value and not {"bundle", "zip"} & {*formats}:
-        raise UserError("--unlike is kept by --formats=bundle and zip alone")
+    if _UNLIKE.value and not {*_TELLING_UNLIKE} & {*formats}:
+        raise UserError(f"--unlike is kept by --formats={', '.join(_TELLING_UNLIKE)} alone")
     keep_compiled()
     network = open_network(workdir)
     if _UNLIKE.value:

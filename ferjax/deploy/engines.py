@@ -53,6 +53,7 @@ def classifier(network: Trained, engine: str = AUTO) -> Classifier:
     compiled = Classifier.of(network)
     if engine == XLA:
         return compiled
+    network = network._replace(unlike=None)  # XLA tells that, whatever computes the answers
     kept = _kept(network)
     if engine == ONNXRUNTIME:
         run = _predict(_exported(network, kept))

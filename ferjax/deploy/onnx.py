@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import ferjax
@@ -21,7 +20,7 @@ from ferjax.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.deploy import export_check
 from ferjax.errors import UserError
 from ferjax.files import write_atomic
-from ferjax.inference import trained
+from ferjax.inference import program, trained
 from ferjax.inference.trained import Trained
 
 if TYPE_CHECKING:
@@ -57,24 +56,20 @@ def model(network: Trained) -> "ModelProto":
         network: the network; in float32, see `ferjax.inference.trained.in_precision`.
 
     Returns:
-        A model that takes `images`, uint8 `[batch, S, S, 3]`, S = `network.input_size`, and returns
-        `probabilities`, float32 `[batch, K]`, and with a head for valence and arousal `affect`, float32
-        `[batch, 2]`; its metadata are those of `metadata`.
+        A model that takes `images`, uint8 `[batch, S, S, 3]`, S = `network.input_size`, and returns what
+        `ferjax.inference.program` does; its metadata are those of `metadata`.
 
     Raises:
         UserError: the network has an operation that is not translated.
     """
     from onnx import helper
 
-    step = trained.answer_step(network)
+    answer = program.program(network)
 
-    def program(images: jax.Array) -> tuple[jax.Array, ...]:
-        logs, values = step(network.variables, images)
-        return (jnp.exp(logs),) if values is None else (jnp.exp(logs), values)
+    def answers(images: jax.Array) -> tuple[jax.Array, ...]:
+        return tuple(answer(network.variables, images).values())
 
-    written = translated(
-        network, program, ["probabilities", *(["affect"] if network.affect_head else [])], _INSTEAD
-    )
+    written = translated(network, answers, program.outputs(network), _INSTEAD)
     written.producer_name, written.producer_version = "ferjax", ferjax.__version__
     helper.set_model_props(written, metadata(network))
     return written
@@ -82,25 +77,25 @@ def model(network: Trained) -> "ModelProto":
 
 def translated(
     network: Trained,
-    program: Callable[[jax.Array], tuple[jax.Array, ...]],
+    answers: Callable[[jax.Array], tuple[jax.Array, ...]],
     outputs: Sequence[str],
     instead: str = "",
 ) -> "ModelProto":
-    """Translates a program of a network.
+    """Translates what is computed by a network.
 
     Args:
         network: the network, in float32, see `ferjax.inference.trained.in_precision`.
-        program: maps uint8 `[B, S, S, 3]`, S = `network.input_size`, to arrays of B rows each.
+        answers: maps uint8 `[B, S, S, 3]`, S = `network.input_size`, to arrays of B rows each.
         outputs: the name of each result.
         instead: what to do where the network cannot be translated, for the message.
 
     Raises:
-        UserError: the program has an operation that is not translated.
+        UserError: there is an operation that is not translated.
     """
     from ferjax.deploy.to_onnx.convert import Unsupported, to_onnx
 
     try:
-        return to_onnx(program, (network.input_size, network.input_size, 3), outputs)
+        return to_onnx(answers, (network.input_size, network.input_size, 3), outputs)
     except Unsupported as error:
         name = network.config.model.name
         raise UserError(f"{name} cannot be written as ONNX, which lacks {error}{instead}") from error
@@ -111,7 +106,7 @@ def write_checked(network: Trained, written: "ModelProto", path: Path, instead: 
 
     Args:
         network: the network, in float32.
-        written: gives `probabilities` first, then `affect` if the network has that head; more may follow.
+        written: gives `probabilities`, and `affect` if the network has that head; it may give more.
         path: the file.
         instead: what to do where they differ, for the message.
 
@@ -122,14 +117,8 @@ def write_checked(network: Trained, written: "ModelProto", path: Path, instead: 
         UserError: the answers differ.
     """
     write_atomic(path, written.SerializeToString(deterministic=True))
-    run = load(path)
-
-    def answers(images: np.ndarray) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        found = run(images)
-        return found[0] if isinstance(found, tuple) and not network.affect_head else found
-
     try:
-        return export_check.largest_difference(network, answers)
+        return export_check.largest_difference(network, load(path))
     except ArithmeticError as error:
         path.unlink()
         name = network.config.model.name
@@ -154,6 +143,7 @@ def metadata(network: Trained) -> dict[str, str]:
         "temperature": network.temperature or 1.0,
         "unsure_below": network.unsure.below if network.unsure else 0.0,
         "sets": network.sets._asdict() if network.sets else None,
+        "unlike_above": network.unlike.above if network.unlike else None,
     }
     return {key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()}
 
@@ -163,8 +153,8 @@ def load(
 ) -> Callable[[np.ndarray], np.ndarray | tuple[np.ndarray, np.ndarray]]:
     """Opens a file in onnxruntime on the CPU; the function maps uint8 `[B, S, S, 3]` to float32 `[B, K]`.
 
-    A file of several outputs gives the first two as a pair: with a head for valence and arousal the second is
-    float32 `[B, 2]`.
+    A file of a network with a head for valence and arousal gives a pair: the second is float32 `[B, 2]`. What
+    else it holds is not computed for it.
 
     Args:
         path: the file.
@@ -184,8 +174,13 @@ def load(
         raise UserError(f"{path} cannot be read by onnxruntime: {str(error).splitlines()[0]}") from error
     name = session.get_inputs()[0].name
 
+    held = {output.name for output in session.get_outputs()}
+    if "probabilities" not in held:
+        raise UserError(f"{path} has no output probabilities: it is no file of ferjax export")
+    wanted = [output for output in ("probabilities", "affect") if output in held]
+
     def run(images: np.ndarray) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        first, *others = map(np.asarray, session.run(None, {name: images}))
+        first, *others = map(np.asarray, session.run(wanted, {name: images}))
         return (first, others[0]) if others else first
 
     return run

@@ -6,6 +6,7 @@ Inference" (CVPR 2018); onnxruntime's `quantize_static`.
 
 import contextlib
 import logging
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from ferjax.data.sources import Source
 from ferjax.deploy import onnx
 from ferjax.errors import UserError
 from ferjax.files import write_atomic
+from ferjax.inference import trained
 from ferjax.inference.trained import Trained
 from ferjax.scores.calibration import reliability
 
@@ -56,7 +58,8 @@ def write(kind: str, network: Trained, source: Source, float32: Path, path: Path
 
     Args:
         kind: "onnx-fp16": weights are stored as float16 and computed with in float32, so half the size;
-            "onnx-int8": convolutions and products of 8-bit numbers, a quarter of the size.
+            "onnx-int8": convolutions and products of 8-bit numbers, a quarter of the size; it does not
+            tell pictures unlike those of training.
         network: the network.
         source: labelled validation images of the network's classes and input size. "onnx-int8" measures the
             ranges of activations on every n-th, at most 512 and half of them; the others are scored.
@@ -76,7 +79,9 @@ def write(kind: str, network: Trained, source: Source, float32: Path, path: Path
     if kind == FLOAT16:
         write_float16(float32, path)
     else:
-        write_int8(float32, path, (images for images, _ in _batches(source, for_ranges)))
+        with tempfile.TemporaryDirectory() as folder:
+            plain = _without_distance(network, float32, Path(folder))
+            write_int8(plain, path, (images for images, _ in _batches(source, for_ranges)))
     before, after = (_score(file, source, scored) for file in (float32, path))
     lost, worse = max(
         (before.accuracy - after.accuracy, "accuracy"),
@@ -89,6 +94,15 @@ def write(kind: str, network: Trained, source: Source, float32: Path, path: Path
             f"than {100 * MOST_LOST:g}: {before} in float32, {after} after; leave {kind} out"
         )
     return Outcome(before, after, len(scored))
+
+
+def _without_distance(network: Trained, float32: Path, folder: Path) -> Path:
+    """Returns a file that does not tell how far pictures lie from training: 8-bit features are others."""
+    if network.unlike is None:
+        return float32
+    plain = trained.in_precision(network._replace(unlike=None), "float32")
+    write_atomic(folder / "plain.onnx", onnx.model(plain).SerializeToString(deterministic=True))
+    return folder / "plain.onnx"
 
 
 def write_float16(float32: Path, path: Path) -> None:

@@ -1,6 +1,7 @@
 """Means and standard deviations of a layer's channels over places: features of what a picture looks like."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import flax.linen as nn
@@ -8,12 +9,38 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from ferjax.augment import normalise
 from ferjax.augment.crops import views
 from ferjax.inference.trained import Trained, luma
 
 _BATCH = 256
+
+
+@contextlib.contextmanager
+def outputs_of(layer: str) -> Iterator[list[Array]]:
+    """Collects what a layer gives of a network that is applied inside, each time that it is called.
+
+    Args:
+        layer: its path, such as `layer1_0`.
+    """
+    outputs: list[Array] = []
+
+    def keep(call: Callable, inputs: tuple, others: dict, context: nn.module.InterceptorContext) -> Any:
+        output = call(*inputs, **others)
+        if context.method_name == "__call__" and "/".join(context.module.path) == layer:
+            outputs.append(output)
+        return output
+
+    with nn.intercept_methods(keep):
+        yield outputs
+
+
+def of_maps(maps: Float[Array, "B h w F"]) -> Float[Array, "B 2*F"]:
+    """Computes mean and standard deviation of each channel over places, in float32."""
+    maps = maps.astype(jnp.float32)
+    return jnp.concatenate([maps.mean((1, 2)), maps.std((1, 2))], axis=1)
 
 
 def statistics_step(network: Trained, layer: str) -> Callable[[Any, Array], Array]:
@@ -28,20 +55,11 @@ def statistics_step(network: Trained, layer: str) -> Callable[[Any, Array], Arra
     size, dtype = network.image_size, jnp.dtype(network.config.train.precision)
 
     def step(variables: Any, images: Array) -> Array:
-        outputs: list[Array] = []
-
-        def keep(call: Callable, inputs: tuple, others: dict, context: nn.module.InterceptorContext) -> Any:
-            output = call(*inputs, **others)
-            if context.method_name == "__call__" and "/".join(context.module.path) == layer:
-                outputs.append(output)
-            return output
-
         grey = network.grey and images.shape[-1] == 3
         seen = views(luma(images) if grey else images, size, "none")[0]
-        with nn.intercept_methods(keep):
+        with outputs_of(layer) as outputs:
             network.model.apply(variables, normalise(seen, dtype), train=False)
-        maps = outputs[-1].astype(jnp.float32)
-        return jnp.concatenate([maps.mean((1, 2)), maps.std((1, 2))], axis=1)
+        return of_maps(outputs[-1])
 
     return step
 

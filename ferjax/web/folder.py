@@ -82,6 +82,7 @@ def _settings(network: Trained, runtime: Runtime) -> dict[str, object]:
         "temperature": network.temperature or 1.0,
         "unsureBelow": network.unsure.below if network.unsure else 0.0,
         "sets": network.sets._asdict() if network.sets else None,
+        "unlikeAbove": network.unlike.above if network.unlike else None,
         "heat": program.has_maps(network),
         "heatColours": {"warm": heat_colours.WARM, "cold": heat_colours.COLD},
         "minScore": _MIN_SCORE,

@@ -13,6 +13,7 @@ from jax import Array
 from ferjax.augment.crops import VIEWS
 from ferjax.deploy import onnx
 from ferjax.errors import UserError
+from ferjax.inference import program as answers
 from ferjax.inference import trained
 from ferjax.inference.trained import Trained
 from ferjax.layers.pooling import before_averages
@@ -43,8 +44,7 @@ def export(network: Trained, path: Path) -> float:
 
 def outputs(network: Trained) -> list[str]:
     """Names what the program returns, in order."""
-    affect, maps = bool(network.affect_head), has_maps(network)
-    return ["probabilities", *(["affect"] if affect else []), *(["maps"] if maps else [])]
+    return [*answers.outputs(network), *(["maps"] if has_maps(network) else [])]
 
 
 def has_maps(network: Trained) -> bool:
@@ -63,11 +63,11 @@ def with_maps(network: Trained) -> Callable[[Any, Array], dict[str, Array]]:
         network: the network.
 
     Returns:
-        A pure function to a dict of `probabilities`, float32 `[B, K]`, calibrated; `affect`, float32
-        `[B, 2]`, if it has that head; and `maps`, float32 `[B, h, w, K]`, if `has_maps`: what each place of
-        the centre crop adds to each logit, of which `ferjax.explain.class_activation_map` enlarges one class.
+        A pure function to a dict of what `ferjax.inference.program` gives, and `maps`, float32
+        `[B, h, w, K]`, if `has_maps`: what each place of the centre crop adds to each logit, of which
+        `ferjax.explain.class_activation_map` enlarges one class.
     """
-    step, views = trained.answer_step(network), VIEWS[network.config.eval.crops]
+    answer, views = answers.program(network), VIEWS[network.config.eval.crops]
     weights = None
     if has_maps(network):
         # Computed now: the program holds the numbers.
@@ -82,10 +82,7 @@ def with_maps(network: Trained) -> Callable[[Any, Array], dict[str, Array]]:
             return maps
 
         with before_averages(see):
-            logs, values = step(variables, images)
-        results = {"probabilities": jnp.exp(logs)}
-        if values is not None:
-            results["affect"] = values
+            results = answer(variables, images)
         if weights is not None:
             # The centre is the first view; its last average counts, as networks may average more than once.
             maps = averaged[len(averaged) // views - 1].astype(jnp.float32)

@@ -13,14 +13,16 @@ from networks import pictures, trained_network
 
 from benchmarks import onnx_export
 from ferjax import models
+from ferjax.data.memory_source import MemorySource
 from ferjax.deploy import export_check
 from ferjax.errors import UserError
-from ferjax.inference import trained
+from ferjax.inference import layer_statistics, trained
+from ferjax.scores import unlike
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from ferjax.deploy import onnx
+from ferjax.deploy import onnx, onnx_variants
 from ferjax.deploy.to_onnx.lowerings import LOWERINGS
 
 # The centre and its mirror image, bfloat16, a flatten; grey, a spatial transformer, another size; attention.
@@ -77,6 +79,63 @@ def test_the_file_tells_its_classes(files):
     assert facts["label_names"] == list(network.label_names)
     assert (facts["image_size"], facts["temperature"], facts["grey"]) == (54, 1.7, False)
     assert facts["pixel_mean"] == [0.485, 0.456, 0.406]
+
+
+@pytest.fixture(scope="module")
+def telling():
+    """A network with crops and mirror images that tells pictures unlike those of training."""
+    size = {"data__image_size": 16, "data__source_size": 20, "eval__crops": "flip"}
+    network = trained_network("small_resnet", data__name="toons/avataaars", **size)
+    features = layer_statistics.statistics(network, "layer1_0", pictures(150, 20))
+    return network._replace(unlike=unlike.fit("layer1_0", features[:100], features[100:]))
+
+
+@pytest.mark.slow
+def test_it_tells_how_far_pictures_lie_from_those_of_training(telling, tmp_path):
+    import onnxruntime
+
+    onnx.export(telling, tmp_path / "a.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
+    images = pictures(9, 20, seed=5)
+    (distances,) = session.run(["distance"], {"images": images})
+    wanted = telling.unlike.distances(layer_statistics.statistics(telling, "layer1_0", images))
+    np.testing.assert_allclose(distances, wanted, rtol=1e-3)
+    told = session.get_modelmeta().custom_metadata_map
+    assert json.loads(told["unlike_above"]) == telling.unlike.above
+    assert [each.name for each in session.get_outputs()] == ["probabilities", "distance"]
+    assert onnx.load(tmp_path / "a.onnx")(images).shape == (9, 7)
+    # The layer is computed once: as many convolutions as without.
+    plain = onnx.model(telling._replace(unlike=None))
+    kinds = [[node.op_type for node in each.graph.node] for each in (onnx.model(telling), plain)]
+    assert kinds[0].count("Conv") == kinds[1].count("Conv")
+    assert json.loads({each.key: each.value for each in plain.metadata_props}["unlike_above"]) is None
+
+
+@pytest.mark.slow
+def test_an_8_bit_file_does_not_tell_it(telling, tmp_path, monkeypatch):
+    import onnxruntime
+
+    monkeypatch.setattr(onnx_variants, "MOST_LOST", 1.0)
+    float32, images = tmp_path / "a.onnx", pictures(20, 20)
+    onnx.export(telling, float32)
+    names = {"label_names": telling.label_names, "name": "some", "split": "validation"}
+    source = MemorySource(images, np.arange(20, dtype=np.int32) % 7, **names)
+    for kind, outputs in (("onnx-int8", ["probabilities"]), ("onnx-fp16", ["probabilities", "distance"])):
+        onnx_variants.write(kind, telling, source, float32, tmp_path / "b.onnx")
+        session = onnxruntime.InferenceSession(tmp_path / "b.onnx", providers=["CPUExecutionProvider"])
+        assert [each.name for each in session.get_outputs()] == outputs
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    from onnx import TensorProto, helper
+
+    kinds = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("images", "other")]
+    node = helper.make_node("Identity", ["images"], ["other"])
+    graph = helper.make_graph([node], "g", kinds[:1], kinds[1:])
+    other = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    (tmp_path / "a.onnx").write_bytes(other.SerializeToString())
+    with pytest.raises(UserError, match="has no output probabilities: it is no file of ferjax export"):
+        onnx.load(tmp_path / "a.onnx")
 
 
 @pytest.mark.slow

@@ -24,8 +24,9 @@ pytestmark = pytest.mark.slow
 _ANSWER = """(async () => {
   const image = await Pictures.read(document.getElementById("file").files[0]);
   const {looks} = await Answers.picture(await Load.engine(), image, %s);
-  return JSON.stringify(looks.map(({face, probabilities}) => ({
-    box: face?.box, eyes: face?.eyes, probabilities: [...probabilities], set: Answers.set(probabilities)})));
+  return JSON.stringify(looks.map(({face, probabilities, unlike}) => ({
+    box: face?.box, eyes: face?.eyes, probabilities: [...probabilities], set: Answers.set(probabilities),
+    unlike})));
 })()"""
 
 
@@ -122,10 +123,11 @@ def test_answers_are_those_of_predict(page, classifier, astronaut, tmp_path, nam
     path = PICTURES[name](astronaut, tmp_path)
     image, detector = pictures.read(path), Detector()
     faces = detector.find(image)
-    wanted = classifier.probabilities(classifier.preprocess(detector.cut(image, classifier.margin)))
+    wanted = classifier.answers(classifier.preprocess(detector.cut(image, classifier.margin)))
     found = answers(page, path)
     assert len(found) == len(faces) > 0
-    for look, face, chances in zip(found, faces, wanted, strict=True):
+    assert [look["unlike"] for look in found] == wanted.unlike.tolist()
+    for look, face, chances in zip(found, faces, wanted.probabilities, strict=True):
         np.testing.assert_allclose(look["box"], face.box, atol=0.02)
         np.testing.assert_allclose(look["eyes"], face.eyes, atol=0.02)
         np.testing.assert_allclose(look["probabilities"], chances, atol=1e-4)
@@ -137,6 +139,16 @@ def test_a_face_that_is_cut_out(page, classifier, astronaut, tmp_path):
     (found,) = answers(page, path, whole=True)
     wanted = classifier.probabilities(classifier.preprocess([pictures.read(path)]))[0]
     np.testing.assert_allclose(found["probabilities"], wanted, atol=1e-4)
+
+
+def test_a_drawing_is_told_to_be_unlike_the_faces_of_training(page, classifier, tmp_path):
+    drawing = np.full((96, 96, 3), (250, 230, 60), np.uint8)
+    drawing[30:40, 25:35] = drawing[30:40, 60:70] = drawing[65:70, 30:66] = 0
+    path = saved(drawing, tmp_path / "a.png")
+    (found,) = answers(page, path, whole=True)
+    assert found["unlike"] is True
+    assert classifier.answers(classifier.preprocess([drawing])).unlike.tolist() == [True]
+    assert "Unlike the faces that the network was trained on" in page.run("document.body.innerText")
 
 
 def test_what_the_page_shows(page, classifier, astronaut, tmp_path):

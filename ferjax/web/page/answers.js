@@ -1,5 +1,5 @@
 "use strict";
-// What the network says about faces: calibrated probabilities, the set of classes, "unsure", and heat.
+// What the network says about faces: calibrated probabilities, the set of classes, "unsure", "unlike", and heat.
 
 const Answers = (() => {
   const MOST_FACES = 12; // of one picture; the largest
@@ -12,7 +12,7 @@ const Answers = (() => {
     return {looks: await ofFaces(engine, image, shown), leftOut: faces.length - shown.length};
   }
 
-  // Returns for each face {face, seen, probabilities, maps, valence, arousal}.
+  // Returns for each face {face, seen, probabilities, unlike, maps, affect}.
   async function ofFaces(engine, image, faces) {
     if (!faces.length) return [];
     const size = SETTINGS.inputSize;
@@ -20,11 +20,12 @@ const Answers = (() => {
     const bytes = new Uint8Array(faces.length * size * size * 3);
     crops.forEach((crop, index) => fill(bytes, index, crop));
     const input = new ort.Tensor("uint8", bytes, [faces.length, size, size, 3]);
-    const {probabilities, affect, maps} = await engine.network.run({images: input});
+    const {probabilities, affect, distance, maps} = await engine.network.run({images: input});
     return faces.map((face, index) => ({
       face,
       seen: centre(crops[index]),
       probabilities: row(probabilities, index),
+      unlike: distance ? row(distance, index)[0] > SETTINGS.unlikeAbove : false,
       maps: maps ? {data: row(maps, index), height: maps.dims[1], width: maps.dims[2]} : null,
       affect: affect ? {valence: row(affect, index)[0], arousal: row(affect, index)[1]} : null,
     }));

@@ -90,14 +90,14 @@
     const unit = Math.max(canvas.width, canvas.height) / 400;
     context.lineWidth = 1.5 * unit;
     context.font = `600 ${10 * unit}px system-ui, sans-serif`;
-    looks.forEach(({face, probabilities}, index) => {
+    looks.forEach(({face, probabilities, unlike}, index) => {
       const [left, top, right, bottom] = face.box.map((value) => value * scale);
       const [first] = Answers.ordered(probabilities);
-      const doubt = Answers.isUnsure(probabilities) ? "?" : "";
+      const doubt = unlike ? " (unlike)" : Answers.isUnsure(probabilities) ? "?" : "";
       const text = `${index + 1} ${SETTINGS.labels[first]}${doubt} ${percent(probabilities[first])}`;
       const high = 14 * unit;
       const above = top >= high ? top - high : Math.min(bottom, canvas.height - high);
-      context.strokeStyle = context.fillStyle = "#2b59c3";
+      context.strokeStyle = context.fillStyle = unlike ? "#6b7280" : "#2b59c3";
       context.strokeRect(left, top, right - left, bottom - top);
       context.fillRect(left - context.lineWidth / 2, above, context.measureText(text).width + 8 * unit, high);
       context.fillStyle = "white";
@@ -111,6 +111,7 @@
     const order = Answers.ordered(probabilities);
     const names = order.map((label) => SETTINGS.labels[label]);
     const notes = [];
+    if (look.unlike) notes.push("Unlike the faces that the network was trained on: do not rely on this answer.");
     if (Answers.isUnsure(probabilities)) notes.push(`Unsure: ${names[0]} is only the most likely.`);
     const set = Answers.set(probabilities);
     if (set) {
