@@ -2,7 +2,6 @@
 
 import json
 import re
-from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -11,7 +10,6 @@ import tiny
 from ml_collections import ConfigDict
 
 from ferjax.cluster.mesh import make_mesh
-from ferjax.commands import torch_export
 from ferjax.config import validate
 from ferjax.data.memory_source import MemorySource
 from ferjax.errors import UserError
@@ -172,12 +170,10 @@ def test_what_goes_over_between_tasks(source, now, new, skipped):
 
 
 @pytest.mark.slow
-def test_it_is_not_written_for_pytorch(whole, tmp_path, monkeypatch):
-    out = tmp_path / "weights.safetensors"
-    monkeypatch.setattr(torch_export, "_OUT", SimpleNamespace(value=str(out)))
-    with pytest.raises(UserError, match="network has no classifier, and PyTorch's has one: fine-tune it"):
-        torch_export.main(["torch-export", str(whole)])
-    assert not out.exists()
+def test_it_is_not_written_for_pytorch(shell, whole, tmp_path):
+    line = tiny.only_line(shell("torch-export", whole, f"--out={tmp_path / 'weights.safetensors'}"))
+    assert "network has no classifier, and PyTorch's has one: fine-tune it first, with" in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_views_that_would_be_the_same_are_refused():
