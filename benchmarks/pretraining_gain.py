@@ -79,21 +79,26 @@ def measured(args: argparse.Namespace, workdir: Path) -> list[dict]:
         sources.append(workdir / f"{args.method}-seed{seed}")
         losses.append(train_and_evaluate(with_seed(pretraining(args), seed), sources[-1])["test"]["loss"])
     scores: dict[str, list[float]] = {}
+    means: dict[str, list[float]] = {}
     for way in args.ways:
         runner = Runner()
         source = [sources[seed % pretrainings] if sources else None for seed in seeds]
         configs = [with_seed(with_labels(way, source[seed], args), seed) for seed in seeds]
         results = [runner.run(configs[seed], workdir / f"{way}-seed{seed}") for seed in seeds]
         scores[way] = [result["test"]["accuracy"] for result in results]
+        means[way] = [result["test"]["mean_class_accuracy"] for result in results]
     rows = []
     for way, values in scores.items():
         row = {"method": args.method, "way": way, "epochs": args.epochs, "batch": args.batch}
         row |= {"fraction": args.fraction, "image_size": args.image_size}
-        row |= {"trained_on": args.labelled, "accuracy": values}
+        row |= {"trained_on": args.labelled, "accuracy": values, "mean_class_accuracy": means[way]}
         if way != SCRATCH:
             row |= {"pretrained_on": args.pretrain_on, "pretraining_epochs": args.pretraining_epochs}
             row["pretraining_batch"] = args.pretraining_batch
             row |= {"pretraining_loss": losses}
+        # A network that only finds the most frequent class has an accuracy, too.
+        by_class = seed_comparison.gain(means, SCRATCH, way)
+        row |= {f"mean_class_{name}": value for name, value in by_class.items()}
         rows.append(row | seed_comparison.gain(scores, SCRATCH, way))
     return rows
 
