@@ -11,6 +11,7 @@ The aim is 70 % of the disk's throughput.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -64,15 +65,15 @@ def measured(args: argparse.Namespace, folder: Path) -> list[dict]:
     counts = {"train": args.images, "validation": 70, "test": 70}
     generated.build(folder, counts)
     images = args.images // BATCH * BATCH
-    store = ObjectStore()
-    for path in folder.rglob("*"):
-        if path.is_file():
-            store.put(f"sets/{path.relative_to(folder).as_posix()}", path.read_bytes())
-    places = {DISK: (str(folder), {}), STORE: (f"s3://{BUCKET}/sets", store.environment)}
-    seconds: dict[str, list[list[float]]] = {name: [] for name in places}
-    for _ in range(args.rounds):
-        for name, (place, environment) in places.items():
-            seconds[name].append(turn(place, args.epochs, environment))
+    with contextlib.closing(ObjectStore()) as store:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                store.put(f"sets/{path.relative_to(folder).as_posix()}", path.read_bytes())
+        places = {DISK: (str(folder), {}), STORE: (f"s3://{BUCKET}/sets", store.environment)}
+        seconds: dict[str, list[list[float]]] = {name: [] for name in places}
+        for _ in range(args.rounds):
+            for name, (place, environment) in places.items():
+                seconds[name].append(turn(place, args.epochs, environment))
     rows = []
     for name, turns in seconds.items():
         first = [images / each[0] for each in turns]

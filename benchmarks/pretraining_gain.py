@@ -124,7 +124,7 @@ def main() -> None:
     if PROBED in args.ways and args.method != "mae":
         parser.error(f"small_resnet has no recipe of a probe: leave {PROBED} out of --ways")
     with seed_comparison.prepared(args) as folder:
-        rows = measured(args, folder)
+        rows = measured(args, folder / args.method)  # the ways of both have the same names
     seed_comparison.report("pretraining_gain", rows, "way", SCRATCH, args.json)
 
 

@@ -8,5 +8,6 @@ on. Options that are off compute nothing.
 from ferjax.augment.images import augment
 from ferjax.augment.mixing import mix
 from ferjax.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
+from ferjax.augment.training_view import view
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "augment", "mix", "normalise"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "augment", "mix", "normalise", "view"]

@@ -17,8 +17,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Key, UInt8
 from ml_collections import ConfigDict
 
-from ferjax.augment import augment, normalise
-from ferjax.augment.crops import random_crop, views
+from ferjax.augment import normalise, view
+from ferjax.augment.crops import views
 from ferjax.config.text_fields import parse_l2
 from ferjax.data.sources import Source
 from ferjax.models.simclr import Contrastive, contrastive_loss
@@ -79,7 +79,7 @@ def make_objective(
 def other_view(
     key: Key[Array, ""], images: UInt8[Array | np.ndarray, "B H W C"], config: ConfigDict
 ) -> UInt8[Array, "B S S C"]:
-    """Draws the second view of a step's images, see `view`.
+    """Draws the second view of a step's images, see `ferjax.augment.view`.
 
     Args:
         key: that the first view was drawn with.
@@ -87,15 +87,6 @@ def other_view(
         config: the groups `augment` and `data` are read.
     """
     return view(jax.random.fold_in(key, 1), images, config)
-
-
-def view(
-    key: Key[Array, ""], images: UInt8[Array | np.ndarray, "B H W C"], config: ConfigDict
-) -> UInt8[Array, "B S S C"]:
-    """Draws a view of each image: a random crop where `data.source_size` is set, and the group `augment`."""
-    if config.data.source_size:
-        images = random_crop(key, images, config.data.image_size)
-    return augment(key, images, config.augment)
 
 
 def make_eval_step(

@@ -12,7 +12,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Key
 from ml_collections import ConfigDict
 
-from ferjax.augment import mix
+from ferjax.augment import mix, view
 from ferjax.models.simclr import Contrastive
 from ferjax.training import affect, contrastive, sam, scn, without_labels
 from ferjax.training import head as heads
@@ -115,7 +115,7 @@ def make_train_step(
         augment_key, dropout_key = jax.random.split(key)
         given, batch = batch, gather(batch)
         images, labels = batch["image"], batch["label"]
-        raw, images = images, contrastive.view(augment_key, images, config)
+        raw, images = images, view(augment_key, images, config)
         if not pretraining:
             images, labels = mix(augment_key, images, labels, model.num_classes, config.augment)
         if cure:

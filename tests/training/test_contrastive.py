@@ -9,6 +9,7 @@ import pytest
 import tiny
 from ml_collections import ConfigDict
 
+from ferjax.augment import view
 from ferjax.cluster.mesh import make_mesh
 from ferjax.config import validate
 from ferjax.data.memory_source import MemorySource
@@ -91,7 +92,7 @@ def test_validation_draws_the_same_views_whatever_the_batch(source_size):
 def test_the_two_views_of_an_image_differ_and_those_of_steps_too():
     config, images = tiny.tiny_configuration(**SIMCLR), noise().take(np.arange(4))["image"]
     keys = jax.random.split(jax.random.key(0))
-    draws = (contrastive.view, contrastive.other_view)
+    draws = (view, contrastive.other_view)
     drawn = [np.asarray(draw(key, images, config)) for key in keys for draw in draws]
     for one in range(4):
         for other in range(one):
