@@ -69,18 +69,11 @@ def command(name: str, runs: Path) -> list[str]:
     ]
 
 
-def trained(name: str, runs: Path) -> dict:
-    """What the run's `result.json` and `config.json` tell.
-
-    The command itself knows what has ended, and refuses a folder of another recipe.
-    """
-    workdir = runs / name
-    subprocess.run(command(name, runs), check=True)
+def scores(workdir: Path) -> dict:
+    """What the `result.json` and `config.json` of an ended run tell."""
     result = json.loads((workdir / "result.json").read_text())
     config = json.loads((workdir / "config.json").read_text())
     return {
-        "run": name,
-        "command": " ".join(["python", *command(name, Path("runs"))[1:]]),
         "dataset": result["dataset"],
         "image_size": config["data"]["image_size"],
         "epochs": result["epochs"],
@@ -94,6 +87,16 @@ def trained(name: str, runs: Path) -> dict:
         "versions": result["versions"],
         "date": result["date"],
     }
+
+
+def trained(name: str, runs: Path) -> dict:
+    """Trains a run, or goes on with it; a row of the record.
+
+    The command itself knows what has ended, and refuses a folder of another recipe.
+    """
+    subprocess.run(command(name, runs), check=True)
+    told = " ".join(["python", *command(name, Path("runs"))[1:]])
+    return {"run": name, "command": told, **scores(runs / name)}
 
 
 def table(rows: list[dict]) -> str:

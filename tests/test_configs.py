@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks import fer2013_recipes
 from benchmarks import recipes as benchmark
 from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.config import is_pretraining, validate
@@ -38,6 +39,27 @@ def test_the_table_of_results_has_every_recipe_and_begins_with_weights_that_it_h
         sources = [flag.rpartition("/")[2] for flag in flags if "init.from" in flag]
         assert earlier.issuperset(sources)
         earlier.add(name)
+
+
+@pytest.mark.parametrize("name", fer2013_recipes.RECIPES)
+def test_the_flags_of_a_run_on_fer2013_name_fields_of_its_recipe(name, tmp_path):
+    config, flags = None, []
+    for word in fer2013_recipes.command(name, 2, tmp_path, "built"):
+        if word.startswith("--config="):
+            file, _, argument = word.removeprefix("--config=").partition(":")
+            config = recipe(file, argument)
+        elif word.startswith("--config."):
+            flags.append(word.removeprefix("--config.").partition("="))
+    for field, _, value in flags:
+        group, _, key = field.partition(".")
+        kind = type(config[group][key])
+        config.update_from_flattened_dict({field: value == "True" if kind is bool else kind(value)})
+    validate(config)
+    assert config.train.epochs == 2
+    assert config.data.name == "fer2013"
+    assert config.data.drop_leaks
+    assert config.data.drop_validation_leaks
+    assert config.eval.also_best_on_test
 
 
 def small(name: str, argument: str = ""):

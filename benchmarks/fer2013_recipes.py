@@ -1,0 +1,132 @@
+"""Trains the papers' recipes on FER2013 by the honest protocol, each as long as is asked, and makes a table.
+
+    python -m benchmarks.fer2013_recipes --data_dir=DIR [--only NAME,NAME] [--epochs NAME=N,NAME=N]
+                                         [--runs runs/fer2013] [--json FILE]
+
+DIR is that of `ferjax prepare fer2013`. Copies of validation and test leave train, PublicTest chooses the
+step, PrivateTest is read once; what choosing on it would have given stands beside it. The papers train for
+40 to 500 epochs; the lengths here are what a CPU does in an hour, so the table says how far a recipe comes by
+then and not what it can reach. A run that has ended in `--runs`/NAME is not repeated, one that was stopped
+goes on; another number of epochs wants another --runs.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks import command_line, measure
+from benchmarks.recipes import scores
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax")
+PROTOCOL = (
+    "--config.data.drop_leaks=True",
+    "--config.data.drop_validation_leaks=True",
+    "--config.eval.also_best_on_test=True",
+)
+# Name of the run → config, epochs, flags; and what is claimed on this test, with its source.
+RECIPES: dict[str, tuple[str, float, tuple[str, ...]]] = {
+    "attentional_cnn": ("attentional_cnn:fer2013", 20, ()),
+    "fer_cnn": ("fer_cnn:fer2013", 10, ()),
+    "sdl": ("sdl:fer2013", 6, ()),
+    # The recipe crops 224 out of 256; photographs of 48×48 hold no more than this.
+    "se_resnet18": (
+        "se_resnet18:fer2013",
+        5,
+        ("--config.data.image_size=48", "--config.data.source_size=54", "--config.eval.batch_size=256"),
+    ),
+    "resemotenet": ("resemotenet:fer2013", 3, ()),
+}
+CLAIMS = {
+    "attentional_cnn": (0.7002, "Minaee et al. (2021)"),
+    "sdl": (0.7492, "Khan, Singh & Agrawal (2023)"),
+    "resemotenet": (0.7979, "Roy et al. (2024)"),
+}
+
+
+def command(name: str, epochs: float, runs: Path, data_dir: str) -> list[str]:
+    """What a user types for this run."""
+    config, _, flags = RECIPES[name]
+    return [
+        *(sys.executable, "-m", "ferjax", "train", f"--config={config}", f"--config.data.dir={data_dir}"),
+        *PROTOCOL,
+        f"--config.train.epochs={epochs:g}",
+        *flags,
+        f"--workdir={runs / name}",
+    ]
+
+
+def trained(name: str, epochs: float, runs: Path, data_dir: str) -> dict:
+    """Trains a run, or goes on with it; a row of the record."""
+    subprocess.run(command(name, epochs, runs, data_dir), check=True)
+    result = json.loads((runs / name / "result.json").read_text())
+    claim, source = CLAIMS.get(name, (None, None))
+    return {
+        "run": name,
+        "command": " ".join(["python", *command(name, epochs, Path("runs/fer2013"), "built")[1:]]),
+        **scores(runs / name),
+        "validation_accuracy": result["validation"]["accuracy"],
+        "best_on_test": result["best_on_test"]["accuracy"],
+        "parameters": result["parameters"],
+        "machine": result["machine"],
+        "claim": claim,
+        "claimed_by": source,
+    }
+
+
+def table(rows: list[dict]) -> str:
+    """The rows in Markdown."""
+    lines = [
+        "| config | epochs | PrivateTest accuracy (95 % interval) | mean class accuracy | PublicTest "
+        "| best on PrivateTest, the habit | claimed | time |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        low, high = (f"{100 * end:.1f}" for end in row["interval"])
+        claim = f"{100 * row['claim']:.2f} %, {row['claimed_by']}" if row["claim"] else ""
+        lines.append(
+            f"| `{row['run']}` | {row['epochs']:g} | {row['accuracy']:.1%} ({low}–{high}) "
+            f"| {row['mean_class_accuracy']:.1%} | {row['validation_accuracy']:.1%} "
+            f"| {row['best_on_test']:.1%} | {claim} | {round(row['seconds'] / 60)} min |".replace("%", " %")
+        )
+    return "\n".join(lines)
+
+
+def lengths(text: str) -> dict[str, float]:
+    """`NAME=EPOCHS,…` as a mapping; a run that is not named keeps its length."""
+    found = {}
+    for part in filter(None, text.split(",")):
+        name, _, epochs = part.partition("=")
+        if name not in RECIPES:
+            raise argparse.ArgumentTypeError(f"no run {name}; there are {', '.join(RECIPES)}")
+        try:
+            found[name] = float(epochs)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{part}: write NAME=EPOCHS") from None
+    return found
+
+
+def main() -> None:
+    """Trains what is not there yet, prints and records."""
+    parser = command_line.parser(__doc__)
+    parser.add_argument("--data_dir", required=True, help="of the built set")
+    parser.add_argument("--only", default=",".join(RECIPES))
+    parser.add_argument("--epochs", type=lengths, default={}, help="NAME=N,… instead of the lengths above")
+    parser.add_argument("--runs", default="runs/fer2013", type=Path)
+    parser.add_argument("--json", default="benchmarks/results/fer2013_recipes.json")
+    args = parser.parse_args()
+    asked = args.only.split(",")
+    if unknown := set(asked) - RECIPES.keys():
+        parser.error(f"unknown run {', '.join(sorted(unknown))}; there are {', '.join(RECIPES)}")
+    rows = [
+        trained(name, args.epochs.get(name, RECIPES[name][1]), args.runs, args.data_dir)
+        for name in RECIPES
+        if name in asked
+    ]
+    print(table(rows))
+    measure.record("fer2013_recipes", rows, PACKAGES, args.json)
+
+
+if __name__ == "__main__":
+    main()
