@@ -1,9 +1,11 @@
 """`python -m ferjax labels RUN…|SET`: estimates how many labels are wrong, and lists which.
 
 RUN is a finished run, whose recipe is trained on folds of its set; several runs are those of the folds, which
-are then not trained again. SET is a built set, with --config=RECIPE or with --probabilities=FILE. Writes
-index.html, one page that opens offline, with labels.json, probabilities.npz and relabel.csv, the list for
-people who relabel. What is trained is kept, and the same command goes on. See docs/labels.md.
+are then not trained again. SET is a built set, with --config=RECIPE or with --probabilities=FILE.
+--split=train looks at that split alone and trains on no other, so that a score on test with the labels that
+it suggests stays honest. Writes index.html, one page that opens offline, with labels.json, probabilities.npz
+and relabel.csv, the list for people who relabel. What is trained is kept, and the same command goes on. See
+docs/labels.md.
 """
 
 from pathlib import Path
@@ -14,6 +16,7 @@ from ml_collections import ConfigDict
 from ferjax import config as ferjax_config
 from ferjax.commands import framework
 from ferjax.data import builders
+from ferjax.data import folds as folds_of
 from ferjax.errors import UserError
 from ferjax.experiments.runs import until_stopped
 from ferjax.files import file_name, user_path
@@ -28,6 +31,9 @@ _PROBABILITIES = framework.path_flag(
     "probabilities", "", "An .npz file with out-of-sample probabilities of SET, made elsewhere."
 )
 _FOLDS = flags.DEFINE_integer("folds", None, "Folds to train; 5, or as many as the runs have.", 2, 1000)
+_SPLIT = flags.DEFINE_enum(
+    "split", None, folds_of.SPLITS, "Look at this stored split alone; the others are kept out of training."
+)
 _DATA_DIR = framework.path_flag(
     "data_dir", "", "Folder of the built sets; the run's or recipe's own if empty.", fetch=False
 )
@@ -48,13 +54,15 @@ def main(argv: list[str]) -> int:
 def _look(names: list[str]) -> None:
     from ferjax.labels import folds, run
 
+    split = _SPLIT.value or ""
+    alone = [split] if split else []
     if any(_is_run(name) for name in names):
         _refuse("a run has its own", config=_CONFIG, probabilities=_PROBABILITIES, relabel=_RELABEL)
         runs = dict(map(folds.finished, names))
         folds.of_one_recipe(runs)
         first = next(iter(runs))
-        out = Path(_OUT.value or first / "labels")
-        written = run.from_folds(_at(runs[first]), runs, out, _FOLDS.value, _SHOWN.value)
+        out = Path(_OUT.value or first / file_name("labels", *alone))
+        written = run.from_folds(_at(runs[first]), runs, out, _FOLDS.value, _SHOWN.value, split)
     elif len(names) > 1:
         raise UserError(
             f"{names[0]} is no run (it holds no {CONFIG}): several names are those of finished runs"
@@ -63,14 +71,14 @@ def _look(names: list[str]) -> None:
         _refuse("probabilities are there already", config=_CONFIG, folds=_FOLDS)
         config = _of_set(ferjax_config.defaults(), names[0])
         config.data.relabel = _RELABEL.value
-        out = Path(_OUT.value or f"runs/{file_name('labels', names[0])}")
-        written = run.from_file(config, user_path(_PROBABILITIES.value), out, _SHOWN.value)
+        out = Path(_OUT.value or f"runs/{file_name('labels', names[0], *alone)}")
+        written = run.from_file(config, user_path(_PROBABILITIES.value), out, _SHOWN.value, split)
     elif _CONFIG.value is not None:
         _refuse("set --config.data.relabel", relabel=_RELABEL)
         config = _of_set(_CONFIG.value, names[0])
         ferjax_config.validate(config)
-        out = Path(_OUT.value or f"runs/{file_name('labels', config.model.name, names[0])}")
-        written = run.from_folds(config, {}, out, _FOLDS.value, _SHOWN.value)
+        out = Path(_OUT.value or f"runs/{file_name('labels', config.model.name, names[0], *alone)}")
+        written = run.from_folds(config, {}, out, _FOLDS.value, _SHOWN.value, split)
     else:
         _check_set(names[0])
         raise UserError(

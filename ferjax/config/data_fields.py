@@ -59,8 +59,9 @@ DATA = (
     Field("data.test_fraction", 0.0, BELOW_ONE, "of train",
           "Part of train that becomes test where a data set has no test split; 0: there must be one."),
     Field("data.fold", "",
-          Text("3/10, subject:NAME, group:NAME or character:NAME", _parse_fold, longest=200), "",
-          "Divides the whole data set anew and tests on this part; empty: the official splits."),
+          Text("3/10, train:3/10, subject:NAME, group:NAME or character:NAME", _parse_fold, longest=200), "",
+          "Divides the whole data set (train:3/10: its training split alone) anew and tests on this part; "
+          "empty: the official splits."),
     Field("data.inner_fold", "", Text("2/5", _parse_inner_fold, longest=20), "",
           "Divides all but test anew: this part is validation, the rest is train; empty: no inner folds."),
     Field("data.train_fraction", 1.0, Range(0, 1, above=True), "of train",

@@ -1,8 +1,9 @@
 """Chooses which examples of a whole set are its test split, when the set is divided into folds.
 
-`3/10` is the third of ten folds, stratified and grouped; `subject:KA` leaves one subject (or source image)
-out; `character:aia` and `subject:S0*` hold out all examples with a value, or a value that starts so. Inner
-folds divide what is not test in the same way, for choosing by cross-validation.
+`3/10` is the third of ten folds, stratified and grouped; `train:3/10` the third of ten folds of the stored
+split train alone, where other splits are neither trained on nor tested; `subject:KA` leaves one subject (or
+source image) out; `character:aia` and `subject:S0*` hold out all examples with a value, or a value that
+starts so. Inner folds divide what is not test in the same way, for choosing by cross-validation.
 """
 
 import dataclasses
@@ -17,15 +18,20 @@ from ferjax.errors import UserError, nearest
 
 # What may stand before the colon: `subject` and `group` are whatever the set is grouped by.
 HELD_OUT = ("subject", "group", "character")
-FORMS = "'3/10' (third fold of ten), 'subject:NAME', 'group:NAME' or 'character:NAME' (NAME may end in *)"
+SPLITS = ("train", "validation", "test")
+FORMS = (
+    "'3/10' (third fold of ten), 'train:3/10' (of that split alone), 'subject:NAME', 'group:NAME' or "
+    "'character:NAME' (NAME may end in *)"
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class KFold:
-    """The fold `number` (from 1) of `count`."""
+    """The fold `number` (from 1) of `count`; of one stored split where `split` names it, else of all."""
 
     number: int
     count: int
+    split: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,15 +48,20 @@ def parse(fold: str) -> KFold | HoldOut:
     Raises:
         UserError: it is none of `FORMS`.
     """
-    if match := re.fullmatch(r"(\d{1,6})/(\d{1,6})", fold):
-        number, count = int(match[1]), int(match[2])
+    if match := re.fullmatch(rf"(?:({'|'.join(SPLITS)}):)?(\d{{1,6}})/(\d{{1,6}})", fold):
+        number, count = int(match[2]), int(match[3])
         if count < 2 or not 1 <= number <= count:
             raise UserError(f"data.fold {fold!r}: folds are numbered 1/k … k/k, with k at least 2")
-        return KFold(number, count)
+        return KFold(number, count, match[1] or "")
     key, colon, value = fold.partition(":")
     if not colon or not value or key not in HELD_OUT:
         raise UserError(f"data.fold {fold!r} is none of {FORMS}")
     return HoldOut(key, value)
+
+
+def of_split(split: str, number: int, count: int) -> str:
+    """Writes a fold as `parse` reads it: `number` of `count`, of one stored split, or of all if empty."""
+    return f"{split}:{number}/{count}" if split else f"{number}/{count}"
 
 
 def parse_inner(fold: str) -> KFold:

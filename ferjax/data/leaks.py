@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from ferjax.data.fingerprints import PixelHashes, pixel_hashes
-from ferjax.data.records import describe
-from ferjax.data.split_choice import Choice, Division, choose
+from ferjax.data.records import Records, describe
+from ferjax.data.split_choice import Choice, Division, choose, divided_splits
 
 # What the weights must not have seen: train is chosen on validation, and both are scored on test.
 _NAMES = {"train": "training", "validation": "validation"}
@@ -15,6 +15,8 @@ LATER = {"train": ("validation", "test"), "validation": ("test",)}
 
 def without_leaks(name: str, folder: Path, split: str, division: Division) -> tuple[np.ndarray, str]:
     """Finds the examples of a split whose pixels stand in none that is scored after it.
+
+    The stored splits that a fold leaves aside (`train:2/5`) count as scored: they are kept for a later score.
 
     Every stored image is decoded once for this; its hash is kept beside the set.
 
@@ -36,10 +38,16 @@ def without_leaks(name: str, folder: Path, split: str, division: Division) -> tu
     indices, hashes = _hashes_of(choose(name, folder, split, division))
     elsewhere = np.zeros(len(indices), bool)
     counts = []
-    for later in filter(exists.get, LATER[split]):
-        _, held_out = _hashes_of(choose(name, folder, later, division))
+    later = {later: choose(name, folder, later, division) for later in filter(exists.get, LATER[split])}
+    if fold:
+        aside = set(describe(name, folder).splits) - set(divided_splits(name, folder, fold))
+        later |= {
+            f"the stored {other}": Choice(Records(name, folder, other), None, "") for other in sorted(aside)
+        }
+    for place, choice in later.items():
+        _, held_out = _hashes_of(choice)
         leaked = hashes.readable & np.isin(hashes.pixels, held_out.pixels[held_out.readable])
-        counts.append(f"{leaked.sum()} also in {later}")
+        counts.append(f"{leaked.sum()} also in {place}")
         elsewhere |= leaked
     note = (
         f"{elsewhere.sum()} of the {len(indices)} {_NAMES[split]} examples of {name} are left out because "

@@ -70,7 +70,7 @@ def load(
             decodes what is taken. All give the same bytes.
         val_fraction: the part of train that is carved, 0 ≤ f < 1; with 0 train stays whole.
         test_fraction: the part of train that is carved for test where the set has no test split, 0 ≤ f < 1.
-        fold: divides the whole set anew: "3/10", "subject:NAME", "character:NAME*", see
+        fold: divides the whole set anew: "3/10", "train:3/10", "subject:NAME", "character:NAME*", see
             `ferjax.data.folds`; the official splits if empty.
         inner_fold: divides all but "test" anew: "2/5" makes the second of five parts "validation", and the
             others "train"; the splits as they are if empty.

@@ -10,19 +10,18 @@ import numpy as np
 
 from ferjax.data.array_files import read_arrays, write_arrays
 from ferjax.data.carving import carve
-from ferjax.data.folds import held_out, parse, parse_inner
+from ferjax.data.folds import SPLITS, KFold, held_out, parse, parse_inner
 from ferjax.data.records import Records, describe
 from ferjax.data.split_index import Index, Key
 from ferjax.errors import UserError
-
-SPLITS = ("train", "validation", "test")
 
 
 class Division(NamedTuple):
     """How a set is divided, where not as it is stored.
 
     Attributes:
-        fold: divides the whole set anew, see `ferjax.data.folds`; empty for the official splits.
+        fold: divides the whole set anew, or one stored split, see `ferjax.data.folds`; empty for the official
+            splits.
         val_fraction: what is carved out of train for validation, see `ferjax.data.carving.carve`.
         test_fraction: what is carved out of train for test where the set has no test split.
         inner_fold: "2/5" for the second of five inner folds; none if empty.
@@ -51,10 +50,10 @@ class Choice(NamedTuple):
 def choose(name: str, folder: Path, split: str, division: Division) -> Choice:
     """Finds the examples of a split: the official ones, carved ones, or those of a fold.
 
-    A fold divides the whole set anew, its official splits put together. "test" is what the fold holds out;
-    "validation" is carved out of the rest, and "train" is what is left. Without a fold only the splits that
-    the set lacks are carved, out of train: first test, then validation. An inner fold divides all but test
-    anew: "validation" is what it holds out, and "train" is the rest.
+    A fold divides the whole set anew, its official splits put together, or one of them alone. "test" is what
+    the fold holds out; "validation" is carved out of the rest, and "train" is what is left. Without a fold
+    only the splits that the set lacks are carved, out of train: first test, then validation. An inner fold
+    divides all but test anew: "validation" is what it holds out, and "train" is the rest.
 
     The indices are kept in `divisions/` beside the set: `train`, `validation` and `test` into the stored
     examples `of`. A division that is kept is read again, so it never changes while the set does not.
@@ -75,12 +74,15 @@ def choose(name: str, folder: Path, split: str, division: Division) -> Choice:
     if fold:
         if split not in SPLITS:
             raise UserError(f"a fold of {name} has no split {split!r}; it has {', '.join(SPLITS)}")
-        records = Records(name, folder, "+".join(official))
+        divided = divided_splits(name, folder, fold)
+        records = Records(name, folder, "+".join(divided))
         parts = _kept(folder, records, Division(fold, val_fraction))
+        together = f"its {len(official)} stored splits put together"
+        if divided != official:
+            together = f"its stored split {divided[0]} alone"
         note = (
-            f"{name} is divided anew, its {len(official)} stored splits put together, into fold {fold}: "
-            f"{len(parts['train'])} training, {len(parts['validation'])} validation and "
-            f"{len(parts['test'])} test examples"
+            f"{name} is divided anew, {together}, into fold {fold}: {len(parts['train'])} training, "
+            f"{len(parts['validation'])} validation and {len(parts['test'])} test examples"
         )
         return _chosen(
             records, parts, split, note, f"data.fold {fold} of {name} leaves no example for {split}"
@@ -118,6 +120,14 @@ def choose(name: str, folder: Path, split: str, division: Division) -> Choice:
     if split != "validation":
         lacking = f"data.test_fraction={test_fraction} of {name} leaves no example for {split}"
     return _chosen(records, parts, split, note, lacking)
+
+
+def divided_splits(name: str, folder: Path, fold: str) -> tuple[str, ...]:
+    """Returns the stored splits that a fold divides: all, or the one that it names."""
+    kind = parse(fold)
+    if isinstance(kind, KFold) and kind.split:
+        return (kind.split,)
+    return tuple(describe(name, folder).splits)
 
 
 def _inner(name: str, folder: Path, split: str, division: Division) -> Choice:

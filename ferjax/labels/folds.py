@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from ferjax.config import needs_classes, validate
 from ferjax.data import relabel_file
-from ferjax.data.folds import KFold, parse
+from ferjax.data.folds import KFold, of_split, parse
 from ferjax.data.split_choice import Division, choose
 from ferjax.errors import UserError, listed
 from ferjax.files import user_path, write_atomic
@@ -81,15 +81,27 @@ def _recipe_fields(config: ConfigDict) -> dict[str, Any]:
     return {key: value for key, value in fixed_fields(config.to_dict()).items() if key not in _OWN}
 
 
-def needed(runs: Mapping[Path, ConfigDict], count: int | None) -> tuple[int, dict[str, Path]]:
+class Folds(NamedTuple):
+    """Which folds there are to be.
+
+    Attributes:
+        total: how many; 0 where runs hold people out, not folds by number.
+        split: the stored split that they divide alone; all if empty.
+        done: fold → the run that has tested it.
+    """
+
+    total: int
+    split: str
+    done: dict[str, Path]
+
+
+def needed(runs: Mapping[Path, ConfigDict], count: int | None, split: str = "") -> Folds:
     """Finds out which folds there are to be, and which of them runs have tested already.
 
     Args:
         runs: those that the user named.
         count: of folds, as the user asked; None: as the runs have, or five.
-
-    Returns:
-        The number of folds (0 where the runs hold people out, not folds by number), and fold → run.
+        split: the stored split that is divided, as the user asked; empty: as the runs have, or all.
 
     Raises:
         UserError: runs of folds that do not belong together.
@@ -101,17 +113,19 @@ def needed(runs: Mapping[Path, ConfigDict], count: int | None) -> tuple[int, dic
                 "several runs must be those of the folds of one set (config.data.fold), and these "
                 "divide none: name one of them, whose recipe is then trained on folds"
             )
-        return count or 5, {}
+        return Folds(count or 5, split, {})
     if len(done) < len(runs):
         raise UserError("two of these runs test on the same fold, or one on none: name one of each fold")
     kinds = [parse(fold) for fold in done]
-    counts = {kind.count if isinstance(kind, KFold) else 0 for kind in kinds}
-    if len(counts) > 1 or (count and counts != {count}):
+    divisions = {(kind.count, kind.split) if isinstance(kind, KFold) else (0, "") for kind in kinds}
+    own_count, own_split = next(iter(divisions))
+    if len(divisions) > 1 or (count and count != own_count) or (split and split != own_split):
         raise UserError(
             f"the runs test on the folds {listed(done)}, which belong to no one division"
+            + (f" of {split}" if split else "")
             + (f" into {count}" if count else "")
         )
-    return counts.pop(), done
+    return Folds(own_count, own_split, done)
 
 
 def recipe_for(config: ConfigDict, fold: str) -> ConfigDict:
@@ -169,13 +183,12 @@ class FoldRunner:
         return prepare(config, mesh, parts)
 
 
-def train(config: ConfigDict, folds: int, done: Mapping[str, Path], out: Path) -> dict[str, Path]:
+def train(config: ConfigDict, folds: Folds, out: Path) -> dict[str, Path]:
     """Trains the folds that are not tested yet; finished ones in `out` are read.
 
     Args:
         config: the recipe.
-        folds: how many.
-        done: fold → its run, see `needed`.
+        folds: see `needed`.
         out: gets a folder for each fold.
 
     Returns:
@@ -185,14 +198,14 @@ def train(config: ConfigDict, folds: int, done: Mapping[str, Path], out: Path) -
         UserError: bad input.
         Stopped: a signal came; the same call goes on.
     """
-    first = recipe_for(config, f"1/{folds}")
+    first = recipe_for(config, of_split(folds.split, 1, folds.total))
     validate(first)
     needs_classes(first, "labels")
     runner, runs = FoldRunner(first), {}
-    for number in range(1, folds + 1):
-        fold = f"{number}/{folds}"
-        runs[fold] = done.get(fold) or out / f"fold-{number}-of-{folds}"
-        if fold not in done:
+    for number in range(1, folds.total + 1):
+        fold = of_split(folds.split, number, folds.total)
+        runs[fold] = folds.done.get(fold) or out / f"fold-{number}-of-{folds.total}"
+        if fold not in folds.done:
             logger.info("fold %s: %s", fold, runs[fold])
             runner.run(recipe_for(config, fold), runs[fold])
     return runs

@@ -60,6 +60,7 @@ def numbers(found: Found) -> dict[str, Any]:
     return {
         "dataset": whole.records.name,
         "examples": len(whole.labels),
+        "splits": dict(whole.sizes),
         "label_names": list(names),
         "digest": whole.digest(),
         "accuracy": float(agree.mean()),

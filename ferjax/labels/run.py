@@ -39,7 +39,12 @@ class Written(NamedTuple):
 
 
 def from_folds(
-    config: ConfigDict, runs: Mapping[Path, ConfigDict], out: Path, count: int | None = None, shown: int = 48
+    config: ConfigDict,
+    runs: Mapping[Path, ConfigDict],
+    out: Path,
+    count: int | None = None,
+    shown: int = 48,
+    split: str = "",
 ) -> Written:
     """Trains the folds of a recipe that no run has tested yet, and writes what they tell of the labels.
 
@@ -50,26 +55,27 @@ def from_folds(
         out: the folder of the results; its `folds/` keeps the trained folds.
         count: of folds; as `runs` have, or five, if None.
         shown: how many suspects get pictures.
+        split: the stored split that alone is divided and looked at; as `runs` have, or all, if empty.
 
     Raises:
         UserError: bad input.
         Stopped: a signal came; the same call goes on.
     """
     config = config.copy_and_resolve_references()
-    count, done = folds.needed(runs, count)
-    if done and config.data.label_noise:
+    divided = folds.needed(runs, count, split)
+    if divided.done and config.data.label_noise:
         raise UserError(
             "a fold's test labels are right with data.label_noise, which makes those of train wrong: name "
             "a run without data.fold, whose recipe is then trained on folds that share the wrong labels"
         )
     config.data.fold = ""
-    whole = open_set(config, count)
+    whole = open_set(config, divided.total, divided.split)
     _check_places(out, whole)
     if config.data.label_noise:
         planted = outputs.make_folder(out) / PLANTED
         folds.write_planted(whole, planted)
         config.data.relabel = str(planted)
-    workdirs = folds.train(config, count, done, out / "folds") if count else done
+    workdirs = folds.train(config, divided, out / "folds") if divided.total else divided.done
     tested = {fold: folds.read(workdir, whole, config.data.dir) for fold, workdir in workdirs.items()}
     folds.check_whole(tested, whole)
     collected = probabilities.collected(tested.values(), whole)
@@ -87,7 +93,7 @@ def from_folds(
     )
 
 
-def from_file(config: ConfigDict, path: Path, out: Path, shown: int = 48) -> Written:
+def from_file(config: ConfigDict, path: Path, out: Path, shown: int = 48, split: str = "") -> Written:
     """Writes what probabilities that were made elsewhere tell of the labels.
 
     Args:
@@ -95,11 +101,12 @@ def from_file(config: ConfigDict, path: Path, out: Path, shown: int = 48) -> Wri
         path: see `ferjax.labels.probabilities.read`.
         out: the folder of the results.
         shown: how many suspects get pictures.
+        split: the stored split that alone is looked at; all if empty.
 
     Raises:
         UserError: bad input.
     """
-    whole = open_set(config, 0)
+    whole = open_set(config, 0, split)
     _check_places(out, whole)
     read = probabilities.read(path, whole)
     features = read.features

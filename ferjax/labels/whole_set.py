@@ -1,4 +1,4 @@
-"""Opens a whole set, its splits put together, with the labels that are looked at."""
+"""Opens a whole set, its splits put together, or one split of it, with the labels that are looked at."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ from ferjax.training.splits import load_split
 
 
 class WholeSet(NamedTuple):
-    """All N examples of a set, split after split.
+    """All N examples of a set, split after split, or those of one split.
 
     Attributes:
-        records: of all splits.
+        records: of these splits.
         sizes: stored split → how many examples it has, in order.
         labels: int32 [N], given: as stored, or as a relabel file has them.
         planted: bool [N], which of them were made wrong on purpose; None where none was.
@@ -61,21 +61,22 @@ class WholeSet(NamedTuple):
         return hashlib.sha256(self.records.index.digest.encode() + given).hexdigest()
 
 
-def open_set(config: ConfigDict, folds: int) -> WholeSet:
+def open_set(config: ConfigDict, folds: int, split: str = "") -> WholeSet:
     """Opens the set of a config.
 
     Args:
         config: `data.name`, `data.dir`, `data.relabel` and `data.label_noise` are read; the last makes the
             same labels of train wrong as in a run of this config.
         folds: that the set is to be divided into; 0 for none.
+        split: the only stored split that is looked at; all if empty.
 
     Raises:
-        UserError: there is no such set, it has one class only, or a class has too few examples for so many
-            folds.
+        UserError: there is no such set or split, it has one class only, or a class has too few examples for
+            so many folds.
     """
     name = config.data.name
     folder = built_folder(name, config.data.dir or None)
-    records = Records(name, folder, "+".join(describe(name, folder).splits))
+    records = Records(name, folder, split or "+".join(describe(name, folder).splits))
     labels = records.index.labels
     if config.data.relabel:
         labels = relabel.relabelled(records, relabel.opened(config.data.relabel))
@@ -117,8 +118,12 @@ def _with_noise(config: ConfigDict, records: Records, labels: np.ndarray) -> np.
     """Returns the labels with those that a run of this config makes wrong in train."""
     train = load_split(config, "train", cache="stream")
     own, indices = train.stored  # pyright: ignore[reportAttributeAccessIssue]  (a StreamSource, as asked for)
-    names = records.split.split("+")
-    start = sum(len(part) for part in records.parts()[: names.index("train")]) if own.split == "train" else 0
-    noisy = labels.astype(np.int32)
-    noisy[start + indices] = train.labels
+    parts = records.parts() or [records]
+    starts = dict(zip([part.split for part in parts], np.cumsum([0, *map(len, parts)]), strict=False))
+    noisy, offset = labels.astype(np.int32), 0
+    for part in own.parts() or [own]:
+        inside = (indices >= offset) & (indices < offset + len(part))
+        if part.split in starts:
+            noisy[starts[part.split] + indices[inside] - offset] = train.labels[inside]
+        offset += len(part)
     return noisy

@@ -12,7 +12,7 @@ from ferjax.data import builders, load, loading
 from ferjax.data.carving import carve, deal
 from ferjax.data.folds import every_fold, held_out, parse
 from ferjax.data.records import Records
-from ferjax.data.split_choice import divide
+from ferjax.data.split_choice import SPLITS, divide
 from ferjax.data.split_index import Index, Key
 from ferjax.errors import UserError
 
@@ -136,7 +136,8 @@ def test_the_folds_are_pinned():
 
 
 @pytest.mark.parametrize(
-    "fold", ["", "0/5", "6/5", "1/1", "1/", "-1/5", "3/10 ", "ten", "subject:", "actor:KA"]
+    "fold",
+    ["", "0/5", "6/5", "1/1", "1/", "-1/5", "3/10 ", "ten", "subject:", "actor:KA", "dev:1/5", "train:6/5"],
 )
 def test_folds_that_are_none(fold):
     with pytest.raises(UserError, match=r"data\.fold"):
@@ -233,6 +234,23 @@ def test_a_fold_puts_the_official_splits_together(tmp_path, monkeypatch):
     np.testing.assert_array_equal(stream.take(range(14))["image"], sources[2].take(range(14))["image"])
     with pytest.raises(UserError, match="a fold of grouped has no split 'dev'"):
         load("grouped", "dev", data, fold="2/3")
+
+
+def test_a_fold_of_one_stored_split_leaves_the_others_aside(tmp_path, monkeypatch, caplog):
+    images = {"train": faces(21, 1), "test": faces(14, 2)}
+    rows = [(split, i % 7, "", "", image) for split in images for i, image in enumerate(images[split])]
+    data = grouped_set.build(monkeypatch, tmp_path, rows)
+    caplog.set_level("INFO", logger=loading.__name__)
+    tested = []
+    for number in (1, 2, 3):
+        parts = [load("grouped", split, data, fold=f"train:{number}/3") for split in SPLITS]
+        seen = [image.tobytes() for part in parts for image in part.take(range(len(part)))["image"]]
+        assert sorted(seen) == sorted(image.tobytes() for image in images["train"])
+        tested += [image.tobytes() for image in parts[2].take(range(len(parts[2])))["image"]]
+    assert sorted(tested) == sorted(image.tobytes() for image in images["train"])
+    assert "grouped is divided anew, its stored split train alone, into fold train:1/3: " in caplog.text
+    with pytest.raises(UserError, match="grouped has no split 'validation'; it has train, test"):
+        load("grouped", "train", data, fold="validation:1/3")
 
 
 def test_the_division_is_kept_beside_the_set(jaffe_like, monkeypatch):
@@ -335,6 +353,18 @@ def test_leaks_between_folds_are_dropped(leaking):
     }
     assert not pixels["train"] & (pixels["validation"] | pixels["test"])
     assert len(sources["train"]) < len(load("grouped", "train", leaking, fold="1/4", val_fraction=0.2))
+
+
+def test_copies_in_splits_that_a_fold_leaves_aside_are_dropped(leaking, caplog):
+    caplog.set_level("INFO", logger=loading.__name__)
+    options = {"fold": "train:1/3", "val_fraction": 0.2, "drop_leaks": True, "drop_validation_leaks": True}
+    kept = sum(len(load("grouped", split, leaking, **options)) for split in ("train", "validation"))
+    tested = load("grouped", "test", leaking, **options)
+    copies = {image.tobytes() for image in faces(30, 1)[:6]}
+    inside = sum(image.tobytes() in copies for image in tested.take(range(len(tested)))["image"])
+    assert kept == 20 - (6 - inside)  # 20 of 30 are not in the fold, 6 of 30 also in other splits
+    assert "also in the stored test" in caplog.text
+    assert "also in the stored validation" in caplog.text
 
 
 def test_without_leaks_nothing_is_dropped(jaffe_like, caplog):

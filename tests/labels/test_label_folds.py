@@ -19,12 +19,13 @@ def runs(*names, **fields):
 
 
 def test_what_is_trained_and_what_is_there():
-    assert folds.needed({}, None) == (5, {})
-    assert folds.needed(runs(""), 3) == (3, {})
-    assert folds.needed(runs("3/4"), None) == (4, {"3/4": Path("run-0")})
-    assert folds.needed(runs("2/3", "1/3"), 3) == (3, {"2/3": Path("run-0"), "1/3": Path("run-1")})
+    assert folds.needed({}, None) == (5, "", {})
+    assert folds.needed(runs(""), 3, "train") == (3, "train", {})
+    assert folds.needed(runs("3/4"), None) == (4, "", {"3/4": Path("run-0")})
+    assert folds.needed(runs("2/3", "1/3"), 3).done == {"2/3": Path("run-0"), "1/3": Path("run-1")}
+    assert folds.needed(runs("train:3/4"), None) == (4, "train", {"train:3/4": Path("run-0")})
     people = runs("subject:A", "subject:B")
-    assert folds.needed(people, None) == (0, dict(zip(("subject:A", "subject:B"), people, strict=True)))
+    assert folds.needed(people, None) == (0, "", dict(zip(("subject:A", "subject:B"), people, strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -36,11 +37,17 @@ def test_what_is_trained_and_what_is_there():
         (("1/3", "2/4"), None, "the folds 1/3, 2/4, which belong to no one division"),
         (("1/3", "subject:A"), None, "which belong to no one division"),
         (("1/3",), 5, "the folds 1/3, which belong to no one division into 5"),
+        (("1/3", "train:2/3"), None, "the folds 1/3, train:2/3, which belong to no one division"),
     ],
 )
 def test_runs_that_do_not_belong_together(named, count, told):
     with pytest.raises(UserError, match=told):
         folds.needed(runs(*named), count)
+
+
+def test_runs_of_another_split():
+    with pytest.raises(UserError, match=r"the folds 1/3, which belong to no one division of train$"):
+        folds.needed(runs("1/3"), None, "train")
 
 
 def test_runs_of_two_recipes():

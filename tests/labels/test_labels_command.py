@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tiny
 
+from ferjax.data import load
 from ferjax.errors import UserError
 from ferjax.labels import folds, run
+from ferjax.labels.whole_set import open_set
 from ferjax.training import prepared
 
 
@@ -58,6 +60,25 @@ def test_folds_share_one_compilation_and_are_not_trained_twice(tiny_model, tiny_
 
 
 @pytest.mark.slow
+def test_one_split_alone(tiny_model, tiny_run, tmp_path):
+    config = tiny_run.config(train__epochs=0.5)
+    numbers = run.from_folds(config, {}, tmp_path / "out", 2, shown=5, split="train").numbers
+    stored = load("fer2013", "train", tiny_run.data)
+    assert set(numbers["flagged"]["splits"]) == {"train"}
+    assert numbers["splits"] == {"train": len(stored)}
+    workdirs = [tmp_path / "out" / "folds" / f"fold-{number}-of-2" for number in (1, 2)]
+    runs = dict(map(folds.finished, workdirs))
+    assert [held.data.fold for held in runs.values()] == ["train:1/2", "train:2/2"]
+    assert run.from_folds(config, runs, tmp_path / "again", shown=5).numbers["pairs"] == numbers["pairs"]
+    # Wrong labels of train are planted as they are without --split.
+    noisy = tiny_run.config(data__label_noise=0.2)
+    alone, whole = open_set(noisy, 2, "train"), open_set(noisy, 2)
+    assert alone.planted.any()
+    np.testing.assert_array_equal(alone.labels, whole.labels[whole.splits == "train"])
+    assert not open_set(noisy, 2, "test").planted.any()
+
+
+@pytest.mark.slow
 def test_bad_input(never_killed, tiny_run, shell, tmp_path):
     data, out = f"--data_dir={tiny_run.data}", f"--out={tmp_path / 'out'}"
     unfinished = tmp_path / "unfinished"
@@ -72,6 +93,8 @@ def test_bad_input(never_killed, tiny_run, shell, tmp_path):
         (["fer2013", "expw", data], "fer2013 is no run"),
         (["fer2013", data, f"--probabilities={nothing}"], "holds no probabilities"),
         (["fer2013", f"--config={tiny.CONFIG}", data, "--folds=100"], "too few examples for 100 folds"),
+        (["fer2013", f"--config={tiny.CONFIG}", data, "--split=dev"], "flag --split=dev"),
+        (["fer2013", f"--config={tiny.CONFIG}", data, "--split=dev"], "flag --split=dev"),
         ([unfinished], "is not finished; start its command again"),
         ([never_killed, "--config=resemotenet"], "--config changes nothing here: a run has its own"),
         ([never_killed, never_killed, "--folds=1"], "flag --folds=1"),
