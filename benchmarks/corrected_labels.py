@@ -3,11 +3,11 @@
     python -m benchmarks.corrected_labels FOLDER --recipe fer_cnn:fer2013,train.epochs=3 [--data_dir DIR]
         [--seeds 3] [--shares 0.5,1] [--workdir DIR] [--json FILE]
 
-FOLDER is that of `ferjax labels --split=train` for the same set, whose networks have not learnt from test; its
-`relabel.csv` lists suspects and, of each, the class that is suggested. The recipe is trained with the labels
-as they are, and with the suggestions in place of the labels of the suspects of train, those that are surest
-first: half of them and all. Validation and test keep their labels. Each is compared with the labels as they
-are, seed by seed. Nobody looked at a picture: people who relabel do better. Started again with the same
+FOLDER is that of `ferjax labels --split=train` for the same set, whose networks have not learnt from test;
+its `relabel.csv` lists suspects and, of each, the class that is suggested. The recipe is trained with the
+labels as they are, and with the suggestions in place of the labels of the suspects of train, those that are
+surest first: half of them and all. Validation and test keep their labels. Each is compared with the labels as
+they are, seed by seed. Nobody looked at a picture: people who relabel do better. Started again with the same
 --workdir it goes on.
 """
 
