@@ -26,15 +26,19 @@ def write(history: Path, page: Path) -> None:
         history: a JSON object a line, as the suite appends them.
         page: what stands outside the two marks stays; without the file or the marks they come at the end.
     """
-    newest = _newest(list(map(json.loads, history.read_text().splitlines())))
     page.parent.mkdir(parents=True, exist_ok=True)
     text = page.read_text() if page.exists() else "# Benchmarks\n"
     if BEGIN not in text:
         text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
-    sections = "\n\n".join(_section(run, page) for run in newest)
+    sections = "\n\n".join(_section(run, page) for run in newest(history))
     page.write_text(f"{before}{BEGIN}\n\n{sections}\n\n{END}{after}")
+
+
+def newest(history: Path) -> list[Run]:
+    """Reads the newest figures of each device, see `write`."""
+    return _newest(list(map(json.loads, history.read_text().splitlines())))
 
 
 def _newest(runs: Sequence[Run]) -> list[Run]:
