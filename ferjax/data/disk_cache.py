@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ferjax.data.copied_source import CopiedSource
 from ferjax.data.sources import StreamSource, extras
 from ferjax.errors import UserError
 from ferjax.files import disk_trouble, replacing
+from ferjax.platform.progress_bar import progress
 
 FOLDER = "decoded"
 # Images that a thread decodes and writes at a time: what is not yet written stays small.
@@ -189,7 +189,7 @@ def _fill(file: int, start: int, stream: StreamSource) -> None:
     title = f"decoding {stream.name} {stream.split} to disk"
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=len(stream), desc=title, unit=" images", delay=2) as bar,
+        progress(title, "images", total=len(stream)) as bar,
     ):
         for done in pool.map(fill, range(0, len(stream), CHUNK)):
             bar.update(done)

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from ferjax.data.array_files import read_arrays, write_arrays
 from ferjax.data.images import BadImage, decode
 from ferjax.data.records import CHUNK, Records
+from ferjax.platform.progress_bar import progress
 
 SIDE = 16
 
@@ -135,7 +135,7 @@ def _decode_all(records: Records, put: Callable[[int, np.ndarray], None]) -> Non
 
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=count, desc=f"comparing {records.name} {records.split}", unit=" images", delay=2) as bar,
+        progress(f"comparing {records.name} {records.split}", "images", total=count) as bar,
     ):
         for done in pool.map(fill, range(0, count, CHUNK)):
             bar.update(done)

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ferjax.data.records import CHUNK
 from ferjax.data.sources import Source, StreamSource, extras, rows
 from ferjax.data.split_index import Key
 from ferjax.errors import UserError
 from ferjax.platform.memory import machine_memory
+from ferjax.platform.progress_bar import progress
 
 # Of the machine's memory, the share that decoded images may fill.
 MEMORY_SHARE = 0.8
@@ -139,9 +139,7 @@ def into_memory(stream: StreamSource) -> MemorySource:
 
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(
-            total=len(stream), desc=f"decoding {stream.name} {stream.split}", unit=" images", delay=2
-        ) as bar,
+        progress(f"decoding {stream.name} {stream.split}", "images", total=len(stream)) as bar,
     ):
         for done in pool.map(fill, range(0, len(stream), CHUNK)):
             bar.update(done)

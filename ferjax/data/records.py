@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ferjax.data import affect, attributes
 from ferjax.data.array_files import read_arrays, write_arrays
@@ -16,6 +15,7 @@ from ferjax.data.described import damaged, describe
 from ferjax.data.shard_readers import Shard, ShardReaders
 from ferjax.data.split_index import KEYS, Index, KeyCodes, from_arrays, joined, to_arrays
 from ferjax.errors import UserError
+from ferjax.platform.progress_bar import progress
 
 CHUNK = 1024
 
@@ -150,7 +150,7 @@ class Records:
         described: dict[str, KeyCodes] = {}
         pairs = np.empty((len(self), 2), np.float32) if self._affect else None
         digest = hashlib.sha256()
-        with tqdm(total=len(self), desc=f"reading {self.name} {self.split}", unit=" images", delay=2) as bar:
+        with progress(f"reading {self.name} {self.split}", "images", total=len(self)) as bar:
             for start in range(0, len(self), CHUNK):
                 chunk = range(start, min(start + CHUNK, len(self)))
                 for i, record in zip(chunk, self.read(chunk), strict=True):

@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from tqdm import tqdm
 
 from ferjax.augment import normalise
 from ferjax.augment.crops import views
@@ -30,6 +29,7 @@ from ferjax.explain.run_methods import in_batches, network_input
 from ferjax.inference.classifier import Classifier
 from ferjax.inference.trained import Trained
 from ferjax.platform.machine import describe_devices
+from ferjax.platform.progress_bar import progress
 from ferjax.platform.versions import library_versions
 
 REFERENCES = ("random", "middle")
@@ -127,7 +127,7 @@ def measure(
     heat: dict[str, np.ndarray] = {}
     left_out: dict[str, str] = {}
     explain = {name: jax.jit(partial(METHODS[name], network.model)) for name in names}
-    for name in tqdm(names, desc="explaining", unit=" methods", delay=2):
+    for name in progress("explaining", "methods", names):
         try:
             heat[name] = _heat(explain[name], variables, sample.images, sample.classes)
         except UserError as error:
@@ -181,7 +181,7 @@ def _measured(
         compute = partial(jax.jit(partial(curve, network.model)), variables)
         curves[kind] = {
             name: in_batches(compute, sample.images, sample.classes, heat)
-            for name, heat in tqdm(maps.items(), desc=kind, unit=" maps", delay=2)
+            for name, heat in progress(kind, "maps", maps.items())
         }
     figures: dict[str, dict[str, Any]] = {}
     for name, heat in maps.items():
@@ -213,7 +213,7 @@ def _sanity(
     last = len(order) - 1
     measured = {order[round(i)] for i in np.linspace(0, last, min(_SANITY_STEPS, len(order)))}
     stages = sanity.cascade(network.model, network.variables, images.shape[1:3])
-    for layer, damaged in tqdm(stages, desc="replacing weights", unit=" layers", total=last + 1, delay=2):
+    for layer, damaged in progress("replacing weights", "layers", stages, total=last + 1):
         if layer not in measured:
             continue
         layers.append(layer)

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from ferjax.augment import normalise
 from ferjax.augment.crops import views
@@ -21,6 +20,7 @@ from ferjax.inference.trained import Trained
 from ferjax.labels.folds import FoldRun
 from ferjax.labels.whole_set import WholeSet
 from ferjax.models.observed import classifier_of, observed
+from ferjax.platform.progress_bar import progress
 from ferjax.runs.workdir import RESULT
 from ferjax.training.network import image_shape
 
@@ -68,7 +68,7 @@ class Features:
         size = most_pictures(network.model, image_shape(network.config), network.config.eval.batch_size)
         parts = []
         title = f"features of {source.name}"
-        for start in tqdm(range(0, len(examples), size), desc=title, unit=" batches", delay=2):
+        for start in progress(title, "batches", range(0, len(examples), size)):
             rows = source.take(examples[start : start + size])["image"]
             padding = np.zeros((size - len(rows), *rows.shape[1:]), np.uint8)
             parts.append(np.asarray(self._step(variables, np.concatenate([rows, padding])))[: len(rows)])

@@ -1,13 +1,38 @@
-"""A progress bar for work that other processes do: it counts the files that are there."""
+"""Progress bars: of a loop, and of work that other processes do, which counts the files that are there."""
 
 import contextlib
 import os
+import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from tqdm import tqdm
 
 _WATCH_SECONDS = 0.5
+# Between two drawings: on a terminal, and in a file, which keeps them all.
+_DRAW_SECONDS, _LOG_SECONDS = 0.5, 60.0
+
+
+def progress(
+    title: str,
+    unit: str,
+    items: Iterable[Any] | None = None,
+    *,
+    total: int | None = None,
+    delay: float = 2.0,
+) -> "tqdm[Any]":
+    """Returns a bar with the time left, on stderr; a new line of it every minute where that is a file.
+
+    Args:
+        title: before the bar.
+        unit: of what is counted, plural.
+        items: to loop over; None where `update` counts.
+        total: how many there are, where `items` does not know.
+        delay: seconds before it appears: work that is done by then shows none.
+    """
+    seconds = _DRAW_SECONDS if sys.stderr.isatty() else _LOG_SECONDS
+    return tqdm(items, desc=title, unit=f" {unit}", total=total, delay=delay, mininterval=seconds)
 
 
 @contextlib.contextmanager
@@ -27,7 +52,7 @@ def watched(files: Mapping[str, int], title: str, unit: str) -> Iterator[None]:
             for path in [path for path in left if os.path.exists(path)]:
                 bar.update(left.pop(path))
 
-    with tqdm(total=sum(files.values()), desc=title, unit=f" {unit}") as bar:
+    with progress(title, unit, total=sum(files.values()), delay=0) as bar:
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
-from tqdm import tqdm
 
 from ferjax.data.builders.bad_rows import BadRowError, Survey, SurveyedError
 from ferjax.data.builders.known_layouts import class_folders_hint, known_layout
@@ -25,6 +24,7 @@ from ferjax.data.builders.text_files import table
 from ferjax.data.labels import FER7
 from ferjax.errors import UserError, listed
 from ferjax.files import user_path
+from ferjax.platform.progress_bar import progress
 
 # f(tasks, function that carries out one, folder of the set) → outcomes: see `shard_tasks`.
 RunTasks = Callable[[Sequence[Any], Callable[[Any], Any], Path], Sequence[Any]]
@@ -260,7 +260,7 @@ class LicensedBuilder(FileReaderBuilder, skip_registration=True):
         """Writes all splits in one pass."""
         writers: dict[str, SplitWriter] = {}
         # The bar appears late, so that an error about a wrong folder stands alone.
-        with tqdm(desc=f"building {self.name}", unit=" images", mininterval=0.5, delay=0.5) as bar:
+        with progress(f"building {self.name}", "images", delay=0.5) as bar:
             for split, example in self.examples(folder):
                 if not writers:
                     bar.reset(self.expected)  # its clock must not count the time that listing took

@@ -8,8 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tqdm import tqdm
-
 from ferjax.data.builders.base import LicensedBuilder, RunTasks
 from ferjax.data.builders.image_files import subfolders
 from ferjax.data.builders.image_items import Item, ItemReader, Read
@@ -17,7 +15,7 @@ from ferjax.data.builders.known_layouts import known_layout
 from ferjax.data.builders.shard_tasks import ShardWriter, collect, cut
 from ferjax.data.builders.shards import ExampleWriter, Written
 from ferjax.errors import UserError, listed
-from ferjax.platform.progress_bar import watched
+from ferjax.platform.progress_bar import progress, watched
 
 # Images that are read ahead: enough for every core, few enough for the memory.
 AHEAD = 64
@@ -72,7 +70,7 @@ class ImageSetBuilder(LicensedBuilder, skip_registration=True):
     def _listed(self, folder: Path) -> list[Item]:
         """Lists all items before any image is read, so that the length of the work is known."""
         title = f"listing {self.name}"
-        items = list(tqdm(self.items(folder), desc=title, unit=" images", mininterval=0.5, delay=2))
+        items = list(progress(title, "images", self.items(folder)))
         self.expected = len(items)
         return items
 

@@ -19,6 +19,7 @@ from ferjax.data.seeded import Draws
 from ferjax.data.toons.plan import drawn_labels, identity_of, noisy_labels
 from ferjax.data.toons.pose import SIZE
 from ferjax.data.toons.table import SPLITS, STYLES
+from ferjax.platform.progress_bar import progress
 from ferjax.registry import data_set
 
 
@@ -111,7 +112,7 @@ class Toons(tfds.core.GeneratorBasedBuilder):
         config = self._toons
         total = sum(len(drawn_labels(config.style, split, config.fraction)) for split in SPLITS)
         total += len(self._copied())
-        bar = tqdm(total=total, desc=f"drawing toons/{config.name}", unit=" images", mininterval=0.5)
+        bar = progress(f"drawing toons/{config.name}", "images", total=total, delay=0)
         return {split: self._generate_examples(split, bar) for split in SPLITS}
 
     def _copied(self) -> set[int]:
