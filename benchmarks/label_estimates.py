@@ -1,12 +1,12 @@
 """How well `python -m ferjax labels` finds labels that were made wrong: toons, planted noise, k folds.
 
-    python -m benchmarks.label_estimates [--noise 0.1,0.2,0.3] [--folds 5] [--config small_resnet]
-                                         [--epochs 8] [--image_size 32] [--workdir DIR] [--json FILE]
+    python -m benchmarks.label_estimates [--noise 0.1,0.2,0.3] [--folds 5] [--config fer_cnn]
+                                         [--epochs 12] [--image_size 48] [--workdir DIR] [--json FILE]
 
 A part of the training labels of toons/avataaars gets another class, each equally likely; validation and test,
-a third of the set, stay right, and the true share is that of the whole set. The folds are trained, and the
-estimate, its interval and the suspects are compared with the truth. Started again with the same --workdir it
-goes on.
+a third of the set, stay right, and the true share is that of the whole set. The folds are trained, each
+picture is judged by the mean answer for it and its mirror image, and the estimate, its interval and the
+suspects are compared with the truth. Started again with the same --workdir it goes on.
 
 `--noise 0.2 --folds 2 --epochs 1` tries it.
 """
@@ -29,6 +29,7 @@ def measured(noise: float, args: argparse.Namespace, workdir: Path) -> dict:
     config = importlib.import_module(f"configs.{args.config}").get_config("toons")
     config.data.update(image_size=args.image_size, label_noise=noise, dir=args.data_dir)
     config.train.update(epochs=args.epochs, log_every=100)
+    config.eval.crops = "flip"
     numbers = from_folds(config, {}, workdir / f"noise{noise:g}", args.folds, shown=12).numbers
     return {
         "noise": noise,
@@ -50,9 +51,9 @@ def main() -> None:
     parser = command_line.parser(__doc__)
     parser.add_argument("--noise", default="0.1,0.2,0.3", help="parts of the labels, separated by commas")
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--config", default="small_resnet")
-    parser.add_argument("--epochs", type=float, default=8.0)
-    parser.add_argument("--image_size", type=int, default=32)
+    parser.add_argument("--config", default="fer_cnn")
+    parser.add_argument("--epochs", type=float, default=12.0)
+    parser.add_argument("--image_size", type=int, default=48)
     parser.add_argument("--data_dir", default="", help="folder of the built sets")
     parser.add_argument("--workdir", type=Path, help="where runs are kept; else they are removed")
     parser.add_argument("--json", default="benchmarks/results/label_estimates.json")

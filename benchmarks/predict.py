@@ -1,12 +1,12 @@
 """Prediction: faces that are cut out already against onnxruntime on the exported network; the first one.
 
     python -m benchmarks.predict --workdir=RUN [--faces 1000] [--rounds 5] [--starts 3] [--only_faces]
-                                [--json FILE]
+                                [--crops none] [--json FILE]
 
 Both sides take the same uint8 faces in memory and give calibrated probabilities, also in batches of several
-sizes; of onnxruntime's the best counts. Then one face at a time, also by the engine that `predict` takes by
-itself (`--engine=auto`); --only_faces ends there. Then as many small PNG files,
-from the first byte read to the last row; then the whole command on one face that is cut out and on one
+sizes; of onnxruntime's the best counts. Then one face at a time. Both also by the engine that `predict` takes
+by itself (`--engine=auto`); --only_faces ends there. --crops is that of `predict`. Then as many small PNG
+files, from the first byte read to the last row; then the whole command on one face that is cut out and on one
 photograph, with an empty compilation cache and with a full one.
 """
 
@@ -25,6 +25,7 @@ from PIL import Image
 from skimage import data as photographs
 
 from benchmarks import command_line, measure
+from ferjax.augment.crops import VIEWS
 from ferjax.deploy import engines, onnx
 from ferjax.deploy.predict import Options, predict
 from ferjax.errors import UserError
@@ -59,7 +60,10 @@ def speeds(
         images: uint8 `[N, S, S, 3]`.
         rounds: how often many faces are computed.
     """
-    runs: dict[str, measure.Run] = {"ferjax": lambda: ours.probabilities(images)}
+    runs: dict[str, measure.Run] = {
+        "ferjax": lambda: ours.probabilities(images),
+        "ferjax, the faster engine": lambda: chosen.probabilities(images),
+    }
     one: dict[str, measure.Run] = {
         "ferjax": lambda: ours.probabilities(images[:1]),
         "ferjax, the faster engine": lambda: chosen.probabilities(images[:1]),
@@ -133,11 +137,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--only_faces", action="store_true")
+    parser.add_argument("--crops", choices=list(VIEWS), help="views of a face; the network's own if left out")
     parser.add_argument("--json", default="benchmarks/results/predict.json")
     args = parser.parse_args()
     process.prepare()
     keep_compiled()
-    network = open_network(args.workdir)
+    network = open_network(args.workdir).with_crops(args.crops)
     ours = classifier.Classifier.of(network)
     side = ours.image_size
     images = np.random.default_rng(0).integers(0, 256, (args.faces, side, side, 3), np.uint8)

@@ -61,7 +61,7 @@ def predict_parts(
         UserError: bad input, or the folder holds something else.
     """
     carry_out = _one_by_one if beam is None else _under_beam(beam)
-    identity = identity_of(open_network(network))
+    identity = identity_of(open_network(network).with_crops(settings.crops))
     with plans.claimed(folder):
         command = _command(arguments, identity, settings, suffix, part_inputs)
         plan = plans.read(folder, command)
@@ -98,10 +98,12 @@ def _under_beam(options: Mapping[str, str]) -> Callable[[Worker, Sequence[int]],
 def _command(
     arguments: Sequence[str], identity: str, settings: Settings, suffix: str, part_inputs: int
 ) -> dict[str, Any]:
+    asked = dataclasses.asdict(settings)
+    del asked["crops"]  # which the network's identity tells
     return {
         "inputs": [os.path.abspath(os.path.expanduser(argument)) for argument in arguments],
         "network": identity,
-        **dataclasses.asdict(settings),
+        **asked,
         "format": suffix,
         "part_inputs": part_inputs,
         "ferjax": ferjax.__version__,

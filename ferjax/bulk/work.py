@@ -47,6 +47,7 @@ class Settings:
         unsure_below: see `ferjax.deploy.output_rows.writer`; None: the network's own.
         top_k: how many classes are written for a face in JSON lines; 0: all.
         image_column: see `ferjax.bulk.parquet_shards.groups`.
+        crops: see `ferjax.inference.trained.Trained.with_crops`.
     """
 
     min_score: float | None
@@ -56,6 +57,7 @@ class Settings:
     unsure_below: float | None
     top_k: int
     image_column: str
+    crops: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +85,8 @@ class Worker:
         Raises:
             UserError: the network is another one now, the plan is damaged, or the disk is full.
         """
-        network, settings = _loaded(self.network, self.identity), self.settings
+        settings = self.settings
+        network = _loaded(self.network, self.identity, settings.crops)
         detector = None if settings.min_score is None else _detector(settings.min_score)
         options = Options(detector, settings.tiles, smooth=settings.smooth, every=settings.every)
         entries, part = self.plan.entries(task), self.plan.part(task)
@@ -202,15 +205,15 @@ def _writer(path: Path, suffix: str, network: Classifier, settings: Settings) ->
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def _loaded(path: Path, identity: str) -> Classifier:
+def _loaded(path: Path, identity: str, crops: str | None) -> Classifier:
     """Opens a network once a process, however many threads carry out tasks in it."""
     with _ONE_AT_A_TIME:
-        return _load(path, identity)
+        return _load(path, identity, crops)
 
 
 @functools.lru_cache(maxsize=1)
-def _load(path: Path, identity: str) -> Classifier:
-    network = open_network(path)
+def _load(path: Path, identity: str, crops: str | None) -> Classifier:
+    network = open_network(path).with_crops(crops)
     if identity_of(network) != identity:
         raise UserError(f"{path} has changed since the parts were begun; name another --parts")
     return Classifier.of(network)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from absl import flags
 
+from ferjax.augment.crops import VIEWS
 from ferjax.commands import framework
 from ferjax.deploy.engines import AUTO, ENGINES
 from ferjax.hub.address import SCHEME, endpoint, parse
@@ -31,6 +32,17 @@ def engine_flag() -> flags.FlagHolder:
         AUTO,
         ENGINES,
         "What computes the answers on a CPU; auto: whichever is faster for the network here, measured once.",
+    )
+
+
+def crops_flag() -> flags.FlagHolder:
+    """Defines --crops of a command that answers for faces."""
+    return flags.DEFINE_enum(
+        "crops",
+        None,
+        list(VIEWS),
+        "The views of a face whose answers are averaged: none, the face alone, takes half the time of flip, "
+        "the face and its mirror image; five and ten cut crops. The network's own if left out.",
     )
 
 

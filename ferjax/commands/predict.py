@@ -26,7 +26,7 @@ from absl import flags
 
 from ferjax.commands import framework
 from ferjax.commands.beam_flags import beam_flags
-from ferjax.commands.chosen_network import chosen_network, engine_flag, workdir_flag
+from ferjax.commands.chosen_network import chosen_network, crops_flag, engine_flag, workdir_flag
 from ferjax.deploy import engines, output_rows, video
 from ferjax.deploy.faces import TILES, Detector
 from ferjax.deploy.predict import Options, predict
@@ -45,6 +45,7 @@ SOME_FAILED = 1
 _WORKDIR = workdir_flag()
 _BUNDLE = framework.network_flag("bundle", "An exported bundle, instead of a run.")
 _ENGINE = engine_flag()
+_CROPS = crops_flag()
 _UNSURE = flags.DEFINE_float(
     "unsure_below",
     None,
@@ -111,7 +112,7 @@ def main(argv: list[str]) -> int:
         outputs.check("predict", Path(_OUT.value))
     if any(item.kind in ("video", "camera") for item in inputs):
         video.opencv()  # if it is not installed, the error comes first
-    opened = open_network(chosen_network(_WORKDIR.value or _BUNDLE.value))
+    opened = open_network(chosen_network(_WORKDIR.value or _BUNDLE.value)).with_crops(_CROPS.value)
     network = engines.classifier(opened, _ENGINE.value)
     unsure_below = network.unsure_below if _UNSURE.value is None else _UNSURE.value
     options = Options(
@@ -190,6 +191,7 @@ def _predict_parts(arguments: list[str]) -> int:
         unsure_below=_UNSURE.value,
         top_k=_TOP_K.value,
         image_column=_IMAGE_COLUMN.value,
+        crops=_CROPS.value,
     )
     network, folder = chosen_network(_WORKDIR.value or _BUNDLE.value), Path(_PARTS.value)
     total = predict_parts(arguments, network, settings, folder, suffix, _PART_INPUTS.value, _BEAM())

@@ -15,7 +15,7 @@ import os
 from absl import flags
 
 from ferjax.commands import framework
-from ferjax.commands.chosen_network import chosen_network, engine_flag, workdir_flag
+from ferjax.commands.chosen_network import chosen_network, crops_flag, engine_flag, workdir_flag
 from ferjax.deploy import engines
 from ferjax.deploy.faces import TILES, Detector
 from ferjax.errors import UserError
@@ -25,6 +25,7 @@ from ferjax.registry import verb
 
 _WORKDIR = workdir_flag()
 _ENGINE = engine_flag()
+_CROPS = crops_flag()
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "The address to listen on; 0.0.0.0: every one of this computer, with a key."
 )
@@ -100,7 +101,7 @@ def main(argv: list[str]) -> None:
     )
     opened = server.listen(_HOST.value, _PORT.value)
     keep_compiled()
-    network = open_network(chosen_network(_WORKDIR.value))
+    network = open_network(chosen_network(_WORKDIR.value)).with_crops(_CROPS.value)
     classifier = engines.classifier(network, _ENGINE.value)
     numbers = metrics.Metrics()
     settings = service.Settings(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from ml_collections import ConfigDict
 
-from ferjax.config import is_pretraining
+from ferjax.config import is_pretraining, validate
 from ferjax.data import builders
 from ferjax.errors import UserError
 from ferjax.scores.conformal import Sets
@@ -103,6 +103,22 @@ class Trained(NamedTuple):
     def input_size(self) -> int:
         """Pixels, both sides, of the images that are read; above `image_size` if crops are cut out."""
         return self.config.data.source_size or self.image_size
+
+    def with_crops(self, crops: str | None) -> "Trained":
+        """Returns the network with other views of a face to average over; as it is if None.
+
+        Args:
+            crops: as the config field `eval.crops`.
+
+        Raises:
+            UserError: it was trained on whole images, and there are no crops to cut.
+        """
+        if crops is None or crops == self.config.eval.crops:
+            return self
+        config = self.config.copy_and_resolve_references()
+        config.eval.crops = crops
+        validate(config)
+        return self._replace(config=config)
 
 
 def trained_on_grey(recorded: object, name: str) -> bool:

@@ -160,6 +160,8 @@ def test_another_command_is_refused(copy, inputs, colour_run):
         run(inputs, colour_run, copy, part_inputs=5)
     with pytest.raises(UserError, match="image_column was 'image', is 'x'"):
         run(inputs, colour_run, copy, settings=dataclasses.replace(SETTINGS, image_column="x"))
+    with pytest.raises(UserError, match="network was"):
+        run(inputs, colour_run, copy, settings=dataclasses.replace(SETTINGS, crops="flip"))
 
 
 def test_another_network_is_refused(copy, inputs):

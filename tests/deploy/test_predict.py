@@ -219,10 +219,29 @@ def test_the_command_ends_well_where_all_went_well(shell, colour_run, folder):
         (["a.jpg", "--workdir=nowhere"], "nowhere does not exist"),
         (["a.jpg", "--workdir=a", "--bundle=b"], "name one network"),
         (["a.jpg", "--workdir=a", "--format=xml"], "format"),
+        (["a.jpg", "--workdir=a", "--crops=two"], "crops"),
     ],
 )
 def test_wrong_commands_are_one_line(shell, arguments, message):
     assert message in tiny.only_line(shell("predict", *arguments))
+
+
+@pytest.mark.slow
+def test_other_crops_than_the_networks_own(shell, colour_run, folder, tmp_path):
+    mirrored = tmp_path / "mirrored.png"
+    with Image.open(folder / "one.jpg") as one:
+        one.save(tmp_path / "one.png")
+        one.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(mirrored)
+    pictures = tmp_path / "one.png", mirrored, "--cropped", "--format=csv"
+    told = {}
+    for crops in ("none", "flip"):
+        command = shell("predict", *pictures, f"--crops={crops}", "--engine=xla")
+        rows = csv.DictReader(io.StringIO(command.stdout))
+        told[crops] = np.array([[float(row[f"p_{name}"]) for name in LABELS] for row in rows])
+    np.testing.assert_allclose(*told["flip"], atol=1e-5)
+    assert np.abs(told["none"][0] - told["none"][1]).max() > 1e-3
+    line = tiny.only_line(shell("predict", *pictures, "--crops=five", f"--workdir={colour_run}"))
+    assert "eval.crops=five cuts crops: set data.source_size above data.image_size" in line
 
 
 @pytest.mark.slow
