@@ -88,7 +88,7 @@ def in_onnx(network: Trained, path: Path) -> Classify | None:
     except UserError as error:
         print(f"without onnxruntime: {error}")
         return None
-    return onnx.load(path)
+    return onnx.load(path, spinning=True)  # as its users have it
 
 
 def from_files(ours: Classifier, images: np.ndarray, folder: Path, rounds: int) -> list[dict]:

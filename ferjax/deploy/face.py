@@ -28,7 +28,12 @@ class Face(NamedTuple):
     eyes: tuple[tuple[float, float], tuple[float, float]]
 
 
-def crop(image: np.ndarray, face: Face, margin: float = USUAL_MARGIN) -> np.ndarray:
+def crop(
+    image: np.ndarray,
+    face: Face,
+    margin: float = USUAL_MARGIN,
+    resample: Image.Resampling = Image.Resampling.BICUBIC,
+) -> np.ndarray:
     """Cuts out a square around a face, turned so that the eyes are level.
 
     Beyond the picture its edges are repeated.
@@ -38,6 +43,7 @@ def crop(image: np.ndarray, face: Face, margin: float = USUAL_MARGIN) -> np.ndar
         face: a face of that picture.
         margin: room added on each side, as a share of the box's longer side; a network's own is
             `ferjax.inference.classifier.Classifier.margin`.
+        resample: how the pixels of a turned face are computed.
 
     Returns:
         uint8 `[side, side, 3]`; the picture's own pixels if the face is level.
@@ -53,9 +59,7 @@ def crop(image: np.ndarray, face: Face, margin: float = USUAL_MARGIN) -> np.ndar
     from_x = x - first_x - (cos - sin) * side / 2
     from_y = y - first_y - (sin + cos) * side / 2
     rotation = (cos, -sin, from_x, sin, cos, from_y)
-    return np.asarray(
-        patch.transform((side, side), Image.Transform.AFFINE, rotation, Image.Resampling.BICUBIC)
-    )
+    return np.asarray(patch.transform((side, side), Image.Transform.AFFINE, rotation, resample))
 
 
 def square(face: Face, margin: float) -> tuple[float, float, int, float]:
@@ -86,6 +90,9 @@ def tilt(face: Face) -> float:
 
 def _window(image: np.ndarray, left: int, top: int, side: int) -> np.ndarray:
     """Cuts out a square; beyond the picture its edges are repeated."""
+    height, width = image.shape[:2]
+    if 0 <= left <= width - side and 0 <= top <= height - side:
+        return image[top : top + side, left : left + side].copy()  # many times as fast as by indices
     rows = np.arange(top, top + side).clip(0, image.shape[0] - 1)
     columns = np.arange(left, left + side).clip(0, image.shape[1] - 1)
     return image[rows[:, None], columns]

@@ -149,7 +149,7 @@ def metadata(network: Trained) -> dict[str, str]:
 
 
 def load(
-    path: Path | str, threads: int = 0
+    path: Path | str, threads: int = 0, spinning: bool = False
 ) -> Callable[[np.ndarray], np.ndarray | tuple[np.ndarray, np.ndarray]]:
     """Opens a file in onnxruntime on the CPU; the function maps uint8 `[B, S, S, 3]` to float32 `[B, K]`.
 
@@ -159,6 +159,9 @@ def load(
     Args:
         path: the file.
         threads: how many compute one call; 0: as many as there are cores.
+        spinning: whether the threads wait busily for the next call, as is onnxruntime's default. A process
+            that asks nothing else is answered a little sooner; one that also computes by XLA loses its
+            cores.
 
     Raises:
         UserError: onnxruntime is not installed, or cannot read the file.
@@ -168,6 +171,7 @@ def load(
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common class

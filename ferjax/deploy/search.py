@@ -48,8 +48,8 @@ def find(image: np.ndarray, tiles: int, min_score: float) -> list[Face]:
 def look(square: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Computes scores `[N]`, boxes `[N, 4]` and eyes `[N, 2, 2]` of uint8 `[S, S, 3]`, S a multiple of 32."""
     values, compute = _network()
-    scores, boxes, eyes = compute(values, square[None])
-    return np.asarray(scores[0]), np.asarray(boxes[0]), np.asarray(eyes[0])
+    scores, boxes, eyes = jax.device_get(compute(values, square[None]))
+    return scores[0], boxes[0], eyes[0]
 
 
 @functools.cache

@@ -128,6 +128,24 @@ def test_an_8_bit_file_does_not_tell_it(telling, tmp_path, monkeypatch):
         assert [each.name for each in session.get_outputs()] == outputs
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("spinning", [False, True])
+def test_its_threads_leave_the_cores_to_xla(files, monkeypatch, spinning):
+    import onnxruntime
+
+    opened = []
+
+    class Session(onnxruntime.InferenceSession):
+        def __init__(self, path, options, **others):
+            opened.append(options.get_session_config_entry("session.intra_op.allow_spinning"))
+            super().__init__(path, options, **others)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    _, path = files("fer_cnn")
+    onnx.load(path, spinning=spinning)
+    assert opened == [str(int(spinning))]
+
+
 def test_a_file_of_something_else_is_refused(tmp_path):
     from onnx import TensorProto, helper
 
