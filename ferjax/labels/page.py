@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ferjax.data.images import BadImage, decode
+from ferjax.errors import listed
 from ferjax.labels.found import Evidence, Found, votes
 from ferjax.labels.probabilities import VERB
 from ferjax.platform import outputs
@@ -90,7 +91,10 @@ def _html(found: Found, shown: Sequence[Evidence], numbers: Mapping[str, Any]) -
     return document(
         f"Labels of {numbers['dataset']}",
         "ferjax labels",
-        escape(f"{count_of(numbers['examples'], 'image')}, looked at on {day(numbers['date'])}"),
+        escape(
+            f"{count_of(numbers['examples'], 'image')} of {listed(numbers['splits'])}, looked at on "
+            f"{day(numbers['date'])}"
+        ),
         "\n".join(body),
         "All suspects are in <code>relabel.csv</code>: fill in its column <code>new_label</code>, then "
         "give the file to <code>data.relabel</code> or <code>prepare folder</code>. The numbers are in "

@@ -53,6 +53,7 @@ def test_what_is_written_and_taken_back(config, saved, tmp_path, tiny_run):
     assert numbers["noise"]["share"] == pytest.approx(3 / 203, abs=1e-6)
     assert numbers["flagged"] == {"total": 3, "splits": {"train": 2, "validation": 1, "test": 0}}
     assert sum(pair["flagged"] for pair in numbers["pairs"]) == 3
+    assert "203 images of train, validation, test, looked at on" in written.page.read_text()
     page = written.page.read_text()
     assert "<script" not in page
     assert "Of the 10 nearest, 10 are labelled" in page
