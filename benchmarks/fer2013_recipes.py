@@ -84,9 +84,9 @@ def table(rows: list[dict]) -> str:
     ]
     for row in rows:
         low, high = (f"{100 * end:.1f}" for end in row["interval"])
-        claim = f"{100 * row['claim']:.2f} %, {row['claimed_by']}" if row["claim"] else ""
+        claim = f"{row['claim']:.2%}, {row['claimed_by']}" if row["claim"] else ""
         lines.append(
-            f"| `{row['run']}` | {row['epochs']:g} | {row['accuracy']:.1%} ({low}–{high}) "
+            f"| `{row['run']}` | {round(row['epochs'], 1):g} | {row['accuracy']:.1%} ({low}–{high}) "
             f"| {row['mean_class_accuracy']:.1%} | {row['validation_accuracy']:.1%} "
             f"| {row['best_on_test']:.1%} | {claim} | {round(row['seconds'] / 60)} min |".replace("%", " %")
         )

@@ -137,7 +137,7 @@ def on_fer2013(results: Path) -> dict[str, str]:
     """Returns network → accuracy on PrivateTest, and of what."""
     found = {}
     for row in _rows(results, "fer2013_recipes"):
-        found[row["run"]] = f"{_percent(row['accuracy'])}, {row['epochs']:g} epochs"
+        found[row["run"]] = f"{_percent(row['accuracy'])}, {round(row['epochs'], 1):g} epochs"
     for row in _rows(results, "peers"):
         for name, network in IMPORTED.items():
             if row["network"] == network:
