@@ -26,7 +26,8 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 def measured(noise: float, args: argparse.Namespace, workdir: Path) -> dict:
     """Trains the folds for one share of wrong labels; a row of the record."""
-    config = importlib.import_module(f"configs.{args.config}").get_config("toons")
+    name, comma, fields = args.config.partition(",")
+    config = importlib.import_module(f"configs.{name}").get_config(f"toons{comma}{fields}")
     config.data.update(image_size=args.image_size, label_noise=noise, dir=args.data_dir)
     config.train.update(epochs=args.epochs, log_every=100)
     config.eval.crops = "flip"
@@ -51,7 +52,9 @@ def main() -> None:
     parser = command_line.parser(__doc__)
     parser.add_argument("--noise", default="0.1,0.2,0.3", help="parts of the labels, separated by commas")
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--config", default="fer_cnn")
+    parser.add_argument(
+        "--config", default="fer_cnn", help="a recipe's name, and maybe fields: fer_cnn,data.…=…"
+    )
     parser.add_argument("--epochs", type=float, default=12.0)
     parser.add_argument("--image_size", type=int, default=48)
     parser.add_argument("--data_dir", default="", help="folder of the built sets")

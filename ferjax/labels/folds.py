@@ -22,6 +22,7 @@ from ferjax.runs.config_check import differences, fixed_fields
 from ferjax.runs.result import read_result
 from ferjax.runs.stored_config import stored_config
 from ferjax.runs.workdir import RESULT
+from ferjax.scores.calibration import with_temperature
 from ferjax.training.loop import train_and_evaluate
 from ferjax.training.prepared import prepare
 from ferjax.training.setup import Parts, Prepared, assemble
@@ -41,7 +42,7 @@ class FoldRun(NamedTuple):
         workdir: its folder.
         config: its config.
         examples: int64 [n], what it tests on, places in the whole set.
-        probabilities: float32 [n, K], of its best weights.
+        probabilities: float32 [n, K], of its best weights, calibrated on its own validation images.
         overlap: of its result, see `ferjax.training.contamination.find`; None in runs of earlier versions.
     """
 
@@ -240,7 +241,9 @@ def read(workdir: Path, whole: WholeSet, data_dir: str) -> FoldRun:
     data = config.data
     indices = choose(name, folder, "test", Division(data.fold, data.val_fraction)).indices
     assert indices is not None  # as a fold has
-    probabilities = np.exp(stored.log_probabilities)
+    # The thresholds of confident learning are means of probabilities, which an overconfident network lifts.
+    temperature = result.get("probabilities", {}).get("temperature") or 1.0
+    probabilities = np.exp(with_temperature(stored.log_probabilities, temperature)).astype(np.float32)
     return FoldRun(workdir, config, indices[stored.indices], probabilities, result.get("overlap"))
 
 

@@ -10,6 +10,8 @@ from ferjax.data import load
 from ferjax.errors import UserError
 from ferjax.labels import folds, run
 from ferjax.labels.whole_set import open_set
+from ferjax.runs import predictions
+from ferjax.scores.calibration import with_temperature
 from ferjax.training import prepared
 
 
@@ -38,6 +40,11 @@ def test_folds_share_one_compilation_and_are_not_trained_twice(tiny_model, tiny_
     assert "13.8% of the labels were made wrong on purpose" in page
     first = np.load(tmp_path / "out" / "probabilities.npz")["probabilities"]
     np.testing.assert_allclose(first.sum(1), 1, rtol=1e-5)
+    # They are calibrated by the temperature of each fold's own validation images.
+    for workdir, result in zip(workdirs, results, strict=True):
+        logs = predictions.read(predictions.place(workdir, "fer2013", "test", "npz")).log_probabilities
+        calibrated = np.exp(with_temperature(logs, result["probabilities"]["temperature"]))
+        assert {*calibrated[:, 0].astype(np.float32)} <= {*first[:, 0]}
 
     made.clear()
     again = run.from_folds(config, {}, tmp_path / "out", 3, shown=5)
