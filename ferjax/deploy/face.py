@@ -28,12 +28,7 @@ class Face(NamedTuple):
     eyes: tuple[tuple[float, float], tuple[float, float]]
 
 
-def crop(
-    image: np.ndarray,
-    face: Face,
-    margin: float = USUAL_MARGIN,
-    resample: Image.Resampling = Image.Resampling.BICUBIC,
-) -> np.ndarray:
+def crop(image: np.ndarray, face: Face, margin: float = USUAL_MARGIN) -> np.ndarray:
     """Cuts out a square around a face, turned so that the eyes are level.
 
     Beyond the picture its edges are repeated.
@@ -43,7 +38,6 @@ def crop(
         face: a face of that picture.
         margin: room added on each side, as a share of the box's longer side; a network's own is
             `ferjax.inference.classifier.Classifier.margin`.
-        resample: how the pixels of a turned face are computed.
 
     Returns:
         uint8 `[side, side, 3]`; the picture's own pixels if the face is level.
@@ -59,7 +53,9 @@ def crop(
     from_x = x - first_x - (cos - sin) * side / 2
     from_y = y - first_y - (sin + cos) * side / 2
     rotation = (cos, -sin, from_x, sin, cos, from_y)
-    return np.asarray(patch.transform((side, side), Image.Transform.AFFINE, rotation, resample))
+    return np.asarray(
+        patch.transform((side, side), Image.Transform.AFFINE, rotation, Image.Resampling.BICUBIC)
+    )
 
 
 def square(face: Face, margin: float) -> tuple[float, float, int, float]:
