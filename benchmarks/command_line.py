@@ -1,6 +1,7 @@
-"""The parser of a benchmark's command line."""
+"""The parser of a benchmark's command line, and arguments that several have."""
 
 import argparse
+from collections.abc import Callable, Collection
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -8,3 +9,15 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+
+
+def some_of(known: Collection[str]) -> Callable[[str], list[str]]:
+    """The type of an argument that names some of these, separated by commas."""
+
+    def named(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := sorted({*names} - {*known}):
+            raise argparse.ArgumentTypeError(f"unknown {', '.join(unknown)}; there are {', '.join(known)}")
+        return names
+
+    return named

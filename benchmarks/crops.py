@@ -27,9 +27,8 @@ PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 
 def score(workdir: Path, crops: str) -> dict:
     """The scores of a run with one choice of `eval.crops`."""
-    network = open_network(workdir)
-    config = network.config.copy_and_resolve_references()
-    config.eval.crops = crops
+    network = open_network(workdir).with_crops(crops)
+    config = network.config
     source = load_split(config, "validation", cache="memory")
     mesh = make_mesh(ConfigDict({"data": 1, "fsdp": 1}))
     step = jax.jit(setup.build_eval_step(config, network.model), out_shardings=replicated(mesh))

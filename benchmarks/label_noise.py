@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from benchmarks import seed_comparison
+from benchmarks import command_line, seed_comparison
 from configs.small_resnet import get_config
 from ferjax.experiments.runs import Runner
 
@@ -61,12 +61,11 @@ def main() -> None:
         default=[0.2, 0.3],
         help="parts of the labels, separated by commas",
     )
-    parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS)[1:])
+    methods = list(METHODS)[1:]
+    parser.add_argument("--methods", type=command_line.some_of(methods), default=methods)
     parser.add_argument("--epochs", type=float, default=10.0)
     parser.add_argument("--image_size", type=int, default=32)
     args = parser.parse_args()
-    if unknown := set(args.methods) - set(METHODS):
-        parser.error(f"no method {', '.join(unknown)}; there are {', '.join(list(METHODS)[1:])}")
     with seed_comparison.prepared(args) as folder:
         rows = [row for noise in args.noise for row in measured(noise, args, folder)]
     seed_comparison.report("label_noise", rows, "method", PLAIN, args.json)

@@ -3,7 +3,8 @@
     python -m benchmarks.photo_beside_fer --fer_python=PYTHON [--photo FILE] [--rounds 3] [--calls 30]
                                           [--json FILE]
 
-PYTHON is that of an environment with `fer`, which wants TensorFlow and so has one of its own. Both sides get
+PYTHON is that of an environment with `fer`, which wants TensorFlow and so has one of its own (release 25.10.3
+also setuptools below 81 and OpenCV below 5). Both sides get
 the decoded photograph (scikit-image's astronaut without --photo), find its faces and name their expressions,
 each with what its package takes by itself: fer with the Haar cascade and its int8 network, ferjax with its
 detector, the shipped network and the faster engine. They take turns, each turn a process of its own whose
@@ -22,7 +23,12 @@ import numpy as np
 from skimage import data as photographs
 
 from benchmarks import command_line, measure
+from ferjax.deploy import engines
+from ferjax.deploy.faces import Detector
 from ferjax.inference import pictures
+from ferjax.inference.open_run import open_network
+from ferjax.platform import process
+from ferjax.platform.machine import keep_compiled
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "onnxruntime")
 _UNCOUNTED = 5
@@ -44,19 +50,13 @@ print(json.dumps({{"seconds": seconds[{_UNCOUNTED}:], "faces": len(faces)}}))
 
 def ours() -> Callable[[np.ndarray], int]:
     """What `predict` does with a picture; returns the number of faces."""
-    from ferjax.deploy import engines
-    from ferjax.deploy.faces import Detector, crop
-    from ferjax.inference.open_run import open_network
-    from ferjax.platform import process
-    from ferjax.platform.machine import keep_compiled
-
     process.prepare()
     keep_compiled()
     network, detector = engines.classifier(open_network("faces")), Detector()
 
     def answer(photo: np.ndarray) -> int:
-        crops = [crop(photo, face, network.margin) for face in detector.find(photo)]
-        return len(network.answers(network.preprocess(crops)).probabilities)
+        faces = network.preprocess(detector.cut(photo, network.margin))
+        return len(network.answers(faces).probabilities)
 
     return answer
 
@@ -106,8 +106,8 @@ def main() -> None:
     seconds = {side: [s for turn in turns for s in turn["seconds"]] for side, turns in found.items()}
     height, width = photo.shape[:2]
     rows = measure.table(f"a photograph of {width}×{height}", 1, seconds)
-    print({side: f"{turns[0]['faces']} faces" for side, turns in found.items()})
     faces = {side: turns[0]["faces"] for side, turns in found.items()}
+    print(f"faces found: {faces}")
     measure.record("photo_beside_fer", [{**row, "faces": faces} for row in rows], PACKAGES, args.json)
 
 

@@ -38,13 +38,13 @@ def without_leaks(name: str, folder: Path, split: str, division: Division) -> tu
     indices, hashes = _hashes_of(choose(name, folder, split, division))
     elsewhere = np.zeros(len(indices), bool)
     counts = []
-    later = {later: choose(name, folder, later, division) for later in filter(exists.get, LATER[split])}
+    scored = {later: choose(name, folder, later, division) for later in filter(exists.get, LATER[split])}
     if fold:
         aside = set(describe(name, folder).splits) - set(divided_splits(name, folder, fold))
-        later |= {
+        scored |= {
             f"the stored {other}": Choice(Records(name, folder, other), None, "") for other in sorted(aside)
         }
-    for place, choice in later.items():
+    for place, choice in scored.items():
         _, held_out = _hashes_of(choice)
         leaked = hashes.readable & np.isin(hashes.pixels, held_out.pixels[held_out.readable])
         counts.append(f"{leaked.sum()} also in {place}")
