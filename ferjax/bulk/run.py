@@ -98,12 +98,10 @@ def _under_beam(options: Mapping[str, str]) -> Callable[[Worker, Sequence[int]],
 def _command(
     arguments: Sequence[str], identity: str, settings: Settings, suffix: str, part_inputs: int
 ) -> dict[str, Any]:
-    asked = dataclasses.asdict(settings)
-    del asked["crops"]  # which the network's identity tells
     return {
         "inputs": [os.path.abspath(os.path.expanduser(argument)) for argument in arguments],
         "network": identity,
-        **asked,
+        **dataclasses.asdict(settings),
         "format": suffix,
         "part_inputs": part_inputs,
         "ferjax": ferjax.__version__,

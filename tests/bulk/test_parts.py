@@ -160,7 +160,7 @@ def test_another_command_is_refused(copy, inputs, colour_run):
         run(inputs, colour_run, copy, part_inputs=5)
     with pytest.raises(UserError, match="image_column was 'image', is 'x'"):
         run(inputs, colour_run, copy, settings=dataclasses.replace(SETTINGS, image_column="x"))
-    with pytest.raises(UserError, match="network was"):
+    with pytest.raises(UserError, match="crops was None, is 'flip'; network was"):
         run(inputs, colour_run, copy, settings=dataclasses.replace(SETTINGS, crops="flip"))
 
 
