@@ -43,6 +43,7 @@ def measured(noise: float, args: argparse.Namespace, workdir: Path) -> dict:
         "accuracy": numbers["accuracy"],
         "estimate": numbers["noise"]["share"],
         "interval": numbers["noise"]["interval"],
+        "by_confident_joint": numbers["noise"]["by_confident_joint"],
         "flagged": numbers["flagged"]["total"],
         "planted": numbers["planted"],
     }
@@ -70,12 +71,16 @@ def main() -> None:
         rows = [
             measured(noise, args, args.workdir or Path(folder)) for noise in map(float, args.noise.split(","))
         ]
-    print(f"\n{'true':>6s} {'estimate':>9s}   95 %             flagged  of them wrong  of the wrong  at 80 %")
+    print(
+        f"\n{'true':>6s} {'estimate':>9s}   {'95 %':16s} {'joint':>6s} {'suspects':>9s} "
+        f"{'of them wrong':>14s} {'of the wrong':>13s} {'at 80 %':>8s}"
+    )
     for row in rows:
         low, high = row["interval"]
         truth = row["planted"]
         print(
-            f"{truth['share']:6.1%} {row['estimate']:9.1%}   {low:.1%} to {high:.1%}   {row['flagged']:7,}"
+            f"{truth['share']:6.1%} {row['estimate']:9.1%}   {f'{low:.1%} to {high:.1%}':16s} "
+            f"{row['by_confident_joint']:6.1%} {row['flagged']:9,}"
             f" {truth['precision']:14.1%} {truth['recall']:13.1%} {truth['precision_at_80']:8.1%}"
         )
     measure.record("label_estimates", rows, PACKAGES, args.json)

@@ -92,20 +92,21 @@ def label_noise(
     labels = np.concatenate([part["labels"] for part in parts])
     chances = np.exp(with_temperature(np.concatenate([part["logs"] for part in parts]), temperature))
     noise = confident.estimate(labels, chances)
+    suspects = confident.suspects(labels, chances, noise)
+    joint = confident.suspected_joint(labels, suspects, len(names))
     ends = confident.bootstrap(labels, chances, np.arange(len(labels)))
-    off = noise.joint * (1 - np.eye(len(names)))
+    off = joint * (1 - np.eye(len(names)))
     order = np.argsort(-off, axis=None)[:PAIRS]
     return {
         "images": len(labels),
         "predicted": float((chances.argmax(1) == labels).mean()),
-        "share": noise.rate,
-        "interval": ends.rate.tolist(),
-        "suspects": len(confident.suspects(labels, chances, noise).examples),
+        "share": float(confident.wrong_share(joint)),
+        "interval": ends.share.tolist(),
+        "by_confident_joint": float(confident.wrong_share(noise.joint)),
+        "suspects": len(suspects.examples),
         "by_label": {
             name: [float(share), *ends.given[:, place].tolist()]
-            for place, (name, share) in enumerate(
-                zip(names, confident.wrong_by_label(noise.joint), strict=True)
-            )
+            for place, (name, share) in enumerate(zip(names, confident.wrong_by_label(joint), strict=True))
         },
         "pairs": [
             {

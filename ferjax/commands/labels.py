@@ -128,7 +128,7 @@ def _print(written) -> None:
     low, high = (percent(end, 1) for end in numbers["noise"]["interval"])
     print(
         f"{numbers['dataset']}: about {percent(numbers['noise']['share'], 1)} of {numbers['examples']:,} "
-        f"labels are wrong (95% {low} to {high}); {numbers['flagged']['total']:,} suspects\n"
+        f"labels are wrong (95% {low} to {high}): {numbers['flagged']['total']:,} suspects\n"
     )
     print(markdown(*pair_table(numbers)))
     for text in cautions(numbers):

@@ -26,11 +26,6 @@ class Noise(NamedTuple):
     counts: np.ndarray
     joint: Float[np.ndarray, "K K"]
 
-    @property
-    def rate(self) -> float:
-        """The estimated share of wrong labels, in [0, 1]."""
-        return max(0.0, float(1 - np.trace(self.joint)))
-
 
 def thresholds(
     labels: Int[np.ndarray, " N"],
@@ -109,35 +104,89 @@ def suspects(
     the largest margin p_j − p_i. Those whose label is still their likeliest class are left out, and every
     example is named once, with the class of its largest margin.
     """
-    number, classes = probabilities.shape
-    margins = probabilities - probabilities[np.arange(number), labels][:, None].astype(np.float64)
-    best = np.full(number, -1)
-    scores = np.zeros(number)
-    for given in range(classes):
-        members = np.flatnonzero(labels == given)
-        for actual in range(classes):
-            count = round(number * noise.joint[given, actual])
-            if actual == given or not count or not len(members):
-                continue
-            margin = margins[members, actual]
-            chosen = members[np.argsort(-margin, kind="stable")[:count]]
-            better = chosen[margins[chosen, actual] > scores[chosen]]
-            best[better], scores[better] = actual, margins[better, actual]
-    found = np.flatnonzero(best >= 0)
+    suggested, scores = _pruned(labels, _margins(labels, probabilities), noise.joint, np.ones(len(labels)))
+    found = np.flatnonzero(scores > 0)
     order = found[np.argsort(-scores[found], kind="stable")]
-    return Suspects(order, best[order], scores[order])
+    return Suspects(order, suggested[order], scores[order])
+
+
+class _Margins(NamedTuple):
+    """By how much each class is likelier than the label, of the examples of one label.
+
+    Attributes:
+        members: int64 `[M]`, their places among the N.
+        values: float64 `[M, K]`.
+        order: int64 `[M, K]`, the members by each class's margin, the largest first.
+    """
+
+    members: Int[np.ndarray, " M"]
+    values: Float[np.ndarray, "M K"]
+    order: Int[np.ndarray, "M K"]
+
+
+def _margins(labels: np.ndarray, probabilities: np.ndarray) -> list[_Margins]:
+    """Returns the margins for each given label."""
+    found = []
+    for given in range(probabilities.shape[1]):
+        members = np.flatnonzero(labels == given)
+        chances = probabilities[members].astype(np.float64)
+        values = chances - chances[:, given : given + 1]
+        found.append(_Margins(members, values, np.argsort(-values, axis=0, kind="stable")))
+    return found
+
+
+def _pruned(
+    labels: np.ndarray, margins: list[_Margins], joint: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns for each example the likelier class, and by how much; its label and 0 if it is no suspect."""
+    suggested, scores = labels.astype(np.int64), np.zeros(len(labels))
+    expected = np.rint(weights.sum() * joint)
+    for (members, values, order), count in zip(margins, expected, strict=True):
+        if not len(members):
+            continue
+        among_first = np.empty(values.shape, bool)
+        in_front = np.cumsum(weights[members][order], axis=0) <= count
+        np.put_along_axis(among_first, order, in_front, axis=0)
+        left = np.where(among_first, values, 0)
+        scores[members] = np.maximum(left.max(1), 0)
+        suggested[members] = np.where(scores[members] > 0, left.argmax(1), labels[members])
+    return suggested, scores
+
+
+def suspected_joint(
+    labels: Int[np.ndarray, " N"], suspects: Suspects, classes: int
+) -> Float[np.ndarray, "K K"]:
+    """Returns the distribution of given labels (rows) and what they are if every suspect is wrong (columns).
+
+    What is off its diagonal is ferjax's estimate of wrong labels. But for rounding it is at most that of
+    `Noise.joint`, which counts also examples whose label is the network's likeliest class: there it is more
+    often the network that errs than the label.
+    """
+    actual = labels.astype(np.int64)
+    actual[suspects.examples] = suspects.suggested
+    return _joint(labels, actual, np.ones(len(labels)), classes)
+
+
+def _joint(labels: np.ndarray, actual: np.ndarray, weights: np.ndarray, classes: int) -> np.ndarray:
+    counts = np.bincount(labels * classes + actual, weights, classes**2)
+    return counts.reshape(classes, classes) / weights.sum()
+
+
+def wrong_share(joint: Float[np.ndarray, "... K K"]) -> Float[np.ndarray, "..."]:
+    """Returns the share of wrong labels, in [0, 1]: what is off the diagonal."""
+    return np.clip(1 - np.trace(joint, axis1=-2, axis2=-1), 0, 1)
 
 
 class Intervals(NamedTuple):
     """95 % percentile intervals of a bootstrap.
 
     Attributes:
-        rate: float64 `[2]`, of the share of wrong labels.
-        joint: float64 `[2, K, K]`, of the joint.
+        share: float64 `[2]`, of the share of wrong labels.
+        joint: float64 `[2, K, K]`, of the suspected joint.
         given: float64 `[2, K]`, of the share of wrong labels among each given label; NaN where there is none.
     """
 
-    rate: Float[np.ndarray, "2"]
+    share: Float[np.ndarray, "2"]
     joint: Float[np.ndarray, "2 K K"]
     given: Float[np.ndarray, "2 K"]
 
@@ -156,7 +205,7 @@ def bootstrap(
     draws: int = 300,
     seed: int = 0,
 ) -> Intervals:
-    """Draws groups of examples with replacement and estimates again.
+    """Draws groups of examples with replacement, estimates again, and finds the suspects again.
 
     The intervals tell how far the estimate may move with other examples, not with other networks.
 
@@ -169,14 +218,16 @@ def bootstrap(
     """
     generator = np.random.default_rng(seed)
     number = int(groups.max()) + 1
+    margins = _margins(labels, probabilities)
     joints = []
     for _ in range(draws):
         times = np.bincount(generator.integers(number, size=number), minlength=number)
         weights = times[groups].astype(np.float64)
-        joints.append(estimate(labels, probabilities, weights).joint)
+        noise = estimate(labels, probabilities, weights)
+        actual, _ = _pruned(labels, margins, noise.joint, weights)
+        joints.append(_joint(labels, actual, weights, probabilities.shape[1]))
     drawn = np.stack(joints)
     ends = [0.025, 0.975]
-    rates = 1 - np.trace(drawn, axis1=1, axis2=2)
     with np.errstate(invalid="ignore"):
         given = np.nanquantile(wrong_by_label(drawn), ends, axis=0)
-    return Intervals(np.quantile(rates, ends), np.quantile(drawn, ends, axis=0), given)
+    return Intervals(np.quantile(wrong_share(drawn), ends), np.quantile(drawn, ends, axis=0), given)

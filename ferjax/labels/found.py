@@ -26,27 +26,31 @@ class Found(NamedTuple):
     Attributes:
         whole: the set.
         probabilities: out of sample.
-        noise: the estimate.
-        intervals: of the estimate.
+        noise: the confident joint.
         suspects: examples whose labels are likely wrong, the worst first.
+        joint: float64 [K, K], of given labels and what they are if every suspect is wrong: the estimate.
+        intervals: of the estimate.
     """
 
     whole: WholeSet
     probabilities: Probabilities
     noise: Noise
-    intervals: Intervals
     suspects: Suspects
+    joint: np.ndarray
+    intervals: Intervals
 
 
 def find(whole: WholeSet, probabilities: Probabilities) -> Found:
     """Estimates the noise and finds the suspects."""
     noise = confident.estimate(whole.labels, probabilities.values)
+    suspects = confident.suspects(whole.labels, probabilities.values, noise)
     return Found(
         whole=whole,
         probabilities=probabilities,
         noise=noise,
+        suspects=suspects,
+        joint=confident.suspected_joint(whole.labels, suspects, len(whole.label_names)),
         intervals=confident.bootstrap(whole.labels, probabilities.values, whole.groups),
-        suspects=confident.suspects(whole.labels, probabilities.values, noise),
     )
 
 
@@ -64,7 +68,11 @@ def numbers(found: Found) -> dict[str, Any]:
         "label_names": list(names),
         "digest": whole.digest(),
         "accuracy": float(agree.mean()),
-        "noise": {"share": noise.rate, "interval": found.intervals.rate.tolist()},
+        "noise": {
+            "share": float(confident.wrong_share(found.joint)),
+            "interval": found.intervals.share.tolist(),
+            "by_confident_joint": float(confident.wrong_share(noise.joint)),
+        },
         "classes": [
             {
                 "name": name,
@@ -75,12 +83,12 @@ def numbers(found: Found) -> dict[str, Any]:
                 "flagged": int(flagged[label]),
             }
             for label, (name, share) in enumerate(
-                zip(names, confident.wrong_by_label(noise.joint), strict=True)
+                zip(names, confident.wrong_by_label(found.joint), strict=True)
             )
         ],
         "pairs": pairs(found)[:_LISTED_PAIRS],
         "confident_joint": noise.counts.tolist(),
-        "joint": noise.joint.tolist(),
+        "joint": found.joint.tolist(),
         "flagged": {
             "total": len(found.suspects.examples),
             "splits": {
@@ -96,20 +104,17 @@ def pairs(found: Found) -> list[dict[str, Any]]:
     """Lists the pairs of given and actual class that are estimated to occur, the most frequent first.
 
     Returns:
-        `label`, `actual`, `examples` (estimated), its 95 % `interval`, `flagged`.
+        `label`, `actual`, `examples` (suspects of this pair), its 95 % `interval`.
     """
-    whole, names, number = found.whole, found.whole.label_names, len(found.whole.labels)
+    names, number = found.whole.label_names, len(found.whole.labels)
     low, high = found.intervals.joint
-    flagged = np.zeros(found.noise.joint.shape, np.int64)
-    np.add.at(flagged, (whole.labels[found.suspects.examples], found.suspects.suggested), 1)
-    off = found.noise.joint * (1 - np.eye(len(names)))
+    off = found.joint * (1 - np.eye(len(names)))
     rows = [
         {
             "label": names[int(i)],
             "actual": names[int(j)],
-            "examples": float(number * off[i, j]),
+            "examples": int(np.rint(number * off[i, j])),
             "interval": [float(number * low[i, j]), float(number * high[i, j])],
-            "flagged": int(flagged[i, j]),
         }
         for i, j in zip(*np.nonzero(off), strict=True)
     ]

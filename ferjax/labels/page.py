@@ -104,13 +104,11 @@ def _html(found: Found, shown: Sequence[Evidence], numbers: Mapping[str, Any]) -
 
 def _cards(numbers: Mapping[str, Any]) -> str:
     low, high = (percent(end, 1) for end in numbers["noise"]["interval"])
-    wrong = numbers["noise"]["share"] * numbers["examples"]
     flagged = numbers["flagged"]
     splits = ", ".join(f"{count:,} in {split}" for split, count in flagged["splits"].items())
     return cards(
         ("Wrong labels, estimated", percent(numbers["noise"]["share"], 1), f"95%: {low} to {high}"),
-        ("That is", f"about {count_of(round(wrong), 'image')}", f"of {numbers['examples']:,}"),
-        ("Suspects", number(flagged["total"]), splits),
+        ("These are", count_of(flagged["total"], "suspect"), f"of {numbers['examples']:,} images: {splits}"),
         ("Labels predicted", percent(numbers["accuracy"], 1), "by networks that had not seen the image"),
     )
 
@@ -142,7 +140,7 @@ def _notices(texts: Sequence[str]) -> str:
 def noise_matrix(found: Found) -> Figure:
     """Draws the share of each given label that is estimated to be another class; the diagonal is "
     "left empty."""
-    joint, names = found.noise.joint, found.whole.label_names
+    joint, names = found.joint, found.whole.label_names
     total = joint.sum(1, keepdims=True)
     shares = np.divide(joint, total, out=np.zeros_like(joint), where=total > 0)
     np.fill_diagonal(shares, 0)
@@ -169,11 +167,10 @@ def pair_table(numbers: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
             f"{pair['label']} → {pair['actual']}",
             number(pair["examples"]),
             f"{number(pair['interval'][0])} to {number(pair['interval'][1])}",
-            number(pair["flagged"]),
         ]
         for pair in numbers["pairs"][:_SHOWN_PAIRS]
     ]
-    return ["label → estimated class", "images", "95%", "suspects"], rows
+    return ["label → estimated class", "suspects", "95%"], rows
 
 
 def class_table(numbers: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -182,14 +179,14 @@ def class_table(numbers: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
         [
             row["name"],
             number(row["examples"]),
+            number(row["flagged"]),
             percent(row["wrong"], 1),
             f"{percent(row['interval'][0], 1)} to {percent(row['interval'][1], 1)}",
-            number(row["flagged"]),
         ]
         for row in numbers["classes"]
         if row["examples"]
     ]
-    return ["label", "images", "wrong", "95%", "suspects"], rows
+    return ["label", "images", "suspects", "wrong", "95%"], rows
 
 
 def _which(shown: Sequence[Evidence], total: int) -> str:
@@ -257,9 +254,13 @@ def _method(numbers: Mapping[str, Any]) -> dict[str, str]:
     rows = {
         "probabilities": numbers["source"],
         "suspects": (
-            "as many of each pair of classes as the estimate says, those with the largest difference "
+            "as many of each pair of classes as the confident joint says, those with the largest difference "
             "between the probability of the other class and of the label; none whose label is the "
             "likeliest class"
+        ),
+        "estimate": (
+            "all suspects count as wrong; the confident joint alone, which counts labels that are the "
+            f"likeliest class too, says {percent(numbers['noise']['by_confident_joint'], 1)}"
         ),
         "set": f"{numbers['dataset']}, digest {numbers['digest']}",
         "made by": f"ferjax {numbers['ferjax']}",

@@ -52,7 +52,7 @@ def test_what_is_written_and_taken_back(config, saved, tmp_path, tiny_run):
     assert numbers["examples"] == 203
     assert numbers["noise"]["share"] == pytest.approx(3 / 203, abs=1e-6)
     assert numbers["flagged"] == {"total": 3, "splits": {"train": 2, "validation": 1, "test": 0}}
-    assert sum(pair["flagged"] for pair in numbers["pairs"]) == 3
+    assert sum(pair["examples"] for pair in numbers["pairs"]) == 3
     assert "203 images of train, validation, test, looked at on" in written.page.read_text()
     page = written.page.read_text()
     assert "<script" not in page
