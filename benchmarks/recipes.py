@@ -2,8 +2,9 @@
 
     python -m benchmarks.recipes [--only NAME,NAME] [--runs runs] [--json FILE]
 
-One run after the other, each by the command of a user, into `--runs`/NAME: about two hours on two cores. A
-run that has ended there is not repeated, one that was stopped goes on.
+One run after the other, each by the command of a user, into `--runs`/NAME: about four hours on two cores. A
+run that has ended there is not repeated, one that was stopped goes on. The record keeps the rows of runs that
+`--only` leaves out.
 """
 
 import json
@@ -96,7 +97,13 @@ def trained(name: str, runs: Path) -> dict:
     """
     subprocess.run(command(name, runs), check=True)
     told = " ".join(["python", *command(name, Path("runs"))[1:]])
-    return {"run": name, "command": told, **scores(runs / name)}
+    return {"run": name, "command": told, **scores(runs / name), "device": measure.device()}
+
+
+def kept(path: Path, but: list[str]) -> list[dict]:
+    """The rows of a record of earlier that are of other runs."""
+    rows = json.loads(path.read_text())["rows"] if path.is_file() else []
+    return [row for row in rows if row["run"] not in but]
 
 
 def table(rows: list[dict]) -> str:
@@ -121,11 +128,17 @@ def main() -> None:
     parser = command_line.parser(__doc__)
     parser.add_argument("--only", type=command_line.some_of(RECIPES), default=[*RECIPES])
     parser.add_argument("--runs", default="runs", type=Path)
-    parser.add_argument("--json", default="benchmarks/results/recipes.json")
+    parser.add_argument("--json", default="benchmarks/results/recipes.json", type=Path)
     args = parser.parse_args()
-    rows = [trained(name, args.runs) for name in RECIPES if name in args.only]
+    rows = []
+    for name in filter(args.only.__contains__, RECIPES):
+        rows = sorted([*kept(args.json, [name]), trained(name, args.runs)], key=_place)
+        measure.record("recipes", rows, PACKAGES, str(args.json))
     print(table(rows))
-    measure.record("recipes", rows, PACKAGES, args.json)
+
+
+def _place(row: dict) -> int:
+    return [*RECIPES].index(row["run"])
 
 
 if __name__ == "__main__":
