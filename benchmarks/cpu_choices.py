@@ -22,19 +22,21 @@ from ferjax.platform import process, xla_flags
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 # 3×3 convolutions with fewer products; two columns of few channels at once; convolutions by Eigen and not by
-# YNNPACK; freed memory that stays with the process.
-CHOICES = ("winograd", "pairs", "eigen", "kept memory")
+# YNNPACK; fusions compiled by XLA's older way; freed memory that stays with the process.
+CHOICES = ("winograd", "pairs", "eigen", "older fusions", "kept memory")
 YNNPACK = ("INDIVIDUAL_DOT", "INDIVIDUAL_CONVOLUTION", "REDUCE")  # what XLA 0.10.2 gives it
 
 
 def start(without: str | None = None) -> None:
     """What a command of ferjax does first, but for one choice."""
     if without == "kept memory":
-        xla_flags.keep_convolutions()
+        xla_flags.set_flags()
         return
     if without == "eigen":
         kinds = ",".join(f"LIBRARY_FUSION_TYPE_{kind}" for kind in YNNPACK)
-        os.environ["XLA_FLAGS"] = f"{xla_flags.FLAG}={kinds}"
+        os.environ["XLA_FLAGS"] = f"{xla_flags.CONVOLUTIONS.flag}={kinds}"
+    if without == "older fusions":
+        os.environ["XLA_FLAGS"] = f"{xla_flags.FUSIONS.flag}=true"
     process.prepare()
     if without == "winograd":
         conv_lowerings.WINOGRAD_CHANNELS = sys.maxsize

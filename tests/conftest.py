@@ -21,7 +21,7 @@ from ferjax.models import convnext, resnet
 from ferjax.platform import xla_flags
 
 flags.FLAGS.mark_as_parsed()
-xla_flags.keep_convolutions()  # as every command does
+xla_flags.set_flags()  # as every command does
 
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,6 +1,7 @@
 """Some training steps on several meshes, as a program: the number of devices is fixed when jax starts.
 
-`mesh_steps.py OUT.npz` stores for each case of `CASES` the state and the sums after `STEPS` steps.
+`mesh_steps.py OUT.npz CASE…` stores for each of these cases of `CASES` the state and the sums after `STEPS`
+steps.
 """
 
 import sys
@@ -104,7 +105,7 @@ def trained(fsdp: int, accumulate_steps: int, **fields: object) -> dict[str, np.
 if __name__ == "__main__":
     everything = {
         f"{case}/{name}": value
-        for case, (fsdp, parts, fields) in CASES.items()
-        for name, value in trained(fsdp, parts, **fields).items()
+        for case in sys.argv[2:]
+        for name, value in trained(*CASES[case][:2], **CASES[case][2]).items()
     }
     np.savez(sys.argv[1], **everything)

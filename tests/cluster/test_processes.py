@@ -74,7 +74,7 @@ def test_two_processes_with_the_images_on_their_devices_are_one(tiny_run, never_
     [
         (signal.SIGTERM, [0]),
         pytest.param(signal.SIGTERM, [0, 1], marks=pytest.mark.relative),
-        (signal.SIGINT, [1, 0]),
+        pytest.param(signal.SIGINT, [1, 0], marks=pytest.mark.relative),
     ],
 )
 def test_two_processes_stop_together_and_one_goes_on(tiny_run, never_killed, tmp_path, number, signalled):
@@ -92,7 +92,7 @@ def test_two_processes_stop_together_and_one_goes_on(tiny_run, never_killed, tmp
     assert_near_numbers(workdir, never_killed)
 
 
-@pytest.mark.parametrize("signalled", [[0, 1], [1]])
+@pytest.mark.parametrize("signalled", [[0, 1], pytest.param([1], marks=pytest.mark.relative)])
 def test_two_processes_end_together_before_the_first_step(tiny_run, tmp_path, signalled):
     with two(tiny_run, tmp_path / "run") as commands:
         first = commands[0]
