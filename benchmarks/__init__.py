@@ -2,4 +2,4 @@
 
 from ferjax.platform import xla_flags
 
-xla_flags.set_flags()
+xla_flags.keep_convolutions()

@@ -4,7 +4,8 @@
                                      [--rounds 5] [--json FILE]
 
 Prints seconds in turns, each side in a process of its own, and the page faults of a call. The sizes are the
-papers'. See `ferjax.layers.cpu.conv_lowerings`, `ferjax.platform.xla_flags` and `ferjax.platform.allocator`.
+papers'. See `ferjax.layers.cpu.conv_lowerings`, `allocator`, `compile_options` and `xla_flags` in
+`ferjax.platform`.
 """
 
 import os
@@ -19,10 +20,11 @@ from benchmarks.suite import usual_size
 from ferjax import models
 from ferjax.layers.cpu import conv_lowerings
 from ferjax.platform import process, xla_flags
+from ferjax.platform.compile_options import OLDER_FUSIONS
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 # 3×3 convolutions with fewer products; two columns of few channels at once; convolutions by Eigen and not by
-# YNNPACK; fusions compiled by XLA's older way; freed memory that stays with the process.
+# YNNPACK; steps whose fusions are compiled by XLA's older way; freed memory that stays with the process.
 CHOICES = ("winograd", "pairs", "eigen", "older fusions", "kept memory")
 YNNPACK = ("INDIVIDUAL_DOT", "INDIVIDUAL_CONVOLUTION", "REDUCE")  # what XLA 0.10.2 gives it
 
@@ -30,13 +32,13 @@ YNNPACK = ("INDIVIDUAL_DOT", "INDIVIDUAL_CONVOLUTION", "REDUCE")  # what XLA 0.1
 def start(without: str | None = None) -> None:
     """What a command of ferjax does first, but for one choice."""
     if without == "kept memory":
-        xla_flags.set_flags()
+        xla_flags.keep_convolutions()
         return
     if without == "eigen":
         kinds = ",".join(f"LIBRARY_FUSION_TYPE_{kind}" for kind in YNNPACK)
-        os.environ["XLA_FLAGS"] = f"{xla_flags.CONVOLUTIONS.flag}={kinds}"
+        os.environ["XLA_FLAGS"] = f"{xla_flags.FLAG}={kinds}"
     if without == "older fusions":
-        os.environ["XLA_FLAGS"] = f"{xla_flags.FUSIONS.flag}=true"
+        os.environ["XLA_FLAGS"] = f"--{OLDER_FUSIONS}=true"
     process.prepare()
     if without == "winograd":
         conv_lowerings.WINOGRAD_CHANNELS = sys.maxsize

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from ferjax import config as ferjax_config
 from ferjax import models
 from ferjax.cluster.mesh import batch_sharding, make_mesh, replicated
+from ferjax.platform.compile_options import compiled_to_run_once, compiled_to_train
 from ferjax.training import optimizers, schedules, state, steps
 from ferjax.training.predict_step import make_predict_step
 
@@ -47,11 +48,17 @@ class FerjaxTraining:
         tx = optimizers.create(config.optimizer, schedule)
         mesh = one_machine(images, devices)
         create = jax.jit(
-            lambda: state.create(model, tx, images.shape[1:], 0, ema=False), out_shardings=replicated(mesh)
+            lambda: state.create(model, tx, images.shape[1:], 0, ema=False),
+            out_shardings=replicated(mesh),
+            compiler_options=compiled_to_run_once(mesh),
         )
         self.state = create()
         self.batch = jax.device_put({"image": images, "label": labels}, batch_sharding(mesh))
-        step = jax.jit(steps.make_train_step(model, tx, schedule, config, None, dtype), donate_argnums=0)
+        step = jax.jit(
+            steps.make_train_step(model, tx, schedule, config, None, dtype),
+            donate_argnums=0,
+            compiler_options=compiled_to_train(mesh),
+        )
         lowered = step.lower(self.state, self.batch)
         self.flops, self.compiled = _flops(lowered), lowered.compile()
 

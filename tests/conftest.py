@@ -6,6 +6,7 @@ import io
 import os
 import re
 import subprocess
+from importlib import metadata
 
 import jax
 import pytest
@@ -18,10 +19,10 @@ from untrained import write_run
 
 from ferjax.data import builders
 from ferjax.models import convnext, resnet
-from ferjax.platform import xla_flags
+from ferjax.platform import compile_options, xla_flags
 
 flags.FLAGS.mark_as_parsed()
-xla_flags.set_flags()  # as every command does
+xla_flags.keep_convolutions()  # as every command does
 
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,6 +33,8 @@ settings.load_profile("patient")
 _HURRY = "JAX_DISABLE_MOST_OPTIMIZATIONS"
 os.environ.setdefault(_HURRY, "1")
 jax.config.update(_HURRY.lower(), os.environ[_HURRY] != "0")
+if os.environ[_HURRY] != "0" and metadata.version("jaxlib") in compile_options.TRIED_ON_CPU:
+    os.environ["XLA_FLAGS"] += f" --{compile_options.OLDER_FUSIONS}=false"
 
 # Networks whose layers another, smaller or plainer, also has: what is tried on every network takes long with
 # these, and says little more.
