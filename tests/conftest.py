@@ -5,6 +5,7 @@ import importlib
 import io
 import os
 import re
+import signal
 import subprocess
 from importlib import metadata
 
@@ -23,6 +24,9 @@ from ferjax.platform import compile_options, xla_flags
 
 flags.FLAGS.mark_as_parsed()
 xla_flags.keep_convolutions()  # as every command does
+
+# In the background a shell has its commands ignore ^C, which the commands that tests start would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

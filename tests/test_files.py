@@ -207,7 +207,6 @@ def test_a_signal_leaves_nothing_unfinished(tmp_path, number):
     program = """if True:
         import os, signal, sys
         from ferjax import files
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # which nohup would leave ignored
         with files.replacing(sys.argv[1]) as folder:
             folder.mkdir()
             (folder / "part").write_text("a")

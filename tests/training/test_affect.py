@@ -104,7 +104,7 @@ def test_it_learns_what_the_pictures_show(run):
         split: [row for row in tiny.rows(run) if row["split"] == split] for split in ("train", "validation")
     }
     assert logged["validation"][-1]["valence_ccc"] > 0.7
-    assert logged["train"][-1]["affect_loss"] < logged["train"][0]["affect_loss"] / 3
+    assert logged["train"][-1]["affect_loss"] < logged["train"][0]["affect_loss"] / 2
 
 
 def test_evaluate_gives_the_same_scores_and_files(run):
