@@ -145,8 +145,9 @@ def _pruned(
         if not len(members):
             continue
         among_first = np.empty(values.shape, bool)
-        in_front = np.cumsum(weights[members][order], axis=0) <= count
-        np.put_along_axis(among_first, order, in_front, axis=0)
+        ordered = weights[members][order]
+        # An example of which more than half is among the first counts whole: rounded, not cut off.
+        np.put_along_axis(among_first, order, np.cumsum(ordered, axis=0) - ordered / 2 <= count, axis=0)
         left = np.where(among_first, values, 0)
         scores[members] = np.maximum(left.max(1), 0)
         suggested[members] = np.where(scores[members] > 0, left.argmax(1), labels[members])

@@ -125,7 +125,9 @@ def test_the_interval_holds_the_estimate_and_people_make_it_wider():
     alone = confident.bootstrap(given, chances, np.arange(600), draws=60)
     low, high = alone.share
     suspects = confident.suspects(given, chances, confident.estimate(given, chances))
-    assert low < len(suspects.examples) / 600 < high
+    share = len(suspects.examples) / 600
+    assert low < share < high
+    assert abs((low + high) / 2 - share) < 0.1 * (high - low)  # drawn again, as many are found on average
     assert alone.joint.shape == (2, 7, 7)
     assert alone.given.shape == (2, 7)
     # Whole classes of one person each: every draw lacks some.
