@@ -9,8 +9,9 @@ from jax.sharding import Mesh
 
 # LLVM's level: with 0 the program compiles faster still, and then takes longer than that has saved.
 _ONCE = {"xla_backend_optimization_level": 1}
-# On CPUs, fusions become LLVM's language by XLA's older way, in a third of the time. Steps are as fast or
-# faster for it; not so forward passes, where a spatial transformer takes longer (docs/benchmarks.md).
+# On CPUs, fusions become LLVM's language by XLA's older way, in a third of the time. Most steps are as fast
+# or up to a fifth faster, attentional_cnn's a fifth slower, and its forward pass a half: so passes alone are
+# compiled as XLA would (docs/benchmarks.md).
 OLDER_FUSIONS = "xla_cpu_use_fusion_emitters"
 # By default a TPU's program adds up all gradients at the end of the backward pass, and waits. With these,
 # exchanges of gradients go on beside other work: they are split (the first two), beside products and beside
