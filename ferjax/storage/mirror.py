@@ -106,6 +106,8 @@ class Mirror:
         check_room(self.root, sum(entry.size for entry in wanted.values()), self.address)
 
         def fetch(name: str) -> None:
+            if (self.root / name).is_dir():  # whose files were removed above
+                shutil.rmtree(self.root / name)
             objects.download(self.address_of(name), self.root / name, wanted[name].size)
             self._known[name] = _Known(wanted[name], _stat(self.root / name))
 
