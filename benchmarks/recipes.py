@@ -2,7 +2,7 @@
 
     python -m benchmarks.recipes [--only NAME,NAME] [--runs runs] [--json FILE]
 
-One run after the other, each by the command of a user, into `--runs`/NAME: about four hours on two cores. A
+One run after the other, each by the command of a user, into `--runs`/NAME: some hours on two cores. A
 run that has ended there is not repeated, one that was stopped goes on. The record keeps the rows of runs that
 `--only` leaves out.
 """

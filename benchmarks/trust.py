@@ -91,22 +91,22 @@ def label_noise(
     """Estimates the wrong labels of some splits, and lists the most frequent pairs of classes."""
     labels = np.concatenate([part["labels"] for part in parts])
     chances = np.exp(with_temperature(np.concatenate([part["logs"] for part in parts]), temperature))
-    noise = confident.estimate(labels, chances)
-    suspects = confident.suspects(labels, chances, noise)
-    joint = confident.suspected_joint(labels, suspects, len(names))
+    finding = confident.find(labels, chances)
     ends = confident.bootstrap(labels, chances, np.arange(len(labels)))
-    off = joint * (1 - np.eye(len(names)))
+    off = finding.joint * (1 - np.eye(len(names)))
     order = np.argsort(-off, axis=None)[:PAIRS]
     return {
         "images": len(labels),
         "predicted": float((chances.argmax(1) == labels).mean()),
-        "share": float(confident.wrong_share(joint)),
+        "share": finding.share,
         "interval": ends.share.tolist(),
-        "by_confident_joint": float(confident.wrong_share(noise.joint)),
-        "suspects": len(suspects.examples),
+        "by_confident_joint": float(confident.wrong_share(finding.noise.joint)),
+        "suspects": len(finding.suspects.examples),
         "by_label": {
             name: [float(share), *ends.given[:, place].tolist()]
-            for place, (name, share) in enumerate(zip(names, confident.wrong_by_label(joint), strict=True))
+            for place, (name, share) in enumerate(
+                zip(names, confident.wrong_by_label(finding.joint), strict=True)
+            )
         },
         "pairs": [
             {

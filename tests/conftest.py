@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-from importlib import metadata
 
 import jax
 import pytest
@@ -37,8 +36,9 @@ settings.load_profile("patient")
 _HURRY = "JAX_DISABLE_MOST_OPTIMIZATIONS"
 os.environ.setdefault(_HURRY, "1")
 jax.config.update(_HURRY.lower(), os.environ[_HURRY] != "0")
-if os.environ[_HURRY] != "0" and metadata.version("jaxlib") in compile_options.TRIED_ON_CPU:
-    os.environ["XLA_FLAGS"] += f" --{compile_options.OLDER_FUSIONS}=false"
+if os.environ[_HURRY] != "0":
+    for option, value in compile_options.sooner_on_cpu().items():
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --{option}={str(value).lower()}"
 
 # Networks whose layers another, smaller or plainer, also has: what is tried on every network takes long with
 # these, and says little more.

@@ -228,6 +228,17 @@ def newest(workdir: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 @contextlib.contextmanager
+def optimised() -> Iterator[None]:
+    """Compiles as for training inside, which the tests otherwise do not."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
+
+
+@contextlib.contextmanager
 def registered() -> Iterator[None]:
     """The network is known as `tiny` inside."""
     with NETWORKS.replaced("tiny", TinyNet, FACTS):

@@ -154,6 +154,32 @@ def _pruned(
     return suggested, scores
 
 
+class Finding(NamedTuple):
+    """What is wrong with the labels of a set.
+
+    Attributes:
+        noise: the confident joint.
+        suspects: examples whose labels are likely wrong.
+        joint: float64 `[K, K]`, see `suspected_joint`.
+    """
+
+    noise: Noise
+    suspects: Suspects
+    joint: Float[np.ndarray, "K K"]
+
+    @property
+    def share(self) -> float:
+        """The estimated share of wrong labels, in [0, 1]."""
+        return float(wrong_share(self.joint))
+
+
+def find(labels: Int[np.ndarray, " N"], probabilities: Float[np.ndarray, "N K"]) -> Finding:
+    """Estimates how many labels are wrong, and finds which; arguments as of `estimate`."""
+    noise = estimate(labels, probabilities)
+    found = suspects(labels, probabilities, noise)
+    return Finding(noise, found, suspected_joint(labels, found, probabilities.shape[1]))
+
+
 def suspected_joint(
     labels: Int[np.ndarray, " N"], suspects: Suspects, classes: int
 ) -> Float[np.ndarray, "K K"]:

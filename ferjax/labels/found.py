@@ -7,7 +7,7 @@ import numpy as np
 
 from ferjax.data.seeded import Draws
 from ferjax.labels import confident
-from ferjax.labels.confident import Intervals, Noise, Suspects
+from ferjax.labels.confident import Finding, Intervals, Suspects
 from ferjax.labels.neighbours import nearest
 from ferjax.labels.probabilities import Probabilities
 from ferjax.labels.whole_set import WholeSet
@@ -26,37 +26,34 @@ class Found(NamedTuple):
     Attributes:
         whole: the set.
         probabilities: out of sample.
-        noise: the confident joint.
-        suspects: examples whose labels are likely wrong, the worst first.
-        joint: float64 [K, K], of given labels and what they are if every suspect is wrong: the estimate.
+        finding: the estimate and the suspects, the worst first.
         intervals: of the estimate.
     """
 
     whole: WholeSet
     probabilities: Probabilities
-    noise: Noise
-    suspects: Suspects
-    joint: np.ndarray
+    finding: Finding
     intervals: Intervals
+
+    @property
+    def suspects(self) -> Suspects:
+        """Examples whose labels are likely wrong, the worst first."""
+        return self.finding.suspects
 
 
 def find(whole: WholeSet, probabilities: Probabilities) -> Found:
     """Estimates the noise and finds the suspects."""
-    noise = confident.estimate(whole.labels, probabilities.values)
-    suspects = confident.suspects(whole.labels, probabilities.values, noise)
     return Found(
         whole=whole,
         probabilities=probabilities,
-        noise=noise,
-        suspects=suspects,
-        joint=confident.suspected_joint(whole.labels, suspects, len(whole.label_names)),
+        finding=confident.find(whole.labels, probabilities.values),
         intervals=confident.bootstrap(whole.labels, probabilities.values, whole.groups),
     )
 
 
 def numbers(found: Found) -> dict[str, Any]:
     """Returns the numbers of `labels.json`; JSON values and arrays only."""
-    whole, noise, names = found.whole, found.noise, found.whole.label_names
+    whole, (noise, _, joint), names = found.whole, found.finding, found.whole.label_names
     given = np.bincount(whole.labels, minlength=len(names))
     flagged = np.bincount(whole.labels[found.suspects.examples], minlength=len(names))
     agree = found.probabilities.values.argmax(1) == whole.labels
@@ -69,7 +66,7 @@ def numbers(found: Found) -> dict[str, Any]:
         "digest": whole.digest(),
         "accuracy": float(agree.mean()),
         "noise": {
-            "share": float(confident.wrong_share(found.joint)),
+            "share": found.finding.share,
             "interval": found.intervals.share.tolist(),
             "by_confident_joint": float(confident.wrong_share(noise.joint)),
         },
@@ -82,13 +79,11 @@ def numbers(found: Found) -> dict[str, Any]:
                 "interval": found.intervals.given[:, label].tolist(),
                 "flagged": int(flagged[label]),
             }
-            for label, (name, share) in enumerate(
-                zip(names, confident.wrong_by_label(found.joint), strict=True)
-            )
+            for label, (name, share) in enumerate(zip(names, confident.wrong_by_label(joint), strict=True))
         ],
         "pairs": pairs(found)[:_LISTED_PAIRS],
         "confident_joint": noise.counts.tolist(),
-        "joint": found.joint.tolist(),
+        "joint": joint.tolist(),
         "flagged": {
             "total": len(found.suspects.examples),
             "splits": {
@@ -108,7 +103,7 @@ def pairs(found: Found) -> list[dict[str, Any]]:
     """
     names, number = found.whole.label_names, len(found.whole.labels)
     low, high = found.intervals.joint
-    off = found.joint * (1 - np.eye(len(names)))
+    off = found.finding.joint * (1 - np.eye(len(names)))
     rows = [
         {
             "label": names[int(i)],

@@ -140,7 +140,7 @@ def _notices(texts: Sequence[str]) -> str:
 def noise_matrix(found: Found) -> Figure:
     """Draws the share of each given label that is estimated to be another class; the diagonal is "
     "left empty."""
-    joint, names = found.joint, found.whole.label_names
+    joint, names = found.finding.joint, found.whole.label_names
     total = joint.sum(1, keepdims=True)
     shares = np.divide(joint, total, out=np.zeros_like(joint), where=total > 0)
     np.fill_diagonal(shares, 0)

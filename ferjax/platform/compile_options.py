@@ -10,8 +10,8 @@ from jax.sharding import Mesh
 # LLVM's level: with 0 the program compiles faster still, and then takes longer than that has saved.
 _ONCE = {"xla_backend_optimization_level": 1}
 # On CPUs, fusions become LLVM's language by XLA's older way, in a third of the time. Most steps are as fast
-# or up to a fifth faster, attentional_cnn's a fifth slower, and its forward pass a half: so passes alone are
-# compiled as XLA would (docs/benchmarks.md).
+# or up to a fifth faster, attentional_cnn's up to a fifth slower, and its forward pass alone up to a half: so
+# those are compiled as XLA would (docs/benchmarks.md).
 OLDER_FUSIONS = "xla_cpu_use_fusion_emitters"
 # By default a TPU's program adds up all gradients at the end of the backward pass, and waits. With these,
 # exchanges of gradients go on beside other work: they are split (the first two), beside products and beside
@@ -44,7 +44,7 @@ def compiled_to_run_once(mesh: Mesh) -> Options | None:
         return None
     # JAX_DISABLE_MOST_OPTIMIZATIONS asks for even less.
     once = {} if jax.config.read("jax_disable_most_optimizations") else _ONCE
-    return (_on_cpu() | once) or None
+    return (sooner_on_cpu() | once) or None
 
 
 def compiled_to_train(mesh: Mesh) -> Options | None:
@@ -57,7 +57,7 @@ def compiled_to_train(mesh: Mesh) -> Options | None:
         mesh: the devices that run it.
     """
     if _platform(mesh) == "cpu":
-        return _on_cpu() or None
+        return sooner_on_cpu() or None
     if mesh.size == 1 or _platform(mesh) != "tpu":
         return None
     if importlib.util.find_spec("libtpu") is None or metadata.version("libtpu") not in TRIED:
@@ -65,11 +65,11 @@ def compiled_to_train(mesh: Mesh) -> Options | None:
     return dict(_BESIDE_WORK)
 
 
-def _platform(mesh: Mesh) -> str:
-    return mesh.devices.flat[0].platform
-
-
-def _on_cpu() -> Options:
-    """Returns what is to be gained on a CPU; nothing where XLA_FLAGS chose already."""
+def sooner_on_cpu() -> Options:
+    """Returns the options with which a CPU's program compiles sooner; none where XLA_FLAGS chose already."""
     chosen = OLDER_FUSIONS in os.environ.get("XLA_FLAGS", "")
     return {} if chosen or metadata.version("jaxlib") not in TRIED_ON_CPU else {OLDER_FUSIONS: False}
+
+
+def _platform(mesh: Mesh) -> str:
+    return mesh.devices.flat[0].platform

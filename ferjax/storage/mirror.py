@@ -106,10 +106,12 @@ class Mirror:
         check_room(self.root, sum(entry.size for entry in wanted.values()), self.address)
 
         def fetch(name: str) -> None:
-            if (self.root / name).is_dir():  # whose files were removed above
-                shutil.rmtree(self.root / name)
-            objects.download(self.address_of(name), self.root / name, wanted[name].size)
-            self._known[name] = _Known(wanted[name], _stat(self.root / name))
+            file = self.root / name
+            if file.is_dir():  # an empty one, which a store does not know; one with files ends in an error
+                for emptied in sorted(file.glob("**"), reverse=True):
+                    emptied.rmdir()
+            objects.download(self.address_of(name), file, wanted[name].size)
+            self._known[name] = _Known(wanted[name], _stat(file))
 
         objects.at_once(fetch, wanted)
 

@@ -47,11 +47,10 @@ def test_a_label_that_is_likeliest_is_no_suspect_and_not_counted():
     labels = np.array([0, 0, 0, 0, 1, 1])
     first = np.array([0.9, 0.9, 0.9, 0.55, 0.6, 0.6])
     probabilities = np.stack([first, 1 - first], axis=1)
-    noise = confident.estimate(labels, probabilities)
-    assert noise.counts[0, 1] == 1
-    assert confident.wrong_share(noise.joint) > 0
-    found = confident.suspects(labels, probabilities, noise)
-    assert confident.wrong_share(confident.suspected_joint(labels, found, 2)) == 0
+    found = confident.find(labels, probabilities)
+    assert found.noise.counts[0, 1] == 1
+    assert confident.wrong_share(found.noise.joint) > 0
+    assert found.share == 0
 
 
 def test_a_class_without_examples_or_without_a_sure_one():
@@ -79,10 +78,9 @@ def test_weights_are_repetitions():
 @pytest.mark.parametrize("shares", [None, [0.14, 0.03, 0.13, 0.25, 0.17, 0.11, 0.17]], ids=["even", "uneven"])
 def test_planted_noise_is_found(noise, shares):
     actual, given, chances = simulated(6000, noise, seed=2, shares=shares)
-    found = confident.estimate(given, chances)
-    suspects = confident.suspects(given, chances, found)
-    estimate = confident.wrong_share(confident.suspected_joint(given, suspects, 7))
-    assert abs(estimate - noise) < 0.02
+    found = confident.find(given, chances)
+    suspects = found.suspects
+    assert abs(found.share - noise) < 0.02
     wrong = given != actual
     if noise:
         assert wrong[suspects.examples].mean() > 0.8
@@ -100,20 +98,16 @@ def test_planted_noise_is_found(noise, shares):
 def test_a_weak_network_does_not_inflate_the_estimate(noise):
     # Right about 85 % of the images: the confident joint is too large by up to 4 points.
     _, given, chances = simulated(6000, noise, seed=2, sharpness=2.5)
-    found = confident.estimate(given, chances)
-    suspects = confident.suspects(given, chances, found)
-    estimate = confident.wrong_share(confident.suspected_joint(given, suspects, 7))
-    assert estimate <= confident.wrong_share(found.joint) + 0.001  # rounded by pair
-    assert abs(estimate - noise) < 0.025
+    found = confident.find(given, chances)
+    assert found.share <= confident.wrong_share(found.noise.joint) + 0.001  # rounded by pair
+    assert abs(found.share - noise) < 0.025
 
 
 def test_the_interval_covers_what_other_samples_give():
     """Of 40 samples of 500 the interval holds the mean of all in about 95 %."""
-    shares, held = [], 0
     samples = [simulated(500, 0.2, seed=seed)[1:] for seed in range(40)]
-    for given, chances in samples:
-        suspects = confident.suspects(given, chances, confident.estimate(given, chances))
-        shares.append(len(suspects.examples) / 500)
+    shares = [confident.find(*sample).share for sample in samples]
+    held = 0
     for given, chances in samples:
         low, high = confident.bootstrap(given, chances, np.arange(500), draws=60).share
         held += low <= np.mean(shares) <= high
@@ -124,8 +118,7 @@ def test_the_interval_holds_the_estimate_and_people_make_it_wider():
     _, given, chances = simulated(600, 0.2, seed=3)
     alone = confident.bootstrap(given, chances, np.arange(600), draws=60)
     low, high = alone.share
-    suspects = confident.suspects(given, chances, confident.estimate(given, chances))
-    share = len(suspects.examples) / 600
+    share = confident.find(given, chances).share
     assert low < share < high
     assert abs((low + high) / 2 - share) < 0.1 * (high - low)  # drawn again, as many are found on average
     assert alone.joint.shape == (2, 7, 7)

@@ -22,10 +22,8 @@ from ferjax.platform.compile_options import (
 @pytest.fixture
 def optimising():
     """Compiles as for training, which the tests otherwise do not; the mesh that is compiled for."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield make_mesh(tiny.tiny_configuration().mesh)
-    jax.config.update("jax_disable_most_optimizations", before)
+    with tiny.optimised():
+        yield make_mesh(tiny.tiny_configuration().mesh)
 
 
 @pytest.mark.skipif(metadata.version("jaxlib") not in TRIED_ON_CPU, reason="not tried with this version")
@@ -68,7 +66,8 @@ def test_cpus_compile_fusions_the_older_way_where_it_was_tried_and_nothing_else_
 def test_a_step_is_compiled_with_it(optimising, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "")
     options = compiled_to_train(optimising)
-    jax.jit(lambda x: jax.numpy.tanh(x) * 2, compiler_options=options)(1.0)
+    assert options == {OLDER_FUSIONS: False}
+    assert jax.jit(lambda x: jax.numpy.square(x) * 2, compiler_options=options)(3.0) == 18
 
 
 def mesh_of(platform: str, count: int) -> Any:

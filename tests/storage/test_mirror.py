@@ -59,6 +59,22 @@ def test_what_is_stored_is_fetched_byte_by_byte_and_only_once(store, tmp_path):
     assert contents(copied(tmp_path).path) == files | {"empty": b"more"}
 
 
+def test_a_file_takes_the_place_of_an_empty_folder_of_its_name_and_not_of_one_with_files(store, tmp_path):
+    one, other, third = copied(tmp_path), copied(tmp_path), copied(tmp_path)
+    written(one, **{"b/c/d": b"1"}).push()
+    other.pull()
+    (other.path / "b/c/d").unlink()
+    for folder in ("b/c", "b"):
+        (other.path / folder).rmdir()
+    written(other, b=b"2").push()
+    one.pull()
+    assert contents(one.path) == {"b": b"2"}
+    written(third, **{"b/mine": b"3"})  # not in the store
+    with pytest.raises(OSError, match=r"not empty|Not a directory"):
+        third.pull()
+    assert (third.path / "b/mine").read_bytes() == b"3"
+
+
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(

@@ -26,7 +26,7 @@ FIELDS = {
     "data__name": "folder/affect", "affect__head": "beside", "augment__flip": False,
     "augment__translate": 0.0, "train__log_every": 35,
     "model__dropout": 0.0, "schedule__name": "constant",
-    "train__epochs": 20.0, "eval__every_epochs": 10.0, "checkpoint__every_steps": 0,
+    "train__epochs": 30.0, "eval__every_epochs": 15.0, "checkpoint__every_steps": 0,
     "schedule__learning_rate": 0.1, "affect__loss": "both", "data__cache": "device",
 }  # fmt: skip
 SPLITS = ("train", "validation")
@@ -104,7 +104,7 @@ def test_it_learns_what_the_pictures_show(run):
         split: [row for row in tiny.rows(run) if row["split"] == split] for split in ("train", "validation")
     }
     assert logged["validation"][-1]["valence_ccc"] > 0.7
-    assert logged["train"][-1]["affect_loss"] < logged["train"][0]["affect_loss"] / 2
+    assert logged["train"][-1]["affect_loss"] < logged["train"][0]["affect_loss"] / 3
 
 
 def test_evaluate_gives_the_same_scores_and_files(run):

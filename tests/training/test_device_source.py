@@ -1,7 +1,5 @@
 """Training images on the device and several steps a call: the same run in every bit."""
 
-import contextlib
-
 import jax
 import numpy as np
 import pytest
@@ -35,20 +33,17 @@ def trained(tiny_run, tmp_path_factory, name, **fields):
     return workdir
 
 
-@contextlib.contextmanager
+@pytest.fixture(scope="module", autouse=True)
 def optimised():
     """Compiles as training does: how a sum is rounded is a matter of how it is compiled."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    with tiny.optimised():
+        yield
 
 
 @pytest.fixture(scope="module")
 def plain(tiny_run, tmp_path_factory):
     """The workdir of a run from memory, a step a call."""
-    with optimised():
-        return trained(tiny_run, tmp_path_factory, "plain")
+    return trained(tiny_run, tmp_path_factory, "plain")
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +59,7 @@ def assert_same_run(workdir, other):
 
 
 def test_images_on_the_device_give_the_same_run_in_every_bit(tiny_run, plain, tmp_path):
-    with optimised():
-        train_and_evaluate(tiny_run.config(**FIELDS, data__cache="device"), tmp_path)
+    train_and_evaluate(tiny_run.config(**FIELDS, data__cache="device"), tmp_path)
     assert_same_run(tmp_path, plain)
 
 
