@@ -2,32 +2,34 @@
 
 What is compared is processor time of the two in one process, in turns: another machine, or another process
 beside it, moves both. No time in seconds is judged. PyTorch has one thread: those that wait for others would
-count as work.
+count as work. Both are compiled as for training.
 """
 
-import statistics
 import time
 
 import pytest
+import tiny
 import torch
 
 from benchmarks import measure
-from benchmarks.beside_torch import FERJAX, INFERENCE, TRAINING, contenders
+from benchmarks.beside_torch import FERJAX, INFERENCE, TRAINING, Work, contenders
 
 EAGER = "torch eager"
 
 pytestmark = [pytest.mark.slow, pytest.mark.performance]
 
-# ferjax's processor time over that of PyTorch eager; two cores of an AMD EPYC, jax 0.10.2, torch 2.13,
-# 2026-11-22: (network, image, batch) → training, inference. The records of a time when a turn was one
-# call stay where they are the tighter ones: SE-ResNet-18 is at 2.2 and 1.8 today.
+# ferjax's processor time over that of PyTorch eager, the least of each; jax 0.10.2, torch 2.13, 2026-12-01:
+# (network, image, batch) → training, inference.
 RECORD = {
-    ("resemotenet", 32, 8): (0.44, 0.25),
-    ("fer_cnn", 48, 8): (2.3, 1.2),
-    ("se_resnet18", 64, 4): (1.95, 1.32),
+    ("resemotenet", 32, 8): (0.14, 0.10),
+    ("fer_cnn", 48, 8): (1.02, 0.84),
+    ("se_resnet18", 64, 4): (1.05, 0.73),
 }
-MARGIN = 2.0  # what a changed lowering costs is more; noise is less
-ROUNDS = 3
+RECORDED_ON = "AMD EPYC, 2 cores"
+# Beside two trainings three runs were within a tenth of these. Other processors have other ratios.
+MARGIN, ELSEWHERE = 1.3, 2.0
+ROUNDS = 4
+ATTEMPTS = 3  # noise passes, a slower program stays
 
 
 @pytest.fixture(autouse=True)
@@ -45,11 +47,21 @@ def one_thread():
     ids=lambda case: case[0],
 )
 def test_no_network_has_become_markedly_slower(network):
+    margin = MARGIN if measure.device() == RECORDED_ON else ELSEWHERE
     for work, recorded in zip((TRAINING, INFERENCE), RECORD[network], strict=True):
-        runs = contenders(work, *network, "float32", compiled=False)
-        seconds = measure.interleaved(
-            {name: runs[name]() for name in (FERJAX, EAGER)}, ROUNDS, time.process_time
-        )
-        ratio = statistics.median(seconds[FERJAX]) / statistics.median(seconds[EAGER])
-        print(f"{work.name}, {network[0]}: {ratio:.2f} times PyTorch's processor time")
-        assert ratio < MARGIN * recorded, f"{work.name}: {ratio:.2f}, recorded {recorded}"
+        found = smallest_ratio(work, network, margin * recorded)
+        print(f"{work.name}, {network[0]}: {found:.2f} times PyTorch's processor time")
+        assert found < margin * recorded, f"{work.name}: {found:.2f}, recorded {recorded}"
+
+
+def smallest_ratio(work: Work, network: tuple[str, int, int], enough: float) -> float:
+    """The ratio of processor times; measured again while it is not below what is enough."""
+    runs = contenders(work, *network, "float32", compiled=False)
+    with tiny.optimised():
+        sides = {name: runs[name]() for name in (FERJAX, EAGER)}
+        found = float("inf")
+        for _ in range(ATTEMPTS):
+            if found >= enough:
+                seconds = measure.interleaved(sides, ROUNDS, time.process_time)
+                found = min(found, min(seconds[FERJAX]) / min(seconds[EAGER]))
+    return found
