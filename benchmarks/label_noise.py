@@ -32,7 +32,8 @@ def configuration(method: str, noise: float, seed: int, args: argparse.Namespace
     config.data.update(image_size=args.image_size, label_noise=noise, label_noise_seed=seed)
     config.augment.erase = 1.0
     config.train.update(epochs=args.epochs, seed=seed, log_every=100)
-    config.loss.scn_relabel_epoch = max(args.epochs // 2, 1.0)
+    if method == "scn":
+        config.loss.scn_relabel_epoch = max(args.epochs // 2, 1.0)
     config.update_from_flattened_dict({"init.from": args.start} | METHODS[method])
     return config
 

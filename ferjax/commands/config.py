@@ -13,7 +13,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from ferjax.commands import framework
-from ferjax.config import defaults, flat, table, unknown_field, validate
+from ferjax.config import defaults, flat, idle_fields, table, unknown_field, validate
 from ferjax.errors import UserError
 from ferjax.files import to_json
 from ferjax.registry import verb
@@ -77,7 +77,7 @@ def _print_recipe(config: ConfigDict) -> None:
     if error:
         raise error
     if not _JSON.value:
-        print("\nvalid; all other fields are at their defaults")
+        print("\nvalid; all other fields are at their defaults", *idle_fields(config), sep="\n")
 
 
 def _print(answer: Any) -> None:

@@ -12,6 +12,8 @@ from ferjax.config.schema import OPTION_GROUPS, STAGE
 from ferjax.errors import UserError
 
 _TRUTHS = {"true": True, "false": False}
+# Groups that may hold options of a network or of a plugged-in function beside the fields of the schema.
+WITH_OPTIONS = ("model.", *(f"{group}." for group in OPTION_GROUPS))
 
 
 def flat(config: ConfigDict | Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -33,7 +35,7 @@ def override(config: ConfigDict, field: str, value: Any) -> None:
     """
     fields = dict(flat(config))
     group, _, name = field.rpartition(".")
-    if group in ("model", *OPTION_GROUPS) and name and field not in fields:
+    if f"{group}." in WITH_OPTIONS and name and field not in fields:
         options = config
         for part in group.split("."):
             options = options[part]
@@ -109,7 +111,11 @@ def split_argument(argument: str, default: str) -> tuple[str, dict[str, Any]]:
 
 
 def unknown_field(field: str, known: Iterable[str]) -> str:
-    """Says that a field is unknown, and which of the known ones are near."""
+    """Says that a field is unknown, which of the known ones are near, and where a new option would stand."""
     near = difflib.get_close_matches(field[:80], known, n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    if field.startswith(WITH_OPTIONS):
+        hint += (
+            f"; an option that the recipe does not set stands behind the colon, as in :toons,{field[:80]}=1"
+        )
     return f"the config has no field {shown(field)}{hint}"

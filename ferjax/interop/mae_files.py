@@ -3,7 +3,7 @@
 For fine-tuning, the encoder alone is read as a vision transformer's, see `ferjax.interop.torch_names.vit`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -13,7 +13,9 @@ from flax.traverse_util import unflatten_dict
 
 from ferjax.errors import UserError
 from ferjax.interop.differences import compare
+from ferjax.interop.floating_arrays import floating_arrays
 from ferjax.interop.name_tables import CONV, LAYER_NORM, LINEAR, Leaf, Row, vector
+from ferjax.interop.state_dict_places import is_array, places, readings
 from ferjax.interop.torch_names.vit import block_rows
 from ferjax.models.mae import MaskedAutoencoder
 from ferjax.runs.finite import check_finite
@@ -29,21 +31,19 @@ def import_mae(model: MaskedAutoencoder, state_dict: Any, image_size: int) -> di
 
     Args:
         model: the auto-encoder.
-        state_dict: PyTorch names to arrays; it may lie under the key `model`, as in the authors' files.
+        state_dict: PyTorch names to arrays. It may lie under any key, such as `model` in the authors' files,
+            and a prefix such as `module.` may stand before the names.
         image_size: pixels, both sides.
 
     Returns:
         `{"params": …}` of NumPy arrays, float32, or float64 where the state dict has that.
 
     Raises:
-        UserError: names are missing or unknown or shapes are wrong, or a number is NaN or infinite.
+        UserError: names are missing or unknown or shapes are wrong; an array is not one of floating-point
+            numbers, or holds NaN or infinity.
     """
-    inner = state_dict.get("model") if isinstance(state_dict, Mapping) else None
-    entries = inner if isinstance(inner, Mapping) else state_dict
-    if not isinstance(entries, Mapping):
-        raise UserError("it holds no state dict, names and arrays")
-    entries = {str(name): value for name, value in entries.items() if hasattr(value, "shape")}
     wanted = _leaves(model, image_size)
+    entries = _entries(state_dict, wanted)
     shapes = {name: _torch_shape(leaf, shape) for name, (leaf, _, shape) in wanted.items()}
     difference = compare(shapes, {name: tuple(np.shape(value)) for name, value in entries.items()})
     if any(difference):
@@ -51,8 +51,7 @@ def import_mae(model: MaskedAutoencoder, state_dict: Any, image_size: int) -> di
             difference.words("the state dict is not of this auto-encoder, encoder and decoder: ")
             + "; an encoder alone is imported by python -m ferjax torch-import, whose folder init.from takes"
         )
-    arrays = {name: np.asarray(entries[name]) for name in wanted}
-    arrays = {name: value.astype(np.promote_types(value.dtype, np.float32)) for name, value in arrays.items()}
+    arrays = floating_arrays(entries)
     check_finite(arrays, "the state dict")
     flat = {path: np.array(leaf.to_flax(arrays[name]), order="C") for name, (leaf, path, _) in wanted.items()}
     return {"params": unflatten_dict(flat, sep="/")}
@@ -65,6 +64,19 @@ def export_mae(model: MaskedAutoencoder, params: Mapping[str, Any], image_size: 
         name: np.array(leaf.to_torch(np.asarray(flat[path])), order="C")
         for name, (leaf, path, _) in _leaves(model, image_size).items()
     }
+
+
+def _entries(content: Any, wanted: Collection[str]) -> dict[str, Any]:
+    """Finds the arrays of the dictionary, and of its reading, that have most of the wanted names."""
+    found = [
+        reading.entries
+        for place in (places(content) if isinstance(content, Mapping | list | tuple) else ())
+        for reading in readings(place, wanted)
+    ]
+    if not found:
+        raise UserError("it holds no state dict, names and arrays")
+    best = max(found, key=lambda entries: sum(name in entries for name in wanted))
+    return {name: value for name, value in best.items() if is_array(value)}
 
 
 def _leaves(model: MaskedAutoencoder, image_size: int) -> dict[str, tuple[Leaf, str, tuple[int, ...]]]:

@@ -6,13 +6,13 @@ Every number stays unchanged, so that a round trip is exact. `ferjax.interop.tor
 from collections.abc import Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from ferjax.errors import UserError, listed
+from ferjax.errors import UserError
 from ferjax.interop import state_dict_fit
-from ferjax.interop.differences import compare, short
+from ferjax.interop.differences import compare
+from ferjax.interop.floating_arrays import floating_arrays
 from ferjax.interop.image_sizes import size_shown
 from ferjax.interop.name_tables import BATCH_NORM, COUNTER
 from ferjax.interop.network_arrays import COLLECTIONS, Weight, arrays_of
@@ -21,9 +21,6 @@ from ferjax.interop.torch_networks import network as network_of
 from ferjax.runs.finite import check_finite
 from ferjax.training.affect import NAME as AFFECT
 from ferjax.training.affect import Head, joined
-
-_SHOWN = 2  # names in a message
-_LONGEST = 90  # letters of a reason that another library gives
 
 
 def import_state_dict(
@@ -64,7 +61,7 @@ def import_state_dict(
         network = network._replace(image_size=image_size)
     wanted = state_dict_fit.Request(name, network, num_classes, head, options, image_size is not None)
     weights, entries = state_dict_fit.find(wanted, state_dict)
-    arrays = _arrays(entries)
+    arrays = floating_arrays(entries)
     check_finite(arrays, "the state dict")
     flat = {weight.path: _contiguous(weight.leaf.to_flax(arrays[key])) for key, weight in weights.items()}
     return {**{key: {} for key in COLLECTIONS}, **unflatten_dict(flat, sep="/")}
@@ -126,7 +123,7 @@ def export_state_dict(
             difference = compare(_flax_shapes(weights), shapes)
     if any(difference):
         raise UserError(difference.words(f"the variables are not those of {name}: "))
-    arrays = _arrays(flat)
+    arrays = floating_arrays(flat)
     exported: dict[str, np.ndarray] = {}
     for row in network.rows:
         if row.loss_only and published:
@@ -146,24 +143,6 @@ def export_state_dict(
 
 def _flax_shapes(weights: Mapping[str, Weight]) -> dict[str, tuple[int, ...]]:
     return {weight.path: weight.flax_shape for weight in weights.values()}
-
-
-def _arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Converts values to NumPy arrays of at least float32."""
-    arrays, bad = {}, []
-    for key, value in values.items():
-        try:
-            array = np.asarray(value)
-        except (TypeError, RuntimeError) as error:  # bfloat16, another device, or gradients recorded
-            bad.append(f"{short(key)} ({' '.join(str(error).split())[:_LONGEST]})")
-            continue
-        if jnp.issubdtype(array.dtype, jnp.floating):
-            arrays[key] = array.astype(np.promote_types(array.dtype, np.float32), copy=False)
-        else:
-            bad.append(f"{short(key)} (it is {array.dtype})")
-    if bad:
-        raise UserError(f"not arrays of floating-point numbers on the CPU: {listed(bad, _SHOWN)}")
-    return arrays
 
 
 def _contiguous(array: np.ndarray) -> np.ndarray:

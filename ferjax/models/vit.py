@@ -151,7 +151,8 @@ class TokenEncoder(nn.Module):
         if height % self.patch or width % self.patch:
             raise UserError(
                 f"{self.registered} cuts images into squares of {self.patch}×{self.patch}, which do not "
-                f"divide {height}×{width}: set data.image_size to a multiple of {self.patch}, or model.patch"
+                f"divide {height}×{width}: choose an image size that is a multiple of {self.patch}, or the "
+                "network's option patch"
             )
         return images
 

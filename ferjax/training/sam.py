@@ -10,7 +10,8 @@ import optax
 def ascended(params: Any, gradients: Any, rho: float) -> Any:
     """Moves parameters by a step of length ρ up the gradient: w + ρ · g / ‖g‖.
 
-    The norm is that of all gradients together; where it is zero, nothing moves.
+    The norm is that of all gradients together; where it is zero, also because the squares are too small for
+    their type, nothing moves.
 
     Args:
         params: a tree of float arrays.
@@ -22,5 +23,5 @@ def ascended(params: Any, gradients: Any, rho: float) -> Any:
         equation 2 with p = 2.
     """
     norm = optax.tree.norm(gradients)
-    scale = rho / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny)
+    scale = jnp.where(norm > 0, rho / norm, 0)
     return jax.tree.map(lambda w, g: w + scale.astype(w.dtype) * g, params, gradients)

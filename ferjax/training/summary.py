@@ -7,7 +7,7 @@ from clu import parameter_overview
 from ml_collections import ConfigDict
 
 from ferjax.cluster.mesh import describe_sharding
-from ferjax.config import is_pretraining, stages_of
+from ferjax.config import idle_fields, is_pretraining, stages_of
 from ferjax.platform.machine import describe_devices
 from ferjax.training.device_source import DeviceSource
 from ferjax.training.paths import by_path
@@ -35,7 +35,7 @@ def print_summary(
     )
     if isinstance(train, DeviceSource):
         print(f"{train.nbytes / 2**20:,.0f} MiB of training images on every device")
-    for line in stage_lines(config, parts):
+    for line in (*stage_lines(config, parts), *idle_fields(config)):
         print(line)
     print(
         f"workdir {workdir}" + (f", going on from step {int(state.step):,}" if resumed else ""),

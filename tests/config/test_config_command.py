@@ -65,6 +65,25 @@ def test_a_recipe_that_is_wrong(shell):
     assert json.loads(done.stdout)["error"] == only_line(done)
 
 
+def test_fields_of_a_method_that_is_off_are_told(shell):
+    done = shell("config", f"--config={RECIPE}", "--config.distill.attention=2.0", "--config.loss.rul_size=8")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-2:] == [
+        "distill.attention=2.0 changes nothing without distill.from",
+        "loss.rul_size=8 changes nothing without loss.rul",
+    ]
+    flags = ["--config.loss.rul=true", "--config.loss.rul_size=8"]
+    assert shell("config", f"--config={RECIPE}", *flags).stdout.splitlines()[-1].startswith("valid")
+
+
+def test_an_option_that_the_recipe_does_not_set_stands_behind_the_colon(shell):
+    line = only_line(shell("config", "--config=vit_s16", "--config.model.patch=8"))
+    assert (
+        "an option that the recipe does not set stands behind the colon, as in :toons,model.patch=1" in line
+    )
+    assert shell("config", "--config=vit_s16:toons,model.patch=8").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

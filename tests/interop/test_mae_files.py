@@ -70,9 +70,18 @@ def test_loss_guesses_and_gradients_are_pytorchs(theirs, normalised):
     assert compared == len(slopes) - 2
 
 
-def test_a_round_trip_is_exact_and_finds_the_weights_in_the_authors_file(theirs):
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda state: state,
+        lambda state: {"model": state, "epoch": 3},
+        lambda state: {"state_dict": {f"module.{name}": values for name, values in state.items()}},
+    ],
+    ids=["plain", "the authors'", "DataParallel"],
+)
+def test_a_round_trip_is_exact_and_finds_the_weights_in_a_file(theirs, wrapped):
     state = {name: values.numpy() for name, values in theirs.state_dict().items()}
-    again = export_mae(ours(), import_mae(ours(), {"model": state, "epoch": 3}, 16)["params"], 16)
+    again = export_mae(ours(), import_mae(ours(), wrapped(state), 16)["params"], 16)
     assert again.keys() == state.keys()
     for name, values in state.items():
         np.testing.assert_array_equal(again[name], values)
@@ -96,6 +105,14 @@ def test_the_encoder_alone_becomes_a_vision_transformer(theirs):
         (lambda state: state.update(extra=np.zeros(3)), "extra"),
         (lambda state: state.update(mask_token=np.zeros((1, 1, 9))), r"mask_token is \[1, 1, 9\], not"),
         (lambda state: state.update(mask_token=np.full((1, 1, 8), np.nan)), "mask_token"),
+        (
+            lambda state: state.update(mask_token=np.ones((1, 1, 8), np.complex64)),
+            r"not arrays of floating-point numbers.*mask_token \(it is complex64",
+        ),
+        (
+            lambda state: state.update(mask_token=torch.empty((1, 1, 8), device="meta")),
+            r"not arrays of floating-point numbers.*mask_token \(",
+        ),
     ],
 )
 def test_files_that_do_not_fit(theirs, change, message):
@@ -108,3 +125,5 @@ def test_files_that_do_not_fit(theirs, change, message):
 def test_a_file_without_names():
     with pytest.raises(UserError, match="it holds no state dict"):
         import_mae(ours(), [np.zeros(3)], 16)
+    with pytest.raises(UserError, match="it holds no state dict"):
+        import_mae(ours(), np.zeros(3), 16)

@@ -93,7 +93,7 @@ def test_parameters_are_those_of_the_authors(name, options, count):
 
 def test_an_image_that_the_patches_do_not_divide():
     model = models.create("vit_s16")
-    with pytest.raises(UserError, match="which do not divide 50×50: set"):
+    with pytest.raises(UserError, match="which do not divide 50×50: choose an image size"):
         jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 50, 50, 3)))
 
 
