@@ -198,8 +198,8 @@ def times(cases: Sequence[Case]) -> Figure | None:
             style = {"color": LIGHT[SERIES[number % len(SERIES)]], "linestyle": "", "marker": "o"}
             axes.plot(ratios, [row for row, _ in have], markersize=5, label=name, **style)
         axes.axvline(1, color=LIGHT["muted"], linewidth=1)
-        axes.set_yticks(range(len(shown)), [f"{case['model']}, {case['batch']}" for case in shown])
-        quiet(axes, title, "times as fast as", grid="x", lines=len(others))
+        axes.set_yticks(range(len(shown)), [f"{case['model']}, batch {case['batch']}" for case in shown])
+        quiet(axes, title, "its time / ferjax's time", grid="x", lines=len(others))
         axes.set_xlim(left=0)
         legend_above(axes, columns=1)
     return figure

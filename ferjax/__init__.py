@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     )
     from ferjax.platform import process
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = [
     "audit", "augment", "bulk", "cluster", "commands", "config", "cost_model", "data", "demo", "deploy",
     "errors", "experiments", "explain", "hub", "inference", "interop", "labels", "layers", "leaderboard",

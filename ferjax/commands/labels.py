@@ -123,11 +123,12 @@ def _refuse(why: str, **holders: flags.FlagHolder) -> None:
 
 def _print(written) -> None:
     numbers = written.numbers
-    from ferjax.labels.page import cautions, pair_table
+    from ferjax.labels.page import cautions, is_bound, pair_table
 
     low, high = (percent(end, 1) for end in numbers["noise"]["interval"])
     print(
-        f"{numbers['dataset']}: about {percent(numbers['noise']['share'], 1)} of {numbers['examples']:,} "
+        f"{numbers['dataset']}: {'at most ' if is_bound(numbers) else ''}about "
+        f"{percent(numbers['noise']['share'], 1)} of {numbers['examples']:,} "
         f"labels are wrong (95% {low} to {high}): {numbers['flagged']['total']:,} suspects\n"
     )
     print(markdown(*pair_table(numbers)))

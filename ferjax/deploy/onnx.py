@@ -18,6 +18,7 @@ import numpy as np
 import ferjax
 from ferjax.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.deploy import export_check
+from ferjax.deploy.any_batch import for_any_batch
 from ferjax.errors import UserError
 from ferjax.files import write_atomic
 from ferjax.inference import program, trained
@@ -90,14 +91,16 @@ def translated(
         instead: what to do where the network cannot be translated, for the message.
 
     Raises:
-        UserError: there is an operation that is not translated.
+        UserError: there is an operation that is not translated, or the network cannot take any number of
+            images.
     """
     from ferjax.deploy.to_onnx.convert import Unsupported, to_onnx
 
+    name = network.config.model.name
     try:
-        return to_onnx(answers, (network.input_size, network.input_size, 3), outputs)
+        with for_any_batch(name):
+            return to_onnx(answers, (network.input_size, network.input_size, 3), outputs)
     except Unsupported as error:
-        name = network.config.model.name
         raise UserError(f"{name} cannot be written as ONNX, which lacks {error}{instead}") from error
 
 

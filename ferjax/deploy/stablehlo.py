@@ -17,6 +17,7 @@ import numpy as np
 from jax import Array
 from jax import export as jax_export
 
+from ferjax.deploy.any_batch import for_any_batch
 from ferjax.errors import UserError
 from ferjax.files import user_path
 from ferjax.inference import trained
@@ -32,6 +33,9 @@ def export(network: Trained) -> bytes:
 
     For a CPU it holds ferjax's own convolutions, for other platforms XLA's; each platform compiles only its
     part.
+
+    Raises:
+        UserError: the network cannot take any number of images.
     """
     step, size = trained.answer_step(network), network.input_size
     variables = jax.device_put(network.variables)
@@ -43,7 +47,7 @@ def export(network: Trained) -> bytes:
 
     (batch,) = jax_export.symbolic_shape("batch")
     images = jax.ShapeDtypeStruct((batch, size, size, 3), jnp.uint8)
-    with _without_sources():
+    with for_any_batch(network.config.model.name), _without_sources():
         return bytes(jax_export.export(program, platforms=PLATFORMS)(images).serialize())
 
 

@@ -65,7 +65,8 @@ def _html(explained: Explained, title: str, subtitle: str) -> str:
 {_cards(explained)}
 {_unread(explained)}
 <h2>Image by image</h2>
-<p class="muted">The heat is that of the class above it, scaled image by image.</p>
+<p class="muted">The heat is that of the class named beside it, scaled image by image.</p>
+{_ramp(explained)}
 {_controls(explained)}
 <div class="subjects">{subjects}</div>
 <p class="none muted">No image fits both filters.</p>
@@ -184,6 +185,14 @@ def _predictions(explained: Explained, row: int, outcome: str) -> str:
     )
 
 
+def _ramp(explained: Explained) -> str:
+    """Makes the scale of the heat's colours."""
+    warm = f'<i style="background:{gradient(WARM)}"></i><span>for the class</span>'
+    cold = f'<span>against the class</span><i style="background:{gradient(COLD, "to left")}"></i>'
+    ramp = cold + warm if SIGNED & explained.heat.keys() else f"<span>nothing</span>{warm}"
+    return f'<div class="ramp">{ramp}</div>'
+
+
 def _legend(explained: Explained) -> str:
     rows = "".join(
         f"<dt>{escape(title)}</dt><dd>{escape(text)}"
@@ -197,7 +206,4 @@ def _legend(explained: Explained) -> str:
         for name, (title, text) in gallery_tiles.TITLES.items()
         if name in explained.pictures
     )
-    warm = f'<i style="background:{gradient(WARM)}"></i><span>for the class</span>'
-    cold = f'<span>against the class</span><i style="background:{gradient(COLD, "to left")}"></i>'
-    ramp = cold + warm if SIGNED & explained.heat.keys() else f"<span>nothing</span>{warm}"
-    return f'<div class="panel"><div class="ramp">{ramp}</div><dl class="facts">{rows}</dl></div>'
+    return f'<div class="panel"><dl class="facts">{rows}</dl></div>'

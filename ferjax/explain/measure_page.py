@@ -150,8 +150,8 @@ def faithful_table(figures: Mapping[str, Any]) -> tuple[list[str], list[list[str
 
 def contrast_table(figures: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Makes head and rows of the contrast: a row a method, a column a class."""
-    first = next(iter(figures["methods"].values()))
-    head = ["method", *(row["name"] for row in first["classes"])]
+    *classes, _ = next(iter(figures["methods"].values()))["classes"]
+    head = ["method", *(row["name"] for row in classes), "of the mean shares"]
     rows = [
         [spoken(name), *map(_contrast, numbers["classes"])] for name, numbers in figures["methods"].items()
     ]

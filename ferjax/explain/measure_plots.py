@@ -14,6 +14,7 @@ from ferjax.augment import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.data.toons.pose import SIZE
 from ferjax.data.toons.table import STYLES
 from ferjax.explain.face_regions import REGIONS, on_canonical
+from ferjax.explain.gallery import TITLES
 from ferjax.report.figures import new_figure, quiet, short
 from ferjax.report.palette import LIGHT, SERIES
 
@@ -113,8 +114,8 @@ def _boxes(axes: Axes, style: str) -> None:
 
 
 def spoken(name: str) -> str:
-    """Writes a method's name without underscores."""
-    return name.replace("_", " ")
+    """Writes the name of a method as its authors do, of a reference map without underscores."""
+    return TITLES[name][0] if name in TITLES else name.replace("_", " ")
 
 
 def curves(methods: Mapping[str, Mapping], references: Sequence[str]) -> Figure:
@@ -128,15 +129,16 @@ def curves(methods: Mapping[str, Mapping], references: Sequence[str]) -> Figure:
     if isinstance(engine := figure.get_layout_engine(), ConstrainedLayoutEngine):
         engine.set(wspace=0.06)
     titles = {
-        "deletion": "Deletion: the hottest pixels go first",
-        "insertion": "Insertion: the hottest pixels come first",
+        "deletion": ("Deletion: the hottest pixels go first", "removed"),
+        "insertion": ("Insertion: the hottest pixels come first", "shown"),
     }
     both = figure.subplots(1, 2)
-    for axes, (kind, title) in zip(both, titles.items(), strict=True):
+    for axes, (kind, (title, done)) in zip(both, titles.items(), strict=True):
         for name, style in _styles(methods, references).items():
             values = methods[name][kind]["curve"]
             axes.plot(np.linspace(0, 1, len(values)), values, label=spoken(name), **style)
-        quiet(axes, title, "pixels", lines=0)
+        quiet(axes, title, f"pixels {done}", lines=0)
+        axes.set_ylabel("probability of the class", fontsize=9, color=LIGHT["muted"])
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -155,7 +157,7 @@ def damaged(sanity: Mapping) -> Figure:
     layers, correlation = sanity["layers"], sanity["correlation"]
     for name, style in _styles(correlation, ()).items():
         axes.plot(range(len(layers) + 1), [1.0, *correlation[name]], label=spoken(name), **style)
-    quiet(axes, "Rank correlation with the trained network's map", "", lines=-(-len(correlation) // _COLUMNS))
+    quiet(axes, "Rank correlation with the trained network's map", "random from the output down to", lines=0)
     axes.axhline(0, color=LIGHT["muted"], linewidth=1, linestyle=(0, (4, 3)))
     names = ["trained", *short(layers)]
     axes.set_xticks(

@@ -107,16 +107,25 @@ def _cards(numbers: Mapping[str, Any]) -> str:
     flagged = numbers["flagged"]
     splits = ", ".join(f"{count:,} in {split}" for split, count in flagged["splits"].items())
     return cards(
-        ("Wrong labels, estimated", percent(numbers["noise"]["share"], 1), f"95%: {low} to {high}"),
+        (
+            f"Wrong labels, {'at most' if is_bound(numbers) else 'estimated'}",
+            percent(numbers["noise"]["share"], 1),
+            f"95%: {low} to {high}",
+        ),
         ("These are", count_of(flagged["total"], "suspect"), f"of {numbers['examples']:,} images: {splits}"),
         ("Labels predicted", percent(numbers["accuracy"], 1), "by networks that had not seen the image"),
     )
 
 
+def is_bound(numbers: Mapping[str, Any]) -> bool:
+    """Says whether the networks are so weak that the estimate is only an upper bound."""
+    return numbers["accuracy"] < _FEW_AGREE
+
+
 def cautions(numbers: Mapping[str, Any]) -> list[str]:
     """Returns what to know before the estimate is believed, a sentence or two each."""
     texts = [*numbers["warnings"]]
-    if numbers["accuracy"] < _FEW_AGREE:
+    if is_bound(numbers):
         texts.append(
             f"Networks predict only {percent(numbers['accuracy'], 0)} of the labels of images that they had "
             f"not seen. A part of the estimated {percent(numbers['noise']['share'], 0)} is their own "
@@ -236,8 +245,8 @@ def _near(found: Found, one: Evidence, names: Sequence[str]) -> str:
         for example, near in zip(one.neighbours[:SHOWN_NEIGHBOURS], labels.tolist(), strict=False)
     )
     text = (
-        f"Of the {len(labels)} nearest, {counted[one.suggested]} are labelled {names[one.suggested]}, "
-        f"{counted[label]} {names[label]}."
+        f"Of the {len(labels)} nearest images {counted[one.suggested]} have the label "
+        f"{names[one.suggested]}, {counted[label]} {names[label]}."
     )
     return f'<div class="near"><p>{escape(text)}</p>{pictures}</div>'
 

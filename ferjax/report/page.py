@@ -156,7 +156,7 @@ the row, and below it the number of images.</p>
 <div class="panel"><h3>Most frequent confusions</h3>{sections.mistakes(test, labels)}</div>
 </div>
 <h2>Class by class</h2>
-<p class="muted">In percent of the test split.</p>
+<p class="muted">In percent, on the test split.</p>
 <div class="panel scroll">{sections.class_table(test, result.get("probabilities"))}</div>
 <div class="panel scroll wide">{bars}</div>
 {_groups(by_group, labels, pictures)}{_affect(result, pictures)}

@@ -51,9 +51,10 @@ def sets_table(sets: dict) -> str:
         f"<td>{percent(sets[kind]['single'], 1)}</td><td>{percent(sets[kind]['empty'], 1)}</td></tr>"
         for kind, words in kinds.items()
     )
-    return f"""<p class="muted">Instead of one class the network may name a set of classes that shall hold the
+    return f"""<h3>Sets of classes</h3>
+<p class="muted">Instead of one class the network may name a set of classes that shall hold the
 actual one {asked} of the time. Which probabilities are enough was found on validation (conformal prediction).
-On test images like those, 19 times of 20 the sets hold the class in {low} to {high} of them.</p>
+On test images like those the share that holds it is between {low} and {high} in 95% of cases.</p>
 <div class="panel scroll"><table class="plain"><thead><tr><th></th><th>holds the class</th>
 <th>in the worst class</th><th>classes in a set</th><th>sets of one class</th><th>empty sets</th></tr></thead>
 <tbody>{rows}</tbody></table></div>"""

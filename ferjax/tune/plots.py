@@ -35,7 +35,7 @@ def history(rows: Rows) -> Figure:
     axes.step(numbers, best, where="post", color=LIGHT["best"], linewidth=1.6, label="best so far")
     quiet(axes, "Accuracy on validation", "trial")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
     legend_above(axes)
     return figure
 
@@ -60,7 +60,10 @@ def parallel(rows: Rows, space: Rows) -> Figure:
 
     A line is dotted across a field that its trial did not search.
     """
-    whole = sorted((row for row in rows if row["ended"] == "whole"), key=lambda row: row["accuracy"])
+    # The winner is drawn last: of several with the best accuracy the first.
+    whole = sorted(
+        (row for row in rows if row["ended"] == "whole"), key=lambda row: (row["accuracy"], -row["number"])
+    )
     figure = new_figure(max(6.0, 1.9 * (len(space) + 1)), 3.9)
     axes = figure.add_subplot()
     accuracies = [row["accuracy"] for row in whole]
@@ -130,12 +133,13 @@ def curves(rows: Rows) -> Figure:
         label = None if name in drawn else name
         drawn.add(name)
         validations = range(1, len(values) + 1)
-        axes.plot(validations, values, color=LIGHT[role], linewidth=width, label=label)
+        marker = "." if len(values) == 1 else None
+        axes.plot(validations, values, color=LIGHT[role], linewidth=width, marker=marker, label=label)
         if pruned:
             axes.plot(len(values), values[-1], marker="x", markersize=5, color=LIGHT[role])
     quiet(axes, "Best accuracy so far", "validation")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
     if drawn:
         legend_above(axes)
     return figure
