@@ -6,6 +6,7 @@ from html import escape
 import numpy as np
 
 from ferjax.platform.console import printable
+from ferjax.report.wording import percent
 
 _SCORES = ("precision", "recall", "f1")
 _RANKING = ("roc_auc", "average_precision")
@@ -101,10 +102,11 @@ def probability_lines(scores: dict) -> str:
     lines = [
         f"ROC-AUC {share('roc_auc')}, average precision {share('average_precision')} "
         "(one class against the rest, mean of classes)",
-        f"calibration error {share('calibration_error')}",
+        f"calibration error {percent(scores.get('calibration_error'))}",
     ]
     if scores["temperature"] is not None:
-        lines[1] += f"; {share('calibration_error_scaled')} with the temperature {scores['temperature']:.3f}"
+        scaled = percent(scores.get("calibration_error_scaled"))
+        lines[1] += f"; {scaled} with the temperature {scores['temperature']:.3f}"
     if sets := scores.get("sets"):
         low, high = sets["expected"]
         lines.append(
