@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 
 from ferjax.platform.machine import describe_machine
+from ferjax.report.wording import count_of
 
 Run = Callable[[], object]
 
@@ -59,7 +60,7 @@ def device() -> str:
     if first.platform != "cpu":
         return f"{len(jax.devices())} × {first.device_kind}"
     machine = describe_machine()
-    return f"{machine['processor']}, {machine['cores']} cores"
+    return f"{machine['processor']}, {count_of(machine['cores'], 'core')}"
 
 
 def path(name: str, network: str) -> str:
