@@ -2,8 +2,8 @@
 
     python -m ferjax.main --config=configs/ddamfn.py
 
-Expected: 76.2 % test accuracy (seed 0; 95 % interval 73.9 to 78.4) from scratch at 64×64 pixels, in 28 minutes
-on one core of an AMD EPYC beside other work, jax 0.10.2, measured on 2026-12-01; it is still learning then.
+Expected: 76.2 % test accuracy (seed 0; 95 % interval 73.9 to 78.4) from scratch at 64×64 pixels, in 28
+minutes on one core of an AMD EPYC beside other work, jax 0.10.2, measured on 2026-12-01: learning still.
 
     python -m ferjax torch-import DDAMFN.pth --model=ddamfn --head=new --image_size=112 --out=DDAMFN
     python -m ferjax.main --config=configs/ddamfn.py:rafdb --config.init.from=DDAMFN
