@@ -160,7 +160,7 @@ def test_documents(figures, tmp_path):
     mean = figures[0]["methods"]["saliency"]["classes"][-1]
     assert stored["methods"]["saliency"]["classes"][-1]["share"] == pytest.approx(mean["share"])
     share = f"{100 * mean['face']['share']:.1f}%"
-    (line,) = (line for line in text.splitlines() if line.startswith("| saliency") and "%" in line
+    (line,) = (line for line in text.splitlines() if line.startswith("| Saliency") and "%" in line
                and line.count("|") == 9)  # fmt: skip
     assert share in line
     assert share in html
