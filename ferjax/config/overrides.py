@@ -115,7 +115,5 @@ def unknown_field(field: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(field[:80], known, n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     if field.startswith(WITH_OPTIONS):
-        hint += (
-            f"; an option that the recipe does not set stands behind the colon, as in :toons,{field[:80]}=1"
-        )
+        hint += f" (an option that the recipe does not set stands behind the colon: :toons,{field[:80]}=1)"
     return f"the config has no field {shown(field)}{hint}"

@@ -78,9 +78,7 @@ def test_fields_of_a_method_that_is_off_are_told(shell):
 
 def test_an_option_that_the_recipe_does_not_set_stands_behind_the_colon(shell):
     line = only_line(shell("config", "--config=vit_s16", "--config.model.patch=8"))
-    assert (
-        "an option that the recipe does not set stands behind the colon: :toons,model.patch=1" in line
-    )
+    assert "an option that the recipe does not set stands behind the colon: :toons,model.patch=1" in line
     assert shell("config", "--config=vit_s16:toons,model.patch=8").returncode == 0
 
 
