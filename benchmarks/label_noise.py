@@ -32,8 +32,7 @@ def configuration(method: str, noise: float, seed: int, args: argparse.Namespace
     config.data.update(image_size=args.image_size, label_noise=noise, label_noise_seed=seed)
     config.augment.erase = 1.0
     config.train.update(epochs=args.epochs, seed=seed, log_every=100)
-    if method == "scn":
-        config.loss.scn_relabel_epoch = max(args.epochs // 2, 1.0)
+    config.loss.scn_relabel_epoch = max(args.epochs // 2, 1.0)
     config.update_from_flattened_dict({"init.from": args.start} | METHODS[method])
     return config
 
@@ -50,7 +49,8 @@ def measured(noise: float, args: argparse.Namespace, workdir: Path) -> list[dict
         ]
     rows = []
     for method, values in scores.items():
-        row = {"noise": noise, "method": method, "epochs": args.epochs, "accuracy": values}
+        row = {"noise": noise, "method": method, "accuracy": values}
+        row |= {"epochs": args.epochs, "image_size": args.image_size, "start": args.start}
         rows.append(row | seed_comparison.gain(scores, PLAIN, method))
     return rows
 

@@ -39,7 +39,7 @@ DASHES = {"ferjax": "-", "PyTorch": (0, (3, 2)), NUDGED: (0, (1, 1))}
 # Rates of the runs with dropout: the paper's.
 DROPOUT = {"stem_dropout": 0.2, "head_dropout": 0.5}
 WINDOW = 10  # steps that a drawn loss is the mean of
-POINTS_SHOWN = 8  # per cent that the axis of final accuracies spans, so that small differences look small
+POINTS_SHOWN = 8  # per cent that the axis of final accuracies spans at least: small differences look small
 
 Curves = dict[tuple[str, int], Curve]
 
@@ -141,8 +141,9 @@ def plot(without: Curves, with_dropout: Curves, seeds: int) -> bytes:
         final.plot([place - 0.2, place + 0.2], [np.mean(values)] * 2, color=COLOURS[name], linewidth=2)
     final.set_xticks(range(len(TRAINERS)), list(TRAINERS))
     final.set_xlim(-0.6, len(TRAINERS) - 0.4)
-    middle = sum(final.get_ylim()) / 2
-    final.set_ylim(middle - POINTS_SHOWN / 2, middle + POINTS_SHOWN / 2)
+    low, high = final.get_ylim()
+    more = max(POINTS_SHOWN - (high - low), 0) / 2
+    final.set_ylim(low - more, high + more)
     quiet(losses, f"Training loss, no dropout, {seeds} seeds", "step; the thick lines are seed 0")
     quiet(accuracies, "Test accuracy, no dropout, %", "step; the thick lines are seed 0")
     quiet(final, "Final test accuracy with dropout, %", "every seed, and the mean")

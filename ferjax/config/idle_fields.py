@@ -1,10 +1,9 @@
 """Fields that are set and change nothing, because the method that they belong to is off."""
 
-from collections.abc import Iterator
-
 from ml_collections import ConfigDict
 
 from ferjax.config.field import shown
+from ferjax.config.overrides import flat
 from ferjax.config.schema import FIELDS
 
 # How the fields of a method begin → the field that switches it on.
@@ -31,18 +30,12 @@ def idle_fields(config: ConfigDict) -> list[str]:
     >>> idle_fields(config)
     ['distill.attention=1.0 changes nothing without distill.from']
     """
+    values = dict(flat(config))
+    changed = [field.name for field in FIELDS if values.get(field.name, field.default) != field.default]
     return [
-        f"{name}={shown(value)} changes nothing without {switch}"
+        f"{name}={shown(values[name])} changes nothing without {switch}"
         for prefix, switch in _METHODS.items()
-        if switch not in dict(_changed(config, prefix))
-        for name, value in _changed(config, prefix)
+        if switch not in changed
+        for name in changed
+        if name.startswith(prefix)
     ]
-
-
-def _changed(config: ConfigDict, prefix: str) -> Iterator[tuple[str, object]]:
-    """Yields the fields of a method, and the one that switches it on, that differ from their defaults."""
-    for field in FIELDS:
-        if field.name.startswith(prefix) or field.name == _METHODS[prefix]:
-            group, name = field.name.split(".")
-            if config[group][name] != field.default:
-                yield field.name, config[group][name]

@@ -12,8 +12,6 @@ from ferjax.config.schema import OPTION_GROUPS, STAGE
 from ferjax.errors import UserError
 
 _TRUTHS = {"true": True, "false": False}
-# Groups that may hold options of a network or of a plugged-in function beside the fields of the schema.
-WITH_OPTIONS = ("model.", *(f"{group}." for group in OPTION_GROUPS))
 
 
 def flat(config: ConfigDict | Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -35,7 +33,7 @@ def override(config: ConfigDict, field: str, value: Any) -> None:
     """
     fields = dict(flat(config))
     group, _, name = field.rpartition(".")
-    if f"{group}." in WITH_OPTIONS and name and field not in fields:
+    if is_option(field) and field not in fields:
         options = config
         for part in group.split("."):
             options = options[part]
@@ -110,10 +108,16 @@ def split_argument(argument: str, default: str) -> tuple[str, dict[str, Any]]:
     return dataset, overrides
 
 
+def is_option(field: str) -> bool:
+    """Says whether a field may be an option of a network or of a plugged-in function, not in the schema."""
+    group, _, name = field.rpartition(".")
+    return bool(name) and group in ("model", *OPTION_GROUPS)
+
+
 def unknown_field(field: str, known: Iterable[str]) -> str:
     """Says that a field is unknown, which of the known ones are near, and where a new option would stand."""
     near = difflib.get_close_matches(field[:80], known, n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    if field.startswith(WITH_OPTIONS):
+    if is_option(field):
         hint += f" (an option that the recipe does not set stands behind the colon: :toons,{field[:80]}=1)"
     return f"the config has no field {shown(field)}{hint}"

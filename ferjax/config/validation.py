@@ -5,8 +5,8 @@ from ml_collections import ConfigDict
 from ferjax.config import pretraining, stages
 from ferjax.config.field import Field, shown
 from ferjax.config.options import check_functions, model_options
-from ferjax.config.overrides import WITH_OPTIONS, flat, unknown_field
-from ferjax.config.schema import FIELDS, STAGE_FIELDS
+from ferjax.config.overrides import flat, unknown_field
+from ferjax.config.schema import FIELDS, OPTION_GROUPS, STAGE_FIELDS
 from ferjax.errors import UserError
 
 # The choices of eval.crops that need images larger than what the network takes.
@@ -49,9 +49,9 @@ def _typed(config: ConfigDict) -> dict[str, tuple[Field, object]]:
             raise UserError(f"config group {group} holds fields, it cannot be {shown(config[group])}")
     for stage in config.get("stages", {}):
         rows |= {f"stages.{stage}.{name}": field for name, field in STAGE_FIELDS.items()}
-    leaves = dict(flat(config))
+    leaves, free = dict(flat(config)), ("model.", *(f"{group}." for group in OPTION_GROUPS))
     for name, value in leaves.items():
-        if name not in rows and name.startswith(WITH_OPTIONS):
+        if name not in rows and name.startswith(free):
             continue  # options, which `ferjax.config.options` checks
         if name not in rows:
             raise UserError(unknown_field(name, rows))

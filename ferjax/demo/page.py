@@ -8,6 +8,7 @@ import streamlit as st
 from ferjax.data.images import BadImage
 from ferjax.demo.answers import Answer, Demo, Look
 from ferjax.errors import UserError
+from ferjax.explain.method_names import spoken
 from ferjax.explain.methods import SIGNED
 from ferjax.inference import pictures
 from ferjax.platform.machine import keep_compiled
@@ -45,7 +46,7 @@ def page(path: str, engine: str) -> None:
         method = st.selectbox(
             "Heat map",
             (*demo.methods, _NO_HEAT),
-            format_func=_words,
+            format_func=spoken,
             help="Where in the face the network found the most likely class.",
         )
         st.caption(
@@ -105,12 +106,8 @@ def _show(answer: Answer, method: str) -> None:
 def _heat_caption(look: Look, method: str) -> str:
     # Grad-CAM drops what speaks against a class, sometimes everything.
     if look.heat is not None and np.array_equal(look.heat, look.seen):
-        return f"{_words(method)} finds no place for"
+        return f"{spoken(method)} finds no place for"
     return "warm speaks for" if method in SIGNED else "where it looked for"
-
-
-def _words(method: str) -> str:
-    return method.replace("_", " ")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import numpy as np
 import ferjax
 from ferjax.data import builders
 from ferjax.inference.trained import Trained
-from ferjax.pretrained import places
 from ferjax.report import groups
 from ferjax.report.affect_tables import COMPUTED, is_computed
 from ferjax.report.markdown import plain, results
@@ -131,8 +130,7 @@ def _data(network: Trained, result: dict[str, Any] | None) -> str:
     if data.train_fraction < 1:
         lines.append(f"Only {percent(data.train_fraction, 0)} of the training images were used.")
     if source := network.config.init["from"]:
-        shipped = ", as ferjax shipped them then" if source in places.names() else ""
-        lines.append(f"It began from the weights `{Path(source).name}`{shipped}.")
+        lines.append(f"It began from the weights `{Path(source).name}`.")
     if result is not None:
         digests = ", ".join(f"{split} `{digest[:16]}`" for split, digest in result["split_digests"].items())
         lines.append(f"Digests of the splits: {digests}.")

@@ -7,6 +7,7 @@ import numpy as np
 
 from ferjax.explain import gallery_css, gallery_tiles
 from ferjax.explain.heat_colours import COLD, WARM, gradient
+from ferjax.explain.method_names import TITLES
 from ferjax.explain.methods import LAYERED, SIGNED
 from ferjax.explain.run_methods import Explained
 from ferjax.explain.subjects import UNKNOWN
@@ -16,27 +17,6 @@ from ferjax.report.embedded import photograph
 from ferjax.report.wording import count_of, percent
 
 VERB, PAGE = "explain", "index.html"
-# Name in --methods → title on the page, and one sentence on what the map shows.
-TITLES = {
-    "grad_cam": ("Grad-CAM", "Where the channels of a layer respond that speak for the class."),
-    "grad_cam_plus_plus": (
-        "Grad-CAM++",
-        "Like Grad-CAM, with places weighted one by one, so that several similar places all count.",
-    ),
-    "hires_cam": (
-        "HiResCAM",
-        "Gradient times activation of a layer, place by place; any kind of layer may follow.",
-    ),
-    "cam": ("CAM", "The contribution of each place to the class's score."),
-    "attention_rollout": (
-        "Attention rollout",
-        "How much of each patch reaches what the classifier reads, whatever the class.",
-    ),
-    "occlusion": ("Occlusion", "How much covering a place lowers the odds of the class."),
-    "integrated_gradients": ("Integrated gradients", "The class's score, divided among the pixels."),
-    "smoothgrad": ("SmoothGrad", "How much each pixel changes the class's score, averaged over noise."),
-    "saliency": ("Saliency", "How much each pixel changes the class's score."),
-}
 _VIEWS = (("overlay", "Heat on the picture"), ("heat", "Heat alone"), ("face", "Picture alone"))
 _OUTCOMES = (("right", "Right"), ("wrong", "Mistakes"))
 _LISTED = 4  # classes whose probability is shown

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ferjax.explain import measure_plots
 from ferjax.explain.face_regions import REGIONS, style_of
 from ferjax.explain.measure import REFERENCES, Sample
-from ferjax.explain.measure_plots import spoken
+from ferjax.explain.method_names import spoken
 from ferjax.files import plain, to_json
 from ferjax.platform import outputs
 from ferjax.report.document import document

@@ -14,7 +14,7 @@ from ferjax.augment import IMAGENET_MEAN, IMAGENET_STD
 from ferjax.data.toons.pose import SIZE
 from ferjax.data.toons.table import STYLES
 from ferjax.explain.face_regions import REGIONS, on_canonical
-from ferjax.explain.gallery import TITLES
+from ferjax.explain.method_names import spoken
 from ferjax.report.figures import new_figure, quiet, short
 from ferjax.report.palette import LIGHT, SERIES
 
@@ -111,11 +111,6 @@ def mean_heat(
 def _boxes(axes: Axes, style: str) -> None:
     for x0, y0, x1, y1 in STYLES[style].boxes.values():
         axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="white", linewidth=0.7))
-
-
-def spoken(name: str) -> str:
-    """Writes the name of a method as its authors do, of a reference map without underscores."""
-    return TITLES[name][0] if name in TITLES else name.replace("_", " ")
 
 
 def curves(methods: Mapping[str, Mapping], references: Sequence[str]) -> Figure:

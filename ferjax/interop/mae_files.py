@@ -3,6 +3,7 @@
 For fine-tuning, the encoder alone is read as a vision transformer's, see `ferjax.interop.torch_names.vit`.
 """
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from ferjax.interop.torch_names.vit import block_rows
 from ferjax.models.mae import MaskedAutoencoder
 from ferjax.runs.finite import check_finite
 from ferjax.training.paths import by_path
+
+logger = logging.getLogger(__name__)
 
 _OWN = tuple(
     vector(name, name) for name in ("cls_token", "reg_token", "pos_embed", "mask_token", "decoder_pos_embed")
@@ -69,14 +72,16 @@ def export_mae(model: MaskedAutoencoder, params: Mapping[str, Any], image_size: 
 def _entries(content: Any, wanted: Collection[str]) -> dict[str, Any]:
     """Finds the arrays of the dictionary, and of its reading, that have most of the wanted names."""
     found = [
-        reading.entries
+        reading
         for place in (places(content) if isinstance(content, Mapping | list | tuple) else ())
         for reading in readings(place, wanted)
     ]
     if not found:
         raise UserError("it holds no state dict, names and arrays")
-    best = max(found, key=lambda entries: sum(name in entries for name in wanted))
-    return {name: value for name, value in best.items() if is_array(value)}
+    best = max(found, key=lambda reading: sum(name in reading.entries for name in wanted))
+    if best.words:
+        logger.info("the state dict is taken %s", best.words)
+    return {name: value for name, value in best.entries.items() if is_array(value)}
 
 
 def _leaves(model: MaskedAutoencoder, image_size: int) -> dict[str, tuple[Leaf, str, tuple[int, ...]]]:

@@ -17,10 +17,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from ferjax.config import FIELDS, FREE_FIELDS, flat, model_options, override, unknown_field
+from ferjax.config import FIELDS, FREE_FIELDS, flat, is_option, model_options, override, unknown_field
 from ferjax.config.field import shown
 from ferjax.config.options import check_functions
-from ferjax.config.schema import OPTION_GROUPS, STAGE_FIELDS
+from ferjax.config.schema import STAGE_FIELDS
 from ferjax.errors import UserError, nearest
 from ferjax.files import user_path
 
@@ -154,8 +154,7 @@ def _no_table(field: str, table: Any) -> str:
 
 
 def _check_searched(field: str, known: Mapping[str, Any]) -> None:
-    group = field.rpartition(".")[0]
-    if field not in known and group not in ("model", *OPTION_GROUPS):
+    if field not in known and not is_option(field):
         raise UserError(unknown_field(field, known))
     if field in FREE_FIELDS:
         raise UserError(f"{field} changes no number of a run: there is nothing to search")

@@ -80,6 +80,7 @@ def test_an_option_that_the_recipe_does_not_set_stands_behind_the_colon(shell):
     line = only_line(shell("config", "--config=vit_s16", "--config.model.patch=8"))
     assert "an option that the recipe does not set stands behind the colon: :toons,model.patch=1" in line
     assert shell("config", "--config=vit_s16:toons,model.patch=8").returncode == 0
+    assert "behind the colon" not in only_line(shell("config", "--config=vit_s16:toons,model.patch.size=8"))
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,13 @@ def test_a_round_trip_is_exact_and_finds_the_weights_in_a_file(theirs, wrapped):
         np.testing.assert_array_equal(again[name], values)
 
 
+def test_where_the_weights_were_found_is_told(theirs, caplog):
+    state = {f"module.{name}": values.numpy() for name, values in theirs.state_dict().items()}
+    with caplog.at_level("INFO"):
+        import_mae(ours(), {"net": state}, 16)
+    assert "taken under 'net', without 'module.' in their names" in caplog.text
+
+
 def test_the_encoder_alone_becomes_a_vision_transformer(theirs):
     found = import_state_dict("vit_s16", theirs.state_dict(), head="new", image_size=16, **SMALL)["params"]
     whole = import_mae(ours(), theirs.state_dict(), 16)["params"]

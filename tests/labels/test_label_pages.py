@@ -56,6 +56,7 @@ def test_what_is_written_and_taken_back(config, saved, tmp_path, tiny_run):
     assert "203 images of train, validation, test, looked at on" in written.page.read_text()
     page = written.page.read_text()
     assert "<script" not in page
+    assert ("Wrong labels, at most" in page) == (written.numbers["accuracy"] < 0.75)
     assert "Of the 10 nearest images 10 have the label" in page
     assert page.count("<figure") == 3
     assert page.count("<img") == 3 * 5

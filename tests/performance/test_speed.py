@@ -6,6 +6,7 @@ count as work. Both are compiled as for training.
 """
 
 import time
+from pathlib import Path
 
 import pytest
 import tiny
@@ -25,7 +26,7 @@ RECORD = {
     ("fer_cnn", 48, 8): (1.02, 0.84),
     ("se_resnet18", 64, 4): (1.05, 0.73),
 }
-RECORDED_ON = "AMD EPYC, 2 cores"
+RECORDED_ON = ("AMD EPYC", "25", "1")
 # Beside two trainings three runs were within a tenth of these. Other processors have other ratios.
 MARGIN, ELSEWHERE = 1.3, 2.0
 ROUNDS = 4
@@ -47,7 +48,7 @@ def one_thread():
     ids=lambda case: case[0],
 )
 def test_no_network_has_become_markedly_slower(network):
-    margin = MARGIN if measure.device() == RECORDED_ON else ELSEWHERE
+    margin = MARGIN if processor() == RECORDED_ON else ELSEWHERE
     for work, recorded in zip((TRAINING, INFERENCE), RECORD[network], strict=True):
         found = smallest_ratio(work, network, margin * recorded)
         print(f"{work.name}, {network[0]}: {found:.2f} times PyTorch's processor time")
@@ -61,7 +62,16 @@ def smallest_ratio(work: Work, network: tuple[str, int, int], enough: float) -> 
         sides = {name: runs[name]() for name in (FERJAX, EAGER)}
         found = float("inf")
         for _ in range(ATTEMPTS):
-            if found >= enough:
-                seconds = measure.interleaved(sides, ROUNDS, time.process_time)
-                found = min(found, min(seconds[FERJAX]) / min(seconds[EAGER]))
+            seconds = measure.interleaved(sides, ROUNDS, time.process_time)
+            found = min(found, min(seconds[FERJAX]) / min(seconds[EAGER]))
+            if found < enough:
+                break
     return found
+
+
+def processor() -> tuple[str, ...]:
+    """The processor's family and model, as Linux tells them; other processors of a maker differ in speed."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    facts = dict(map(str.strip, line.split(":", 1)) for line in reversed(lines) if ":" in line)
+    return tuple(facts.get(key, "") for key in ("model name", "cpu family", "model"))
