@@ -116,7 +116,9 @@ def _marks(axis: Mapping[str, Any]) -> list[tuple[float, str]]:
 
 def _ticks(axes: Axes, place: int, marks: list[tuple[float, str]]) -> None:
     for height, text in marks:
-        axes.text(place + 0.05, height, text, fontsize=8, color=LIGHT["muted"], va="center", parse_math=False)
+        style = {"fontsize": 8, "color": LIGHT["muted"], "va": "center", "parse_math": False}
+        ground = {"facecolor": LIGHT["surface"], "edgecolor": "none", "pad": 1}  # lines do not cross the text
+        axes.text(place + 0.05, height, text, bbox=ground, zorder=3, **style)
 
 
 def curves(rows: Rows) -> Figure:
