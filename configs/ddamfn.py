@@ -27,7 +27,9 @@ def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "ddamfn", "heads": 2, "diversity": 0.1},
-        toons=partial(toons, epochs=6.0, learning_rate=2e-3, optimizer="adamw"),
+        toons=partial(
+            toons, epochs=10.0, learning_rate=2e-3, optimizer="adamw", model={"depth_multiplier": 0.25}
+        ),
         paper=partial(attention_heads.paper, image_size=112, rotate=1.0, translate=0.015, learning_rate=0.01),
         others={"plus": ddamfn_plus.plus},
     )

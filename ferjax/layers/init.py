@@ -1,4 +1,4 @@
-"""Initial weights: PyTorch's default, which released code relies on, and He et al.'s."""
+"""Initial weights: PyTorch's default, which released code relies on, He et al.'s, and Glorot and Bengio's."""
 
 import math
 
@@ -6,9 +6,18 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.typing import Dtype, Initializer
+from jaxtyping import Array, Key
 
 # He et al. (2015) for ReLU: N(0, 2 / (kernel height · width · output channels)), as torchvision's networks.
 HE_FAN_OUT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+# Glorot & Bengio (2010), also named after Xavier: U(±√(6 / (inputs + outputs))).
+XAVIER = nn.initializers.xavier_uniform()
+
+
+def flat_xavier(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> Array:
+    """Initialises a convolution of patches as the linear layer that it is, as the authors of MAE do."""
+    return XAVIER(key, (math.prod(shape[:-1]), shape[-1]), dtype).reshape(shape)
 
 
 def uniform_fan_in(fan_in: int) -> Initializer:

@@ -2,8 +2,10 @@
 
 import math
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from flax.typing import Dtype, Initializer
+from jaxtyping import Array, Float, Key
 
 
 def sin_cos(rows: int, columns: int, width: int) -> Float[np.ndarray, "1 T {width}"]:
@@ -32,6 +34,16 @@ def sin_cos(rows: int, columns: int, width: int) -> Float[np.ndarray, "1 T {widt
     row, column = np.mgrid[:rows, :columns]
     grid = np.concatenate([along(column), along(row)], axis=1)
     return np.concatenate([np.zeros((1, width)), grid])[None].astype(np.float32)
+
+
+def waves(rows: int, columns: int) -> Initializer:
+    """Makes an initializer of learnt positions `[1, 1 + rows · columns, W]` that begin as `sin_cos`."""
+
+    def init(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> Array:
+        del key
+        return jnp.asarray(sin_cos(rows, columns, shape[-1]), dtype)
+
+    return init
 
 
 def grid_side(positions: int) -> int | None:

@@ -5,6 +5,7 @@ channels are then weighed by row and by column (coordinate attention; Hou et al.
 last maps by row and by column too; a loss pushes them apart.
 """
 
+import math
 from collections.abc import Mapping
 from itertools import combinations
 
@@ -117,9 +118,11 @@ class Features(nn.Module):
     """All convolutions before the heads.
 
     Attributes:
+        depth_multiplier: see `DDAMFN`.
         dtype: compute dtype.
     """
 
+    depth_multiplier: float = 1.0
     dtype: Dtype | None = None
 
     @nn.compact
@@ -129,9 +132,10 @@ class Features(nn.Module):
         x = ConvBlock(64, 3, 2, 1, dtype=self.dtype, name="conv1")(x, train)
         x = ConvBlock(64, 3, 1, 1, depthwise=True, dtype=self.dtype, name="conv2_dw")(x, train)
         for name, (features, split, stride, blocks) in BLOCKS.items():
-            for number in range(blocks):
-                own = f"{name}_{number}" if blocks > 1 else name
-                x = MixedBlock(features, split, stride, blocks > 1, dtype=self.dtype, name=own)(x, train)
+            residual = blocks > 1
+            for number in range(math.ceil(self.depth_multiplier * blocks) if residual else 1):
+                own = f"{name}_{number}" if residual else name
+                x = MixedBlock(features, split, stride, residual, dtype=self.dtype, name=own)(x, train)
         return ConvBlock(FEATURES, dtype=self.dtype, name="conv_6_sep")(x, train)
 
 
@@ -177,12 +181,15 @@ class DDAMFN(nn.Module):
         num_classes: number of logits.
         heads: attention heads, from 1 to 8.
         diversity: weight of the loss that pushes the heads apart; the authors' is 0.1.
+        depth_multiplier: part of each stage's residual blocks that is built, rounded up to whole blocks; 1 as
+            the authors, less for few or small images.
         dtype: compute dtype; the input's if None. Parameters and statistics are float32.
     """
 
     num_classes: int = 7
     heads: int = 2
     diversity: float = 0.1
+    depth_multiplier: float = 1.0
     dtype: Dtype | None = None
 
     @nn.compact
@@ -190,12 +197,17 @@ class DDAMFN(nn.Module):
         """Computes logits of normalised images `[B, H, W, 3]`.
 
         Raises:
-            UserError: the image is too small or has not three channels, or there are no heads or too many.
+            UserError: the image is too small or has not three channels, there are no heads or too many, or
+                the depth multiplier is not above 0 and at most 1.
         """
         if not 1 <= self.heads <= MOST_HEADS:
             raise UserError(f"model.heads is {self.heads}; ddamfn takes 1 to {MOST_HEADS}")
+        if not 0 < self.depth_multiplier <= 1:
+            raise UserError(
+                f"model.depth_multiplier is {self.depth_multiplier}; it must be above 0, at most 1"
+            )
         images = check_images("ddamfn", images, SMALLEST_IMAGE)
-        x = Features(dtype=self.dtype, name="features")(images, train)
+        x = Features(self.depth_multiplier, dtype=self.dtype, name="features")(images, train)
         heads = [
             DirectionHead(dtype=self.dtype, name=f"cat_head{number}")(x, train)
             for number in range(self.heads)

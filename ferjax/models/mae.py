@@ -9,7 +9,6 @@ References:
 """
 
 import dataclasses
-import math
 
 import flax.linen as nn
 import jax
@@ -19,14 +18,14 @@ from flax.typing import Dtype
 from jaxtyping import Array, Float, Int, Key
 
 from ferjax.errors import UserError
+from ferjax.layers.init import XAVIER, flat_xavier
 from ferjax.layers.layer_norm import LayerNorm
 from ferjax.layers.linear import Linear
-from ferjax.layers.positions import sin_cos
+from ferjax.layers.positions import waves
 from ferjax.models.vit import NORMAL, Block, TokenEncoder
 
 # What fine-tuning does not take over: the decoder's modules and parameters, by the begin of their paths.
 DECODER = ("decoder_", "mask_token")
-_XAVIER = nn.initializers.glorot_uniform()
 _EPSILON = 1e-6  # added to the variance of a patch
 
 
@@ -86,7 +85,7 @@ class MaskedAutoencoder(TokenEncoder):
         Raises:
             UserError: see `checked`; or all patches would be hidden, or none.
         """
-        x = self.embedded(self.checked(images), _flat_xavier)
+        x = self.embedded(self.checked(images), flat_xavier)
         batch, rows, columns, _ = x.shape
         count = rows * columns
         shown = visible(count, self.mask_ratio)
@@ -94,7 +93,7 @@ class MaskedAutoencoder(TokenEncoder):
         positions = self._positions("pos_embed", rows, columns, self.width, x.dtype)
         x = x.reshape(batch, count, self.width) + positions[:, 1:]
         x = jnp.take_along_axis(x, order[:, :shown, None], axis=1)
-        x = self.encoded(self.with_tokens(x, positions, NORMAL), train, _XAVIER)
+        x = self.encoded(self.with_tokens(x, positions, NORMAL), train, XAVIER)
         x = LayerNorm(self.epsilon, name="norm")(x)
         return self._decoded(x, order, rows, columns, train)
 
@@ -102,7 +101,7 @@ class MaskedAutoencoder(TokenEncoder):
         self, x: Float[Array, "B T C"], order: Int[Array, "B N"], rows: int, columns: int, train: bool
     ) -> Float[Array, "B N D"]:
         """Puts tokens back to their places, hidden ones between them, and turns all into pixels."""
-        init = {"kernel_init": _XAVIER, "bias_init": nn.initializers.zeros, "dtype": self.dtype}
+        init = {"kernel_init": XAVIER, "bias_init": nn.initializers.zeros, "dtype": self.dtype}
         x = Linear(self.decoder_width, name="decoder_embed", **init)(x)
         batch, count = order.shape
         hidden = self.param("mask_token", NORMAL, (1, 1, self.decoder_width), jnp.float32)
@@ -121,7 +120,7 @@ class MaskedAutoencoder(TokenEncoder):
                 epsilon=self.epsilon,
                 drop_path=0.0,
                 dtype=self.dtype,
-                kernel_init=_XAVIER,
+                kernel_init=XAVIER,
                 name=f"decoder_blocks_{block}",
             )(x, train)
         x = LayerNorm(self.epsilon, name="decoder_norm")(x)
@@ -130,11 +129,8 @@ class MaskedAutoencoder(TokenEncoder):
     def _positions(
         self, name: str, rows: int, columns: int, width: int, dtype: Dtype
     ) -> Float[Array, "1 P {width}"]:
-        def init(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype) -> Float[Array, "1 P W"]:
-            del key, shape
-            return jnp.asarray(sin_cos(rows, columns, width), dtype)
-
-        return jnp.asarray(self.param(name, init, (1, 1 + rows * columns, width), jnp.float32), dtype)
+        shape = (1, 1 + rows * columns, width)
+        return jnp.asarray(self.param(name, waves(rows, columns), shape, jnp.float32), dtype)
 
 
 def masked(
@@ -236,8 +232,3 @@ def reconstruction_loss(
     """Returns the mean squared error over the hidden patches of each image."""
     error = jnp.square(guessed - wanted).mean(-1)
     return (error * mask).sum(1) / mask.sum(1)
-
-
-def _flat_xavier(key: Key[Array, ""], shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> Array:
-    """Initialises a convolution of patches as the linear layer that it is, as the authors do."""
-    return _XAVIER(key, (math.prod(shape[:-1]), shape[-1]), dtype).reshape(shape)

@@ -18,10 +18,12 @@ from ferjax.errors import UserError
 from ferjax.layers.attention import SelfAttention
 from ferjax.layers.conv import Conv
 from ferjax.layers.drop_path import DropPath, rising_rates
+from ferjax.layers.init import XAVIER, flat_xavier
 from ferjax.layers.layer_norm import LayerNorm
 from ferjax.layers.layer_scale import LayerScale
 from ferjax.layers.linear import Linear
 from ferjax.layers.mlp import Mlp
+from ferjax.layers.positions import waves
 from ferjax.models.images import check_images
 from ferjax.registry import network
 
@@ -237,12 +239,28 @@ class VisionTransformer(TokenEncoder):
         num_classes: number of logits.
         pool: what the classifier reads: `mean`, the patches' tokens averaged and then normalised (`fc_norm`),
             or `token`, the class token after all tokens were normalised (`norm`).
+        initial: how it begins: `timm`, with small random numbers, or `mae`, with positions that are waves as
+            large as the tokens and weights that keep the signal's size (He et al., 2022, in their code). From
+            scratch on few images `mae` tells places apart from the first step and learns sooner.
     """
 
     registered: ClassVar[str] = "vit_s16"
 
     num_classes: int = 7
     pool: Literal["mean", "token"] = "mean"
+    initial: Literal["timm", "mae"] = "timm"
+
+    def __post_init__(self) -> None:
+        """Checks numbers against each other.
+
+        Raises:
+            UserError: see `TokenEncoder`; or the width is no multiple of 4, which `initial=mae` needs.
+        """
+        if self.initial == "mae" and self.width % 4:
+            raise UserError(
+                f"model.initial=mae needs a model.width that is a multiple of 4, not {self.width}"
+            )
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, images: Float[Array | np.ndarray, "..."], train: bool = False) -> Float[Array, "B K"]:
@@ -251,11 +269,14 @@ class VisionTransformer(TokenEncoder):
         Raises:
             UserError: see `checked`.
         """
-        x = self.embedded(self.checked(images))
+        mae = self.initial == "mae"
+        x = self.embedded(self.checked(images), flat_xavier if mae else None)
         batch, height, width, _ = x.shape
-        positions = self.own("pos_embed", 1 + height * width, NORMAL, x.dtype)
+        beginning = waves(height, width) if mae else NORMAL
+        positions = self.own("pos_embed", 1 + height * width, beginning, x.dtype)
         patches = x.reshape(batch, height * width, self.width) + positions[:, 1:]
-        x = self.encoded(self.with_tokens(patches, positions), train)
+        tokens = self.with_tokens(patches, positions, NORMAL if mae else BARELY_ANY)
+        x = self.encoded(tokens, train, XAVIER if mae else NORMAL)
         first = 1 + self.registers
         self.sow("intermediates", "patches", first + jnp.arange(height * width).reshape(height, width))
         if self.pool == "mean":

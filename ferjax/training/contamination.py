@@ -61,7 +61,8 @@ def find(scored: Source, trained_on: Sequence[Mapping[str, Any]]) -> dict[str, A
         "images": len(mine),
         **{split: int(known.sum()) for split, known in own.items()},
         "earlier": int((before & ~own["train"] & ~own["validation"]).sum()),
-        "unchecked": unchecked,
+        # The data of a chain of trainings is often the same.
+        "unchecked": [*dict.fromkeys(unchecked)],
     }
 
 
@@ -97,7 +98,10 @@ def warnings(overlap: Mapping[str, Any], scored: str, own: Mapping[str, Any] | N
             f"its scores are too good. python -m ferjax audit lists them{advice}"
         )
     if overlap["unchecked"]:
-        lines.append(f"{scored} was not compared with {', '.join(overlap['unchecked'])}, which is not here")
+        missing = " and ".join(overlap["unchecked"])
+        lines.append(
+            f"{scored} was not compared with what the weights were trained on and is not here: {missing}"
+        )
     return lines
 
 

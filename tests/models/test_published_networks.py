@@ -135,6 +135,8 @@ def test_a_face_recognition_trunk_with_units_in_one_list_is_read(caplog):
             "model.resized is 100; poster_v2's windows and positions",
         ),
         ("poster_v2", {"embedding": 100}, 224, "model.embedding is 100; poster_v2's 8 heads must divide it"),
+        ("ddamfn", {"depth_multiplier": 0.0}, 32, "model.depth_multiplier is 0.0; it must be above 0"),
+        ("ddamfn", {"depth_multiplier": 1.5}, 32, "model.depth_multiplier is 1.5; it must be above 0"),
         ("ir50", {"depth": 20}, 112, "model.depth is 20; it takes 18, 34, 50"),
         ("resmaskingnet", {}, 48, r"48×48 does not take: set data\.image_size to a multiple of 32"),
     ],
@@ -151,6 +153,7 @@ def test_what_cannot_be_is_refused(name, options, size, message):
     [
         ("dan", 64, {}),
         ("ddamfn", 32, {}),
+        ("ddamfn", 32, {"depth_multiplier": 0.1}),
         ("mobilefacenet", 32, {}),
         ("ir50", 32, {"depth": 18, "resized": 32}),
         ("poster_v2", 48, {**SMALL_POSTER, "train_landmarks": True}),

@@ -13,6 +13,7 @@ from ferjax import models
 from ferjax.errors import UserError
 from ferjax.interop.torch_weights import import_state_dict
 from ferjax.interop.torchvision import torchvision_models
+from ferjax.layers.positions import sin_cos
 
 TINY = {"width": 32, "depth": 2, "heads": 2}
 THEIRS = {"embed_dim": 32, "depth": 2, "num_heads": 2, "num_classes": 7, "mlp_ratio": 4, "patch_size": 8}
@@ -103,11 +104,26 @@ def test_an_image_that_the_patches_do_not_divide():
         ({"heads": 5}, r"model\.heads 5 does not divide model\.width 384"),
         ({"depth": 49}, r"model\.depth is 49; it must be at most 48"),
         ({"registers": -1}, r"model\.registers is -1; it must be at least 0"),
+        (
+            {"initial": "mae", "width": 30, "heads": 2},
+            r"model\.initial=mae needs a model\.width that is a multiple of 4",
+        ),
     ],
 )
 def test_numbers_that_do_not_fit(options, message):
     with pytest.raises(UserError, match=message):
         models.create("vit_s16", **options)
+
+
+def test_it_begins_as_mae_with_positions_of_waves_and_signals_of_one_size():
+    model = models.create("vit_s16", patch=8, initial="mae", **{**TINY, "width": 64})
+    params = model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))["params"]
+    np.testing.assert_array_equal(params["pos_embed"], sin_cos(4, 4, 64))
+    bound = np.sqrt(6 / (8 * 8 * 3 + 64))  # the patches' convolution is a linear layer
+    largest = np.abs(params["patch_embed"]["proj"]["kernel"]).max()
+    assert 0.98 * bound < largest <= bound
+    hidden = np.abs(params["blocks_0"]["mlp"]["fc1"]["kernel"]).max()
+    assert 0.98 * np.sqrt(6 / 320) < hidden <= np.sqrt(6 / 320)
 
 
 def test_a_choice_is_one_of_two():

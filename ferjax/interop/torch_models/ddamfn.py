@@ -1,5 +1,6 @@
 """DDAMFN in PyTorch, with the names of the authors' files and without the layers that they never call."""
 
+import math
 import sys
 from itertools import combinations, pairwise
 
@@ -102,7 +103,12 @@ class DDAMFN(nn.Module):
     """Leaves the loss that pushes the heads apart in `auxiliary_loss`, `[B]`."""
 
     def __init__(
-        self, num_classes: int = 7, heads: int = 2, diversity: float = 0.1, image_size: int = 112
+        self,
+        num_classes: int = 7,
+        heads: int = 2,
+        diversity: float = 0.1,
+        depth_multiplier: float = 1.0,
+        image_size: int = 112,
     ) -> None:
         super().__init__()
         self.heads, self.diversity = heads, diversity
@@ -112,8 +118,10 @@ class DDAMFN(nn.Module):
         for (inputs, outputs), (_, split, stride, blocks) in zip(
             pairwise(widths), BLOCKS.values(), strict=True
         ):
-            made = [MixedBlock(inputs, outputs, split, stride, blocks > 1) for _ in range(blocks)]
-            stages.append(Several(*made) if blocks > 1 else made[0])
+            residual = blocks > 1
+            count = math.ceil(depth_multiplier * blocks) if residual else 1
+            made = [MixedBlock(inputs, outputs, split, stride, residual) for _ in range(count)]
+            stages.append(Several(*made) if residual else made[0])
         self.features = nn.Sequential(*stages, ConvBlock(widths[-1], 512))
         for number in range(heads):
             self.add_module(f"cat_head{number}", Head(size))
