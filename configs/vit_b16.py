@@ -26,11 +26,11 @@ def get_config(argument: str = "") -> ConfigDict:
         model={"name": "vit_b16", "pool": "mean", "drop_path": 0.1},
         toons=partial(
             toons,
-            epochs=4.0,
-            learning_rate=5e-4,
-            image_size=48,
+            epochs=30.0,
+            learning_rate=3e-4,
             optimizer="adamw",
-            model={"drop_path": 0.0},
+            model={"initial": "mae", "depth": 3, "drop_path": 0.0},
         ),
         paper=fine_tuned,
+        default="toons/open_peeps",
     )

@@ -29,7 +29,14 @@ def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "vit_s16", "pool": "mean", "drop_path": 0.1},
-        toons=partial(toons, epochs=8.0, learning_rate=1e-3, optimizer="adamw", model={"drop_path": 0.0}),
+        toons=partial(
+            toons,
+            epochs=40.0,
+            learning_rate=5e-4,
+            optimizer="adamw",
+            model={"initial": "mae", "depth": 4, "drop_path": 0.0},
+        ),
         paper=fine_tuned,
+        default="toons/open_peeps",
         everywhere={"probe": partial(probed, image_size=224)},
     )
