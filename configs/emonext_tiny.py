@@ -35,10 +35,10 @@ def get_config(argument: str = "") -> ConfigDict:
         model={"name": "emonext_tiny", "layer_scale": 1e-6, "drop_path": 0.1},
         toons=partial(
             toons,
-            epochs=5.0,
-            learning_rate=1e-3,
+            epochs=12.0,
+            learning_rate=2e-3,
             optimizer="adamw",
-            model={"layer_scale": 0.1, "drop_path": 0.0},
+            model={"width": 32, "layer_scale": 1.0, "drop_path": 0.0},
         ),
         paper=_paper,
     )

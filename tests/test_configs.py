@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import fer2013_recipes
+from benchmarks import fer2013_methods, fer2013_recipes
 from benchmarks import recipes as benchmark
 from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.config import is_pretraining, validate
@@ -41,10 +41,16 @@ def test_the_table_of_results_has_every_recipe_and_begins_with_weights_that_it_h
         earlier.add(name)
 
 
-@pytest.mark.parametrize("name", fer2013_recipes.RECIPES)
-def test_the_flags_of_a_run_on_fer2013_name_fields_of_its_recipe(name, tmp_path):
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [
+        *((fer2013_recipes, name) for name in fer2013_recipes.RECIPES),
+        *((fer2013_methods, name) for name in fer2013_methods.RUNS),
+    ],
+)
+def test_the_flags_of_a_run_on_fer2013_name_fields_of_its_recipe(script, name, tmp_path):
     config, flags = None, []
-    for word in fer2013_recipes.command(name, 2, tmp_path, "built"):
+    for word in script.command(name, 2, tmp_path, "built"):
         if word.startswith("--config="):
             file, _, argument = word.removeprefix("--config=").partition(":")
             config = recipe(file, argument)
