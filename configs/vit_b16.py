@@ -26,11 +26,10 @@ def get_config(argument: str = "") -> ConfigDict:
         model={"name": "vit_b16", "pool": "mean", "drop_path": 0.1},
         toons=partial(
             toons,
-            epochs=30.0,
+            epochs=20.0,
             learning_rate=3e-4,
             optimizer="adamw",
-            model={"initial": "mae", "depth": 3, "drop_path": 0.0},
+            model={"initial": "mae", "depth": 2, "drop_path": 0.0},
         ),
         paper=fine_tuned,
-        default="toons/open_peeps",
     )

@@ -31,12 +31,11 @@ def get_config(argument: str = "") -> ConfigDict:
         model={"name": "vit_s16", "pool": "mean", "drop_path": 0.1},
         toons=partial(
             toons,
-            epochs=40.0,
+            epochs=30.0,
             learning_rate=5e-4,
             optimizer="adamw",
             model={"initial": "mae", "depth": 4, "drop_path": 0.0},
         ),
         paper=fine_tuned,
-        default="toons/open_peeps",
         everywhere={"probe": partial(probed, image_size=224)},
     )

@@ -41,13 +41,12 @@ def get_config(argument: str = "") -> ConfigDict:
         model={"name": "vit_tiny48", "pool": "mean", "drop_path": 0.1},
         toons=partial(
             toons,
-            epochs=40.0,
+            epochs=60.0,
             learning_rate=1e-3,
             image_size=48,
             optimizer="adamw",
-            model={"initial": "mae", "width": 128, "heads": 4, "depth": 4, "drop_path": 0.0},
+            model={"initial": "mae", "patch": 8, "width": 128, "heads": 4, "depth": 4, "drop_path": 0.0},
         ),
         paper=_photographs,
-        default="toons/open_peeps",
         everywhere={"probe": partial(probed, image_size=48, batch_size=64, epochs=30.0)},
     )
