@@ -7,20 +7,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, PercentFormatter
 
 from ferjax.experiments.repeat import SCORES
-from ferjax.leaderboard.columns import TITLES, gigaflop
+from ferjax.leaderboard.columns import TITLES
 from ferjax.leaderboard.entries import Entry
 from ferjax.leaderboard.pareto import COSTS, front
 from ferjax.report.comparison_plots import score_dots
 from ferjax.report.figures import new_figure, quiet, short
 from ferjax.report.palette import LIGHT
-from ferjax.report.wording import duration, memory
 
 MOST_DOTS = 40  # entries of the picture of scores
-_TICKS = {
-    "seconds": duration,
-    "memory": lambda count: memory(round(count)),
-    "parameters": lambda count: f"{count / 1e6:g} M",
-    "operations": gigaflop,
+# What the axis of a cost counts, so that its ticks are round: how much of the cost that is, and its unit.
+_UNITS = {
+    "seconds": (60, "minutes"),
+    "memory": (2**30, "GiB"),
+    "parameters": (1e6, "millions"),
+    "operations": (1e9, "GFLOP"),
 }
 
 
@@ -58,7 +58,8 @@ def pareto(entries: Sequence[Entry], by: str) -> Figure | None:
 
 def _panel(axes: Axes, entries: Sequence[Entry], by: str, cost: str) -> None:
     of, per_device = COSTS[cost].of, COSTS[cost].depends_on_device
-    points = [(entry, value) for entry in entries if (value := of(entry)) is not None]
+    scale, unit = _UNITS[cost]
+    points = [(entry, value / scale) for entry in entries if (value := of(entry)) is not None]
     on = front([entry for entry, _ in points], by, cost)
     for device in sorted({entry.device for entry, _ in points}) if per_device else [None]:
         line = sorted(
@@ -87,7 +88,8 @@ def _panel(axes: Axes, entries: Sequence[Entry], by: str, cost: str) -> None:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.minorticks_off()
-    quiet(axes, f"{TITLES[by].capitalize()} against {COSTS[cost].name}", COSTS[cost].name, lines=0)
+    label = f"{COSTS[cost].name}, {unit}"
+    quiet(axes, f"{TITLES[by].capitalize()} against {COSTS[cost].name}", label, lines=0)
     axes.margins(x=0.22, y=0.15)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _TICKS[cost](value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
