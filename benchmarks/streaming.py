@@ -34,14 +34,14 @@ THREADS, STREAM, CACHED = "ferjax, stream, {} threads", "ferjax, stream, {} work
 LOADER = "DataLoader, {} workers"
 
 
-def write_images(folder: Path, count: int) -> list[Path]:
+def write_images(folder: Path, count: int, size: int = SIZE) -> list[Path]:
     """Writes smooth random pictures with some noise, as JPEG files in a folder for each class."""
     rng = np.random.default_rng(0)
     paths = []
     for index in range(count):
         coarse = Image.fromarray(rng.integers(0, 256, (14, 14, 3), dtype=np.uint8))
-        smooth = np.asarray(coarse.resize((SIZE, SIZE), Image.Resampling.BICUBIC), np.int16)
-        noisy = (smooth + rng.integers(-6, 7, (SIZE, SIZE, 1), dtype=np.int16)).clip(0, 255)
+        smooth = np.asarray(coarse.resize((size, size), Image.Resampling.BICUBIC), np.int16)
+        noisy = (smooth + rng.integers(-6, 7, (size, size, 1), dtype=np.int16)).clip(0, 255)
         buffer = io.BytesIO()
         Image.fromarray(noisy.astype(np.uint8)).save(buffer, "JPEG", quality=90)
         paths.append(folder / FER7[index % 7] / f"{index:06d}.jpg")

@@ -47,8 +47,9 @@ DATA = (
     Field("data.image_size", 64, Range(1, 4096), "pixels", "Height and width of what the network takes."),
     Field("data.source_size", 0, Range(0, 4096), "pixels",
           "Height and width at which images are read, to cut crops from; 0: data.image_size."),
-    Field("data.resize", "pil", Choices(("pil", "opencv")), "",
-          "How images are resized: pil antialiases, opencv gives the bytes of cv2.resize."),
+    Field("data.resize", "pil", Choices(("pil", "opencv", "draft")), "",
+          "How images are resized: pil antialiases, opencv gives the bytes of cv2.resize, draft is pil but "
+          "decodes large JPEGs at a half, quarter or eighth of their size."),
     Field("data.cache", "memory", Choices(("memory", "stream", "disk", "device")), "",
           "Where decoded images are kept: memory or disk; device: also on every device; stream: nowhere.",
           free=True),

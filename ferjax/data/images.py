@@ -39,7 +39,9 @@ def decode(
         image_size: height and width of the result; the image's own if left out.
         channels: 1 (grey, ITU-R 601 luma) or 3 (RGB); grey images stay 1 and others 3 if left out.
             An alpha channel is dropped.
-        filter: how it is resized, see `ferjax.data.resize.resize`.
+        filter: how it is resized, see `ferjax.data.resize.resize`. With `draft` a JPEG that is twice, four or
+            eight times as large as the result, or more, is decoded at a half, a quarter or an eighth of its
+            size, as PIL's `Image.draft` does.
 
     Returns:
         uint8 [H, W, C], 0–255.
@@ -47,17 +49,20 @@ def decode(
     Raises:
         BadImage: the bytes cannot be decoded.
     """
-    array = decode_jpeg(encoded, channels)
+    least = image_size or 0 if filter == "draft" else 0
+    array = decode_jpeg(encoded, channels, least)
     if array is None:
-        array = _decode_with_pil(encoded, channels)
+        array = _decode_with_pil(encoded, channels, least)
     if image_size is None or array.shape[:2] == (image_size, image_size):
         return array
     return resize(array, image_size, filter)
 
 
-def _decode_with_pil(encoded: bytes, channels: int | None) -> np.ndarray:
+def _decode_with_pil(encoded: bytes, channels: int | None, least: int) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(encoded), formats=formats()) as opened:
+            if least:
+                opened.draft(None, (least, least))
             grey = opened.mode in _GREY_MODES
             array = np.asarray(opened.convert(_MODES[channels or (1 if grey else 3)]))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

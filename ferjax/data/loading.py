@@ -65,7 +65,7 @@ def load(
         data_dir: where built sets are; $TFDS_DATA_DIR or ~/tensorflow_datasets if left out.
         image_size: height and width of the images; as stored if left out.
         channels: 1 or 3; as stored if left out.
-        resize: how they are resized: "pil" or "opencv", see `ferjax.data.resize.resize`.
+        resize: how they are resized: "pil", "opencv" or "draft", see `ferjax.data.images.decode`.
         cache: "memory" decodes the whole split now; "disk" does so once, into a file beside the set; "stream"
             decodes what is taken. All give the same bytes.
         val_fraction: the part of train that is carved, 0 ≤ f < 1; with 0 train stays whole.

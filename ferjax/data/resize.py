@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-FILTERS = ("pil", "opencv")
+FILTERS = ("pil", "opencv", "draft")
 # OpenCV's weights are multiples of 1/2048; after both axes 22 bits are shifted out, in these steps.
 _ONE, _FIRST, _SECOND, _LAST = 2048, 4, 16, 2
 
@@ -22,7 +22,8 @@ def resize(image: np.ndarray, size: int, filter: str = "pil") -> np.ndarray:
         size: height and width of the result.
         filter: `pil` is PIL's bilinear filter, whose support grows with the reduction (it antialiases).
             `opencv` is `cv2.resize` as it is by default: four neighbours of each point, however far they are
-            apart (large reductions alias), in OpenCV's fixed-point arithmetic.
+            apart (large reductions alias), in OpenCV's fixed-point arithmetic. `draft` is `pil`: it tells
+            `ferjax.data.images.decode` to leave out what is not needed of a large JPEG.
 
     Returns:
         uint8 `[size, size, C]`.

@@ -63,17 +63,27 @@ def test_the_bytes_are_pils(subsampling, quality, progressive, mode):
     np.testing.assert_array_equal(decode_jpeg(encoded, found.shape[2]), found)
 
 
+@pytest.mark.parametrize("filter", ["pil", "draft"])
 @pytest.mark.parametrize("size", [None, 20, 97, 200])
 @pytest.mark.parametrize("channels", [None, 1, 3])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_decoding_is_pils_whatever_is_asked(size, channels, mode):
+def test_decoding_is_pils_whatever_is_asked(size, channels, mode, filter):
     encoded = jpeg(SMOOTH.convert(mode))
     wanted = {None: "L" if mode == "L" else "RGB", 1: "L", 3: "RGB"}[channels]
     with Image.open(io.BytesIO(encoded)) as image:
+        if filter == "draft" and size:
+            image.draft(None, (size, size))
         image = image.convert(wanted)
         expected = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR) if size else image)
     expected = expected[:, :, None] if expected.ndim == 2 else expected
-    np.testing.assert_array_equal(decode(encoded, size, channels), expected)
+    np.testing.assert_array_equal(decode(encoded, size, channels, filter), expected)
+
+
+@pytest.mark.parametrize(
+    ("least", "shape"), [(0, (97, 131)), (50, (97, 131)), (48, (49, 66)), (13, (25, 33)), (12, (13, 17))]
+)
+def test_a_large_image_is_decoded_no_larger_than_it_is_needed(least, shape):
+    assert decode_jpeg(jpeg(), 3, least).shape == (*shape, 3)
 
 
 def test_what_is_not_plain_is_left_to_pil(monkeypatch):
