@@ -16,7 +16,8 @@ from functools import partial
 
 from ml_collections import ConfigDict
 
-from ferjax.recipes.build import build, toons
+from ferjax.recipes.build import build
+from ferjax.recipes.few_tokens import tokens_from_scratch
 from ferjax.recipes.fmae_2024 import fine_tuned
 
 
@@ -25,11 +26,10 @@ def get_config(argument: str = "") -> ConfigDict:
         argument,
         model={"name": "vit_b16", "pool": "mean", "drop_path": 0.1},
         toons=partial(
-            toons,
+            tokens_from_scratch,
             epochs=20.0,
             learning_rate=3e-4,
-            optimizer="adamw",
-            model={"initial": "mae", "depth": 2, "drop_path": 0.0},
+            model={"depth": 2},
         ),
         paper=fine_tuned,
     )

@@ -20,7 +20,8 @@ from functools import partial
 
 from ml_collections import ConfigDict
 
-from ferjax.recipes.build import build, toons
+from ferjax.recipes.build import build
+from ferjax.recipes.few_tokens import tokens_from_scratch
 from ferjax.recipes.fmae_2024 import fine_tuned
 from ferjax.recipes.mae_2022 import probed
 
@@ -30,11 +31,10 @@ def get_config(argument: str = "") -> ConfigDict:
         argument,
         model={"name": "vit_s16", "pool": "mean", "drop_path": 0.1},
         toons=partial(
-            toons,
+            tokens_from_scratch,
             epochs=30.0,
             learning_rate=5e-4,
-            optimizer="adamw",
-            model={"initial": "mae", "depth": 4, "drop_path": 0.0},
+            model={"depth": 4},
         ),
         paper=fine_tuned,
         everywhere={"probe": partial(probed, image_size=224)},

@@ -18,7 +18,8 @@ from functools import partial
 
 from ml_collections import ConfigDict
 
-from ferjax.recipes.build import build, toons
+from ferjax.recipes.build import build
+from ferjax.recipes.few_tokens import tokens_from_scratch
 from ferjax.recipes.mae_2022 import probed
 
 
@@ -40,12 +41,11 @@ def get_config(argument: str = "") -> ConfigDict:
         argument,
         model={"name": "vit_tiny48", "pool": "mean", "drop_path": 0.1},
         toons=partial(
-            toons,
+            tokens_from_scratch,
             epochs=60.0,
             learning_rate=1e-3,
             image_size=48,
-            optimizer="adamw",
-            model={"initial": "mae", "patch": 8, "width": 128, "heads": 4, "depth": 4, "drop_path": 0.0},
+            model={"patch": 8, "width": 128, "heads": 4, "depth": 4},
         ),
         paper=_photographs,
         everywhere={"probe": partial(probed, image_size=48, batch_size=64, epochs=30.0)},
