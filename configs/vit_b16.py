@@ -17,7 +17,7 @@ from functools import partial
 from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build
-from ferjax.recipes.few_tokens import tokens_from_scratch
+from ferjax.recipes.transformer_from_scratch import from_scratch
 from ferjax.recipes.fmae_2024 import fine_tuned
 
 
@@ -26,7 +26,7 @@ def get_config(argument: str = "") -> ConfigDict:
         argument,
         model={"name": "vit_b16", "pool": "mean", "drop_path": 0.1},
         toons=partial(
-            tokens_from_scratch,
+            from_scratch,
             epochs=20.0,
             learning_rate=3e-4,
             model={"depth": 2},

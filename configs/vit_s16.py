@@ -21,7 +21,7 @@ from functools import partial
 from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build
-from ferjax.recipes.few_tokens import tokens_from_scratch
+from ferjax.recipes.transformer_from_scratch import from_scratch
 from ferjax.recipes.fmae_2024 import fine_tuned
 from ferjax.recipes.mae_2022 import probed
 
@@ -31,7 +31,7 @@ def get_config(argument: str = "") -> ConfigDict:
         argument,
         model={"name": "vit_s16", "pool": "mean", "drop_path": 0.1},
         toons=partial(
-            tokens_from_scratch,
+            from_scratch,
             epochs=30.0,
             learning_rate=5e-4,
             model={"depth": 4},

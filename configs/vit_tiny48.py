@@ -19,7 +19,7 @@ from functools import partial
 from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build
-from ferjax.recipes.few_tokens import tokens_from_scratch
+from ferjax.recipes.transformer_from_scratch import from_scratch
 from ferjax.recipes.mae_2022 import probed
 
 
@@ -41,7 +41,7 @@ def get_config(argument: str = "") -> ConfigDict:
         argument,
         model={"name": "vit_tiny48", "pool": "mean", "drop_path": 0.1},
         toons=partial(
-            tokens_from_scratch,
+            from_scratch,
             epochs=60.0,
             learning_rate=1e-3,
             image_size=48,

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from ferjax.recipes.build import toons
 
 
-def tokens_from_scratch(
+def from_scratch(
     config: ConfigDict, epochs: float, learning_rate: float, model: Mapping[str, Any], image_size: int = 64
 ) -> None:
     """Sets AdamW and one cycle for many epochs, with weights that begin as MAE's and changed images.
