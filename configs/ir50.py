@@ -25,6 +25,6 @@ def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "ir50", "depth": 50, "resized": 112},
-        toons=partial(toons, epochs=6.0, learning_rate=1e-3, image_size=48, optimizer="adamw", model=SMALL),
+        toons=partial(toons, epochs=9.0, learning_rate=1e-3, image_size=48, optimizer="adamw", model=SMALL),
         paper=fine_tuned,
     )

@@ -39,6 +39,6 @@ def get_config(argument: str = "") -> ConfigDict:
             "resized": 112,
             "train_landmarks": False,
         },
-        toons=partial(toons, epochs=6.0, learning_rate=1e-3, image_size=48, optimizer="adamw", model=SMALL),
+        toons=partial(toons, epochs=7.0, learning_rate=1e-3, image_size=48, optimizer="adamw", model=SMALL),
         paper=_paper,
     )

@@ -21,9 +21,9 @@ from functools import partial
 from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build
-from ferjax.recipes.transformer_from_scratch import from_scratch
 from ferjax.recipes.fmae_2024 import fine_tuned
 from ferjax.recipes.mae_2022 import probed
+from ferjax.recipes.transformer_from_scratch import from_scratch
 
 
 def get_config(argument: str = "") -> ConfigDict:

@@ -19,8 +19,8 @@ from functools import partial
 from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build
-from ferjax.recipes.transformer_from_scratch import from_scratch
 from ferjax.recipes.mae_2022 import probed
+from ferjax.recipes.transformer_from_scratch import from_scratch
 
 
 def _photographs(config: ConfigDict) -> None:
