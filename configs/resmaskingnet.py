@@ -34,6 +34,6 @@ def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "resmaskingnet", "width": 64, "dropout": 0.4, "unit_pixels": False},
-        toons=partial(toons, epochs=8.0, learning_rate=1e-3, optimizer="adamw", model={"width": 16}),
+        toons=partial(toons, epochs=16.0, learning_rate=1e-3, optimizer="adamw", model={"width": 16}),
         paper=_paper,
     )
