@@ -23,6 +23,6 @@ def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "efficientnet_b2", "dropout": 0.0},
-        toons=partial(toons, epochs=6.0, learning_rate=2e-3, optimizer="adamw", model={"dropout": 0.2}),
+        toons=partial(toons, epochs=10.0, learning_rate=2e-3, optimizer="adamw", model={"dropout": 0.2}),
         paper=partial(fine_tuned, image_size=260),
     )
