@@ -17,7 +17,7 @@ network from random weights (`scratch`), with the same seed, images and number o
 with `scratch` seed by seed, on test, which chooses nothing. Started again with the same --workdir it goes on;
 `--ways scratch` in a process of its own, with the same --workdir, trains those meanwhile.
 
-`--seeds 2 --pretraining_epochs 0.05 --epochs 0.2 --image_size 12` tries it.
+`--seeds 2 --pretraining_epochs 0.05 --epochs 0.2 --image_size 16` tries it.
 """
 
 import argparse

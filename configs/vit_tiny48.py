@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build
 from ferjax.recipes.mae_2022 import probed
-from ferjax.recipes.transformer_from_scratch import from_scratch
+from ferjax.recipes.transformer_from_scratch import TINY48_ON_TOONS, from_scratch
 
 
 def _photographs(config: ConfigDict) -> None:
@@ -36,17 +36,23 @@ def _photographs(config: ConfigDict) -> None:
     config.eval.update(batch_size=256, every_epochs=4.0, crops="flip", also_best_on_test=True)
 
 
+def _probed(config: ConfigDict) -> None:
+    probed(config, image_size=48, batch_size=64, epochs=30.0)
+    if config.data.name.startswith("toons/"):
+        config.model.update(TINY48_ON_TOONS)
+
+
 def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "vit_tiny48", "pool": "mean", "drop_path": 0.1},
         toons=partial(
             from_scratch,
-            epochs=60.0,
+            epochs=30.0,
             learning_rate=1e-3,
             image_size=48,
-            model={"patch": 8, "width": 128, "heads": 4, "depth": 4},
+            model=TINY48_ON_TOONS,
         ),
         paper=_photographs,
-        everywhere={"probe": partial(probed, image_size=48, batch_size=64, epochs=30.0)},
+        everywhere={"probe": _probed},
     )
