@@ -26,7 +26,7 @@ def get_config(argument: str = "") -> ConfigDict:
         model={"name": "convnext_tiny", "layer_scale": 1e-6, "drop_path": 0.1},
         toons=partial(
             toons,
-            epochs=12.0,
+            epochs=24.0,
             learning_rate=2e-3,
             optimizer="adamw",
             model={"width": 32, "layer_scale": 1.0, "drop_path": 0.0},
