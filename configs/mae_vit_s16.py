@@ -2,7 +2,7 @@
 
     python -m ferjax.main --config=configs/mae_vit_s16.py
 
-At 64×64 pixels, of whose 16 patches it sees four: it shows that the parts work. Not measured.
+Four blocks at 64×64 pixels, which see four of 16 patches: it shows that the parts work. Not measured.
 
     python -m ferjax.main --config=configs/mae_vit_s16.py:folder,data.dir=SETS --workdir=MAE
     python -m ferjax.main --config=configs/vit_s16.py:rafdb --config.init.from=MAE
@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build
 from ferjax.recipes.mae_2022 import pretrained, small
+from ferjax.recipes.transformer_from_scratch import SMALLER
 
 
 def get_config(argument: str = "") -> ConfigDict:
@@ -25,4 +26,5 @@ def get_config(argument: str = "") -> ConfigDict:
         model={"name": "vit_s16", "pool": "mean"},
         toons=partial(small, batch_size=64, epochs=10.0, image_size=64),
         paper=pretrained,
+        on_toons=SMALLER["vit_s16"],
     )

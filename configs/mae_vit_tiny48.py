@@ -13,11 +13,13 @@ On photographs by a recipe of ferjax's own; copies of scored images are left out
 brings is in docs/pretraining.md; its 200 epochs have not been run.
 """
 
+from functools import partial
+
 from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build
 from ferjax.recipes.mae_2022 import small
-from ferjax.recipes.transformer_from_scratch import TINY48_ON_TOONS
+from ferjax.recipes.transformer_from_scratch import SMALLER
 
 
 def _photographs(config: ConfigDict) -> None:
@@ -25,15 +27,11 @@ def _photographs(config: ConfigDict) -> None:
     config.data.update(drop_leaks=True, drop_validation_leaks=True)
 
 
-def _toons(config: ConfigDict) -> None:
-    small(config, batch_size=64, epochs=40.0)
-    config.model.update(TINY48_ON_TOONS)
-
-
 def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "vit_tiny48", "pool": "mean"},
-        toons=_toons,
+        toons=partial(small, batch_size=64, epochs=40.0),
         paper=_photographs,
+        on_toons=SMALLER["vit_tiny48"],
     )

@@ -18,18 +18,14 @@ from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build
 from ferjax.recipes.fmae_2024 import fine_tuned
-from ferjax.recipes.transformer_from_scratch import from_scratch
+from ferjax.recipes.transformer_from_scratch import SMALLER, from_scratch
 
 
 def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "vit_b16", "pool": "mean", "drop_path": 0.1},
-        toons=partial(
-            from_scratch,
-            epochs=20.0,
-            learning_rate=3e-4,
-            model={"depth": 2},
-        ),
+        toons=partial(from_scratch, epochs=20.0, learning_rate=3e-4),
         paper=fine_tuned,
+        on_toons=SMALLER["vit_b16"],
     )

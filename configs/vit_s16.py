@@ -23,19 +23,15 @@ from ml_collections import ConfigDict
 from ferjax.recipes.build import build
 from ferjax.recipes.fmae_2024 import fine_tuned
 from ferjax.recipes.mae_2022 import probed
-from ferjax.recipes.transformer_from_scratch import from_scratch
+from ferjax.recipes.transformer_from_scratch import SMALLER, from_scratch
 
 
 def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
         model={"name": "vit_s16", "pool": "mean", "drop_path": 0.1},
-        toons=partial(
-            from_scratch,
-            epochs=30.0,
-            learning_rate=5e-4,
-            model={"depth": 4},
-        ),
+        toons=partial(from_scratch, epochs=30.0, learning_rate=5e-4),
         paper=fine_tuned,
         everywhere={"probe": partial(probed, image_size=224)},
+        on_toons=SMALLER["vit_s16"],
     )

@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from ferjax.recipes.build import build
 from ferjax.recipes.mae_2022 import probed
-from ferjax.recipes.transformer_from_scratch import TINY48_ON_TOONS, from_scratch
+from ferjax.recipes.transformer_from_scratch import SMALLER, from_scratch
 
 
 def _photographs(config: ConfigDict) -> None:
@@ -36,12 +36,6 @@ def _photographs(config: ConfigDict) -> None:
     config.eval.update(batch_size=256, every_epochs=4.0, crops="flip", also_best_on_test=True)
 
 
-def _probed(config: ConfigDict) -> None:
-    probed(config, image_size=48, batch_size=64, epochs=30.0)
-    if config.data.name.startswith("toons/"):
-        config.model.update(TINY48_ON_TOONS)
-
-
 def get_config(argument: str = "") -> ConfigDict:
     return build(
         argument,
@@ -51,8 +45,8 @@ def get_config(argument: str = "") -> ConfigDict:
             epochs=30.0,
             learning_rate=1e-3,
             image_size=48,
-            model=TINY48_ON_TOONS,
         ),
         paper=_photographs,
-        everywhere={"probe": _probed},
+        everywhere={"probe": partial(probed, image_size=48, batch_size=64, epochs=30.0)},
+        on_toons=SMALLER["vit_tiny48"],
     )

@@ -68,6 +68,18 @@ def test_the_flags_of_a_run_on_fer2013_name_fields_of_its_recipe(script, name, t
     assert config.eval.also_best_on_test
 
 
+@pytest.mark.parametrize("argument", ["toons", "toons,recipe=probe", "fer2013", "fer2013,recipe=probe"])
+@pytest.mark.parametrize("name", ["vit_tiny48", "vit_s16"])
+def test_training_goes_on_with_the_network_that_was_pre_trained_without_labels(name, argument):
+    options = dict(recipe(name, argument).model)
+    before = dict(recipe(f"mae_{name}", argument.partition(",")[0]).model)
+    # Neither shapes weights: one is of the training, one of how it begins.
+    for changed in (options, before):
+        changed.pop("drop_path", None)
+        changed.pop("initial", None)
+    assert options == before
+
+
 def small(name: str, argument: str = ""):
     """The recipe on images, widths and batches that a test can afford, and some noise to train on."""
     config = recipe(name, argument)

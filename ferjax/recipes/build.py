@@ -26,6 +26,7 @@ def build(
     default: str = "toons/avataaars",
     others: Mapping[str, Change] = MappingProxyType({}),
     everywhere: Mapping[str, Change] = MappingProxyType({}),
+    on_toons: Mapping[str, Any] = MappingProxyType({}),
 ) -> ConfigDict:
     """Returns the config for the data set in `argument`.
 
@@ -38,6 +39,8 @@ def build(
         default: the data set if `argument` names none, or only `toons`.
         others: further recipes of the config's own for all other data sets, by the name behind `recipe=`.
         everywhere: likewise, for the embedded data sets too.
+        on_toons: options of the network for the embedded data sets, whatever the recipe, so that what one has
+            pre-trained the others can go on with.
 
     Raises:
         UserError: `argument` cannot be read, names an unknown recipe, or sets a field that does not exist.
@@ -59,7 +62,7 @@ def build(
         )
     config = ferjax_config.defaults()
     config.data.name = dataset
-    config.model.update(model)
+    config.model.update({**model, **(on_toons if cartoons else {})})
     (toons if cartoons and recipe == OWN else changes[recipe])(config)
     for field, value in overrides.items():
         ferjax_config.override(config, field, value)
