@@ -7,13 +7,14 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import fer2013_methods, fer2013_recipes
+from benchmarks import fer2013_ideas, fer2013_methods, fer2013_recipes
 from benchmarks import recipes as benchmark
 from ferjax.cluster.mesh import global_batch, make_mesh
 from ferjax.config import is_pretraining, validate
 from ferjax.data.memory_source import MemorySource
 from ferjax.registry import NETWORKS
 from ferjax.training.setup import assemble
+from ferjax.tune.space import with_values
 
 RECIPES = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.py"))
 # These take steps here, a convolutional network and a transformer; the others in `make test-all`.
@@ -66,6 +67,23 @@ def test_the_flags_of_a_run_on_fer2013_name_fields_of_its_recipe(script, name, t
     assert config.data.drop_leaks
     assert config.data.drop_validation_leaks
     assert config.eval.also_best_on_test
+
+
+@pytest.mark.parametrize("changes", fer2013_ideas.IDEAS.values(), ids=fer2013_ideas.IDEAS)
+def test_an_idea_for_fer2013_changes_what_it_says_and_can_be_trained(changes):
+    plain = fer2013_ideas.configuration("built", 2.0)
+    changed = with_values(plain, changes)
+    validate(changed)
+    assert changed.data.drop_leaks
+    before, after = plain.to_dict(), changed.to_dict()
+    different = {
+        f"{group}.{key}"
+        for group, fields in after.items()
+        if isinstance(fields, dict)
+        for key, value in fields.items()
+        if before[group][key] != value
+    }
+    assert different == {*changes}
 
 
 @pytest.mark.parametrize("argument", ["toons", "toons,recipe=probe", "fer2013", "fer2013,recipe=probe"])
