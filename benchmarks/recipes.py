@@ -42,7 +42,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "mobilefacenet": ("mobilefacenet",),
     "ddamfn": ("ddamfn",),
     "ir50": ("ir50",),
-    "poster_v2": ("poster_v2",),
+    "poster_v2": ("poster_v2", "--config.init.from={runs}/ir50", "--config.init.into=ir_back"),
     "resmaskingnet": ("resmaskingnet",),
     "vgg16": ("vgg16",),
     "vgg19": ("vgg19",),

@@ -1,8 +1,10 @@
 """POSTER++: the embedded toons by default, Mao et al. (2025) with `:rafdb` or `:affectnet7`.
 
-    python -m ferjax.main --config=configs/poster_v2.py
+    python -m ferjax.main --config=configs/ir50.py --workdir=IR50
+    python -m ferjax.main --config=configs/poster_v2.py --config.init.from=IR50 --config.init.into=ir_back
 
-A smaller one from scratch at 48×48 pixels, whose landmark network is trained too. Not measured yet.
+A smaller one at 48×48 pixels. As the authors', its trunk begins with what it has learnt elsewhere, here from
+the same cartoons; its landmark network begins anew and is trained too. Not measured yet.
 
     python -m ferjax torch-import POSTER.pth --model=poster_v2 --head=new --image_size=224 --out=POSTER
     python -m ferjax.main --config=configs/poster_v2.py:rafdb --config.init.from=POSTER
@@ -39,6 +41,6 @@ def get_config(argument: str = "") -> ConfigDict:
             "resized": 112,
             "train_landmarks": False,
         },
-        toons=partial(toons, epochs=7.0, learning_rate=1e-3, image_size=48, optimizer="adamw", model=SMALL),
+        toons=partial(toons, epochs=4.0, learning_rate=1e-3, image_size=48, optimizer="adamw", model=SMALL),
         paper=_paper,
     )
