@@ -2,8 +2,7 @@
 
     python -m ferjax.main --config=configs/vit_b16.py
 
-From scratch at 48×48 pixels: 85.8 million parameters for nine patches, which is of no use but to try it out.
-Not measured yet.
+Two of its blocks from scratch at 64×64 pixels, to try it out. Not measured yet.
 
     python -m ferjax torch-import mae_pretrain_vit_base.pth --model=vit_b16 --head=new --out=MAE
     python -m ferjax.main --config=configs/vit_b16.py:rafdb --config.init.from=MAE

@@ -2,7 +2,9 @@
 
     python -m ferjax.main --config=configs/vit_tiny48.py
 
-Not measured yet.
+A smaller one from scratch, patches of 8×8, width 128, four blocks: 66 % of validation in twice as many epochs
+(seed 0, 13 minutes on one core of an AMD EPYC, jax 0.10.2, 2026-12-01), while training is at 96 %: it learns
+so few images by heart. docs/networks.md has what else was tried.
 
     python -m ferjax.main --config=configs/vit_tiny48.py:fer2013
 
