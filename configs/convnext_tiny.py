@@ -3,9 +3,9 @@
     python -m ferjax.main --config=configs/convnext_tiny.py
 
 A third of the width from scratch at 64×64 pixels; what a block adds begins whole and not at a millionth, for
-there are few steps. 61 % of validation after 18 of the 24 epochs, while training is at 84 % (seed 0, 20 minutes
-on one core of an AMD EPYC, jax 0.10.2, 2026-12-01): it learns so few images by heart. docs/networks.md has
-what else was tried.
+there are few steps. 61 % of validation after 18 of the 24 epochs, while training is at 84 % (seed 0, 20
+minutes on one core of an AMD EPYC, jax 0.10.2, 2026-12-01): it learns so few images by heart.
+docs/networks.md has what else was tried.
 
     python -m ferjax torch-import convnext_tiny_22k_224.pth --model=convnext_tiny --head=new --out=CONVNEXT
     python -m ferjax.main --config=configs/convnext_tiny.py:rafdb --config.init.from=CONVNEXT

@@ -2,7 +2,8 @@
 
     python -m ferjax.main --config=configs/vit_s16.py
 
-Four of its blocks from scratch at 64×64 pixels. Not measured yet; docs/networks.md has what a smaller one gave.
+Four of its blocks from scratch at 64×64 pixels. Not measured yet; docs/networks.md has what a smaller one
+gave.
 
     python -m ferjax torch-import WEIGHTS.pth --model=vit_s16 --head=new --out=VIT
     python -m ferjax.main --config=configs/vit_s16.py:rafdb --config.init.from=VIT
