@@ -50,15 +50,15 @@ def decode_jpeg(encoded: bytes, channels: int | None, least: int = 0) -> np.ndar
     if not encoded.startswith(b"\xff\xd8"):
         return None
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(encoded)
+        high, wide, colours, _ = simplejpeg.decode_jpeg_header(encoded)
+        height, width = int(high), int(wide)
         own, name = _LAYOUTS.get(colours, (0, ""))
-        too_large = int(height) * int(width) > (Image.MAX_IMAGE_PIXELS or np.inf)
+        too_large = height * width > (Image.MAX_IMAGE_PIXELS or np.inf)
         if not own or channels not in (None, own) or too_large:
             return None
-        part = _part(int(height), int(width), least)
-        return simplejpeg.decode_jpeg(
-            encoded, name, min_height=-(-height // part), min_width=-(-width // part)
-        )
+        part = _part(height, width, least)
+        high, wide = -(-height // part), -(-width // part)
+        return simplejpeg.decode_jpeg(encoded, name, min_height=high, min_width=wide)
     except ValueError:
         return None
 
