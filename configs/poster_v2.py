@@ -41,6 +41,6 @@ def get_config(argument: str = "") -> ConfigDict:
             "resized": 112,
             "train_landmarks": False,
         },
-        toons=partial(toons, epochs=4.0, learning_rate=1e-3, image_size=48, optimizer="adamw", model=SMALL),
+        toons=partial(toons, epochs=3.0, learning_rate=1e-3, image_size=48, optimizer="adamw", model=SMALL),
         paper=_paper,
     )
