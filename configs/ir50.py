@@ -2,8 +2,8 @@
 
     python -m ferjax.main --config=configs/ir50.py
 
-A network of 18 layers from scratch at 48×48 pixels. Expected: 93.6 % test accuracy (seed 0; 95 % interval 92.2
-to 94.7) in 31 minutes on one core of an AMD EPYC beside other work, jax 0.10.2, measured on 2026-12-01.
+A network of 18 layers from scratch at 48×48 pixels. Expected: 93.6 % test accuracy (seed 0; 95 % interval
+92.2 to 94.7) in 31 minutes on one core of an AMD EPYC beside other work, jax 0.10.2, measured on 2026-12-01.
 
     python -m ferjax torch-import IR50.pth --model=ir50 --head=new --out=IR50
     python -m ferjax.main --config=configs/ir50.py:rafdb --config.init.from=IR50
