@@ -101,7 +101,7 @@ def test_training_goes_on_with_the_network_that_was_pre_trained_without_labels(n
 def small(name: str, argument: str = ""):
     """The recipe on images, widths and batches that a test can afford, and some noise to train on."""
     config = recipe(name, argument)
-    smallest = NETWORKS.find(config.model.name).facts.smallest
+    smallest = config.model.get("patch", NETWORKS.find(config.model.name).facts.smallest)
     size = -(-32 // smallest) * smallest  # some networks take only multiples of it
     config.data.update(image_size=size, source_size=0)
     config.train.batch_size = 8

@@ -99,9 +99,7 @@ def warnings(overlap: Mapping[str, Any], scored: str, own: Mapping[str, Any] | N
         )
     if overlap["unchecked"]:
         missing = " and ".join(overlap["unchecked"])
-        lines.append(
-            f"{scored} was not compared with what the weights were trained on and is not here: {missing}"
-        )
+        lines.append(f"{scored} was not compared with {missing}, for that is not here")
     return lines
 
 
