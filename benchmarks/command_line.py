@@ -2,6 +2,9 @@
 
 import argparse
 from collections.abc import Callable, Collection
+from typing import TypeVar
+
+_Number = TypeVar("_Number", int, float)
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -21,3 +24,15 @@ def some_of(known: Collection[str]) -> Callable[[str], list[str]]:
         return names
 
     return named
+
+
+def several(kind: type[_Number]) -> Callable[[str], list[_Number]]:
+    """The type of an argument of several numbers, separated by commas."""
+
+    def numbers(text: str) -> list[_Number]:
+        try:
+            return [kind(part) for part in text.split(",")]
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text}: write numbers separated by commas") from None
+
+    return numbers

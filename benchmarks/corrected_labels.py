@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from benchmarks import seed_comparison
+from benchmarks import command_line, seed_comparison
 from ferjax.data.relabel_file import NEW
 from ferjax.experiments.runs import Runner, with_seed
 from ferjax.files import write_atomic
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--data_dir", default="", help="of built sets")
     parser.add_argument(
-        "--shares", type=lambda text: [float(part) for part in text.split(",")], default=[0.5, 1.0],
+        "--shares", type=command_line.several(float), default=[0.5, 1.0],
         help="of the suspects of train whose labels are corrected",
     )  # fmt: skip
     args = parser.parse_args()

@@ -11,7 +11,6 @@ At the end how many cores a host of four TPU v5e needs for the AffectNet job, wh
 `benchmarks/results/aot_affectnet.json`.
 """
 
-import argparse
 import io
 import itertools
 import json
@@ -105,7 +104,7 @@ def main() -> None:
     parser = command_line.parser(__doc__)
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--stored", type=int, default=256)
-    parser.add_argument("--sizes", type=_sizes, default=[224, 112, 64, 48])
+    parser.add_argument("--sizes", type=command_line.several(int), default=[224, 112, 64, 48])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", default="benchmarks/results/decoding.json")
     args = parser.parse_args()
@@ -121,13 +120,6 @@ def main() -> None:
         rows += streamed(folder / "built", "folder/decoding", args.images, args.sizes[0], args.rounds)
     rows += cores(rows, args.sizes[0])
     measure.record("decoding", rows, PACKAGES, args.json)
-
-
-def _sizes(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text}: numbers separated by commas") from None
 
 
 if __name__ == "__main__":

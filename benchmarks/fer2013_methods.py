@@ -13,13 +13,10 @@ that has ended in `--runs`/NAME is not repeated, one that was stopped goes on.
 `--epochs 0.1 --only sam,eac` tries it.
 """
 
-import json
 import subprocess
-import sys
 from pathlib import Path
 
-from benchmarks import command_line, measure
-from benchmarks.recipes import scores
+from benchmarks import command_line, fer2013_recipes, measure
 from ferjax.experiments import compare
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax")
@@ -41,27 +38,14 @@ RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
 def command(name: str, epochs: float, runs: Path, data_dir: str) -> list[str]:
     """What a user types for this run."""
     config, flags = RUNS[name]
-    return [
-        *(sys.executable, "-m", "ferjax", "train", f"--config={config}"),
-        f"--config.data.dir={data_dir}",
-        f"--config.train.epochs={epochs:g}",
-        *flags,
-        f"--workdir={runs / name}",
-    ]
+    return fer2013_recipes.training(config, flags, epochs, runs / name, data_dir)
 
 
 def trained(name: str, epochs: float, runs: Path, data_dir: str) -> dict:
     """Trains a run, or goes on with it; a row of the record, with the difference to the plain one."""
     subprocess.run(command(name, epochs, runs, data_dir), check=True)
-    result = json.loads((runs / name / "result.json").read_text())
-    row = {
-        "run": name,
-        "command": " ".join(["python", *command(name, epochs, Path("runs/fer2013_methods"), "built")[1:]]),
-        **scores(runs / name),
-        "validation_accuracy": result["validation"]["accuracy"],
-        "parameters": result["parameters"],
-        "machine": result["machine"],
-    }
+    told = command(name, epochs, Path("runs/fer2013_methods"), "built")
+    row = fer2013_recipes.row(name, told, runs / name)
     if name != PLAIN:
         row["over_plain"] = compare.compare(runs / PLAIN, runs / name)["test"]._asdict()
     return row

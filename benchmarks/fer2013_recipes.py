@@ -14,6 +14,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks import command_line, measure
@@ -42,24 +43,33 @@ RECIPES: dict[str, tuple[float, tuple[str, ...]]] = {
 
 def command(name: str, epochs: float, runs: Path, data_dir: str) -> list[str]:
     """What a user types for this run."""
+    return training(f"{name}:fer2013", (*PROTOCOL, *RECIPES[name][1]), epochs, runs / name, data_dir)
+
+
+def training(config: str, flags: Iterable[str], epochs: float, workdir: Path, data_dir: str) -> list[str]:
+    """The command that trains a config with flags for so long."""
     return [
-        *(sys.executable, "-m", "ferjax", "train", f"--config={name}:fer2013"),
+        *(sys.executable, "-m", "ferjax", "train", f"--config={config}"),
         f"--config.data.dir={data_dir}",
-        *PROTOCOL,
         f"--config.train.epochs={epochs:g}",
-        *RECIPES[name][1],
-        f"--workdir={runs / name}",
+        *flags,
+        f"--workdir={workdir}",
     ]
 
 
 def trained(name: str, epochs: float, runs: Path, data_dir: str) -> dict:
     """Trains a run, or goes on with it; a row of the record."""
     subprocess.run(command(name, epochs, runs, data_dir), check=True)
-    result = json.loads((runs / name / "result.json").read_text())
+    return row(name, command(name, epochs, Path("runs/fer2013"), "built"), runs / name)
+
+
+def row(name: str, told: list[str], workdir: Path) -> dict:
+    """The row of an ended run, with the command that is told to others."""
+    result = json.loads((workdir / "result.json").read_text())
     return {
         "run": name,
-        "command": " ".join(["python", *command(name, epochs, Path("runs/fer2013"), "built")[1:]]),
-        **scores(runs / name),
+        "command": " ".join(["python", *told[1:]]),
+        **scores(workdir),
         "validation_accuracy": result["validation"]["accuracy"],
         "best_on_test": result["best_on_test"]["accuracy"],
         "parameters": result["parameters"],

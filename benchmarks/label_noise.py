@@ -60,7 +60,7 @@ def main() -> None:
     parser = seed_comparison.parser(__doc__, "label_noise")
     parser.add_argument(
         "--noise",
-        type=lambda text: [float(part) for part in text.split(",")],
+        type=command_line.several(float),
         default=[0.2, 0.3],
         help="parts of the labels, separated by commas",
     )
